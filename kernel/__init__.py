@@ -1,0 +1,1 @@
+"""Nouns that every room shares: clock, entropy, identifiers, algorithms, refusals, ASN.1."""

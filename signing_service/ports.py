@@ -1,0 +1,78 @@
+"""What the signing service needs from the rest of the house, as protocols.
+
+The service can run alone: the front hall (`portseal.wiring`) fulfils these from the
+registration portal's records and the authority's own status.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from kernel.asn1.certificate import Certificate
+
+
+class HolderKind(StrEnum):
+    LEGAL_PERSON = "legal-person"
+    OPERATOR = "operator"
+    OFFICER = "officer"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a card, as the registration portal knows it."""
+
+    kind: HolderKind
+    subject: str
+    """A stable identifier of the person or enterprise: the `sub` of ID tokens."""
+    name: str
+    card: str
+    """The card's identifier."""
+    card_state: str
+    """`active`, or why it cannot be used: `revoked`, `suspended`, `expired`, `replaced`."""
+    enterprise_name: str | None = None
+    enterprise_uscc: str | None = None
+    customs_code: str | None = None
+    rights: tuple[str, ...] = ()
+    """Codes from `policies/rights.toml`, in force at the asked time."""
+    roles: tuple[str, ...] = ()
+    """An officer's roles: `registrar`, `approver`, `administrator`."""
+
+
+class Holders(Protocol):
+    """Finds the holder of a certificate."""
+
+    def by_certificate(self, certificate: Certificate, at: datetime) -> Holder | None:
+        """The holder, with the rights in force at `at`; None for a stranger's certificate."""
+        ...
+
+
+class CertificateStatus(StrEnum):
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class StatusAnswer:
+    """What is known of one certificate's revocation, and from where."""
+
+    status: CertificateStatus
+    this_update: datetime
+    revoked_at: datetime | None = None
+    reason: str | None = None
+    """CRLReason in RFC 5280's spelling."""
+    source: str = ""
+    """In words: `the authority's own records`, `OCSP http://...`, `embedded CRL 17`."""
+    evidence: bytes | None = None
+    """The OCSP response or CRL, DER, where there is one."""
+
+
+class StatusSource(Protocol):
+    """Answers for the certificates of the authorities that it knows."""
+
+    def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
+        """None: this source does not speak for that issuer."""
+        ...
+
+

@@ -1,0 +1,137 @@
+"""The format-neutral evidence model: what a signature says, before anybody judges it.
+
+Every format turns a signed document into `SignatureEvidence`; the verdict engine reads nothing
+else. So a format knows no verdicts, and the engine no formats (CMS, XML, PDF, JSON, ZIP).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from kernel.algorithms import AlgorithmSuite
+from kernel.asn1.certificate import Certificate
+
+
+class SignatureFormat(StrEnum):
+    CADES = "CAdES"
+    XADES = "XAdES"
+    CMS = "CMS"
+    """A CMS signature without the signed attributes that make it CAdES, such as a timestamp's."""
+    XMLDSIG = "XMLDSig"
+
+
+class Packaging(StrEnum):
+    DETACHED = "detached"
+    ENVELOPED = "enveloped"
+    ENVELOPING = "enveloping"
+    INTERNALLY_DETACHED = "internally-detached"
+
+
+class SignatureLevel(StrEnum):
+    BASIC = "not AdES"
+    B_B = "B-B"
+    B_T = "B-T"
+    B_LT = "B-LT"
+    B_LTA = "B-LTA"
+
+
+class TimestampKind(StrEnum):
+    CONTENT = "content-timestamp"
+    SIGNATURE = "signature-timestamp"
+    ARCHIVE = "archive-timestamp"
+
+
+@dataclass(frozen=True)
+class DigestReference:
+    """One digest under the signature (message-digest attribute, ds:Reference)."""
+
+    name: str
+    """What it covers, in words a report can show: `document`, `signed properties`."""
+    digest: str
+    """hashlib's name."""
+    expected: bytes
+    """As the signer wrote it."""
+    actual: bytes | None
+    """As computed now over what was presented; None where the object was not found."""
+
+    @property
+    def intact(self) -> bool:
+        return self.actual is not None and self.actual == self.expected
+
+
+@dataclass(frozen=True)
+class CertificateReference:
+    """A signed reference to the signing certificate (ESSCertIDv2, xades:CertDigest)."""
+
+    digest: str
+    value: bytes
+    matches: bool
+    """Whether it is the digest of `signing_certificate`."""
+
+
+@dataclass(frozen=True)
+class TimestampEvidence:
+    """A timestamp token (RFC 3161) and what it should cover."""
+
+    kind: TimestampKind
+    token: bytes
+    """The ContentInfo, DER."""
+    generated_at: datetime
+    accuracy_seconds: float
+    serial: int
+    policy: str
+    """TSAPolicyId, dotted."""
+    imprint: DigestReference
+    """messageImprint: `expected` from the token, `actual` over what it should cover."""
+    signature: "SignatureEvidence"
+    """The token's own CMS signature, judged by the same engine."""
+
+
+@dataclass(frozen=True)
+class SignatureEvidence:
+    """One signature, taken apart and not yet judged."""
+
+    format: SignatureFormat
+    packaging: Packaging
+    suite: AlgorithmSuite | None
+    """None: an algorithm outside the table; `algorithm_name` says which was seen."""
+    algorithm_name: str
+    signed_bytes: bytes
+    """What the signature value covers: DER of the signed attributes, canonical SignedInfo."""
+    signature_value: bytes
+    """In the X.509 shape (see kernel.algorithms)."""
+    references: tuple[DigestReference, ...]
+    """Every digest under the signature. At least one covers the document."""
+    covers_document: bool
+    """Whether the references cover the whole presented document (no wrapped part left over)."""
+    signing_certificate: Certificate | None
+    """The certificate that the signature names as its own."""
+    certificate_reference: CertificateReference | None
+    embedded_certificates: tuple[Certificate, ...] = ()
+    embedded_crls: tuple[bytes, ...] = ()
+    embedded_ocsp: tuple[bytes, ...] = ()
+    """BasicOCSPResponse or OCSPResponse, DER."""
+    claimed_signing_time: datetime | None = None
+    content_type: str | None = None
+    """MIME type where the signature names one."""
+    timestamps: tuple[TimestampEvidence, ...] = ()
+    commitment: str | None = None
+    roles: tuple[str, ...] = ()
+    policy: str | None = None
+    """Signature policy identifier; None is the basic (no explicit policy) signature."""
+    observations: tuple[str, ...] = field(default=())
+    """Facts worth telling that decide nothing by themselves."""
+
+    @cached_property
+    def level(self) -> SignatureLevel:
+        """The level that the structure claims (EN 319 122-1 and 319 132-1, clause 6)."""
+        if self.certificate_reference is None:
+            return SignatureLevel.BASIC
+        kinds = {timestamp.kind for timestamp in self.timestamps}
+        if TimestampKind.ARCHIVE in kinds:
+            return SignatureLevel.B_LTA
+        if TimestampKind.SIGNATURE not in kinds:
+            return SignatureLevel.B_B
+        has_values = bool(self.embedded_crls or self.embedded_ocsp)
+        return SignatureLevel.B_LT if has_values else SignatureLevel.B_T
