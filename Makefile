@@ -1,0 +1,37 @@
+# PortSeal: `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-demo setup-test demo test serve bench lint clean
+
+PY := .venv/bin/python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: setup-test ## install everything that demo, tests and development need
+
+setup-demo:
+	@scripts/setup.sh demo
+
+setup-test:
+	@scripts/setup.sh test
+
+demo: setup-demo ## the whole journey, from key ceremony to revocation; results in var/demo/
+	@.venv/bin/portseal demo
+
+test: setup-test ## every test, on real tokens and servers
+	@.venv/bin/pytest
+
+serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo data
+	@.venv/bin/portseal serve --demo
+
+bench: setup-test ## measure against the raw limits; table on screen, var/bench.json
+	@$(PY) -m tests.bench
+
+lint: setup-test ## style, types and the order of imports
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+clean: ## remove the virtual environment, caches and everything under var/
+	@rm -rf .venv var build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

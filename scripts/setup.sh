@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# Set up this checkout: system packages, virtual environment, pinned dependencies, the project.
+#
+#   scripts/setup.sh demo   what the demo and the services need
+#   scripts/setup.sh test   that, and what the tests and development need
+#
+# Safe to run again at any time: what is there is left alone, and a run with nothing to do takes
+# well under a second. PYTHON names the interpreter to use (3.11 or later); without it the first
+# suitable one on PATH is taken.
+#
+# About the system packages:
+# - They are installed by apt-get, with sudo when not root, after saying which and why.
+# - Debian starts a server when its package is installed. PortSeal runs its own private slapd and
+#   PostgreSQL on temporary directories and never talks to the system's. For PostgreSQL the
+#   creation of the system's cluster is switched off while the package is installed, so nothing
+#   stays running. slapd's package has no such switch: its empty directory service is started on
+#   port 389, and `systemctl disable --now slapd` stops it for good if nothing else here uses it.
+# - Ubuntu has Chromium only as a snap, which cannot be driven from here: there the browser tests
+#   use Google Chrome or Playwright's own Chromium when one is installed, and are skipped otherwise.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+profile="${1:-test}"
+case "$profile" in
+    demo) requirements=requirements.txt ;;
+    test) requirements=requirements-dev.txt ;;
+    *) echo "usage: scripts/setup.sh demo|test" >&2; exit 2 ;;
+esac
+venv=.venv
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+# --- system packages ------------------------------------------------------------------------------
+
+missing=()   # Debian's package names
+reasons=()   # what each is for, one line each
+
+need() {  # package, purpose: note a package as missing
+    missing+=("$1")
+    reasons+=("$(printf '%-18s %s' "$1" "$2")")
+}
+
+has_command() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+has_file() { compgen -G "$1" >/dev/null; }
+is_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
+
+check_demo_packages() {
+    has_command softhsm2-util || need softhsm2 "PKCS#11 tokens in software"
+    has_command slapd || need slapd "LDAP directory that certificates and CRLs are published to"
+    has_command ldapsearch || need ldap-utils "reads the directory back, independently"
+    has_command xmlsec1 || need xmlsec1 "verifies XML signatures, independently"
+    has_command openssl || need openssl "verifies everything else, independently"
+}
+
+check_test_packages() {
+    if ! is_ubuntu && ! has_command chromium && ! has_command google-chrome; then
+        need chromium "browser that drives the portal in the tests"
+    fi
+    has_file '/usr/share/fonts/opentype/noto/NotoSansCJK*' \
+        || need fonts-noto-cjk "Chinese text in the portal's screenshots"
+    has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' \
+        || need postgresql "the storage tests run on it besides SQLite"
+    has_command pdftotext || need poppler-utils "reads printed reports back, independently"
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif has_command sudo; then
+        sudo "$@"
+    else
+        fail "not root and no sudo here; as root run: apt-get install ${missing[*]}"
+    fi
+}
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@"; }
+
+without_system_cluster() {  # run a command while postgresql-common creates no cluster by default
+    local directory=/etc/postgresql-common/createcluster.d
+    local file="$directory/portseal-setup.conf" status=0
+    as_root mkdir -p "$directory"
+    echo "create_main_cluster = false" | as_root tee "$file" >/dev/null
+    "$@" || status=$?
+    as_root rm -f "$file"
+    return "$status"
+}
+
+install_packages() {
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    say "these system packages are missing:"
+    printf '         %s\n' "${reasons[@]}"
+    has_command apt-get || fail "no apt-get here; install them in your system's own way"
+    say "installing them with apt-get"
+    has_file '/var/lib/apt/lists/*_Packages*' || apt update -qq
+    local install=(apt install -y -qq --no-install-recommends "${missing[@]}")
+    case " ${missing[*]} " in
+        *" postgresql "*) install=(without_system_cluster "${install[@]}") ;;
+    esac
+    # Stale lists name versions that are gone: refresh them once and try again.
+    "${install[@]}" </dev/null || { apt update -qq && "${install[@]}" </dev/null; } \
+        || fail "apt-get could not install: ${missing[*]}"
+    case " ${missing[*]} " in
+        *" slapd "*) say "slapd's package may have started a system directory service of its own;" \
+            "PortSeal does not use it (systemctl disable --now slapd stops it)" ;;
+    esac
+}
+
+# --- Python ---------------------------------------------------------------------------------------
+
+is_suitable() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+find_python() {
+    local candidate
+    if [ -n "${PYTHON:-}" ]; then
+        is_suitable "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or later"
+        echo "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if is_suitable "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "no Python 3.11 or later found; set PYTHON to one"
+}
+
+check_venv_module() {
+    "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 && return
+    # Debian splits venv off its own interpreter; any other interpreter must bring it along.
+    case "$("$python" -c 'import sys; print(sys.base_prefix)')" in
+        /usr) need "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" \
+            "virtual environments" ;;
+        *) fail "$python lacks the modules venv and ensurepip" ;;
+    esac
+}
+
+# What the environment was made from. A change of interpreter makes a new one; a change of pins or
+# of the project's own metadata installs again.
+interpreter_key() { "$1" -c 'import sys; print(sys.version.split()[0], sys.base_prefix)'; }
+contents_key() {
+    { pwd; interpreter_key "$python"; cat "$1" pyproject.toml scripts/setup.sh; } \
+        | sha256sum | cut -d' ' -f1
+}
+
+make_environment() {
+    local stamp="$venv/setup-$profile" key
+    key="$(contents_key "$requirements")"
+    [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] && return
+    if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1 \
+        || [ "$(interpreter_key "$venv/bin/python")" != "$(interpreter_key "$python")" ]; then
+        say "creating $venv with $("$python" --version)"
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+    fi
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input)
+    say "installing the pinned dependencies of $requirements"
+    "${pip[@]}" install --quiet --require-hashes --only-binary :all: -r "$requirements"
+    say "installing portseal"
+    "${pip[@]}" install --quiet --no-deps --no-build-isolation --editable .
+    echo "$key" >"$stamp"
+    # The test environment holds everything that the demo needs.
+    if [ "$profile" = test ]; then
+        contents_key requirements.txt >"$venv/setup-demo"
+    fi
+}
+
+compile_catalogues() {
+    local po mo
+    for po in */translations/*/LC_MESSAGES/*.po; do
+        mo="${po%.po}.mo"
+        if [ -e "$po" ] && [ ! "$mo" -nt "$po" ]; then
+            say "compiling $po"
+            "$venv/bin/pybabel" --quiet compile --input-file "$po" --output-file "$mo" \
+                --locale "$(basename "$(dirname "$(dirname "$po")")")"
+        fi
+    done
+}
+
+python="$(find_python)"
+check_venv_module
+check_demo_packages
+if [ "$profile" = test ]; then check_test_packages; fi
+install_packages
+make_environment
+compile_catalogues
