@@ -1,0 +1,7 @@
+"""Fixtures for every test. Servers are real, start once when first asked for, and end with us."""
+
+pytest_plugins = [
+    "tests.servers.chromium",
+    "tests.servers.postgresql",
+    "tests.servers.slapd",
+]
