@@ -148,7 +148,11 @@ class PostgreSQL:
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(
-            host=str(self.directory), port=_PORT, user=_SUPERUSER, dbname="postgres", autocommit=True
+            host=str(self.directory),
+            port=_PORT,
+            user=_SUPERUSER,
+            dbname="postgres",
+            autocommit=True,
         )
 
     def _answers(self) -> bool:

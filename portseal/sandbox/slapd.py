@@ -167,7 +167,9 @@ class Slapd:
         configuration.touch(mode=0o600)
         configuration.write_text(
             _CONFIGURATION.format(
-                schemas="\n".join(f"include {_SCHEMA_DIRECTORY}/{name}.schema" for name in _SCHEMAS),
+                schemas="\n".join(
+                    f"include {_SCHEMA_DIRECTORY}/{name}.schema" for name in _SCHEMAS
+                ),
                 directory=self.directory,
                 modules=_MODULE_DIRECTORY,
                 database_bytes=_DATABASE_BYTES,

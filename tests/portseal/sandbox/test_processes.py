@@ -43,7 +43,7 @@ def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Pa
         log=log,
         end_signal=signal.SIGTERM,
     )
-    with pytest.raises(processes.ServerUnavailableError, match="status 3.*cannot open database"):
+    with pytest.raises(processes.ServerUnavailableError, match=r"status 3.*cannot open database"):
         processes.wait_until_ready(process, lambda: False, name="server", log=log)
 
 
