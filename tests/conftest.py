@@ -1,7 +1,9 @@
 """Fixtures for every test. Servers are real, start once when first asked for, and end with us."""
 
 pytest_plugins = [
+    "tests.database",
     "tests.servers.chromium",
     "tests.servers.postgresql",
     "tests.servers.slapd",
+    "tests.token",
 ]

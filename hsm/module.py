@@ -1,0 +1,78 @@
+"""One PKCS#11 module, loaded once per process and safe to call from its threads."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pkcs11
+from pkcs11.exceptions import PKCS11Error
+
+from hsm.cryptoki import Cryptoki, CryptokiError
+from kernel.refusals import Unavailable
+
+
+class Module:
+    """A PKCS#11 library, initialised with operating-system locking.
+
+    A module belongs to the process that initialised it (PKCS#11 2.40, 5.4): workers are started
+    first and open their tokens afterwards. Use after a fork is refused, because most modules
+    would share session state with the parent and fail at random.
+    """
+
+    _loaded: dict[str, "Module"] = {}  # noqa: RUF012 - PKCS#11 has one state per process
+    _loading = threading.Lock()
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._pid = os.getpid()
+        self._slots = threading.Lock()
+        try:
+            self._cryptoki = Cryptoki(path)
+            self._lib = pkcs11.lib(path)
+            self._cryptoki.finalize()
+            self._cryptoki.initialize_with_locking()
+        except (OSError, PKCS11Error, CryptokiError) as error:
+            raise Unavailable(
+                "token.module", "the PKCS#11 module cannot be loaded or initialised", path=path
+            ) from error
+
+    @classmethod
+    def load(cls, path: str) -> "Module":
+        """The process's module for this path. Raises Unavailable `token.module`."""
+        with cls._loading:
+            module = cls._loaded.get(path)
+            if module is None:
+                module = cls._loaded[path] = cls(path)
+        module.require_own_process()
+        return module
+
+    @property
+    def cryptoki(self) -> Cryptoki:
+        return self._cryptoki
+
+    def require_own_process(self) -> None:
+        """Raises Unavailable `token.forked` in a child of the process that loaded the module."""
+        if os.getpid() != self._pid:
+            raise Unavailable("token.forked", "the PKCS#11 module was loaded before a fork")
+
+    def tokens(self) -> Iterator[pkcs11.Token]:
+        """The tokens that are present now, initialised or not."""
+        with self._slots:
+            slots = list(self._lib.get_slots(token_present=True))
+        for slot in slots:
+            try:
+                yield slot.get_token()
+            except PKCS11Error:
+                continue
+
+    def token(self, label: str) -> pkcs11.Token:
+        """Raises Unavailable `token.missing` or `token.ambiguous`."""
+        try:
+            found = [token for token in self.tokens() if token.label == label]
+        except PKCS11Error as error:
+            raise Unavailable("token.failed", "the token's slots cannot be read") from error
+        if not found:
+            raise Unavailable("token.missing", "no such token is present", token=label)
+        if len(found) > 1:
+            raise Unavailable("token.ambiguous", "two tokens have this label", token=label)
+        return found[0]

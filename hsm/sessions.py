@@ -1,0 +1,184 @@
+"""A pool of logged-in sessions on one token.
+
+A session runs one operation at a time; the login belongs to the token as a whole (PKCS#11 2.40,
+2.6.7), so one anchor session logs in and stays open, and the others follow without the PIN.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+import pkcs11
+from pkcs11 import exceptions
+
+from hsm.module import Module
+from hsm.pins import PinSource
+from kernel.refusals import Unavailable
+
+T = TypeVar("T")
+
+_GONE = (
+    exceptions.SessionHandleInvalid,
+    exceptions.SessionClosed,
+    exceptions.UserNotLoggedIn,
+    exceptions.DeviceRemoved,
+    exceptions.TokenNotPresent,
+    exceptions.ObjectHandleInvalid,
+    exceptions.KeyHandleInvalid,
+    exceptions.SlotIDInvalid,
+)
+"""Errors after which a fresh login is worth one more try: the token went and came back."""
+
+
+class PooledSession:
+    """A session with the private keys that it has already found, by label."""
+
+    def __init__(self, session: pkcs11.Session) -> None:
+        self.session = session
+        self.keys: dict[str, pkcs11.PrivateKey] = {}
+
+    def private_key(self, label: str) -> pkcs11.PrivateKey:
+        key = self.keys.get(label)
+        if key is None:
+            found = self.session.get_key(
+                object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label
+            )
+            key = self.keys[label] = found
+        return key
+
+
+class SessionPool:
+    """At most `size` sessions used at once; further callers wait for one."""
+
+    def __init__(self, module: Module, label: str, pin: PinSource, size: int) -> None:
+        if size < 1:
+            raise ValueError("a session pool has at least one session")
+        self._module = module
+        self._label = label
+        self._pin = pin
+        self._places = threading.Semaphore(size)
+        self._idle: queue.SimpleQueue[tuple[int, PooledSession]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._generation = 0
+        self._anchor: pkcs11.Session | None = None
+        self._token: pkcs11.Token | None = None
+
+    def run(self, work: Callable[[PooledSession], T]) -> T:
+        """Run `work` in a session; once more after a fresh login when the token had gone.
+
+        Raises Unavailable: `token.missing`, `token.pin-wrong`, `token.locked`, `token.no-key`,
+        `token.failed` and others named in `refusal_of`.
+        """
+        self._module.require_own_process()
+        with self._places:
+            try:
+                try:
+                    with self._session() as session:
+                        return work(session)
+                except _GONE:
+                    self._forget()
+                    with self._session() as session:
+                        return work(session)
+            except exceptions.PKCS11Error as error:
+                raise refusal_of(error, self._label) from error
+
+    @contextmanager
+    def write(self) -> Iterator[pkcs11.Session]:
+        """A read-write session for making keys and storing certificates. Raises as `run`."""
+        self._module.require_own_process()
+        try:
+            with self._lock:
+                token = self._logged_in()
+            session = token.open(rw=True)
+            try:
+                yield session
+            finally:
+                with suppress(exceptions.PKCS11Error):
+                    session.close()
+        except exceptions.PKCS11Error as error:
+            raise refusal_of(error, self._label) from error
+
+    def close(self) -> None:
+        """Close every session and log out."""
+        self._forget()
+
+    @contextmanager
+    def _session(self) -> Iterator[PooledSession]:
+        generation, session = self._take()
+        try:
+            yield session
+        except exceptions.PKCS11Error:
+            with suppress(exceptions.PKCS11Error):
+                session.session.close()
+            raise
+        else:
+            if generation == self._generation:
+                self._idle.put((generation, session))
+
+    def _take(self) -> tuple[int, PooledSession]:
+        while True:
+            try:
+                generation, session = self._idle.get_nowait()
+            except queue.Empty:
+                break
+            if generation == self._generation:
+                return generation, session
+        with self._lock:
+            token = self._logged_in()
+            return self._generation, PooledSession(token.open())
+
+    def _logged_in(self) -> pkcs11.Token:
+        if self._anchor is None or self._token is None:
+            token = self._module.token(self._label)
+            try:
+                self._anchor = token.open(user_pin=self._pin.pin(self._label))
+            except exceptions.UserAlreadyLoggedIn:
+                self._anchor = token.open()
+            self._token = token
+        return self._token
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._generation += 1
+            anchor, self._anchor, self._token = self._anchor, None, None
+            while True:
+                try:
+                    _, session = self._idle.get_nowait()
+                except queue.Empty:
+                    break
+                with suppress(exceptions.PKCS11Error):
+                    session.session.close()
+            if anchor is not None:
+                with suppress(exceptions.PKCS11Error):
+                    anchor.close()
+
+
+def refusal_of(error: exceptions.PKCS11Error, label: str) -> Unavailable:
+    """Tell apart: a wrong PIN, a locked token, a missing one, a missing key, a broken one."""
+    for kind, code, detail in _REFUSALS:
+        if isinstance(error, kind):
+            return Unavailable(code, detail, token=label)
+    return Unavailable(
+        "token.failed", "the token failed", token=label, error=type(error).__name__
+    )
+
+
+_REFUSALS: tuple[tuple[type[exceptions.PKCS11Error], str, str], ...] = (
+    (exceptions.PinIncorrect, "token.pin-wrong", "the PIN is wrong"),
+    (exceptions.PinInvalid, "token.pin-wrong", "the PIN is wrong"),
+    (exceptions.PinLenRange, "token.pin-wrong", "the PIN is too short or too long"),
+    (exceptions.PinLocked, "token.locked", "the token is locked after too many wrong PINs"),
+    (exceptions.PinExpired, "token.pin-expired", "the PIN has expired and must be changed"),
+    (exceptions.UserPinNotInitialized, "token.no-pin", "the token has no user PIN yet"),
+    (exceptions.TokenNotPresent, "token.missing", "the token was pulled"),
+    (exceptions.DeviceRemoved, "token.missing", "the token was pulled"),
+    (exceptions.TokenNotRecognised, "token.missing", "the token is not recognised"),
+    (exceptions.SlotIDInvalid, "token.missing", "the token's slot is gone"),
+    (exceptions.NoSuchKey, "token.no-key", "the token does not hold this key"),
+    (exceptions.MultipleObjectsReturned, "token.ambiguous", "the token holds two such keys"),
+    (exceptions.DeviceMemory, "token.full", "the token has no room left"),
+    (exceptions.TokenWriteProtected, "token.read-only", "the token is write-protected"),
+    (exceptions.MechanismInvalid, "token.mechanism", "the token cannot do this algorithm"),
+)

@@ -1,0 +1,161 @@
+"""One database, SQLite or PostgreSQL, and the unit of work around it.
+
+A room declares its rows as SQLAlchemy Core tables on `metadata`, in its own `tables.py`.
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from kernel.refusals import Unavailable
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every table of the product."""
+
+_BUSY_MILLISECONDS = 10_000
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: timezone-aware in, UTC out, on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime must not reach the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def new_id() -> str:
+    """A fresh row identifier: UUIDv4, 32 hexadecimal digits, unguessable."""
+    return uuid.uuid4().hex
+
+
+class Database:
+    """Connections to one database; an engine per process, so that a fork is harmless."""
+
+    def __init__(self, url: str) -> None:
+        """`url` as SQLAlchemy's: `sqlite:////path/file.db`, `postgresql+psycopg://...`."""
+        self._url: URL = make_url(url)
+        self._engine: Engine | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Database({self._url.render_as_string(hide_password=True)})"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def engine(self) -> Engine:
+        with self._lock:
+            if self._engine is None or self._pid != os.getpid():
+                if self._engine is not None:
+                    self._engine.dispose(close=False)
+                self._engine = _sqlite(self._url) if self.is_sqlite else _server(self._url)
+                self._pid = os.getpid()
+            return self._engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All or nothing. On SQLite the write lock is taken at once (BEGIN IMMEDIATE).
+
+        Raises Unavailable `database.unavailable` when the database is locked, full or gone.
+        """
+        with _refusing(), self.engine.connect() as connection:
+            writing = connection.execution_options(portseal_begin="IMMEDIATE")
+            with writing.begin():
+                yield writing
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view for reading only. Raises as `transaction`."""
+        with _refusing(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest migration."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with _refusing(), self.engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def dispose(self) -> None:
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable(error) from error
+        raise
+
+
+def _unavailable(error: DBAPIError) -> Unavailable:
+    return Unavailable(
+        "database.unavailable", "the database did not answer", error=type(error.orig).__name__
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's `begin` event below begins instead
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A certificate that was reported as issued must survive a power cut.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("portseal_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _server(url: URL) -> Engine:
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"connect_timeout": 5}
+    )

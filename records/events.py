@@ -1,0 +1,51 @@
+"""The closed vocabulary of the journal. A record of another kind cannot be written."""
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """`room.noun-verb`, in the past tense of what happened."""
+
+    # Ceremony and keys
+    CEREMONY_STARTED = "ceremony.started"
+    CEREMONY_KEY_GENERATED = "ceremony.key-generated"
+    CEREMONY_CERTIFICATE_ISSUED = "ceremony.certificate-issued"
+    CEREMONY_FINISHED = "ceremony.finished"
+
+    # Issuing and status
+    CERTIFICATE_INTENDED = "certificate.intended"
+    CERTIFICATE_ISSUED = "certificate.issued"
+    CERTIFICATE_ABANDONED = "certificate.abandoned"
+    CERTIFICATE_REFUSED = "certificate.refused"
+    CERTIFICATE_REVOKED = "certificate.revoked"
+    CRL_INTENDED = "crl.intended"
+    CRL_ISSUED = "crl.issued"
+
+    # Publication
+    DIRECTORY_PUBLISHED = "directory.published"
+
+    # Registration
+    ENTERPRISE_APPLIED = "enterprise.applied"
+    ENTERPRISE_REGISTERED = "enterprise.registered"
+    ENTERPRISE_RETURNED = "enterprise.returned"
+    ENTERPRISE_APPROVED = "enterprise.approved"
+    ENTERPRISE_REFUSED = "enterprise.refused"
+    OPERATOR_ADDED = "operator.added"
+    OPERATOR_RIGHTS_GRANTED = "operator.rights-granted"
+    OPERATOR_RIGHTS_WITHDRAWN = "operator.rights-withdrawn"
+    OFFICER_ADDED = "officer.added"
+    CARD_REQUESTED = "card.requested"
+    CARD_MADE = "card.made"
+    CARD_REVOKED = "card.revoked"
+
+    # Signing and verifying
+    SIGNATURE_PREPARED = "signature.prepared"
+    SIGNATURE_ACCEPTED = "signature.accepted"
+    SIGNATURE_REFUSED = "signature.refused"
+
+    # Sign-in
+    SIGNIN_SUCCEEDED = "signin.succeeded"
+    SIGNIN_REFUSED = "signin.refused"
+    SESSION_ENDED = "session.ended"
+    PLATFORM_REGISTERED = "platform.registered"
+    PLATFORM_TOKEN_ISSUED = "platform.token-issued"

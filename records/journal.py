@@ -1,0 +1,128 @@
+"""The journal: append-only records, each bound to the one before by SHA-256.
+
+A record is appended in the transaction of the fact that it tells, so neither exists alone.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from kernel.clock import Clock
+from kernel.refusals import Unavailable
+from records.events import Event
+from records.tables import journal, journal_head
+
+_GENESIS = hashlib.sha256(b"PortSeal journal, version 1").digest()
+_HEAD_ID = 1
+
+Fact = str | int | bool | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The verdict on the chain."""
+
+    intact: bool
+    count: int
+    """Records examined, up to and with the broken one."""
+    broken_at: int | None = None
+    """Position of the first record that does not fit."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    position: int
+    at: str
+    """RFC 3339, UTC, microseconds."""
+    event: str
+    subject: str
+    actor: str
+    facts: str
+    """JSON object, keys sorted."""
+    hash: bytes
+
+
+class Journal:
+    """Writes and verifies records."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def append(
+        self, connection: Connection, event: Event, *, subject: str, actor: str, **facts: Fact
+    ) -> int:
+        """Append one record in the caller's transaction and return its position.
+
+        Facts are small and public: never a PIN, a key or a person's identity number.
+        Raises Unavailable `journal.unwritable` when the head is missing.
+        """
+        position, previous = _locked_head(connection)
+        position += 1
+        record = {
+            "position": position,
+            "at": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "event": str(event),
+            "subject": subject[:200],
+            "actor": actor[:200],
+            "facts": json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        }
+        digest = _digest(previous, record)
+        connection.execute(insert(journal), {**record, "hash": digest})
+        connection.execute(
+            update(journal_head).where(journal_head.c.id == _HEAD_ID),
+            {"position": position, "hash": digest},
+        )
+        return position
+
+    def verify(self, connection: Connection) -> Verification:
+        """Walk the whole chain; memory stays bounded whatever its length."""
+        previous, count = _GENESIS, 0
+        rows = connection.execution_options(yield_per=2000).execute(
+            select(journal).order_by(journal.c.position)
+        )
+        for row in rows:
+            count += 1
+            if row.position != count:
+                return Verification(False, count, count, "a record is missing")
+            fields = ("position", "at", "event", "subject", "actor", "facts")
+            expected = _digest(previous, {name: getattr(row, name) for name in fields})
+            if not hmac.compare_digest(expected, row.hash):
+                return Verification(False, count, row.position, "the record was changed")
+            previous = row.hash
+        head = connection.execute(select(journal_head)).one_or_none()
+        if head is None:
+            if count:
+                return Verification(False, count, count, "the journal's head is missing")
+        elif head.position != count or not hmac.compare_digest(head.hash, previous):
+            return Verification(False, count, count + 1, "records at the end are missing")
+        return Verification(True, count)
+
+
+def records(connection: Connection, subject: str | None = None) -> list[Record]:
+    """All records, or those of one subject, oldest first."""
+    query = select(journal).order_by(journal.c.position)
+    if subject is not None:
+        query = query.where(journal.c.subject == subject)
+    return [Record(**row._mapping) for row in connection.execute(query)]
+
+
+def _locked_head(connection: Connection) -> tuple[int, bytes]:
+    """The head, locked until the transaction ends, so that positions have no gaps."""
+    query = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
+    head = connection.execute(query).one_or_none()
+    if head is None:
+        if connection.execute(select(journal.c.position).limit(1)).first() is not None:
+            raise Unavailable("journal.unwritable", "the journal's head is missing")
+        first = {"id": _HEAD_ID, "position": 0, "hash": _GENESIS}
+        connection.execute(insert(journal_head), first)
+        return 0, _GENESIS
+    return head.position, head.hash
+
+
+def _digest(previous: bytes, record: dict[str, object]) -> bytes:
+    text = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(b"\x00record" + previous + text.encode()).digest()

@@ -1,0 +1,50 @@
+"""Rows of the journal and the outbox."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from records.database import UtcDateTime, metadata
+
+_AUTO = BigInteger().with_variant(Integer(), "sqlite")
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("position", _AUTO, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Index("ix_journal_subject", "subject"),
+)
+
+journal_head = Table(
+    "journal_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", _AUTO, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _AUTO, primary_key=True, autoincrement=True),
+    Column("channel", String(40), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("failure", String(200)),
+    Column("delivered_at", UtcDateTime),
+    Index("ix_outbox_pending", "channel", "delivered_at", "id"),
+)
+
+outbox_lease = Table(
+    "outbox_lease",
+    metadata,
+    Column("channel", String(40), primary_key=True),
+    Column("owner", String(32), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
