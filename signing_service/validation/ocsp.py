@@ -1,0 +1,124 @@
+"""What an OCSP response says of one certificate (RFC 6960, 3.2 and 4.2.2.2)."""
+
+import hashlib
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from kernel.asn1 import der as der_writer
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Refusal
+from signing_service.ports import CertificateStatus, StatusAnswer
+from signing_service.validation.crl import suite_by_oid
+
+MAX_OCSP_BYTES = 256 * 1024
+_SKEW = timedelta(minutes=5)
+_OCSP_SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string
+_STATUS = {
+    ocsp.OCSPCertStatus.GOOD: CertificateStatus.GOOD,
+    ocsp.OCSPCertStatus.REVOKED: CertificateStatus.REVOKED,
+    ocsp.OCSPCertStatus.UNKNOWN: CertificateStatus.UNKNOWN,
+}
+
+
+def ocsp_answer(
+    der: bytes, certificate: Certificate, issuer: Certificate, at: datetime
+) -> StatusAnswer | None:
+    """The response's answer, or None when it is unusable or about another certificate.
+
+    `der` is an OCSPResponse or a bare BasicOCSPResponse (as CAdES and XAdES embed it).
+    """
+    response = _parse(der)
+    if response is None or not _is_authorised(response, issuer):
+        return None
+    for single in response.responses:
+        if single.serial_number != certificate.serial or not _is_issuer(single, issuer):
+            continue
+        if single.this_update_utc > at + _SKEW:
+            continue
+        reason = single.revocation_reason
+        return StatusAnswer(
+            _STATUS[single.certificate_status],
+            single.this_update_utc,
+            revoked_at=single.revocation_time_utc,
+            reason=None if reason is None else reason.value,
+            source="OCSP response",
+            evidence=der,
+        )
+    return None
+
+
+def _parse(der: bytes) -> ocsp.OCSPResponse | None:
+    if len(der) > MAX_OCSP_BYTES:
+        return None
+    for candidate in (der, _wrapped(der)):
+        try:
+            response = ocsp.load_der_ocsp_response(candidate)
+            if response.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+                _ = list(response.responses), response.extensions
+                return response
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            continue
+    return None
+
+
+def _wrapped(basic: bytes) -> bytes:
+    """A BasicOCSPResponse as a successful OCSPResponse (RFC 6960, 4.2.1)."""
+    id_pkix_ocsp_basic = bytes.fromhex("06092b0601050507300101")
+    body = der_writer.sequence(id_pkix_ocsp_basic, der_writer.tlv(0x04, basic))
+    return der_writer.sequence(bytes.fromhex("0a0100"), der_writer.tlv(0xA0, body))
+
+
+def _is_issuer(single: ocsp.OCSPSingleResponse, issuer: Certificate) -> bool:
+    algorithm = single.hash_algorithm
+    if not isinstance(algorithm, hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
+        return False
+    name = hashlib.new(algorithm.name, issuer.subject_der).digest()
+    key = hashlib.new(algorithm.name, _key_bits(issuer.spki)).digest()
+    return single.issuer_name_hash == name and single.issuer_key_hash == key
+
+
+@lru_cache(maxsize=256)
+def _key_bits(spki: bytes) -> bytes:
+    """The subjectPublicKey BIT STRING's content, which OCSP hashes (RFC 6960, 4.1.1)."""
+    outer = der_writer.read_only(spki, 0x30)
+    _, bits = der_writer.children(spki, outer)
+    return spki[bits.content + 1 : bits.end]
+
+
+def _is_authorised(response: ocsp.OCSPResponse, issuer: Certificate) -> bool:
+    """Signed by the issuer itself or by a responder that the issuer delegated: issued by it,
+    for OCSP signing, and not to be checked itself (id-pkix-ocsp-nocheck)."""
+    suite = suite_by_oid(response.signature_algorithm_oid.dotted_string, None)
+    if suite is None:
+        return False
+    for signer in (issuer, *_delegates(response, issuer)):
+        try:
+            if signer.public_key.verify(suite, response.signature, response.tbs_response_bytes):
+                return True
+        except Refusal:
+            continue
+    return False
+
+
+def _delegates(response: ocsp.OCSPResponse, issuer: Certificate) -> list[Certificate]:
+    found = []
+    for embedded in response.certificates[:4]:
+        try:
+            responder = Certificate.parse(embedded.public_bytes(serialization.Encoding.DER))
+        except Refusal:
+            continue
+        if (
+            _OCSP_SIGNING in responder.extended_key_usage
+            and responder.has_ocsp_nocheck
+            and not responder.critical_unknown_extensions
+            and responder.not_before <= response.produced_at_utc <= responder.not_after
+            and responder.is_signed_by(issuer)
+        ):
+            found.append(responder)
+    return found

@@ -1,0 +1,167 @@
+"""Certification paths: found and checked as RFC 5280, clause 6, asks, but for time and status.
+
+What is checked here never changes for the same certificates: names, signatures, CA flags, key
+usage, path lengths, unknown critical extensions. So a search is remembered, and a caller asks
+of a found path what does change: validity at a time, revocation, algorithms, policies.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+
+from kernel.asn1.certificate import Certificate
+from signing_service.trust import TrustAnchors, TrustedAuthority
+
+MAX_PATH_CERTIFICATES = 8
+MAX_SIGNATURE_CHECKS = 48
+MAX_PATHS = 4
+MAX_EMBEDDED = 32
+_REMEMBERED = 4096
+ANY_POLICY = "2.5.29.32.0"
+
+
+@dataclass(frozen=True)
+class CertificatePath:
+    """A path, the end entity's certificate first and the trust anchor last."""
+
+    certificates: tuple[Certificate, ...]
+    authority: TrustedAuthority
+
+    @property
+    def anchor(self) -> Certificate:
+        return self.certificates[-1]
+
+    @property
+    def intermediates(self) -> tuple[Certificate, ...]:
+        return self.certificates[1:-1]
+
+    def issued(self) -> Iterator[tuple[Certificate, Certificate]]:
+        """Each certificate below the anchor, with its issuer, from the end entity up."""
+        return zip(self.certificates, self.certificates[1:], strict=False)
+
+    def policies(self) -> frozenset[str] | None:
+        """Certificate policies valid for the whole path (RFC 5280, 6.1.3 d, without mappings);
+        None: any policy. The anchor's own policies do not count (6.1.1 d)."""
+        valid: frozenset[str] | None = None
+        for certificate in self.certificates[-2::-1] or self.certificates:
+            own = frozenset(certificate.policies)
+            if ANY_POLICY not in own:
+                valid = own if valid is None else valid & own
+        return valid
+
+
+@dataclass(frozen=True)
+class PathFault:
+    """Why no path was found: a reason of `words.py`, and the certificate it is about."""
+
+    reason: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class PathSearch:
+    """All the paths found, the most direct first; `fault` tells why when there are none."""
+
+    paths: tuple[CertificatePath, ...]
+    fault: PathFault | None
+
+
+class PathBuilder:
+    """Finds paths to the trust anchors. Safe to use from many threads."""
+
+    def __init__(self, anchors: TrustAnchors) -> None:
+        self._anchors = anchors
+        self._remembered: OrderedDict[tuple[str, tuple[str, ...]], PathSearch] = OrderedDict()
+        self._lock = Lock()
+
+    def search(
+        self, certificate: Certificate, embedded: tuple[Certificate, ...] = ()
+    ) -> PathSearch:
+        """Paths from `certificate` to an anchor; `embedded` certificates may help on the way."""
+        helpers = embedded[:MAX_EMBEDDED]
+        key = certificate.fingerprint, tuple(other.fingerprint for other in helpers)
+        with self._lock:
+            known = self._remembered.get(key)
+            if known is not None:
+                self._remembered.move_to_end(key)
+                return known
+        found = _Search(self._anchors, helpers).run(certificate)
+        with self._lock:
+            self._remembered[key] = found
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+
+@dataclass
+class _Search:
+    anchors: TrustAnchors
+    embedded: tuple[Certificate, ...]
+    checks: int = 0
+    paths: list[CertificatePath] = field(default_factory=list)
+    fault: PathFault | None = None
+
+    def run(self, certificate: Certificate) -> PathSearch:
+        self._extend((certificate,))
+        if self.paths:
+            return PathSearch(tuple(self.paths), None)
+        fault = self.fault or PathFault("path.none", certificate.issuer_text())
+        return PathSearch((), fault)
+
+    def _extend(self, climbed: tuple[Certificate, ...]) -> None:
+        top = climbed[-1]
+        authorities = self.anchors.authorities_of(top)
+        if authorities:
+            self._arrive(climbed, authorities)
+            return
+        if len(climbed) >= MAX_PATH_CERTIFICATES:
+            self.fault = PathFault("path.too-long", top.subject_text())
+            return
+        for issuer in self.anchors.issuer_candidates(top, self.embedded):
+            if len(self.paths) >= MAX_PATHS:
+                return
+            # The same name with the same key twice is a loop, whatever the certificate.
+            if any(_same_entity(issuer, below) for below in climbed):
+                continue
+            if self.checks >= MAX_SIGNATURE_CHECKS:
+                self.fault = PathFault("path.search-exhausted", top.subject_text())
+                return
+            self.checks += 1
+            if not top.is_signed_by(issuer):
+                self.fault = self.fault or PathFault("path.bad-signature", top.subject_text())
+                continue
+            self._extend((*climbed, issuer))
+
+    def _arrive(
+        self, climbed: tuple[Certificate, ...], authorities: tuple[TrustedAuthority, ...]
+    ) -> None:
+        fault = _structural_fault(climbed)
+        if fault is not None:
+            self.fault = fault
+            return
+        self.paths += [CertificatePath(climbed, authority) for authority in authorities]
+
+
+def _same_entity(one: Certificate, other: Certificate) -> bool:
+    return one.subject_der == other.subject_der and one.spki == other.spki
+
+
+def _structural_fault(path: tuple[Certificate, ...]) -> PathFault | None:
+    """RFC 5280, 6.1.4 k-o and 6.1.5 f, for every certificate but a lone anchor."""
+    below = 0  # CA certificates below that are not self-issued, for the path length
+    for position, certificate in enumerate(path):
+        is_anchor = position == len(path) - 1
+        if certificate.critical_unknown_extensions and not is_anchor:
+            return PathFault("path.unknown-critical-extension", certificate.subject_text())
+        if position == 0:
+            continue
+        if not certificate.is_ca:
+            return PathFault("path.issuer-is-no-ca", certificate.subject_text())
+        if certificate.has_key_usage and "keyCertSign" not in certificate.key_usage:
+            return PathFault("path.issuer-may-not-sign", certificate.subject_text())
+        if certificate.path_length is not None and below > certificate.path_length:
+            return PathFault("path.length-exceeded", certificate.subject_text())
+        if not certificate.is_self_issued:
+            below += 1
+    return None
