@@ -1,5 +1,6 @@
 """Preparing a token: initialise it, set and change its PIN, list what is plugged in."""
 
+import itertools
 from collections.abc import Iterator
 
 from pkcs11 import TokenFlag
@@ -25,10 +26,8 @@ _CODES = {
 def check_pin(pin: str) -> None:
     """Refuse a PIN that anybody would guess. Raises Unprocessable `pin.weak`."""
     if not SHORTEST_PIN <= len(pin) <= LONGEST_PIN:
-        raise Unprocessable(
-            "pin.weak", f"a PIN has {SHORTEST_PIN} to {LONGEST_PIN} characters"
-        )
-    steps = {ord(b) - ord(a) for a, b in zip(pin, pin[1:], strict=False)}
+        raise Unprocessable("pin.weak", f"a PIN has {SHORTEST_PIN} to {LONGEST_PIN} characters")
+    steps = {ord(b) - ord(a) for a, b in itertools.pairwise(pin)}
     if len(steps) == 1 and steps <= {-1, 0, 1}:
         raise Unprocessable("pin.weak", "a PIN of equal or consecutive characters is refused")
 

@@ -24,7 +24,7 @@ _FUNCTIONS = 68
 
 
 class _InitializeArgs(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - ctypes reads this attribute
+    _fields_ = [
         ("create_mutex", c_void_p),
         ("destroy_mutex", c_void_p),
         ("lock_mutex", c_void_p),
@@ -35,7 +35,7 @@ class _InitializeArgs(ctypes.Structure):
 
 
 class _FunctionList(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - ctypes reads this attribute
+    _fields_ = [
         ("version", c_ubyte * 2),
         ("functions", c_void_p * _FUNCTIONS),
     ]
@@ -120,9 +120,7 @@ class Cryptoki:
 
     def _login(self, session: c_ulong, user: int, pin: str) -> None:
         value = pin.encode()
-        self._call(
-            "C_Login", _LOGIN, session, c_ulong(user), c_char_p(value), c_ulong(len(value))
-        )
+        self._call("C_Login", _LOGIN, session, c_ulong(user), c_char_p(value), c_ulong(len(value)))
 
     def _call(self, name: str, position: int, *arguments: object) -> None:
         address = self._list.functions[position]

@@ -2,13 +2,18 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
 
 import pkcs11
 from pkcs11.exceptions import PKCS11Error
 
 from hsm.cryptoki import Cryptoki, CryptokiError
 from kernel.refusals import Unavailable
+
+_RELOAD_PAUSE_SECONDS = 5.0
 
 
 class Module:
@@ -19,13 +24,17 @@ class Module:
     would share session state with the parent and fail at random.
     """
 
-    _loaded: dict[str, "Module"] = {}  # noqa: RUF012 - PKCS#11 has one state per process
-    _loading = threading.Lock()
+    _loaded: ClassVar[dict[str, "Module"]] = {}  # PKCS#11 has one state per process
+    _loading: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._pid = os.getpid()
-        self._slots = threading.Lock()
+        self._idle = threading.Condition()
+        self._active = 0
+        self._reloaded_at = -_RELOAD_PAUSE_SECONDS
+        self.generation = 0
+        """Counts reloads: handles of an older generation are dead and must not be used."""
         try:
             self._cryptoki = Cryptoki(path)
             self._lib = pkcs11.lib(path)
@@ -55,11 +64,42 @@ class Module:
         if os.getpid() != self._pid:
             raise Unavailable("token.forked", "the PKCS#11 module was loaded before a fork")
 
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        """Keeps the module loaded while a call into it runs."""
+        self.require_own_process()
+        with self._idle:
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._active -= 1
+                self._idle.notify_all()
+
+    def rediscover(self) -> bool:
+        """Finalise and initialise the module again, for one that forgets a pulled token for good.
+
+        Waits shortly until no operation runs; at most once in a few seconds. True when it was
+        done: the caller may look for its token again.
+        """
+        with self._idle:
+            if time.monotonic() - self._reloaded_at < _RELOAD_PAUSE_SECONDS:
+                return False
+            if not self._idle.wait_for(lambda: self._active == 0, timeout=2):
+                return False
+            self._reloaded_at = time.monotonic()
+            self.generation += 1
+            try:
+                self._cryptoki.finalize()
+                self._cryptoki.initialize_with_locking()
+            except CryptokiError:
+                return False
+            return True
+
     def tokens(self) -> Iterator[pkcs11.Token]:
         """The tokens that are present now, initialised or not."""
-        with self._slots:
-            slots = list(self._lib.get_slots(token_present=True))
-        for slot in slots:
+        for slot in self._lib.get_slots(token_present=True):
             try:
                 yield slot.get_token()
             except PKCS11Error:
@@ -68,7 +108,8 @@ class Module:
     def token(self, label: str) -> pkcs11.Token:
         """Raises Unavailable `token.missing` or `token.ambiguous`."""
         try:
-            found = [token for token in self.tokens() if token.label == label]
+            with self.operation():
+                found = [token for token in self.tokens() if token.label == label]
         except PKCS11Error as error:
             raise Unavailable("token.failed", "the token's slots cannot be read") from error
         if not found:

@@ -19,9 +19,7 @@ class _TokenEcKey(ec.EllipticCurvePrivateKey):
     def __init__(self, handle: KeyHandle) -> None:
         self._handle = handle
 
-    def sign(
-        self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm
-    ) -> bytes:
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
         algorithm = signature_algorithm.algorithm
         prehashed = isinstance(algorithm, Prehashed)
         name = algorithm._algorithm.name if isinstance(algorithm, Prehashed) else algorithm.name
@@ -123,11 +121,13 @@ def as_pyca_private_key(handle: KeyHandle) -> PycaPrivateKey:
     return pose(handle)
 
 
-def pyca_hash(handle: KeyHandle) -> hashes.HashAlgorithm | None:
+def pyca_hash(
+    handle: KeyHandle,
+) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
     """The hash to give to a pyca builder's `sign` beside this key (None for Ed25519)."""
     if handle.suite.kind is KeyKind.ED25519:
         return None
-    known: dict[str, type[hashes.HashAlgorithm]] = {
+    known: dict[str, type[hashes.SHA256] | type[hashes.SHA384] | type[hashes.SHA512]] = {
         ECDSA_P256_SHA256.digest: hashes.SHA256,
         ECDSA_P384_SHA384.digest: hashes.SHA384,
         "sha512": hashes.SHA512,

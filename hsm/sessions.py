@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import pkcs11
 from pkcs11 import exceptions
@@ -32,20 +32,28 @@ _GONE = (
 """Errors after which a fresh login is worth one more try: the token went and came back."""
 
 
+_Generation = tuple[int, int]
+"""Reloads of the module and logins of this pool, at the time a session was opened."""
+
+
+class SigningKey(Protocol):
+    """What python-pkcs11 gives for a private key that can sign."""
+
+    def sign(self, data: bytes, *, mechanism: pkcs11.Mechanism, mechanism_param: Any) -> bytes: ...
+
+
 class PooledSession:
     """A session with the private keys that it has already found, by label."""
 
     def __init__(self, session: pkcs11.Session) -> None:
         self.session = session
-        self.keys: dict[str, pkcs11.PrivateKey] = {}
+        self.keys: dict[str, SigningKey] = {}
 
-    def private_key(self, label: str) -> pkcs11.PrivateKey:
+    def private_key(self, label: str) -> SigningKey:
         key = self.keys.get(label)
         if key is None:
-            found = self.session.get_key(
-                object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label
-            )
-            key = self.keys[label] = found
+            found = self.session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label)
+            key = self.keys[label] = cast(SigningKey, found)
         return key
 
 
@@ -59,11 +67,12 @@ class SessionPool:
         self._label = label
         self._pin = pin
         self._places = threading.Semaphore(size)
-        self._idle: queue.SimpleQueue[tuple[int, PooledSession]] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[tuple[_Generation, PooledSession]] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._generation = 0
+        self._logins = 0
         self._anchor: pkcs11.Session | None = None
         self._token: pkcs11.Token | None = None
+        self._anchored: _Generation = (-1, -1)
 
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """Run `work` in a session; once more after a fresh login when the token had gone.
@@ -71,32 +80,38 @@ class SessionPool:
         Raises Unavailable: `token.missing`, `token.pin-wrong`, `token.locked`, `token.no-key`,
         `token.failed` and others named in `refusal_of`.
         """
-        self._module.require_own_process()
         with self._places:
             try:
-                try:
-                    with self._session() as session:
-                        return work(session)
-                except _GONE:
-                    self._forget()
-                    with self._session() as session:
-                        return work(session)
+                return self._attempt(work)
+            except _GONE:
+                self._forget()
             except exceptions.PKCS11Error as error:
                 raise refusal_of(error, self._label) from error
+            except Unavailable as refusal:
+                if refusal.code != "token.missing" or not self._module.rediscover():
+                    raise
+            try:
+                return self._attempt(work)
+            except exceptions.PKCS11Error as error:
+                raise refusal_of(error, self._label) from error
+
+    def _attempt(self, work: Callable[[PooledSession], T]) -> T:
+        with self._module.operation(), self._session() as session:
+            return work(session)
 
     @contextmanager
     def write(self) -> Iterator[pkcs11.Session]:
         """A read-write session for making keys and storing certificates. Raises as `run`."""
-        self._module.require_own_process()
         try:
-            with self._lock:
-                token = self._logged_in()
-            session = token.open(rw=True)
-            try:
-                yield session
-            finally:
-                with suppress(exceptions.PKCS11Error):
-                    session.close()
+            with self._module.operation():
+                with self._lock:
+                    token = self._logged_in()
+                session = token.open(rw=True)
+                try:
+                    yield session
+                finally:
+                    with suppress(exceptions.PKCS11Error):
+                        session.close()
         except exceptions.PKCS11Error as error:
             raise refusal_of(error, self._label) from error
 
@@ -114,10 +129,9 @@ class SessionPool:
                 session.session.close()
             raise
         else:
-            if generation == self._generation:
-                self._idle.put((generation, session))
+            self._idle.put((generation, session))
 
-    def _take(self) -> tuple[int, PooledSession]:
+    def _take(self) -> tuple[_Generation, PooledSession]:
         while True:
             try:
                 generation, session = self._idle.get_nowait()
@@ -129,30 +143,39 @@ class SessionPool:
             token = self._logged_in()
             return self._generation, PooledSession(token.open())
 
+    @property
+    def _generation(self) -> _Generation:
+        """A session of another generation is never touched again, not even closed: the module
+        may have given its handle to somebody else's session."""
+        return self._module.generation, self._logins
+
     def _logged_in(self) -> pkcs11.Token:
-        if self._anchor is None or self._token is None:
+        if self._anchor is None or self._token is None or self._anchored != self._generation:
             token = self._module.token(self._label)
             try:
                 self._anchor = token.open(user_pin=self._pin.pin(self._label))
             except exceptions.UserAlreadyLoggedIn:
                 self._anchor = token.open()
             self._token = token
+            self._anchored = self._generation
         return self._token
 
     def _forget(self) -> None:
-        with self._lock:
-            self._generation += 1
-            anchor, self._anchor, self._token = self._anchor, None, None
+        with self._lock, self._module.operation():
+            current = self._generation
+            self._logins += 1
             while True:
                 try:
-                    _, session = self._idle.get_nowait()
+                    generation, session = self._idle.get_nowait()
                 except queue.Empty:
                     break
+                if generation == current:
+                    with suppress(exceptions.PKCS11Error):
+                        session.session.close()
+            if self._anchor is not None and self._anchored == current:
                 with suppress(exceptions.PKCS11Error):
-                    session.session.close()
-            if anchor is not None:
-                with suppress(exceptions.PKCS11Error):
-                    anchor.close()
+                    self._anchor.close()
+            self._anchor = self._token = None
 
 
 def refusal_of(error: exceptions.PKCS11Error, label: str) -> Unavailable:
@@ -160,9 +183,7 @@ def refusal_of(error: exceptions.PKCS11Error, label: str) -> Unavailable:
     for kind, code, detail in _REFUSALS:
         if isinstance(error, kind):
             return Unavailable(code, detail, token=label)
-    return Unavailable(
-        "token.failed", "the token failed", token=label, error=type(error).__name__
-    )
+    return Unavailable("token.failed", "the token failed", token=label, error=type(error).__name__)
 
 
 _REFUSALS: tuple[tuple[type[exceptions.PKCS11Error], str, str], ...] = (

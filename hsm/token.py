@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import pkcs11
 from cryptography import x509
@@ -142,7 +143,7 @@ class Token:
         identifier = secrets.token_bytes(16)
         with self._pool.write() as session:
             parameters = generation_parameters(suite)
-            template = {
+            template: dict[str, Any] = {
                 "id": identifier,
                 "label": label,
                 "store": True,
@@ -240,7 +241,7 @@ def _read_public_key(session: pkcs11.Session, label: str) -> PublicKey:
     for found in session.get_objects(wanted):
         kind = found[Attribute.KEY_TYPE]
         if kind in _PUBLIC_ATTRIBUTES:
-            attributes = found.get_attributes((Attribute.KEY_TYPE, *_PUBLIC_ATTRIBUTES[kind]))
+            attributes = found.get_attributes([Attribute.KEY_TYPE, *_PUBLIC_ATTRIBUTES[kind]])
             key = public_key_of(attributes)
             if key is not None:
                 return key

@@ -45,9 +45,7 @@ _USCC_WEIGHTS = tuple(pow(3, i, 31) for i in range(17))
 
 def uscc_check_character(first17: str) -> str:
     """The 18th character of a unified social credit code (GB 32100-2015)."""
-    total = sum(
-        _USCC_ALPHABET.index(c) * w for c, w in zip(first17, _USCC_WEIGHTS, strict=True)
-    )
+    total = sum(_USCC_ALPHABET.index(c) * w for c, w in zip(first17, _USCC_WEIGHTS, strict=True))
     return _USCC_ALPHABET[(31 - total % 31) % 31]
 
 

@@ -17,6 +17,7 @@ from records.tables import journal, journal_head
 
 _GENESIS = hashlib.sha256(b"PortSeal journal, version 1").digest()
 _HEAD_ID = 1
+_FIELDS = ("position", "at", "event", "subject", "actor", "facts")
 
 Fact = str | int | bool | None
 
@@ -81,18 +82,16 @@ class Journal:
     def verify(self, connection: Connection) -> Verification:
         """Walk the whole chain; memory stays bounded whatever its length."""
         previous, count = _GENESIS, 0
-        rows = connection.execution_options(yield_per=2000).execute(
-            select(journal).order_by(journal.c.position)
-        )
-        for row in rows:
-            count += 1
-            if row.position != count:
-                return Verification(False, count, count, "a record is missing")
-            fields = ("position", "at", "event", "subject", "actor", "facts")
-            expected = _digest(previous, {name: getattr(row, name) for name in fields})
-            if not hmac.compare_digest(expected, row.hash):
-                return Verification(False, count, row.position, "the record was changed")
-            previous = row.hash
+        query = select(journal).order_by(journal.c.position).execution_options(yield_per=2000)
+        with connection.execute(query) as rows:
+            for row in rows:
+                count += 1
+                if row.position != count:
+                    return Verification(False, count, count, "a record is missing")
+                expected = _digest(previous, {name: getattr(row, name) for name in _FIELDS})
+                if not hmac.compare_digest(expected, row.hash):
+                    return Verification(False, count, row.position, "the record was changed")
+                previous = row.hash
         head = connection.execute(select(journal_head)).one_or_none()
         if head is None:
             if count:

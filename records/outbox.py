@@ -108,7 +108,7 @@ class Outbox:
         values: dict[str, Any]
         try:
             handler(json.loads(payload))
-        except Exception as error:  # whatever the other system raises, the message stays
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the message stays
             failure = f"{type(error).__name__}: {error}"[:200]
             delay = min(timedelta(seconds=2 ** min(attempts, 16)), _LONGEST_DELAY)
             values = {"attempts": attempts + 1, "due_at": now + delay, "failure": failure}

@@ -39,7 +39,7 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
     if request.param == "sqlite":
         made = Database(f"sqlite:///{tmp_path / 'portseal.db'}")
     else:
-        made = Database(request.getfixturevalue("postgresql_url"))
+        made = Database(request.getfixturevalue("fresh_postgresql_url"))
     metadata.create_all(made.engine)
     yield made
     made.dispose()

@@ -1,0 +1,133 @@
+"""The journal is a chain: any changed byte is found, and the first broken record is named."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, select, text, update
+
+from kernel.clock import FixedClock
+from records.database import Database
+from records.events import Event
+from records.journal import Journal, records
+from records.tables import journal, journal_head
+
+CLOCK = FixedClock(datetime(2026, 11, 21, 1, 2, 3, 456789, tzinfo=UTC))
+
+
+def write(database: Database, count: int) -> Journal:
+    made = Journal(CLOCK)
+    with database.transaction() as connection:
+        for number in range(count):
+            made.append(
+                connection, Event.CARD_MADE, subject=f"card {number}", actor="officer", n=number
+            )
+    return made
+
+
+def test_an_untouched_journal_is_intact(any_database: Database) -> None:
+    made = write(any_database, 25)
+    with any_database.reading() as connection:
+        verdict = made.verify(connection)
+        assert (verdict.intact, verdict.count) == (True, 25)
+        assert [each.subject for each in records(connection, "card 7")] == ["card 7"]
+
+
+def test_an_empty_journal_is_intact(any_database: Database) -> None:
+    with any_database.reading() as connection:
+        assert Journal(CLOCK).verify(connection).intact
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    position=st.integers(1, 12),
+    column=st.sampled_from(["at", "event", "subject", "actor", "facts", "hash"]),
+    offset=st.integers(0, 10),
+)
+def test_one_changed_byte_is_found_and_the_first_broken_record_named(
+    database: Database, position: int, column: str, offset: int
+) -> None:
+    with database.reading() as connection:
+        empty = connection.execute(select(func.count()).select_from(journal)).scalar_one() == 0
+    made = write(database, 12) if empty else Journal(CLOCK)
+    target = journal.c[column]
+    with database.reading() as connection:
+        value = connection.execute(
+            select(target).where(journal.c.position == position)
+        ).scalar_one()
+    raw = bytearray(value if isinstance(value, bytes) else value.encode())
+    raw[offset % len(raw)] ^= 0x01
+    changed = bytes(raw) if isinstance(value, bytes) else raw.decode()
+    row = update(journal).where(journal.c.position == position)
+    with database.transaction() as connection:
+        connection.execute(row, {column: changed})
+    with database.reading() as connection:
+        verdict = made.verify(connection)
+    with database.transaction() as connection:
+        connection.execute(row, {column: value})
+    assert (verdict.intact, verdict.broken_at) == (False, position)
+
+
+def test_a_removed_record_is_found(any_database: Database) -> None:
+    made = write(any_database, 5)
+    with any_database.transaction() as connection:
+        connection.execute(delete(journal).where(journal.c.position == 3))
+    with any_database.reading() as connection:
+        assert made.verify(connection).broken_at == 3
+
+
+def test_records_cut_off_at_the_end_are_found(any_database: Database) -> None:
+    made = write(any_database, 5)
+    with any_database.transaction() as connection:
+        connection.execute(delete(journal).where(journal.c.position == 5))
+    with any_database.reading() as connection:
+        assert made.verify(connection).broken_at == 5
+    with any_database.transaction() as connection:
+        connection.execute(delete(journal_head))
+    with any_database.reading() as connection:
+        assert not made.verify(connection).intact
+
+
+def test_a_record_and_its_fact_stand_or_fall_together(any_database: Database) -> None:
+    made = write(any_database, 1)
+
+    def fail_after_recording() -> None:
+        with any_database.transaction() as connection:
+            made.append(connection, Event.CARD_MADE, subject="never", actor="nobody")
+            raise RuntimeError("the fact failed")
+
+    with pytest.raises(RuntimeError):
+        fail_after_recording()
+    with any_database.reading() as connection:
+        assert made.verify(connection).count == 1
+
+
+def test_concurrent_writers_leave_one_unbroken_chain(any_database: Database) -> None:
+    made = Journal(CLOCK)
+    write(any_database, 1)
+
+    def append() -> None:
+        for _ in range(20):
+            with any_database.transaction() as connection:
+                made.append(connection, Event.CARD_MADE, subject="s", actor="a")
+
+    threads = [threading.Thread(target=append) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with any_database.reading() as connection:
+        verdict = made.verify(connection)
+    assert (verdict.intact, verdict.count) == (True, 81)
+
+
+def test_a_newer_row_pasted_in_by_hand_is_found(any_database: Database) -> None:
+    made = write(any_database, 3)
+    with any_database.transaction() as connection:
+        connection.execute(
+            text("UPDATE journal SET subject = 'card 1' WHERE position = 3").execution_options()
+        )
+    with any_database.reading() as connection:
+        assert made.verify(connection).broken_at == 3
