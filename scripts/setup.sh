@@ -27,6 +27,7 @@ case "$profile" in
     *) echo "usage: scripts/setup.sh demo|test" >&2; exit 2 ;;
 esac
 venv=.venv
+log=var/setup.log
 
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 1; }
@@ -65,16 +66,13 @@ check_test_packages() {
 }
 
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif has_command sudo; then
-        sudo "$@"
-    else
-        fail "not root and no sudo here; as root run: apt-get install ${missing[*]}"
-    fi
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@"; }
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq \
+        -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$log" 2>&1
+}
 
 without_system_cluster() {  # run a command while postgresql-common creates no cluster by default
     local directory=/etc/postgresql-common/createcluster.d
@@ -91,15 +89,20 @@ install_packages() {
     say "these system packages are missing:"
     printf '         %s\n' "${reasons[@]}"
     has_command apt-get || fail "no apt-get here; install them in your system's own way"
-    say "installing them with apt-get"
-    has_file '/var/lib/apt/lists/*_Packages*' || apt update -qq
-    local install=(apt install -y -qq --no-install-recommends "${missing[@]}")
+    [ "$(id -u)" -eq 0 ] || has_command sudo \
+        || fail "not root and no sudo here; as root run: apt-get install ${missing[*]}"
+    say "installing them with apt-get (its output: $log)"
+    mkdir -p var
+    has_file '/var/lib/apt/lists/*_Packages*' || apt update
+    local install=(apt install -y --no-install-recommends "${missing[@]}")
     case " ${missing[*]} " in
         *" postgresql "*) install=(without_system_cluster "${install[@]}") ;;
     esac
     # Stale lists name versions that are gone: refresh them once and try again.
-    "${install[@]}" </dev/null || { apt update -qq && "${install[@]}" </dev/null; } \
-        || fail "apt-get could not install: ${missing[*]}"
+    if ! "${install[@]}" && ! { apt update && "${install[@]}"; }; then
+        tail -n 20 "$log" >&2
+        fail "apt-get could not install: ${missing[*]}"
+    fi
     case " ${missing[*]} " in
         *" slapd "*) say "slapd's package may have started a system directory service of its own;" \
             "PortSeal does not use it (systemctl disable --now slapd stops it)" ;;
@@ -140,7 +143,8 @@ check_venv_module() {
 # of the project's own metadata installs again.
 interpreter_key() { "$1" -c 'import sys; print(sys.version.split()[0], sys.base_prefix)'; }
 contents_key() {
-    { pwd; interpreter_key "$python"; cat "$1" pyproject.toml scripts/setup.sh; } \
+    # A new top-level package changes what an editable installation must know.
+    { pwd; interpreter_key "$python"; ls -d ./*/__init__.py; cat "$1" pyproject.toml scripts/setup.sh; } \
         | sha256sum | cut -d' ' -f1
 }
 
