@@ -1,0 +1,194 @@
+"""Cryptographic Message Syntax (RFC 5652) and ESS (RFC 5035), declared for strict DER.
+
+Sets are declared as lists or left undecoded: what arrives in another order than DER's is read
+in the order in which it stands, because that is what was signed. AlgorithmIdentifiers are lists
+of their parts, compared octet for octet.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from kernel.asn1 import der
+from kernel.refusals import Malformed
+
+ID_DATA: Final = "1.2.840.113549.1.7.1"
+ID_SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
+ID_CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"
+ID_MESSAGE_DIGEST: Final = "1.2.840.113549.1.9.4"
+ID_SIGNING_TIME: Final = "1.2.840.113549.1.9.5"
+ID_TST_INFO: Final = "1.2.840.113549.1.9.16.1.4"
+ID_SIGNING_CERTIFICATE: Final = "1.2.840.113549.1.9.16.2.12"
+ID_SIGNATURE_TIMESTAMP: Final = "1.2.840.113549.1.9.16.2.14"
+ID_SIGNATURE_POLICY: Final = "1.2.840.113549.1.9.16.2.15"
+ID_COMMITMENT_TYPE: Final = "1.2.840.113549.1.9.16.2.16"
+ID_CONTENT_TIMESTAMP: Final = "1.2.840.113549.1.9.16.2.20"
+ID_SIGNING_CERTIFICATE_V2: Final = "1.2.840.113549.1.9.16.2.47"
+ID_MIME_TYPE: Final = "0.4.0.1733.2.1"
+ID_ARCHIVE_TIMESTAMP_V3: Final = "0.4.0.1733.2.4"
+ID_RI_OCSP_RESPONSE: Final = "1.3.6.1.5.5.7.16.2"
+
+
+@asn1.sequence
+class ContentInfo:
+    """RFC 5652, 3."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[asn1.TLV, asn1.Explicit(0)]
+
+
+@asn1.sequence
+class EncapsulatedContentInfo:
+    """RFC 5652, 5.2."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[bytes | None, asn1.Explicit(0)]
+
+
+@asn1.sequence
+class SignedData:
+    """RFC 5652, 5.1."""
+
+    version: int
+    digest_algorithms: asn1.TLV
+    content_info: EncapsulatedContentInfo
+    certificates: Annotated[list[asn1.TLV] | None, asn1.Implicit(0)]
+    crls: Annotated[list[asn1.TLV] | None, asn1.Implicit(1)]
+    signer_infos: asn1.TLV
+
+
+@asn1.sequence
+class IssuerAndSerialNumber:
+    """RFC 5652, 10.2.4."""
+
+    issuer: asn1.TLV
+    serial: int
+
+
+@asn1.sequence
+class Attribute:
+    """RFC 5652, 5.3."""
+
+    type: ObjectIdentifier
+    values: asn1.TLV
+
+
+@asn1.sequence
+class SignerInfo:
+    """RFC 5652, 5.3, with signed attributes: those without are no signature for us."""
+
+    version: int
+    sid: IssuerAndSerialNumber | Annotated[bytes, asn1.Implicit(0)]
+    digest_algorithm: asn1.TLV
+    signed_attributes: asn1.TLV
+    signature_algorithm: asn1.TLV
+    signature: bytes
+    unsigned_attributes: Annotated[list[Attribute] | None, asn1.Implicit(1)]
+
+
+@asn1.sequence
+class _Attributes:
+    items: list[Attribute]
+
+
+@asn1.sequence
+class OtherRevocationInfo:
+    """RFC 5652, 10.2.1, without its implicit tag."""
+
+    format: ObjectIdentifier
+    info: asn1.TLV
+
+
+@asn1.sequence
+class EssCertId:
+    """RFC 5035, 5.4.1.1: ESSCertID, whose hash is SHA-1."""
+
+    hash: bytes
+    issuer_serial: list[asn1.TLV] | None
+
+
+@asn1.sequence
+class SigningCertificate:
+    """RFC 5035, 5.4.1."""
+
+    certificates: list[EssCertId]
+    policies: list[asn1.TLV] | None
+
+
+@asn1.sequence
+class EssCertIdV2:
+    """RFC 5035, 5.4.1.2: the hash algorithm defaults to SHA-256."""
+
+    hash_algorithm: list[asn1.TLV] | None
+    hash: bytes
+    issuer_serial: list[asn1.TLV] | None
+
+
+@asn1.sequence
+class SigningCertificateV2:
+    """RFC 5035, 5.4.1.2."""
+
+    certificates: list[EssCertIdV2]
+    policies: list[asn1.TLV] | None
+
+
+def attributes(content: bytes) -> list[Attribute]:
+    """The attributes in the content octets of a SET OF Attribute, in the order they stand.
+
+    Raises ValueError.
+    """
+    return asn1.decode_der(_Attributes, der.sequence(der.tlv(der.SEQUENCE, content))).items
+
+
+def values(attribute: Attribute) -> Iterator[bytes]:
+    """The encoded values of an attribute. Raises Malformed `der.malformed`."""
+    if attribute.values.tag_bytes != b"\x31":
+        raise Malformed("der.malformed", "an attribute's values are a SET")
+    content = bytes(attribute.values.data)
+    offset = 0
+    while offset < len(content):
+        element = der.read(content, offset)
+        yield content[element.start : element.end]
+        offset = element.end
+
+
+def attribute(kind: str, *encoded_values: bytes) -> bytes:
+    """One Attribute, DER."""
+    return der.sequence(der.oid(kind), der.set_of(encoded_values))
+
+
+def signing_certificate_v2(certificate_hash: bytes, digest_algorithm: bytes | None) -> bytes:
+    """SigningCertificateV2 for one certificate, DER (EN 319 122-1, 5.2.2.3).
+
+    `digest_algorithm` is None for SHA-256, whose identifier DER leaves out as the default.
+    issuerSerial is left out: it is a hint that the hash makes superfluous.
+    """
+    reference = der.sequence(digest_algorithm or b"", der.octet_string(certificate_hash))
+    return der.sequence(der.sequence(reference))
+
+
+def signed_data(
+    *,
+    version: int,
+    digest_algorithm: bytes,
+    content_info: bytes,
+    certificates: bytes,
+    signer_info: bytes,
+) -> bytes:
+    """A ContentInfo with SignedData by one signer, from encoded parts.
+
+    `certificates` is the whole `[0]` element, or empty.
+    """
+    body = der.sequence(
+        der.integer(version),
+        der.tlv(der.SET, digest_algorithm),
+        content_info,
+        certificates,
+        der.tlv(der.SET, signer_info),
+    )
+    return der.sequence(_SIGNED_DATA_OID, der.explicit(0, body))
+
+
+_SIGNED_DATA_OID = der.oid(ID_SIGNED_DATA)

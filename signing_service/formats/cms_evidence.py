@@ -1,0 +1,211 @@
+"""From one CMS signer to format-neutral evidence (EN 319 122-1 attributes)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from kernel.algorithms import (
+    SUITES,
+    SUITES_BY_SIGNATURE_ALGORITHM,
+    AlgorithmSuite,
+    KeyKind,
+    Padding,
+    PublicKey,
+)
+from kernel.asn1 import cms, der
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Malformed, Refusal
+from signing_service.formats.signed_data import (
+    DIGEST_ALGORITHMS,
+    SignedMessage,
+    Signer,
+    algorithm_oid,
+    digest_of,
+    read_time,
+)
+from signing_service.validation.evidence import (
+    CertificateReference,
+    DigestReference,
+    Packaging,
+    SignatureEvidence,
+    SignatureFormat,
+    TimestampEvidence,
+)
+
+_SIGNING_TIME = ObjectIdentifier(cms.ID_SIGNING_TIME)
+_SIGNING_CERTIFICATE = ObjectIdentifier(cms.ID_SIGNING_CERTIFICATE)
+_SIGNING_CERTIFICATE_V2 = ObjectIdentifier(cms.ID_SIGNING_CERTIFICATE_V2)
+_SIGNATURE_POLICY = ObjectIdentifier(cms.ID_SIGNATURE_POLICY)
+_COMMITMENT_TYPE = ObjectIdentifier(cms.ID_COMMITMENT_TYPE)
+_MIME_TYPE = ObjectIdentifier(cms.ID_MIME_TYPE)
+
+_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
+_RSA_BY_DIGEST = {
+    suite.digest: suite for suite in SUITES.values() if suite.padding is Padding.PKCS1V15
+}
+_RSA_BY_OID = {suite.signature_oid: suite for suite in _RSA_BY_DIGEST.values()}
+_NAMES = {
+    "1.2.840.10045.4.1": "ecdsa-with-sha1",
+    "1.2.840.113549.1.1.4": "rsa-with-md5",
+    "1.2.156.10197.1.501": "sm2-with-sm3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What the message digest should cover."""
+
+    name: str
+    """In words of a report: `document`, `timestamp content`."""
+    content: bytes | None
+    """None: not presented."""
+    whole: bool
+    """Whether `content` is all that was presented as the document."""
+
+
+def signer_evidence(
+    message: SignedMessage,
+    signer: Signer,
+    covered: Covered,
+    *,
+    known: Sequence[Certificate] = (),
+    timestamps: tuple[TimestampEvidence, ...] = (),
+    observations: tuple[str, ...] = (),
+) -> SignatureEvidence:
+    """Evidence of one signer; `known` are certificates beside the embedded ones.
+
+    Raises Malformed `cms.attributes`.
+    """
+    try:
+        hashes = _certificate_hashes(signer)
+        signing_time = _signing_time(signer)
+        certificate = _signing_certificate(signer, message.certificates, known, hashes)
+        reference = _certificate_reference(certificate, hashes)
+        content_type = _text(signer, _MIME_TYPE)
+    except ValueError:
+        raise Malformed("cms.attributes", "a signed attribute cannot be read") from None
+    suite, name = _suite(
+        signer.signature_algorithm, signer.digest, certificate.spki if certificate else None
+    )
+    document = DigestReference(
+        covered.name,
+        signer.digest,
+        signer.message_digest,
+        None if covered.content is None else digest_of(signer.digest, covered.content),
+    )
+    is_cades = reference is not None and message.content_type != cms.ID_TST_INFO
+    return SignatureEvidence(
+        format=SignatureFormat.CADES if is_cades else SignatureFormat.CMS,
+        packaging=Packaging.DETACHED if message.content is None else Packaging.ENVELOPING,
+        suite=suite,
+        algorithm_name=name,
+        signed_bytes=signer.signed_bytes,
+        signature_value=signer.signature,
+        references=(document,),
+        covers_document=covered.whole,
+        signing_certificate=certificate,
+        certificate_reference=reference,
+        embedded_certificates=message.certificates,
+        embedded_crls=message.crls,
+        embedded_ocsp=message.ocsp,
+        claimed_signing_time=signing_time,
+        content_type=content_type,
+        timestamps=timestamps,
+        commitment=_first_identifier(signer, _COMMITMENT_TYPE),
+        policy=_first_identifier(signer, _SIGNATURE_POLICY),
+        observations=message.observations + observations,
+    )
+
+
+def _signing_certificate(
+    signer: Signer,
+    embedded: Sequence[Certificate],
+    known: Sequence[Certificate],
+    hashes: list[tuple[str, bytes]],
+) -> Certificate | None:
+    """The one that the signer identifier names; among several, the one that was hashed."""
+    candidates = [c for c in (*embedded, *known) if signer.is_by(c)]
+    if len(candidates) > 1 and hashes:
+        name, value = hashes[0]
+        candidates.sort(key=lambda c: digest_of(name, c.der) != value)
+    return candidates[0] if candidates else None
+
+
+def _certificate_hashes(signer: Signer) -> list[tuple[str, bytes]]:
+    """(hashlib's name, hash) of each certificate reference; the first is the signer's."""
+    encoded = signer.value(_SIGNING_CERTIFICATE_V2)
+    if encoded is not None:
+        v2 = asn1.decode_der(cms.SigningCertificateV2, encoded)
+        return [(_hash_name(entry.hash_algorithm), entry.hash) for entry in v2.certificates]
+    encoded = signer.value(_SIGNING_CERTIFICATE)
+    if encoded is not None:
+        v1 = asn1.decode_der(cms.SigningCertificate, encoded)
+        return [("sha1", entry.hash) for entry in v1.certificates]
+    return []
+
+
+def _hash_name(algorithm: list[asn1.TLV] | None) -> str:
+    if algorithm is None:
+        return "sha256"
+    encoded = der.sequence(*map(der.encoded, algorithm))
+    return DIGEST_ALGORITHMS.get(encoded) or algorithm_oid(encoded)
+
+
+def _certificate_reference(
+    certificate: Certificate | None, hashes: list[tuple[str, bytes]]
+) -> CertificateReference | None:
+    if not hashes:
+        return None
+    name, value = hashes[0]
+    if certificate is None:
+        return CertificateReference(name, value, matches=False)
+    try:
+        actual = certificate.digest(name)
+    except ValueError:
+        return CertificateReference(name, value, matches=False)
+    return CertificateReference(name, value, matches=actual == value)
+
+
+@lru_cache(maxsize=1024)
+def _suite(algorithm: bytes, digest: str, spki: bytes | None) -> tuple[AlgorithmSuite | None, str]:
+    """The suite that an AlgorithmIdentifier means for a key, and the name to show."""
+    dotted = algorithm_oid(algorithm)
+    suite = SUITES_BY_SIGNATURE_ALGORITHM.get(algorithm) or _RSA_BY_OID.get(dotted)
+    if dotted == _RSA_ENCRYPTION:
+        # RFC 3370, 3.2: the key's identifier; the digest algorithm says the rest.
+        suite = _RSA_BY_DIGEST.get(digest)
+    if suite is None:
+        return None, _NAMES.get(dotted, dotted)
+    if suite.kind is KeyKind.EC and spki is not None:
+        # One identifier serves every curve, but a suite is a curve with a digest.
+        curve = _curve(spki)
+        if curve != suite.curve:
+            return None, f"ecdsa-with-{suite.digest} on {curve}"
+    return suite, suite.name
+
+
+def _curve(spki: bytes) -> str:
+    try:
+        return PublicKey.from_spki(spki).curve or "no curve"
+    except Refusal:
+        return "an unknown curve"
+
+
+def _signing_time(signer: Signer) -> datetime | None:
+    encoded = signer.value(_SIGNING_TIME)
+    return None if encoded is None else read_time(encoded)
+
+
+def _text(signer: Signer, kind: ObjectIdentifier) -> str | None:
+    encoded = signer.value(kind)
+    return None if encoded is None else asn1.decode_der(str, encoded)
+
+
+def _first_identifier(signer: Signer, kind: ObjectIdentifier) -> str | None:
+    """The identifier that begins a signature policy or a commitment type."""
+    encoded = signer.value(kind)
+    return None if encoded is None or encoded[:1] != b"\x30" else algorithm_oid(encoded)

@@ -1,0 +1,269 @@
+"""CMS SignedData taken apart (RFC 5652, 5), for CAdES signatures and timestamp tokens alike."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from kernel.algorithms import DIGEST_OIDS
+from kernel.asn1 import ber, cms, der
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Malformed, Refusal, TooLarge
+from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, MAX_SIGNATURE_BYTES
+
+MAX_SIGNERS = 64
+MAX_CERTIFICATES = 128
+MAX_REVOCATION_INFOS = 64
+MAX_ATTRIBUTES = 64
+
+_SIGNED_DATA = ObjectIdentifier(cms.ID_SIGNED_DATA)
+_OCSP_INFO = ObjectIdentifier(cms.ID_RI_OCSP_RESPONSE)
+_CONTENT_TYPE = ObjectIdentifier(cms.ID_CONTENT_TYPE)
+_MESSAGE_DIGEST = ObjectIdentifier(cms.ID_MESSAGE_DIGEST)
+_SINGLE_VALUED = frozenset(
+    ObjectIdentifier(dotted)
+    for dotted in (
+        cms.ID_CONTENT_TYPE,
+        cms.ID_MESSAGE_DIGEST,
+        cms.ID_SIGNING_TIME,
+        cms.ID_SIGNING_CERTIFICATE,
+        cms.ID_SIGNING_CERTIFICATE_V2,
+        cms.ID_SIGNATURE_POLICY,
+        cms.ID_COMMITMENT_TYPE,
+        cms.ID_MIME_TYPE,
+    )
+)
+DIGEST_ALGORITHMS = {
+    der.sequence(der.oid(dotted), parameters): name
+    for name, dotted in DIGEST_OIDS.items()
+    for parameters in (b"", der.NULL)
+}
+"""hashlib's name by AlgorithmIdentifier, whose parameters may be absent or NULL (RFC 5754, 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """One SignerInfo."""
+
+    sid: cms.IssuerAndSerialNumber | bytes
+    digest: str
+    """hashlib's name, or the algorithm's dotted identifier where it is unknown."""
+    signed_bytes: bytes
+    """The signed attributes as the SET that was signed (RFC 5652, 5.4)."""
+    signed: dict[ObjectIdentifier, list[bytes]]
+    """Encoded values of the signed attributes, by type."""
+    message_digest: bytes
+    signature_algorithm: bytes
+    """AlgorithmIdentifier, DER."""
+    signature: bytes
+    unsigned: list[cms.Attribute]
+
+    def value(self, kind: ObjectIdentifier) -> bytes | None:
+        """The encoded value of a signed attribute that occurs once."""
+        found = self.signed.get(kind)
+        return found[0] if found else None
+
+    def is_by(self, certificate: Certificate) -> bool:
+        """Whether the signer identifier names this certificate (RFC 5652, 5.3 sid)."""
+        sid = self.sid
+        if isinstance(sid, bytes):
+            return sid == certificate.subject_key_identifier
+        return sid.serial == certificate.serial and (
+            der.encoded(sid.issuer) == certificate.issuer_der
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedMessage:
+    """One SignedData."""
+
+    content_type: str
+    content: bytes | None
+    certificates: tuple[Certificate, ...]
+    crls: tuple[bytes, ...]
+    ocsp: tuple[bytes, ...]
+    signers: tuple[Signer, ...]
+    observations: tuple[str, ...]
+
+
+def read(data: bytes) -> SignedMessage:
+    """Read a ContentInfo with SignedData, DER or BER.
+
+    Raises TooLarge `cms.too-large`; Malformed `cms.malformed`, `cms.attributes`,
+    `cms.too-many`, `cms.no-signature`, `cms.content-type`.
+    """
+    if len(data) > MAX_DOCUMENT_BYTES + MAX_SIGNATURE_BYTES:
+        raise TooLarge("cms.too-large", "the signature is too large", limit=MAX_SIGNATURE_BYTES)
+    signed_data, observations = _decode(data)
+    content = signed_data.content_info.content
+    if len(data) - len(content or b"") > MAX_SIGNATURE_BYTES:
+        raise TooLarge("cms.too-large", "the signature is too large", limit=MAX_SIGNATURE_BYTES)
+    content_type = signed_data.content_info.content_type
+    certificates = _certificates(signed_data.certificates or (), observations)
+    crls, ocsp = _revocation_infos(signed_data.crls or ())
+    try:
+        signers = tuple(_signers(signed_data.signer_infos))
+    except ValueError:
+        raise Malformed("cms.malformed", "a signer info cannot be read") from None
+    for signer in signers:
+        if signer.value(_CONTENT_TYPE) != der.oid(content_type.dotted_string):
+            raise Malformed(
+                "cms.content-type", "the signed content type is not the content's (RFC 5652, 11.1)"
+            )
+    return SignedMessage(
+        content_type.dotted_string, content, certificates, crls, ocsp, signers, tuple(observations)
+    )
+
+
+def digest_of(name: str, data: bytes) -> bytes | None:
+    """None where the digest is not known here."""
+    if name not in DIGEST_OIDS:
+        return None
+    try:
+        return hashlib.new(name, data).digest()
+    except ValueError:
+        return None
+
+
+def to_der(data: bytes) -> bytes:
+    """The same ContentInfo with definite lengths. Raises Malformed `cms.malformed`."""
+    try:
+        _decode_strictly(data)
+    except ValueError:
+        try:
+            return ber.to_definite(data)
+        except Malformed:
+            raise Malformed("cms.malformed", "neither DER nor BER") from None
+    return data
+
+
+def read_time(encoded: bytes) -> datetime:
+    """Time (RFC 5652, 11.3). Raises ValueError."""
+    if encoded[:1] == b"\x17":
+        return asn1.decode_der(asn1.UTCTime, encoded).as_datetime().replace(tzinfo=UTC)
+    return asn1.decode_der(asn1.GeneralizedTime, encoded).as_datetime().replace(tzinfo=UTC)
+
+
+def _decode(data: bytes) -> tuple[cms.SignedData, list[str]]:
+    try:
+        return _decode_strictly(data), []
+    except ValueError:
+        pass
+    try:
+        return _decode_strictly(ber.to_definite(data)), ["the CMS structure is BER, not DER"]
+    except (ValueError, Malformed):
+        raise Malformed("cms.malformed", "not a CMS SignedData") from None
+
+
+def _decode_strictly(data: bytes) -> cms.SignedData:
+    info = asn1.decode_der(cms.ContentInfo, data)
+    if info.content_type != _SIGNED_DATA:
+        raise ValueError("another content type")
+    return info.content.parse(cms.SignedData)  # type: ignore[no-any-return]
+
+
+def _certificates(elements: Sequence[asn1.TLV], observations: list[str]) -> tuple[Certificate, ...]:
+    if len(elements) > MAX_CERTIFICATES:
+        raise Malformed("cms.too-many", f"at most {MAX_CERTIFICATES} certificates")
+    certificates = []
+    for element in elements:
+        if element.tag_bytes != b"\x30":
+            observations.append("a certificate of another kind than X.509 was left aside")
+            continue
+        try:
+            certificates.append(Certificate.parse(der.encoded(element)))
+        except Refusal:
+            observations.append("an embedded certificate cannot be read")
+    return tuple(certificates)
+
+
+def _revocation_infos(
+    elements: Sequence[asn1.TLV],
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """CRLs and OCSP responses (RFC 5652, 10.2.1; RFC 5940)."""
+    if len(elements) > MAX_REVOCATION_INFOS:
+        raise Malformed("cms.too-many", f"at most {MAX_REVOCATION_INFOS} revocation infos")
+    crls, ocsp = [], []
+    for element in elements:
+        if element.tag_bytes == b"\x30":
+            crls.append(der.encoded(element))
+        elif element.tag_bytes == b"\xa1":
+            try:
+                other = asn1.decode_der(
+                    cms.OtherRevocationInfo, der.tlv(der.SEQUENCE, bytes(element.data))
+                )
+            except ValueError:
+                raise Malformed("cms.malformed", "a revocation info cannot be read") from None
+            if other.format == _OCSP_INFO:
+                ocsp.append(der.encoded(other.info))
+    return tuple(crls), tuple(ocsp)
+
+
+def _signers(signer_infos: asn1.TLV) -> list[Signer]:
+    if signer_infos.tag_bytes != b"\x31":
+        raise ValueError("signer infos are a SET")
+    content = bytes(signer_infos.data)
+    if not content:
+        raise Malformed("cms.no-signature", "nobody signed this")
+    signers: list[Signer] = []
+    offset = 0
+    while offset < len(content):
+        if len(signers) == MAX_SIGNERS:
+            raise Malformed("cms.too-many", f"at most {MAX_SIGNERS} signers")
+        element = der.read(content, offset)
+        signers.append(_signer(content[element.start : element.end]))
+        offset = element.end
+    return signers
+
+
+def _signer(encoded: bytes) -> Signer:
+    info = asn1.decode_der(cms.SignerInfo, encoded)
+    if info.signed_attributes.tag_bytes != b"\xa0":
+        raise Malformed("cms.attributes", "a signature without signed attributes")
+    content = bytes(info.signed_attributes.data)
+    signed = _signed_attributes(content)
+    unsigned = info.unsigned_attributes or []
+    if len(unsigned) > MAX_ATTRIBUTES:
+        raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
+    algorithm = der.encoded(info.digest_algorithm)
+    return Signer(
+        sid=info.sid,
+        digest=DIGEST_ALGORITHMS.get(algorithm) or algorithm_oid(algorithm),
+        signed_bytes=der.tlv(der.SET, content),
+        signed=signed,
+        message_digest=asn1.decode_der(bytes, signed[_MESSAGE_DIGEST][0]),
+        signature_algorithm=der.encoded(info.signature_algorithm),
+        signature=info.signature,
+        unsigned=unsigned,
+    )
+
+
+def _signed_attributes(content: bytes) -> dict[ObjectIdentifier, list[bytes]]:
+    signed: dict[ObjectIdentifier, list[bytes]] = {}
+    attributes = cms.attributes(content)
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
+    for attribute in attributes:
+        values = list(cms.values(attribute))
+        once = attribute.type in _SINGLE_VALUED
+        if not values or (once and (len(values) > 1 or attribute.type in signed)):
+            raise Malformed("cms.attributes", "an attribute without or with too many values")
+        signed.setdefault(attribute.type, []).extend(values)
+    if _CONTENT_TYPE not in signed or _MESSAGE_DIGEST not in signed:
+        raise Malformed("cms.attributes", "content-type and message-digest must be signed")
+    return signed
+
+
+def algorithm_oid(algorithm: bytes) -> str:
+    """The dotted identifier in an AlgorithmIdentifier. Raises Malformed."""
+    outer = der.read_only(algorithm, der.SEQUENCE)
+    inner = next(der.children(algorithm, outer), None)
+    if inner is None or inner.tag != 0x06:
+        raise Malformed("cms.malformed", "an algorithm without an identifier")
+    try:
+        return asn1.decode_der(ObjectIdentifier, algorithm[inner.start : inner.end]).dotted_string
+    except ValueError:
+        raise Malformed("cms.malformed", "an algorithm without an identifier") from None

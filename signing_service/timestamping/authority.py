@@ -1,0 +1,206 @@
+"""A timestamp authority (RFC 3161 updated by RFC 5816; EN 319 422).
+
+Everything that does not change from token to token is encoded once, so that an answer costs
+little more than its signature.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from cryptography.hazmat import asn1
+from cryptography.x509 import ObjectIdentifier
+
+from kernel.asn1 import cms, der, tsp
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from kernel.keys import KeyHandle
+from kernel.refusals import Malformed, Unavailable, Unprocessable
+from signing_service.formats.signed_data import DIGEST_ALGORITHMS
+
+MAX_REQUEST_BYTES = 8 * 1024
+MAX_NONCE_BITS = 512
+TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
+_EXTENDED_KEY_USAGE = "2.5.29.37"
+_ACCEPTED_DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
+
+_log = logging.getLogger(__name__)
+
+
+class Failure(IntEnum):
+    """PKIFailureInfo bits (RFC 3161, 2.4.2)."""
+
+    BAD_ALG = 0
+    BAD_REQUEST = 2
+    BAD_DATA_FORMAT = 5
+    TIME_NOT_AVAILABLE = 14
+    UNACCEPTED_POLICY = 15
+    UNACCEPTED_EXTENSION = 16
+    ADD_INFO_NOT_AVAILABLE = 17
+    SYSTEM_FAILURE = 25
+
+
+class _Refused(Exception):
+    def __init__(self, failure: Failure, text: str) -> None:
+        super().__init__(text)
+        self.failure = failure
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How far genTime may be from UTC."""
+
+    seconds: int = 1
+    milliseconds: int = 0
+
+    def to_der(self) -> bytes:
+        seconds = der.integer(self.seconds) if self.seconds else b""
+        milliseconds = b""
+        if self.milliseconds:
+            milliseconds = der.implicit(0, der.integer(self.milliseconds)[2:])
+        return der.sequence(seconds, milliseconds)
+
+
+def _always_healthy() -> bool:
+    return True
+
+
+class TimestampAuthority:
+    """Answers time-stamp requests with one key, under one policy. Thread-safe if the key is."""
+
+    def __init__(
+        self,
+        key: KeyHandle,
+        certificate: Certificate,
+        chain: Sequence[Certificate],
+        policy: str,
+        clock: Clock,
+        entropy: Entropy,
+        accuracy: Accuracy = Accuracy(),
+        clock_health: Callable[[], bool] = _always_healthy,
+    ) -> None:
+        """`policy` is the TSAPolicyId, dotted; `clock_health` says whether time can be trusted.
+
+        Raises Unprocessable `timestamp.certificate-unfit` where the certificate is not for time
+        stamping alone, critically (RFC 3161, 2.3), or not the key's.
+        """
+        if (
+            certificate.extended_key_usage != {TIME_STAMPING}
+            or _EXTENDED_KEY_USAGE not in certificate.critical_extensions
+            or certificate.spki != key.public_key.spki
+        ):
+            raise Unprocessable(
+                "timestamp.certificate-unfit", "not this key's certificate for time stamping alone"
+            )
+        self.certificate = certificate
+        self.policy = policy
+        self._key = key
+        self._clock = clock
+        self._entropy = entropy
+        self._clock_health = clock_health
+        suite = key.suite
+        self._digest = suite.digest
+        self._policy_identifier = ObjectIdentifier(policy)
+        self._info_head = der.integer(1) + der.oid(policy)
+        self._accuracy = accuracy.to_der()
+        self._digest_algorithm = der.sequence(der.oid(suite.digest_oid))
+        reference = cms.signing_certificate_v2(
+            certificate.digest(suite.digest),
+            None if suite.digest == "sha256" else self._digest_algorithm,
+        )
+        self._attributes = (
+            cms.attribute(cms.ID_CONTENT_TYPE, der.oid(cms.ID_TST_INFO)),
+            cms.attribute(cms.ID_SIGNING_CERTIFICATE_V2, reference),
+        )
+        self._certificates = der.explicit(
+            0, b"".join(sorted({c.der for c in (certificate, *chain)}))
+        )
+        self._signer_head = der.integer(1) + certificate.issuer_and_serial + self._digest_algorithm
+
+    def answer(self, request: bytes) -> bytes:
+        """TimeStampReq to TimeStampResp, both DER. Refuses inside the answer; never raises."""
+        try:
+            token = self._token(self._read(request))
+        except _Refused as refused:
+            return _refusal(refused.failure, refused.text)
+        except Unavailable as unavailable:
+            _log.warning("no timestamp: %s", unavailable.code)
+            return _refusal(Failure.SYSTEM_FAILURE, "the signing key is not available")
+        return der.sequence(_GRANTED, token)
+
+    def _read(self, request: bytes) -> tsp.TimeStampReq:
+        if len(request) > MAX_REQUEST_BYTES:
+            raise _Refused(Failure.BAD_REQUEST, "the request is too large")
+        try:
+            read = asn1.decode_der(tsp.TimeStampReq, request)
+            imprint = read.message_imprint
+            algorithm = der.sequence(*map(der.encoded, imprint.hash_algorithm))
+        except (ValueError, Malformed):
+            raise _Refused(Failure.BAD_DATA_FORMAT, "not a TimeStampReq in DER") from None
+        if read.version != 1:
+            raise _Refused(Failure.BAD_REQUEST, "only version 1 is known")
+        size = _ACCEPTED_DIGESTS.get(DIGEST_ALGORITHMS.get(algorithm, ""))
+        if size is None:
+            raise _Refused(Failure.BAD_ALG, "imprints are SHA-256, SHA-384 or SHA-512")
+        if len(imprint.hashed_message) != size:
+            raise _Refused(Failure.BAD_DATA_FORMAT, "the imprint has another length")
+        if read.policy is not None and read.policy != self._policy_identifier:
+            raise _Refused(Failure.UNACCEPTED_POLICY, f"the policy here is {self.policy}")
+        if read.extensions:
+            raise _Refused(Failure.UNACCEPTED_EXTENSION, "no extension is accepted")
+        if read.nonce is not None and read.nonce.bit_length() > MAX_NONCE_BITS:
+            raise _Refused(Failure.BAD_REQUEST, "the nonce is too long")
+        return read
+
+    def _token(self, request: tsp.TimeStampReq) -> bytes:
+        if not self._clock_health():
+            raise _Refused(Failure.TIME_NOT_AVAILABLE, "the clock cannot be trusted now")
+        info = self._info(request, self._clock.now())
+        digest = hashlib.new(self._digest, info).digest()
+        message_digest = cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(digest))
+        to_be_signed = der.set_of((*self._attributes, message_digest))
+        signer_info = der.sequence(
+            self._signer_head,
+            b"\xa0" + to_be_signed[1:],
+            self._key.suite.signature_algorithm,
+            der.octet_string(self._key.sign(to_be_signed)),
+        )
+        return cms.signed_data(
+            version=3,
+            digest_algorithm=self._digest_algorithm,
+            content_info=der.sequence(_TST_INFO_OID, der.explicit(0, der.octet_string(info))),
+            certificates=self._certificates if request.cert_req else b"",
+            signer_info=signer_info,
+        )
+
+    def _info(self, request: tsp.TimeStampReq, at: datetime) -> bytes:
+        milliseconds = at.microsecond // 1000 * 1000
+        serial = int.from_bytes(self._entropy.token(16), "big") | 1
+        return der.sequence(
+            self._info_head,
+            asn1.encode_der(request.message_imprint),
+            der.integer(serial),
+            der.generalized_time(at.astimezone(UTC).replace(microsecond=milliseconds)),
+            self._accuracy,
+            b"" if request.nonce is None else der.integer(request.nonce),
+        )
+
+
+def _refusal(failure: Failure, text: str) -> bytes:
+    octets = bytearray(failure // 8 + 1)
+    octets[-1] = 0x80 >> failure % 8
+    status = der.sequence(
+        der.integer(tsp.REJECTION),
+        der.sequence(der.utf8_string(text)),
+        der.bit_string(bytes(octets), unused_bits=7 - failure % 8),
+    )
+    return der.sequence(status)
+
+
+_GRANTED = der.sequence(der.integer(tsp.GRANTED))
+_TST_INFO_OID = der.oid(cms.ID_TST_INFO)
