@@ -58,6 +58,7 @@ check_test_packages() {
     if ! is_ubuntu && ! has_command chromium && ! has_command google-chrome; then
         need chromium "browser that drives the portal in the tests"
     fi
+    has_file '/usr/lib/*/libatomic.so.1' || need libatomic1 "Playwright's driver is linked with it"
     has_file '/usr/share/fonts/opentype/noto/NotoSansCJK*' \
         || need fonts-noto-cjk "Chinese text in the portal's screenshots"
     has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' \
