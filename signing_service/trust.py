@@ -24,6 +24,9 @@ class TrustedAuthority:
     """Trust anchors: any one of them ends a path (RFC 5280, 6.1.1 d)."""
     policies: tuple[str, ...] = ()
     """Certificate policies of which a path must hold one; empty: any."""
+    token_policies: frozenset[str] = frozenset()
+    """Certificate policies under which this authority certifies only keys that were made in the
+    holder's token and are used there after a PIN: evidence for article 13 (1) and (2)."""
     purposes: frozenset[Purpose] = frozenset(Purpose)
     trusted_from: datetime | None = None
     trusted_until: datetime | None = None

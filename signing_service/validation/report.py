@@ -1,0 +1,207 @@
+"""The validation report: what a platform reads as JSON and a person on a page.
+
+Frozen values only. `ValidationReport.to_json()` has the stable shape of `report.schema.json`.
+"""
+
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import serial_text
+from signing_service.ports import HolderKind
+from signing_service.validation.article13 import Condition, Text
+from signing_service.validation.indications import Indication, SubIndication
+
+REPORT_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A conclusion with plain words: what was found, why, and what would help."""
+
+    indication: Indication
+    sub_indication: SubIndication | None
+    step: str
+    """The building block or process that concluded, by its clause in EN 319 102-1."""
+    reason: str
+    """A stable code: `revocation.revoked`."""
+    why: Text
+    help: Text
+
+
+@dataclass(frozen=True)
+class CertificateSummary:
+    subject: str
+    """RFC 4514."""
+    issuer: str
+    serial: str
+    """Upper-case hexadecimal."""
+    not_before: datetime
+    not_after: datetime
+    sha256: str
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Enterprise:
+    name: str | None
+    uscc: str | None
+    customs_code: str | None
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signed. Registry fields are null for a holder that the registry does not know."""
+
+    certificate: CertificateSummary
+    name: str
+    kind: HolderKind | None
+    card: str | None
+    enterprise: Enterprise | None
+    rights: tuple[str, ...]
+    """Codes of the rights in force at the time of signing."""
+    known: bool
+    """Whether the holder is in the registry."""
+
+
+@dataclass(frozen=True)
+class SigningTime:
+    claimed: datetime | None
+    """As the signer says."""
+    proven: datetime | None
+    """As a valid timestamp proves; null where none does."""
+    proven_by: str | None
+    """The timestamp authority."""
+    accuracy_seconds: float | None
+
+
+@dataclass(frozen=True)
+class RevocationSummary:
+    subject: str
+    serial: str
+    status: str
+    """`good`, `revoked` or `unknown`."""
+    source: str | None
+    this_update: datetime | None
+    revoked_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class TimestampSummary:
+    kind: str
+    finding: Finding
+    generated_at: datetime
+    accuracy_seconds: float
+    serial: str
+    policy: str
+    authority: str | None
+    path: tuple[CertificateSummary, ...]
+    revocation: tuple[RevocationSummary, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceSummary:
+    name: str
+    digest: str
+    intact: bool
+
+
+@dataclass(frozen=True)
+class SignatureReport:
+    """The verdict on one signature with everything that it rests on."""
+
+    finding: Finding
+    format: str
+    level: str
+    packaging: str
+    algorithm: str
+    signer: Signer | None
+    time: SigningTime
+    authority: str | None
+    """The trusted authority that the path ends on."""
+    path: tuple[CertificateSummary, ...]
+    """The signer's certificate first, the trust anchor last."""
+    revocation: tuple[RevocationSummary, ...]
+    timestamps: tuple[TimestampSummary, ...]
+    references: tuple[ReferenceSummary, ...]
+    steps: tuple[Finding, ...]
+    article_13: tuple[Condition, ...]
+    observations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeclarationSummary:
+    """What was signed, where it is a declaration of a known kind."""
+
+    kind: str
+    name: Text
+    declarant: str
+    """Unified social credit code or customs code of the declaring enterprise."""
+    filed_within_rights: bool | None
+    """Whether every signer held the right, and signed for the own enterprise, at the time of
+    signing; null where a signer is not in the registry."""
+
+
+@dataclass(frozen=True)
+class PolicySummary:
+    identifier: str
+    name: Text
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """One report on what was presented: an overall finding, and one on each signature."""
+
+    finding: Finding
+    signatures: tuple[SignatureReport, ...]
+    declaration: DeclarationSummary | None
+    document_sha256: str | None
+    signature_sha256: str | None
+    policy: PolicySummary
+    validated_at: datetime
+    version: str = REPORT_VERSION
+
+    @property
+    def indication(self) -> Indication:
+        return self.finding.indication
+
+    @property
+    def sub_indication(self) -> SubIndication | None:
+        return self.finding.sub_indication
+
+    @property
+    def passed(self) -> bool:
+        return self.indication is Indication.TOTAL_PASSED
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values. Times are RFC 3339 in UTC; absent values are null."""
+        plain = _plain(self)
+        assert isinstance(plain, dict)
+        return plain
+
+
+def summarise_certificate(certificate: Certificate) -> CertificateSummary:
+    return CertificateSummary(
+        certificate.subject_text(),
+        certificate.issuer_text(),
+        serial_text(certificate.serial),
+        certificate.not_before,
+        certificate.not_after,
+        certificate.fingerprint,
+        certificate.policies,
+    )
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

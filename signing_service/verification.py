@@ -1,0 +1,164 @@
+"""Verify: bytes in, format recognised, evidence collected, one engine, one report."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from kernel.clock import Clock
+from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unavailable
+from policies.rights import RightsCatalogue
+from policies.validation import ValidationPolicy
+from signing_service.declaration import Declaration, check_right, read_declaration
+from signing_service.formats import cades, xades
+from signing_service.ports import Holder, Holders, StatusSource
+from signing_service.trust import TrustAnchors
+from signing_service.validation.article13 import Text
+from signing_service.validation.assembly import finding_of, report_signature, weightiest
+from signing_service.validation.engine import SignatureValidation, ValidationEngine
+from signing_service.validation.evidence import SignatureEvidence
+from signing_service.validation.indications import Step, SubIndication, failed
+from signing_service.validation.report import (
+    DeclarationSummary,
+    Finding,
+    PolicySummary,
+    ValidationReport,
+)
+
+MAX_PRESENTED_BYTES = 64 * 1024 * 1024
+MAX_SIGNATURES = 64
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
+
+
+class Verification:
+    """The use case behind the verification page and its API. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        anchors: TrustAnchors,
+        status_sources: Sequence[StatusSource],
+        holders: Holders,
+        policy: ValidationPolicy,
+        clock: Clock,
+        rights: RightsCatalogue | None = None,
+    ) -> None:
+        """`rights`: with them the report also says what declaration was signed, and whether the
+        signer might file it."""
+        self._anchors = anchors
+        self._engine = ValidationEngine(anchors, status_sources, policy)
+        self._holders = holders
+        self._policy = policy
+        self._clock = clock
+        self._rights = rights
+
+    def verify(self, document: bytes | None, signature: bytes | None) -> ValidationReport:
+        """Judge a signed document, or a document with its detached signature.
+
+        Whatever cannot be read as a signature is TOTAL-FAILED/FORMAT_FAILURE. Raises Malformed
+        `verification.nothing-presented`, TooLarge, Unavailable (the registry cannot be asked).
+        """
+        document, signature = document or None, signature or None
+        if document is None and signature is None:
+            raise Malformed("verification.nothing-presented", "present a signed document")
+        for part in (document, signature):
+            if part is not None and len(part) > MAX_PRESENTED_BYTES:
+                raise TooLarge(
+                    "document.too-large",
+                    f"at most {MAX_PRESENTED_BYTES >> 20} MiB are verified at once",
+                )
+        try:
+            evidence = self._read(document, signature)
+        except (TooLarge, Unavailable):
+            raise
+        except Refusal as refusal:
+            return self._report(document, signature, _unreadable(refusal.detail), [], [])
+        now = self._clock.now()
+        validations = [self._engine.validate(one, now) for one in evidence]
+        holders = [self._holder(validation) for validation in validations]
+        return self._report(document, signature, None, validations, holders)
+
+    def _read(self, document: bytes | None, signature: bytes | None) -> list[SignatureEvidence]:
+        known = self._anchors.intermediates
+        presented = signature if signature is not None else document
+        assert presented is not None
+        if _XML.match(presented):
+            if signature is not None and document is not None:
+                raise Malformed(
+                    "xades.packaging", "a signed XML document is presented alone, as the document"
+                )
+            evidence = xades.read(presented)
+        else:
+            evidence = cades.read(
+                presented, document if signature is not None else None, known=known
+            )
+        if not evidence:
+            raise Malformed("signature.missing", "there is no signature in it")
+        if len(evidence) > MAX_SIGNATURES:
+            raise Malformed("signature.too-many", "there are too many signatures in it")
+        return evidence
+
+    def _holder(self, validation: SignatureValidation) -> Holder | None:
+        """Only a certificate that leads to a trusted authority names a holder."""
+        outcome = validation.basic.certificate
+        if outcome is None or outcome.path is None:
+            return None
+        proven = validation.best_signature_time.at
+        return self._holders.by_certificate(outcome.path.certificates[0], proven)
+
+    def _report(
+        self,
+        document: bytes | None,
+        signature: bytes | None,
+        unreadable: Finding | None,
+        validations: list[SignatureValidation],
+        holders: list[Holder | None],
+    ) -> ValidationReport:
+        reports = tuple(
+            report_signature(validation, holder)
+            for validation, holder in zip(validations, holders, strict=True)
+        )
+        policy = self._policy
+        return ValidationReport(
+            finding=unreadable or weightiest(report.finding for report in reports),
+            signatures=reports,
+            declaration=self._declaration(document or signature, holders) if reports else None,
+            document_sha256=_sha256(document),
+            signature_sha256=_sha256(signature),
+            policy=PolicySummary(policy.identifier, Text(policy.name_en, policy.name_zh)),
+            validated_at=validations[0].validated_at if validations else self._clock.now(),
+        )
+
+    def _declaration(
+        self, document: bytes | None, holders: list[Holder | None]
+    ) -> DeclarationSummary | None:
+        if self._rights is None or document is None or not _XML.match(document):
+            return None
+        try:
+            declaration = read_declaration(document, self._rights)
+        except Refusal:
+            return None
+        name = Text(declaration.kind.name_en, declaration.kind.name_zh)
+        within = _within_rights(declaration, holders, self._rights)
+        return DeclarationSummary(declaration.kind.code, name, declaration.declarant, within)
+
+
+def _within_rights(
+    declaration: Declaration, holders: list[Holder | None], rights: RightsCatalogue
+) -> bool | None:
+    known = [holder for holder in holders if holder is not None]
+    try:
+        for holder in known:
+            check_right(declaration, holder, rights)
+    except Forbidden:
+        return False
+    return True if len(known) == len(holders) else None
+
+
+def _unreadable(detail: str) -> Finding:
+    conclusion = failed(
+        Step.FORMAT_CHECKING, SubIndication.FORMAT_FAILURE, "format.unreadable", detail=detail
+    )
+    return finding_of(conclusion.total())
+
+
+def _sha256(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
