@@ -29,6 +29,7 @@ bench: setup-test ## measure against the raw limits; table on screen, var/bench.
 
 lint: setup-test ## style, types and the order of imports
 	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 
