@@ -1,0 +1,82 @@
+"""One table from refusals to answers: application/problem+json (RFC 9457), or a page.
+
+A program gets JSON; a person's browser gets a page that says the same in words. An error that
+nobody foresaw is a bare 500 with the request's identifier, and its trace goes to the log only.
+"""
+
+import logging
+import re
+import secrets
+
+from flask import Flask, Response, g, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from kernel.refusals import Refusal
+
+_log = logging.getLogger("portseal.web")
+_API_PREFIXES = ("/api/", "/oidc/token", "/oidc/userinfo", "/.well-known/", "/health/")
+_REQUEST_ID = re.compile(r"^[0-9A-Za-z-]{8,64}$")
+
+
+def install(app: Flask) -> None:
+    """Give the application its error handlers and every request an identifier."""
+
+    @app.before_request
+    def identify() -> None:
+        named = request.headers.get("X-Request-Id", "")
+        g.request_id = named if _REQUEST_ID.fullmatch(named) else secrets.token_hex(8)
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        return response
+
+    @app.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> Response:
+        return _answer(refusal.status, refusal.code, refusal.detail, dict(refusal.facts))
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        if error.response is not None:
+            return Response(error.response.get_data(), status, dict(error.response.headers))
+        name = (error.name or "error").lower().replace(" ", "-")
+        return _answer(status, f"http.{name}", error.description or error.name, {})
+
+    @app.errorhandler(Exception)
+    def unforeseen(error: Exception) -> Response:
+        _log.error("request %s failed", g.get("request_id", ""), exc_info=error)
+        return _answer(500, "internal", "something failed that should not have", {})
+
+
+def _answer(
+    status: int, code: str, detail: str, facts: dict[str, str | int | bool | None]
+) -> Response:
+    identifier = g.get("request_id", "")
+    if wants_page():
+        body = render_template(
+            "problem.html", status=status, code=code, detail=detail, request_id=identifier
+        )
+        return Response(body, status, mimetype="text/html")
+    response = jsonify(
+        {
+            "type": f"urn:portseal:problem:{code}",
+            "title": code,
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "request_id": identifier,
+            **({"facts": facts} if facts else {}),
+        }
+    )
+    response.status_code = status
+    response.mimetype = "application/problem+json"
+    return response
+
+
+def wants_page() -> bool:
+    """Whether a person's browser asks: HTML preferred, and not one of the program interfaces."""
+    if request.path.startswith(_API_PREFIXES):
+        return False
+    best = request.accept_mimetypes.best_match(["application/json", "text/html"])
+    return best == "text/html"

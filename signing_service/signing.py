@@ -1,0 +1,287 @@
+"""Signing a declaration in two steps, with the holder's right checked in both.
+
+`prepare` says what the card shall sign; `complete` takes the card's signature value, checks it
+against what was prepared, timestamps and validates the result at once, and keeps it. The
+service never sees a private key, and nothing that the caller says about digests is believed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import delete, func, insert, select, update
+
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, TooMany, Unprocessable
+from policies.rights import RightsCatalogue
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Journal
+from signing_service import archive
+from signing_service.archive import AcceptedSignature
+from signing_service.declaration import Declaration, check_right, read_declaration
+from signing_service.formats import cades, xades
+from signing_service.formats.prepared import PreparedSignature
+from signing_service.ports import CertificateStatus, Holder, Holders, StatusSource
+from signing_service.tables import prepared_signatures
+from signing_service.timestamping.client import Timestamper
+from signing_service.trust import TrustAnchors
+from signing_service.validation.evidence import SignatureFormat
+from signing_service.validation.report import ValidationReport
+
+PREPARED_FOR = timedelta(minutes=10)
+MAX_PREPARED_PER_CARD = 50
+MAX_ATTEMPTS = 3
+_LONGEST_PATH = 8
+
+
+class Verifier(Protocol):
+    """The verification use case, as far as signing needs it."""
+
+    def verify(self, document: bytes | None, signature: bytes | None) -> ValidationReport: ...
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the card is asked to sign."""
+
+    id: str
+    format: SignatureFormat
+    to_be_signed: bytes
+    suite: str
+    expires_at: datetime
+    declaration: Declaration
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """An accepted signature with its report."""
+
+    id: str
+    format: SignatureFormat
+    signature: bytes
+    report: ValidationReport
+
+
+class Signing:
+    """The use case. One instance serves all threads."""
+
+    def __init__(
+        self,
+        *,
+        holders: Holders,
+        status: StatusSource,
+        rights: RightsCatalogue,
+        anchors: TrustAnchors,
+        timestamper: Timestamper,
+        verifier: Verifier,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._holders = holders
+        self._status = status
+        self._rights = rights
+        self._anchors = anchors
+        self._timestamper = timestamper
+        self._verifier = verifier
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+
+    def prepare(
+        self, document: bytes, certificate: Certificate, format_: SignatureFormat, card: str
+    ) -> Preparation:
+        """First step. `card` is the one that the caller signed in with.
+
+        Raises Forbidden `signer.unknown`, `signer.other-card`, `card.not-active`,
+        `certificate.revoked`, `right.missing`, `declaration.other-enterprise`; Unprocessable
+        `declaration.*`, `format.unsupported`; TooMany `signature.too-many-prepared`.
+        """
+        now = self._clock.now()
+        try:
+            declaration, _ = self._authorise(document, certificate, card, now)
+        except Refusal as refusal:
+            self._record_refusal(refusal, card, document)
+            raise
+        chain = self._path(certificate)[:-1]  # whoever verifies has the anchor already
+        if format_ is SignatureFormat.CADES:
+            prepared = cades.prepare(document, certificate, now, chain=chain)
+        elif format_ is SignatureFormat.XADES:
+            prepared = xades.prepare(document, certificate, now, chain=chain)
+        else:
+            raise Unprocessable("format.unsupported", "declarations are signed as CAdES or XAdES")
+        identifier = new_id()
+        with self._database.transaction() as connection:
+            connection.execute(
+                delete(prepared_signatures).where(prepared_signatures.c.expires_at < now)
+            )
+            of_card = prepared_signatures.c.card == card
+            if (
+                connection.execute(select(func.count()).where(of_card)).scalar_one()
+                >= MAX_PREPARED_PER_CARD
+            ):
+                raise TooMany(
+                    "signature.too-many-prepared", "finish or abandon some signatures first"
+                )
+            row = {
+                "id": identifier,
+                "card": card,
+                "kind": declaration.kind.code,
+                "document": document,
+                "prepared": prepared.to_bytes(),
+                "expires_at": now + PREPARED_FOR,
+                "attempts": 0,
+            }
+            connection.execute(insert(prepared_signatures), row)
+            self._journal.append(
+                connection,
+                Event.SIGNATURE_PREPARED,
+                subject=identifier,
+                actor=card,
+                kind=declaration.kind.code,
+                format=str(format_),
+                document_sha256=hashlib.sha256(document).hexdigest(),
+            )
+        return Preparation(
+            identifier, format_, prepared.to_be_signed, prepared.suite.name,
+            now + PREPARED_FOR, declaration,
+        )  # fmt: skip
+
+    def complete(self, identifier: str, signature_value: bytes, card: str) -> Receipt:
+        """Last step: the value in the X.509 shape, over exactly what was prepared.
+
+        Raises NotFound `signature.not-prepared`; Unprocessable `signature.mismatch`,
+        `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*`; and as
+        `prepare`, because the right may have been withdrawn in between.
+        """
+        now = self._clock.now()
+        document, prepared = self._take_attempt(identifier, card, now)
+        try:
+            declaration, holder = self._authorise(document, prepared.certificate, card, now)
+            module = cades if prepared.format is SignatureFormat.CADES else xades
+            signed = module.add_signature_timestamp(
+                module.assemble(prepared, signature_value), self._timestamper
+            )
+            detached = prepared.format is SignatureFormat.CADES
+            report = self._verifier.verify(
+                document if detached else signed, signed if detached else None
+            )
+            _require_passed(report)
+        except Refusal as refusal:
+            self._record_refusal(refusal, card, document)
+            raise
+        accepted = AcceptedSignature(
+            id=identifier,
+            accepted_at=now,
+            format=str(prepared.format),
+            level="B-T",
+            kind=declaration.kind.code,
+            card=card,
+            subject=holder.subject,
+            enterprise=holder.enterprise_uscc,
+            rights=holder.rights,
+            certificate_fingerprint=prepared.certificate.fingerprint,
+            document=document,
+            signature=signed,
+            report=report.to_json(),
+        )
+        self._keep(accepted)
+        return Receipt(identifier, prepared.format, signed, report)
+
+    def receipt(self, identifier: str, card: str) -> AcceptedSignature:
+        """An accepted signature, for the card that made it. Raises NotFound."""
+        with self._database.reading() as connection:
+            accepted = archive.find(connection, identifier)
+        if accepted is None or accepted.card != card:
+            raise NotFound("signature.not-found", "no such signature of this card")
+        return accepted
+
+    def _authorise(
+        self, document: bytes, certificate: Certificate, card: str, now: datetime
+    ) -> tuple[Declaration, Holder]:
+        holder = self._holders.by_certificate(certificate, now)
+        if holder is None:
+            raise Forbidden("signer.unknown", "this certificate belongs to no card of ours")
+        if holder.card != card:
+            raise Forbidden("signer.other-card", "signed in with another card than the signer's")
+        if holder.card_state != "active":
+            raise Forbidden(
+                "card.not-active", f"the card is {holder.card_state}", state=holder.card_state
+            )
+        above = self._path(certificate)
+        answer = self._status.status(certificate, above[0]) if above else None
+        if answer is None or answer.status is not CertificateStatus.GOOD:
+            raise Forbidden("certificate.revoked", "the certificate is not valid any more")
+        declaration = read_declaration(document, self._rights)
+        check_right(declaration, holder, self._rights)
+        return declaration, holder
+
+    def _path(self, certificate: Certificate) -> tuple[Certificate, ...]:
+        """The issuers above the signer's certificate, up to and with the anchor."""
+        path: list[Certificate] = []
+        current = certificate
+        while len(path) < _LONGEST_PATH and not self._anchors.authorities_of(current):
+            candidates = self._anchors.issuer_candidates(current)
+            issuer = next((each for each in candidates if current.is_signed_by(each)), None)
+            if issuer is None:
+                break
+            path.append(issuer)
+            current = issuer
+        return tuple(path)
+
+    def _take_attempt(
+        self, identifier: str, card: str, now: datetime
+    ) -> tuple[bytes, PreparedSignature]:
+        """Count an attempt before working, so that a wrong value cannot be tried for ever."""
+        table = prepared_signatures
+        mine = (table.c.id == identifier) & (table.c.card == card) & (table.c.expires_at > now)
+        with self._database.transaction() as connection:
+            row = connection.execute(select(table).where(mine)).one_or_none()
+            if row is None:
+                raise NotFound("signature.not-prepared", "nothing was prepared under this name")
+            if row.attempts >= MAX_ATTEMPTS:
+                raise TooMany("signature.too-many-attempts", "prepare the signature again")
+            connection.execute(update(table).where(mine).values(attempts=row.attempts + 1))
+        return row.document, PreparedSignature.from_bytes(row.prepared)
+
+    def _keep(self, accepted: AcceptedSignature) -> None:
+        with self._database.transaction() as connection:
+            done = connection.execute(
+                delete(prepared_signatures).where(prepared_signatures.c.id == accepted.id)
+            )
+            if done.rowcount != 1:
+                raise Conflict("signature.already-completed", "this signature was completed before")
+            archive.keep(connection, accepted)
+            self._journal.append(
+                connection,
+                Event.SIGNATURE_ACCEPTED,
+                subject=accepted.id,
+                actor=accepted.card,
+                kind=accepted.kind,
+                format=accepted.format,
+                document_sha256=accepted.document_sha256,
+                signature_sha256=hashlib.sha256(accepted.signature).hexdigest(),
+            )
+
+    def _record_refusal(self, refusal: Refusal, card: str, document: bytes) -> None:
+        with self._database.transaction() as connection:
+            self._journal.append(
+                connection,
+                Event.SIGNATURE_REFUSED,
+                subject=hashlib.sha256(document).hexdigest(),
+                actor=card,
+                code=refusal.code,
+            )
+
+
+def _require_passed(report: ValidationReport) -> None:
+    if report.indication != "TOTAL-PASSED":
+        raise Unprocessable(
+            "signature.not-passed",
+            "the finished signature does not validate",
+            indication=str(report.indication),
+            sub_indication=str(report.sub_indication or ""),
+        )

@@ -1,0 +1,1 @@
+"""Web pages and HTTP API of the signing service: routes only."""
