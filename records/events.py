@@ -28,6 +28,7 @@ class Event(StrEnum):
     ENTERPRISE_APPLIED = "enterprise.applied"
     ENTERPRISE_REGISTERED = "enterprise.registered"
     ENTERPRISE_RETURNED = "enterprise.returned"
+    ENTERPRISE_RESUBMITTED = "enterprise.resubmitted"
     ENTERPRISE_APPROVED = "enterprise.approved"
     ENTERPRISE_REFUSED = "enterprise.refused"
     OPERATOR_ADDED = "operator.added"
@@ -35,8 +36,13 @@ class Event(StrEnum):
     OPERATOR_RIGHTS_WITHDRAWN = "operator.rights-withdrawn"
     OFFICER_ADDED = "officer.added"
     CARD_REQUESTED = "card.requested"
+    CARD_CODE_OFFERED = "card.code-offered"
+    ENROLMENT_STARTED = "enrolment.started"
+    ENROLMENT_REFUSED = "enrolment.refused"
     CARD_MADE = "card.made"
     CARD_REVOKED = "card.revoked"
+    CARD_REPLACED = "card.replaced"
+    CARD_EXPIRED = "card.expired"
 
     # Signing and verifying
     SIGNATURE_PREPARED = "signature.prepared"
@@ -48,4 +54,6 @@ class Event(StrEnum):
     SIGNIN_REFUSED = "signin.refused"
     SESSION_ENDED = "session.ended"
     PLATFORM_REGISTERED = "platform.registered"
+    PLATFORM_DISABLED = "platform.disabled"
+    PLATFORM_CODE_REUSED = "platform.code-reused"
     PLATFORM_TOKEN_ISSUED = "platform.token-issued"

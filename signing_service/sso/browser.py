@@ -1,0 +1,138 @@
+"""What a browser holds: two opaque cookies, and where it may be sent next."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Response, current_app, g, request
+
+from kernel.refusals import Forbidden, Malformed
+from signing_service.sso.services import SsoServices
+from signing_service.sso.sessions import SignedIn, new_secret
+
+EXTENSION = "portseal-sso"
+_SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,4095}")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+AUTHORIZE_PATH = "/oidc/authorize"
+
+
+class Cookies:
+    """The names and terms of our cookies: HttpOnly, Secure with https, SameSite=Lax.
+
+    With https the names carry `__Host-`: no neighbouring host can plant such a cookie.
+    """
+
+    def __init__(self, services: SsoServices) -> None:
+        self._services = services
+        self._secure = services.settings.is_secure
+        prefix = "__Host-" if self._secure else ""
+        self.browser_name = prefix + "portseal-browser"
+        self.session_name = prefix + "portseal-session"
+
+    def browser(self) -> str | None:
+        """The anonymous browser's secret, which challenges are bound to."""
+        return _secret(self.browser_name)
+
+    def session(self) -> str | None:
+        """The secret of a session that may be live."""
+        return _secret(self.session_name)
+
+    def new_browser(self) -> str:
+        return new_secret(self._services.entropy)
+
+    def remember_browser(self, response: Response, secret: str) -> None:
+        seconds = self._services.settings.session_absolute_seconds
+        self._set(response, self.browser_name, secret, seconds)
+
+    def remember_session(self, response: Response, secret: str) -> None:
+        """The session's cookie ends with the browser; the anonymous one has done its work."""
+        self._set(response, self.session_name, secret, None)
+        self._forget(response, self.browser_name)
+
+    def forget_session(self, response: Response) -> None:
+        self._forget(response, self.session_name)
+
+    def _set(self, response: Response, name: str, secret: str, seconds: int | None) -> None:
+        response.set_cookie(
+            name,
+            secret,
+            max_age=seconds,
+            secure=self._secure,
+            httponly=True,
+            samesite="Lax",
+            path="/",
+        )
+
+    def _forget(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, secure=self._secure, httponly=True, samesite="Lax", path="/")
+
+
+def current_session() -> SignedIn | None:
+    """Who is signed in with this request; looked up once per request.
+
+    Raises Unavailable when the card's status cannot be told. For any room's routes, through the
+    front hall; None where the sign-in routes are not mounted.
+    """
+    extension = current_app.extensions.get(EXTENSION)
+    if extension is None:
+        return None
+    if "portseal_signed_in" not in g:
+        services, cookies = extension
+        g.portseal_signed_in = services.sessions.use(cookies.session())
+    signed_in: SignedIn | None = g.portseal_signed_in
+    return signed_in
+
+
+def forget_current_session() -> None:
+    """After a sign-in or sign-out within this request: look again."""
+    g.pop("portseal_signed_in", None)
+
+
+def safe_next(path: str | None, home: str) -> str:
+    """`path` if it is a path of our own origin, else `home`: never an open redirect.
+
+    Printable ASCII only: browsers drop tabs and line ends and read a backslash as a slash.
+    """
+    return path if path is not None and _SAFE_PATH.fullmatch(path) else home
+
+
+def asking_platform(services: SsoServices, next_path: str) -> str | None:
+    """The name of the platform on whose behalf the holder is asked to sign in."""
+    parts = urlsplit(next_path)
+    if parts.path != AUTHORIZE_PATH:
+        return None
+    named = parse_qs(parts.query).get("client_id", [])
+    platform = services.platforms.find(named[0]) if len(named) == 1 else None
+    return None if platform is None else platform.name
+
+
+def require_own_origin(services: SsoServices) -> None:
+    """Raises Forbidden `signin.foreign-origin` when another site's page sent the request."""
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if (origin is not None and origin != services.settings.origin) or site not in {
+        "none",
+        "same-origin",
+    }:
+        raise Forbidden("signin.foreign-origin", "the request comes from another site's page")
+
+
+def json_object(max_octets: int) -> dict[str, object]:
+    """The request's JSON object. Raises Malformed `signin.content-type`, `signin.json`.
+
+    The media type is insisted upon: no HTML form of another site can send it.
+    """
+    if request.mimetype != "application/json":
+        raise Malformed("signin.content-type", "send application/json")
+    request.max_content_length = max_octets
+    try:
+        value = request.get_json(silent=True)
+    except RecursionError:
+        value = None
+    if not isinstance(value, dict):
+        raise Malformed("signin.json", "send one JSON object")
+    return value
+
+
+def _secret(name: str) -> str | None:
+    value = request.cookies.get(name, "")
+    return value if _SECRET.fullmatch(value) else None

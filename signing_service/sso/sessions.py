@@ -1,0 +1,200 @@
+"""Sessions: who is signed in, on the server's side, checked again at every use."""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from kernel.identifiers import serial_text
+from kernel.refusals import Forbidden, Unauthenticated
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Journal
+from signing_service.ports import Holder
+from signing_service.sso.card_login import CardCheck, ProvenCard
+from signing_service.sso.challenges import secret_hash
+from signing_service.sso.settings import SsoSettings
+from signing_service.sso.tables import sessions
+
+_SECRET_OCTETS = 32
+_SYSTEM = "sign-in"
+
+
+def new_secret(entropy: Entropy) -> str:
+    """A secret for a browser or a platform: 256 random bits in base64url, 43 characters."""
+    return base64.urlsafe_b64encode(entropy.token(_SECRET_OCTETS)).rstrip(b"=").decode("ascii")
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A holder with a live session."""
+
+    holder: Holder
+    session: str
+    """The session's public name (`sid` of ID tokens); not the secret that the browser holds."""
+    auth_time: datetime
+    certificate: Certificate
+    by_hardware: bool
+    """Whether the certificate's policy says that its key lives in a token behind a PIN."""
+
+
+@dataclass(frozen=True)
+class OpenedSession:
+    secret: str
+    """For the browser's cookie alone; only its hash is stored."""
+    signed_in: SignedIn
+
+
+class Sessions:
+    """Opens, uses and ends sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        entropy: Entropy,
+        check: CardCheck,
+        settings: SsoSettings,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._entropy = entropy
+        self._check = check
+        self._settings = settings
+
+    def open(self, proven: ProvenCard, replacing: str | None = None) -> OpenedSession:
+        """Open a session under a fresh secret; the browser's earlier one (`replacing`) ends."""
+        secret, sid, now = new_secret(self._entropy), new_id(), self._clock.now()
+        certificate, holder = proven.certificate, proven.holder
+        row = {
+            "sid": sid,
+            "secret_hash": secret_hash(secret),
+            "subject": holder.subject,
+            "card": holder.card,
+            "certificate": certificate.der,
+            "fingerprint": certificate.fingerprint,
+            "serial": serial_text(certificate.serial),
+            "auth_time": now,
+            "last_seen": now,
+            "expires_at": now + timedelta(seconds=self._settings.session_absolute_seconds),
+        }
+        with self._database.transaction() as connection:
+            if replacing is not None:
+                older = sessions.c.secret_hash == secret_hash(replacing)
+                for found in connection.execute(select(sessions.c.sid).where(older)).scalars():
+                    self._end(connection, found, "replaced", holder.subject)
+            connection.execute(insert(sessions), row)
+            self._journal.append(
+                connection,
+                Event.SIGNIN_SUCCEEDED,
+                subject=holder.subject,
+                actor=holder.subject,
+                session=sid,
+                card=holder.card,
+                serial=serial_text(certificate.serial),
+            )
+        return OpenedSession(secret, self._signed_in(sid, now, certificate, holder))
+
+    def use(self, secret: str | None) -> SignedIn | None:
+        """Who holds this session secret, if the session and the card are good now.
+
+        A session whose card was revoked ends here. Raises Unavailable when the card's status
+        cannot be told: the session then neither serves nor ends.
+        """
+        if secret is None:
+            return None
+        row = self._row(sessions.c.secret_hash == secret_hash(secret))
+        if row is None:
+            return None
+        signed_in = self._checked(row)
+        if signed_in is not None:
+            self._touch(row)
+        return signed_in
+
+    def by_name(self, sid: str) -> SignedIn | None:
+        """As `use`, for a platform that acts in the session; does not keep it awake."""
+        row = self._row(sessions.c.sid == sid)
+        return None if row is None else self._checked(row)
+
+    def end(self, sid: str, *, reason: str, actor: str) -> bool:
+        """End one session at once; False when it was over already."""
+        with self._database.transaction() as connection:
+            return self._end(connection, sid, reason, actor)
+
+    def end_sessions_of_card(
+        self, card: str, *, actor: str = _SYSTEM, reason: str = "card-revoked"
+    ) -> int:
+        """End all sessions of a card at once; how many there were."""
+        with self._database.transaction() as connection:
+            return self.end_of_card(connection, card, actor=actor, reason=reason)
+
+    def end_of_card(self, connection: Connection, card: str, *, actor: str, reason: str) -> int:
+        """`end_sessions_of_card` within the caller's transaction."""
+        live = select(sessions.c.sid).where(sessions.c.card == card, sessions.c.ended_at.is_(None))
+        found = list(connection.execute(live).scalars())
+        return sum(self._end(connection, sid, reason, actor) for sid in found)
+
+    def _row(self, condition: object) -> Row[tuple[object, ...]] | None:
+        with self._database.reading() as connection:
+            query = select(sessions).where(condition, sessions.c.ended_at.is_(None))  # type: ignore[arg-type]
+            return connection.execute(query).one_or_none()
+
+    def _checked(self, row: Row[tuple[object, ...]]) -> SignedIn | None:
+        now, idle = self._clock.now(), timedelta(seconds=self._settings.session_idle_seconds)
+        if now >= row.expires_at:
+            reason = "absolute-timeout"
+        elif now - row.last_seen >= idle:
+            reason = "idle-timeout"
+        else:
+            certificate = Certificate.parse(row.certificate)
+            try:
+                holder = self._check.still_good(certificate)
+            except (Unauthenticated, Forbidden) as refusal:
+                reason = refusal.code
+            else:
+                if (holder.subject, holder.card) == (row.subject, row.card):
+                    return self._signed_in(row.sid, row.auth_time, certificate, holder)
+                reason = "holder-changed"
+        self.end(row.sid, reason=reason, actor=_SYSTEM)
+        return None
+
+    def _touch(self, row: Row[tuple[object, ...]]) -> None:
+        now = self._clock.now()
+        if now - row.last_seen < timedelta(seconds=self._settings.session_touch_seconds):
+            return
+        with self._database.transaction() as connection:
+            mine = (sessions.c.sid == row.sid) & sessions.c.ended_at.is_(None)
+            connection.execute(update(sessions).where(mine), {"last_seen": now})
+
+    def _end(self, connection: Connection, sid: str, reason: str, actor: str) -> bool:
+        live = (sessions.c.sid == sid) & sessions.c.ended_at.is_(None)
+        ended = connection.execute(
+            update(sessions)
+            .where(live)
+            .values(ended_at=self._clock.now(), end_reason=reason)
+            .returning(sessions.c.subject, sessions.c.card)
+        ).one_or_none()
+        if ended is None:
+            return False
+        self._journal.append(
+            connection,
+            Event.SESSION_ENDED,
+            subject=ended.subject,
+            actor=actor,
+            session=sid,
+            card=ended.card,
+            reason=reason,
+        )
+        return True
+
+    def _signed_in(
+        self, sid: str, auth_time: datetime, certificate: Certificate, holder: Holder
+    ) -> SignedIn:
+        by_hardware = not self._settings.hardware_policies.isdisjoint(certificate.policies)
+        return SignedIn(holder, sid, auth_time, certificate, by_hardware)

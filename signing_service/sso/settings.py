@@ -1,0 +1,64 @@
+"""The terms on which a holder is signed in. Units stand in the names."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+SIGN_IN_ALGORITHMS = ("ES256", "ES384", "PS256", "RS256")
+"""JOSE names that a card may prove itself with; the certificate's key decides which fits."""
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-]{1,253}(:\d{1,5})?|http://\[::1\](:\d{1,5})?")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a URL's host can only be this machine."""
+    if host is None:
+        return False
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass(frozen=True)
+class SsoSettings:
+    """What the front hall decides. Raises ValueError for values that cannot be safe."""
+
+    origin: str
+    """Our own origin (RFC 6454 serialisation), also the OpenID issuer: `https://id.example.cn`."""
+    accepted_policies: frozenset[str]
+    """Certificate policies, dotted, of which a card's certificate must hold one."""
+    hardware_policies: frozenset[str] = frozenset()
+    """Those of the above that say: the key was made in a token that asks for a PIN."""
+    portal_name: str = "PortSeal"
+    home_path: str = "/"
+    """Where a holder lands who asked for no page in particular."""
+    algorithms: tuple[str, ...] = SIGN_IN_ALGORITHMS
+    challenge_seconds: int = 300
+    challenges_per_browser: int = 5
+    status_max_age_seconds: int = 120
+    """A revocation status older than this is refused."""
+    status_skew_seconds: int = 900
+    """How far a status may lie in the future, for clocks that differ."""
+    session_idle_seconds: int = 30 * 60
+    session_absolute_seconds: int = 8 * 60 * 60
+    session_touch_seconds: int = 30
+    """How often at most a session's last use is written down."""
+    code_seconds: int = 60
+    access_token_seconds: int = 300
+    id_token_seconds: int = 300
+
+    def __post_init__(self) -> None:
+        if not _ORIGIN.fullmatch(self.origin):
+            raise ValueError("the origin is scheme://host[:port] in lower case, without a path")
+        if not self.is_secure and not is_loopback(urlsplit(self.origin).hostname):
+            raise ValueError("sign-in needs https, but for loopback")
+        if not self.accepted_policies:
+            raise ValueError("name at least one certificate policy that may sign in")
+        if not set(self.algorithms) <= set(SIGN_IN_ALGORITHMS):
+            raise ValueError("an algorithm that no card may sign in with")
+
+    @property
+    def is_secure(self) -> bool:
+        return self.origin.startswith("https://")
