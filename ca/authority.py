@@ -1,0 +1,351 @@
+"""An authority: prepare, record the intent, sign in the token, record the result.
+
+`Authority.issue` is the only code that signs a certificate with an authority's key. The whole
+cycle, in numbered lines, is in docs/issuance.md.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from weakref import WeakSet
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from ca import inventory
+from ca.addresses import StatusAddresses
+from ca.crl_entry import crl_entry
+from ca.inventory import CertificateState, RevocationReason
+from ca.linting import Linter
+from ca.subject import SubjectFields, subject_name
+from ca.template import Draft, Issuer, assemble, draft, validity
+from kernel.algorithms import PublicKey
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from kernel.identifiers import ProfileName, Serial, new_serial, parse_serial, serial_text
+from kernel.keys import KeyHandle
+from kernel.refusals import Conflict, Refusal, Unavailable, Unprocessable
+from policies.catalogue import ProfileCatalogue
+from policies.lints.framework import Finding, Level
+from policies.profile import CertificateProfile
+from records.database import Database
+from records.events import Event
+from records.journal import Journal
+from records.outbox import Outbox
+
+DIRECTORY_CHANNEL = "directory"
+
+
+@dataclass(frozen=True)
+class CertificateRequest:
+    """What somebody asks to have certified. Possession of the key was proven before."""
+
+    public_key: PublicKey
+    subject: SubjectFields
+    requester: str
+    """Who asks, for the journal: an officer, the ceremony's operator."""
+    reference: str
+    """The requester's own handle on it: a card's identifier."""
+    not_after: datetime | None = None
+    """An earlier end of validity than the profile's."""
+
+
+@dataclass(frozen=True, eq=False)
+class IssuanceIntent:
+    """A certificate that is linted and recorded, to be issued once by who prepared it."""
+
+    serial: Serial
+    profile: ProfileName
+    reference: str
+    requester: str
+    tbs: bytes = field(repr=False)
+    published: bool
+
+
+@dataclass(frozen=True)
+class IssuedCertificate:
+    certificate: Certificate
+    serial: Serial
+    chain: tuple[Certificate, ...]
+    """The certificates above it, issuer first, root last; none above a root."""
+
+
+class Authority:
+    """One issuing key with its certificate. Safe for threads, and beside other processes."""
+
+    def __init__(
+        self,
+        name: str,
+        certificate: Certificate | None,
+        chain: tuple[Certificate, ...],
+        key: KeyHandle,
+        catalogue: ProfileCatalogue,
+        database: Database,
+        journal: Journal,
+        outbox: Outbox,
+        clock: Clock,
+        entropy: Entropy,
+        urls: StatusAddresses,
+    ) -> None:
+        """`certificate` is None only for a root that is about to certify itself.
+
+        Raises Unavailable `authority.wrong-key` when key and certificate do not belong together.
+        """
+        if certificate is not None and certificate.spki != key.public_key.spki:
+            raise Unavailable("authority.wrong-key", "the key is not the certificate's", name=name)
+        self.name = name
+        self.certificate = certificate
+        self.chain = chain
+        self._key = key
+        self._catalogue = catalogue
+        self._database = database
+        self._journal = journal
+        self._outbox = outbox
+        self._clock = clock
+        self._entropy = entropy
+        self._issuer = Issuer(name, certificate, key.public_key, key.suite, urls)
+        self._linter = Linter()
+        self._open: WeakSet[IssuanceIntent] = WeakSet()
+        self._open_lock = threading.Lock()
+
+    # -- prepare -------------------------------------------------------------------------------
+
+    def prepare(self, profile: ProfileName | str, request: CertificateRequest) -> IssuanceIntent:
+        """Build, lint and record a certificate; nothing is signed by the authority yet.
+
+        Raises NotFound `profile.unknown`; Unprocessable `profile.other-issuer`,
+        `public-key.weak`, `public-key.not-allowed`, `subject.*`, `validity.*`, `lint.failed`;
+        Conflict `public-key.already-certified`; Unavailable `database.unavailable`.
+        """
+        return self.prepare_many([(profile, request)])[0]
+
+    def prepare_many(
+        self, requests: Sequence[tuple[ProfileName | str, CertificateRequest]]
+    ) -> list[IssuanceIntent]:
+        """As `prepare`, all or none, in one transaction."""
+        drafts = [self._draft(self._catalogue[name], request) for name, request in requests]
+        now = self._clock.now()
+        rows, intents = [], []
+        for made, (name, request) in zip(drafts, requests, strict=True):
+            profile = self._catalogue[name]
+            rows.append(
+                inventory.intent_row(
+                    made.specimen,
+                    authority=self.name,
+                    profile=profile.name,
+                    profile_digest=profile.digest,
+                    requester=request.requester,
+                    reference=request.reference,
+                    at=now,
+                )
+            )
+            intents.append(
+                IssuanceIntent(
+                    made.serial,
+                    profile.profile_name,
+                    request.reference,
+                    request.requester,
+                    made.tbs,
+                    profile.published,
+                )
+            )
+        with self._database.transaction() as connection:
+            for row, intent in zip(rows, intents, strict=True):
+                self._journal.append(
+                    connection,
+                    Event.CERTIFICATE_INTENDED,
+                    subject=serial_text(intent.serial),
+                    actor=intent.requester,
+                    authority=self.name,
+                    profile=intent.profile,
+                    reference=intent.reference,
+                    key=row["key_fingerprint"],
+                )
+                _require_free_key(connection, row["key_fingerprint"], row["subject_digest"], now)
+            try:
+                inventory.insert_intents(connection, rows)
+            except IntegrityError as error:
+                raise _already_certified() from error
+        with self._open_lock:
+            self._open.update(intents)
+        return intents
+
+    def _draft(self, profile: CertificateProfile, request: CertificateRequest) -> Draft:
+        self._require_own(profile, request.public_key)
+        weakness = request.public_key.weakness()
+        if weakness is not None:
+            raise Unprocessable("public-key.weak", weakness)
+        if not profile.accepts_key(request.public_key):
+            raise Unprocessable("public-key.not-allowed", "not a kind of key that the profile has")
+        subject = subject_name(profile, request.subject)
+        now = self._clock.now()
+        period = validity(profile, self.certificate, now, request.not_after)
+        serial = new_serial(self._entropy)
+        made = draft(profile, self._issuer, request.public_key, subject, period, serial)
+        findings = self._linter.findings(made.specimen, profile, self.certificate)
+        errors = [finding for finding in findings if finding.level is Level.ERROR]
+        if errors:
+            raise self._lint_refusal(profile, request, errors)
+        return made
+
+    def _require_own(self, profile: CertificateProfile, key: PublicKey) -> None:
+        """Each profile has one issuer; a root certifies its own key, once, and no other does."""
+        self_signing = self.certificate is None
+        wanted = "self" if self_signing else self.name
+        if profile.issuer != wanted:
+            raise Unprocessable(
+                "profile.other-issuer", "another authority issues this profile", name=profile.name
+            )
+        if self_signing and key.spki != self._issuer.public_key.spki:
+            raise Unprocessable("profile.other-issuer", "a root certifies its own key")
+
+    def _lint_refusal(
+        self, profile: CertificateProfile, request: CertificateRequest, errors: list[Finding]
+    ) -> Unprocessable:
+        first = errors[0]
+        with self._database.transaction() as connection:
+            self._journal.append(
+                connection,
+                Event.CERTIFICATE_REFUSED,
+                subject=request.reference,
+                actor=request.requester,
+                authority=self.name,
+                profile=profile.name,
+                lints=", ".join(sorted({error.lint for error in errors}))[:500],
+            )
+        return Unprocessable(
+            "lint.failed",
+            f"{first.message} ({first.clause})",
+            lint=first.lint,
+            profile=profile.name,
+            errors=len(errors),
+        )
+
+    # -- issue ---------------------------------------------------------------------------------
+
+    def issue(self, intent: IssuanceIntent) -> IssuedCertificate:
+        """Sign an intent in the token and record the certificate. An intent is issued once.
+
+        Raises Conflict `intent.used` (issued before, or not prepared here), `intent.abandoned`
+        (reconciled meanwhile); Unavailable from token or database. After any of these the intent
+        stays recorded, to be reconciled; no certificate is handed out.
+        """
+        return self.issue_many([intent])[0]
+
+    def issue_many(self, intents: Sequence[IssuanceIntent]) -> list[IssuedCertificate]:
+        """As `issue`, recorded in one transaction. When the token fails midway, what was signed
+        before is recorded, and the token's refusal is raised."""
+        with self._open_lock:
+            for intent in intents:
+                if intent not in self._open:
+                    raise Conflict("intent.used", "an intent is issued once, where it was prepared")
+                self._open.remove(intent)
+        signed: list[tuple[IssuanceIntent, Certificate]] = []
+        failure: Refusal | None = None
+        for intent in intents:
+            try:
+                signed.append((intent, self._sign(intent)))
+            except Refusal as refusal:
+                failure = refusal
+                break
+        self._record(signed)
+        if failure is not None:
+            raise failure
+        chain = self._chain()
+        return [
+            IssuedCertificate(certificate, intent.serial, chain) for intent, certificate in signed
+        ]
+
+    def _sign(self, intent: IssuanceIntent) -> Certificate:
+        signature = self._key.sign(intent.tbs)
+        # Verified before it is recorded: a token that errs must not put its name to a certificate.
+        if not self._key.public_key.verify(self._key.suite, signature, intent.tbs):
+            raise Unavailable("token.wrong-key", "a signature of the token does not verify")
+        return Certificate.parse(assemble(intent.tbs, self._key.suite, signature))
+
+    def _record(self, signed: Sequence[tuple[IssuanceIntent, Certificate]]) -> None:
+        if not signed:
+            return
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            for intent, certificate in signed:
+                if not inventory.record_issued(connection, certificate, now):
+                    raise Conflict("intent.abandoned", "the intent was given up meanwhile")
+                self._journal.append(
+                    connection,
+                    Event.CERTIFICATE_ISSUED,
+                    subject=serial_text(intent.serial),
+                    actor=intent.requester,
+                    authority=self.name,
+                    profile=intent.profile,
+                    reference=intent.reference,
+                    sha256=certificate.fingerprint,
+                )
+                if intent.published:
+                    payload = {"kind": "certificate", "serial": serial_text(intent.serial)}
+                    self._outbox.put(connection, DIRECTORY_CHANNEL, payload)
+
+    def _chain(self) -> tuple[Certificate, ...]:
+        return () if self.certificate is None else (self.certificate, *self.chain)
+
+    # -- reconcile -----------------------------------------------------------------------------
+
+    def reconcile(self, older_than: timedelta) -> list[Serial]:
+        """Account for intents that a dead process left: they count as revoked from now on.
+
+        Such a certificate may have been signed, so OCSP answers revoked and the CRL lists it;
+        it can never become issued. `older_than` leaves alone what others are issuing now.
+        """
+        now = self._clock.now()
+        abandoned = []
+        with self._database.transaction() as connection:
+            rows = inventory.intended_before(connection, self.name, now - older_than)
+            version = inventory.bump_status_version(connection, self.name) if rows else 0
+            for row in rows:
+                moved = inventory.record_revoked(
+                    connection,
+                    row.serial,
+                    before=(CertificateState.INTENDED,),
+                    after=CertificateState.ABANDONED,
+                    at=now,
+                    reason=RevocationReason.UNSPECIFIED,
+                    crl_entry=crl_entry(
+                        parse_serial(row.serial), now, RevocationReason.UNSPECIFIED
+                    ),
+                    version=version,
+                )
+                if moved:
+                    abandoned.append(parse_serial(row.serial))
+                    self._journal.append(
+                        connection,
+                        Event.CERTIFICATE_ABANDONED,
+                        subject=row.serial,
+                        actor="system",
+                        authority=self.name,
+                        profile=row.profile,
+                        reference=row.reference,
+                    )
+        return abandoned
+
+
+def _require_free_key(connection: Connection, key: str, subject: str, now: datetime) -> None:
+    """Refuse a key that lives in a certificate, was somebody else's, or was compromised."""
+    expired = []
+    for row in inventory.holders_of_key(connection, key):
+        if row.subject_digest != subject:
+            raise _already_certified()
+        if row.reason == RevocationReason.KEY_COMPROMISE:
+            raise Unprocessable("public-key.compromised", "the key was reported as compromised")
+        ended = row.state in (CertificateState.REVOKED, CertificateState.ABANDONED)
+        if row.not_after < now:
+            expired.append(row.serial)
+        elif not ended or row.reason == RevocationReason.CERTIFICATE_HOLD:
+            raise _already_certified()
+    if expired:
+        inventory.release_key(connection, expired)
+
+
+def _already_certified() -> Conflict:
+    return Conflict("public-key.already-certified", "a certificate for this key exists already")

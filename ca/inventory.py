@@ -1,0 +1,333 @@
+"""The inventory: every certificate that was ever intended, and what became of it.
+
+The only place that reads and writes these rows. Moves between states are conditional updates:
+the row decides, so two processes never both succeed.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, text, update
+
+from ca.tables import certificates, status_versions
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import ProfileName, Serial, parse_serial, serial_text
+from records.database import Database
+
+
+class CertificateState(StrEnum):
+    INTENDED = "intended"
+    """Recorded, perhaps signed; not issued."""
+    ISSUED = "issued"
+    REVOKED = "revoked"
+    ABANDONED = "abandoned"
+    """Intended by a process that died: it may have been signed, so it counts as revoked."""
+
+
+class RevocationReason(StrEnum):
+    """CRLReason (RFC 5280, 5.3.1)."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "keyCompromise"
+    CA_COMPROMISE = "cACompromise"
+    AFFILIATION_CHANGED = "affiliationChanged"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessationOfOperation"
+    CERTIFICATE_HOLD = "certificateHold"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+    @property
+    def number(self) -> int:
+        return _REASON_NUMBERS[self]
+
+
+_REASON_NUMBERS = {
+    RevocationReason.UNSPECIFIED: 0,
+    RevocationReason.KEY_COMPROMISE: 1,
+    RevocationReason.CA_COMPROMISE: 2,
+    RevocationReason.AFFILIATION_CHANGED: 3,
+    RevocationReason.SUPERSEDED: 4,
+    RevocationReason.CESSATION_OF_OPERATION: 5,
+    RevocationReason.CERTIFICATE_HOLD: 6,
+    RevocationReason.PRIVILEGE_WITHDRAWN: 9,
+}
+
+
+@dataclass(frozen=True)
+class CertificateRecord:
+    """One row of the inventory."""
+
+    serial: Serial
+    authority: str
+    profile: ProfileName
+    state: CertificateState
+    subject: str
+    """RFC 4514."""
+    key_fingerprint: str
+    requester: str
+    reference: str
+    not_before: datetime
+    not_after: datetime
+    intended_at: datetime
+    issued_at: datetime | None
+    revoked_at: datetime | None
+    reason: RevocationReason | None
+    der: bytes | None
+    """The certificate, once issued."""
+
+    @property
+    def certificate(self) -> Certificate | None:
+        return None if self.der is None else Certificate.parse(self.der)
+
+
+_RECORD = (
+    certificates.c.serial,
+    certificates.c.authority,
+    certificates.c.profile,
+    certificates.c.state,
+    certificates.c.subject,
+    certificates.c.key_fingerprint,
+    certificates.c.requester,
+    certificates.c.reference,
+    certificates.c.not_before,
+    certificates.c.not_after,
+    certificates.c.intended_at,
+    certificates.c.issued_at,
+    certificates.c.revoked_at,
+    certificates.c.reason,
+    certificates.c.certificate,
+)
+
+
+_BUMP = text(
+    "INSERT INTO ca_status_versions (authority, version) VALUES (:authority, 1) "
+    "ON CONFLICT (authority) DO UPDATE SET version = ca_status_versions.version + 1 "
+    "RETURNING version"
+)
+
+
+class Inventory:
+    """Look-ups, each by an index."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_serial(self, serial: Serial) -> CertificateRecord | None:
+        with self._database.reading() as connection:
+            return find(connection, serial)
+
+    def by_key(self, fingerprint: str) -> list[CertificateRecord]:
+        """By `PublicKey.fingerprint`, newest first."""
+        return self._several(certificates.c.key_fingerprint == fingerprint)
+
+    def by_reference(self, reference: str) -> list[CertificateRecord]:
+        """By the requester's own reference, newest first."""
+        return self._several(certificates.c.reference == reference)
+
+    def _several(self, condition: Any) -> list[CertificateRecord]:
+        query = select(*_RECORD).where(condition).order_by(certificates.c.intended_at.desc())
+        with self._database.reading() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+
+def find(connection: Connection, serial: Serial) -> CertificateRecord | None:
+    query = select(*_RECORD).where(certificates.c.serial == serial_text(serial))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _record(row)
+
+
+def holders_of_key(connection: Connection, fingerprint: str) -> list[Row[Any]]:
+    """`serial, subject_digest, state, reason, not_after` of every certificate of one key."""
+    query = select(
+        certificates.c.serial,
+        certificates.c.subject_digest,
+        certificates.c.state,
+        certificates.c.reason,
+        certificates.c.not_after,
+    ).where(certificates.c.key_fingerprint == fingerprint)
+    return list(connection.execute(query))
+
+
+def release_key(connection: Connection, serials: Iterable[str]) -> None:
+    """Say that these certificates, expired, no longer hold their key."""
+    connection.execute(
+        update(certificates).where(certificates.c.serial.in_(list(serials))).values(live_key=None)
+    )
+
+
+def insert_intents(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Raises sqlalchemy's IntegrityError when a serial or a live key exists already."""
+    connection.execute(insert(certificates), list(rows))
+
+
+def intent_row(
+    specimen: Certificate,
+    *,
+    authority: str,
+    profile: str,
+    profile_digest: str,
+    requester: str,
+    reference: str,
+    at: datetime,
+) -> dict[str, Any]:
+    """The row of a certificate that is about to be signed."""
+    fingerprint = specimen.public_key.fingerprint
+    return {
+        "serial": serial_text(specimen.serial),
+        "authority": authority,
+        "profile": profile,
+        "profile_digest": profile_digest,
+        "state": CertificateState.INTENDED,
+        "subject": specimen.subject_text()[:1000],
+        "subject_digest": subject_digest(specimen),
+        "key_fingerprint": fingerprint,
+        "live_key": fingerprint,
+        "requester": requester[:200],
+        "reference": reference[:200],
+        "not_before": specimen.not_before,
+        "not_after": specimen.not_after,
+        "tbs": specimen.tbs,
+        "intended_at": at,
+    }
+
+
+def subject_digest(certificate: Certificate) -> str:
+    return hashlib.sha256(certificate.subject_der).hexdigest()
+
+
+def record_issued(connection: Connection, certificate: Certificate, at: datetime) -> bool:
+    """Intended -> issued, if the recorded intent holds these very bytes. False: it does not."""
+    done = connection.execute(
+        update(certificates)
+        .where(
+            certificates.c.serial == serial_text(certificate.serial),
+            certificates.c.state == CertificateState.INTENDED,
+            certificates.c.tbs == certificate.tbs,
+        )
+        .values(state=CertificateState.ISSUED, certificate=certificate.der, issued_at=at, tbs=None)
+    )
+    return done.rowcount == 1
+
+
+def intended_before(connection: Connection, authority: str, before: datetime) -> list[Row[Any]]:
+    """`serial, profile, reference` of intents that are older than `before`."""
+    query = (
+        select(certificates.c.serial, certificates.c.profile, certificates.c.reference)
+        .where(
+            certificates.c.authority == authority,
+            certificates.c.state == CertificateState.INTENDED,
+            certificates.c.intended_at < before,
+        )
+        .order_by(certificates.c.intended_at)
+    )
+    return list(connection.execute(query))
+
+
+def record_revoked(
+    connection: Connection,
+    serial: str,
+    *,
+    before: tuple[CertificateState, ...],
+    after: CertificateState,
+    at: datetime,
+    reason: RevocationReason,
+    crl_entry: bytes,
+    version: int,
+) -> bool:
+    """Move to `after`; False when the row is in none of the states `before`.
+
+    A certificate on hold keeps its key: nobody else may be given it meanwhile.
+    """
+    values: dict[str, Any] = {
+        "state": after,
+        "revoked_at": at,
+        "reason": reason,
+        "crl_entry": crl_entry,
+        "status_version": version,
+    }
+    if reason is not RevocationReason.CERTIFICATE_HOLD:
+        values["live_key"] = None
+    done = connection.execute(
+        update(certificates)
+        .where(certificates.c.serial == serial, certificates.c.state.in_(before))
+        .values(**values)
+    )
+    return done.rowcount == 1
+
+
+def record_released(connection: Connection, serial: str, version: int) -> bool:
+    """Hold -> issued again."""
+    done = connection.execute(
+        update(certificates)
+        .where(
+            certificates.c.serial == serial,
+            certificates.c.state == CertificateState.REVOKED,
+            certificates.c.reason == RevocationReason.CERTIFICATE_HOLD,
+        )
+        .values(
+            state=CertificateState.ISSUED,
+            revoked_at=None,
+            reason=None,
+            crl_entry=None,
+            status_version=version,
+        )
+    )
+    return done.rowcount == 1
+
+
+def bump_status_version(connection: Connection, authority: str) -> int:
+    """Count a change of status, in the transaction that makes it; locks the counter's row."""
+    return int(connection.execute(_BUMP, {"authority": authority}).scalar_one())
+
+
+def status_version(connection: Connection, authority: str) -> int:
+    query = select(status_versions.c.version).where(status_versions.c.authority == authority)
+    return connection.execute(query).scalar() or 0
+
+
+def changed_since(connection: Connection, authority: str, version: int, limit: int) -> list[Serial]:
+    """Serials whose status changed after `version`, at most `limit` of them."""
+    query = (
+        select(certificates.c.serial)
+        .where(certificates.c.authority == authority, certificates.c.status_version > version)
+        .limit(limit)
+    )
+    return [parse_serial(serial) for serial in connection.execute(query).scalars()]
+
+
+def crl_entries(connection: Connection, authority: str, not_expired_at: datetime) -> list[bytes]:
+    """Ready DER of every entry whose certificate had not expired by then, oldest first."""
+    query = (
+        select(certificates.c.crl_entry)
+        .where(
+            certificates.c.authority == authority,
+            certificates.c.revoked_at.is_not(None),
+            certificates.c.not_after >= not_expired_at,
+        )
+        .order_by(certificates.c.revoked_at, certificates.c.serial)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _record(row: Any) -> CertificateRecord:
+    return CertificateRecord(
+        serial=parse_serial(row.serial),
+        authority=row.authority,
+        profile=ProfileName(row.profile),
+        state=CertificateState(row.state),
+        subject=row.subject,
+        key_fingerprint=row.key_fingerprint,
+        requester=row.requester,
+        reference=row.reference,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        intended_at=row.intended_at,
+        issued_at=row.issued_at,
+        revoked_at=row.revoked_at,
+        reason=None if row.reason is None else RevocationReason(row.reason),
+        der=None if row.certificate is None else bytes(row.certificate),
+    )

@@ -1,0 +1,103 @@
+"""Lint before signing: our own lints on every certificate, pkilint on every new shape.
+
+pkilint (RFC 5280 and X.520, thousands of checks) takes some ten milliseconds; our lints take a
+tenth of one. A certificate's shape is its profile, its issuer, the kind of key and which subject
+attributes stand with which string types: what pkilint says of the first of a shape holds for the
+others, because our own lints hold everything else fixed (see docs/decisions/linting.md).
+"""
+
+import threading
+from functools import lru_cache
+from typing import Any
+
+from pkilint import loader
+from pkilint.pkix import certificate as pkix_certificate
+from pkilint.pkix import extension, name
+from pkilint.validation import ValidationFindingSeverity
+
+from kernel.asn1 import der
+from kernel.asn1.certificate import Certificate
+from policies.lints.catalogue import lint_certificate
+from policies.lints.framework import Finding, Level
+from policies.profile import CertificateProfile
+
+_LEVELS = {
+    ValidationFindingSeverity.WARNING: Level.WARNING,
+    ValidationFindingSeverity.ERROR: Level.ERROR,
+    ValidationFindingSeverity.FATAL: Level.ERROR,
+}
+_Shape = tuple[str, str, str, bytes]
+_MAX_SHAPES = 4096
+
+
+class Linter:
+    """Lints certificates; remembers pkilint's verdict on each shape. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._verdicts: dict[_Shape, tuple[Finding, ...]] = {}
+        self._lock = threading.Lock()
+
+    def findings(
+        self, certificate: Certificate, profile: CertificateProfile, issuer: Certificate | None
+    ) -> list[Finding]:
+        """Everything found, our own lints first."""
+        found = lint_certificate(certificate, profile, issuer)
+        found.extend(self._by_pkilint(certificate, profile, issuer))
+        return found
+
+    def _by_pkilint(
+        self, certificate: Certificate, profile: CertificateProfile, issuer: Certificate | None
+    ) -> tuple[Finding, ...]:
+        shape = (
+            profile.digest,
+            issuer.fingerprint if issuer else "",
+            f"{certificate.public_key.kind} {certificate.public_key.bits}",
+            _name_shape(certificate.subject_der),
+        )
+        verdict = self._verdicts.get(shape)
+        if verdict is None:
+            with self._lock:
+                verdict = pkilint_findings(certificate.der)
+                if len(self._verdicts) >= _MAX_SHAPES:
+                    self._verdicts.clear()
+                self._verdicts[shape] = verdict
+        return verdict
+
+
+def pkilint_findings(certificate: bytes) -> tuple[Finding, ...]:
+    """Run pkilint's PKIX checks on one DER certificate; notices and infos are left out."""
+    document = loader.load_certificate(certificate, "certificate")
+    findings = []
+    for result in _validator().validate(document.root):
+        for found in result.finding_descriptions:
+            level = _LEVELS.get(found.finding.severity)
+            if level is not None:
+                text = f"{result.node.path}: {found.message or found.finding.code}"
+                findings.append(Finding(level, found.finding.code, "pkilint, PKIX", text))
+    return tuple(findings)
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Any:
+    return pkix_certificate.create_pkix_certificate_validator_container(
+        pkix_certificate.create_decoding_validators(
+            name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS
+        ),
+        [
+            pkix_certificate.create_issuer_validator_container([]),
+            pkix_certificate.create_validity_validator_container(),
+            pkix_certificate.create_subject_validator_container([]),
+            pkix_certificate.create_extensions_validator_container([]),
+            pkix_certificate.create_spki_validator_container([]),
+        ],
+    )
+
+
+def _name_shape(subject: bytes) -> bytes:
+    """Attribute types and string tags of a Name, without their values."""
+    shape = b""
+    for relative in der.children(subject, der.read(subject)):
+        for pair in der.children(subject, relative):
+            kind, value = der.children(subject, pair)
+            shape += subject[kind.start : kind.end] + bytes((value.tag,))
+    return shape

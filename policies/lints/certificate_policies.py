@@ -1,0 +1,17 @@
+"""certificatePolicies are the profile's, in its order, and not critical."""
+
+from collections.abc import Iterator
+
+from policies.lints.framework import Candidate, Lint
+from policies.oids import CERTIFICATE_POLICIES
+
+
+def check(candidate: Candidate) -> Iterator[str]:
+    certificate, profile = candidate.certificate, candidate.profile
+    if certificate.policies != profile.policy_oids:
+        yield "other policies than the profile's: " + (", ".join(certificate.policies) or "none")
+    if CERTIFICATE_POLICIES in certificate.critical_extensions:
+        yield "certificatePolicies is critical"
+
+
+LINT = Lint("certificate-policies", "RFC 5280, 4.2.1.4", check)

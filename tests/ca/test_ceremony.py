@@ -1,0 +1,90 @@
+"""The ceremony makes every key in the token, certifies it, and never runs twice."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ca.ceremony import CERTIFIED, KEYS, CeremonyOutcome
+from ca.inventory import CertificateState, Inventory
+from hsm.token import Token
+from kernel.identifiers import serial_text
+from kernel.refusals import Conflict, Unavailable
+from records.database import Database
+from records.journal import Journal, records
+from tests.ca.world import World, hold_ceremony, new_clock, open_world
+from tests.token import TokenBench
+
+
+@pytest.fixture
+def fresh_token(token_bench: TokenBench, request: pytest.FixtureRequest) -> Token:
+    return token_bench.new_token(request.node.name[:32])
+
+
+def test_every_key_and_certificate_is_on_the_token(fresh_token: Token, database: Database) -> None:
+    outcome = hold_ceremony(fresh_token, database, new_clock())
+    assert fresh_token.key_labels() == sorted(KEYS)
+    stored = {each.label: each.der for each in fresh_token.certificates()}
+    assert sorted(stored) == sorted(CERTIFIED)
+    assert stored["issuing"] == outcome.issuing.der
+    for certificate in (outcome.root, outcome.issuing, outcome.ocsp, outcome.tsa):
+        record = Inventory(database).by_serial(certificate.serial)
+        assert record is not None
+        assert record.state is CertificateState.ISSUED
+        assert record.der == certificate.der
+        assert serial_text(certificate.serial) in outcome.transcript
+        assert certificate.public_key.fingerprint in outcome.transcript
+    assert "not extractable" in outcome.transcript
+    assert "Ceremony Operator" in outcome.transcript
+    with database.reading() as connection:
+        assert Journal(new_clock()).verify(connection).intact
+        events = [record.event for record in records(connection)]
+    assert events[0] == "ceremony.started"
+    assert events[-1] == "ceremony.finished"
+    assert events.count("ceremony.key-generated") == len(KEYS)
+
+
+def test_a_second_ceremony_is_refused_and_changes_nothing(
+    world: World, ca_token: Token, ceremony: CeremonyOutcome
+) -> None:
+    with pytest.raises(Conflict) as refusal:
+        hold_ceremony(ca_token, world.database, world.clock)
+    assert refusal.value.code == "ceremony.done"
+    assert ca_token.certificate("root") == ceremony.root.der
+
+
+def test_a_token_before_the_ceremony_is_refused(fresh_token: Token, database: Database) -> None:
+    with pytest.raises(Unavailable) as refusal:
+        open_world(fresh_token, database, new_clock())
+    assert refusal.value.code == "authority.missing"
+
+
+def test_a_certificate_of_another_key_on_the_token_is_refused(
+    fresh_token: Token, database: Database, ceremony: CeremonyOutcome
+) -> None:
+    hold_ceremony(fresh_token, database, new_clock())
+    fresh_token.write_certificate("issuing", ceremony.issuing.der)
+    with pytest.raises(Unavailable) as refusal:
+        open_world(fresh_token, database, new_clock())
+    assert refusal.value.code == "authority.wrong-key"
+
+
+def test_openssl_accepts_the_chain(ceremony: CeremonyOutcome, tmp_path: Path) -> None:
+    (tmp_path / "root.pem").write_text(ceremony.root.pem)
+    (tmp_path / "issuing.pem").write_text(ceremony.issuing.pem)
+    for purpose, certificate in (("timestampsign", ceremony.tsa), ("ocsphelper", ceremony.ocsp)):
+        (tmp_path / "leaf.pem").write_text(certificate.pem)
+        done = subprocess.run(
+            ["openssl", "verify", "-x509_strict", "-purpose", purpose]
+            + "-CAfile root.pem -untrusted issuing.pem leaf.pem".split(),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_the_ceremony_made_can_be_opened(world: World, ceremony: CeremonyOutcome) -> None:
+    assert world.authorities.ocsp.certificate == ceremony.ocsp
+    assert world.authorities.tsa.chain == (ceremony.issuing, ceremony.root)
+    assert world.issuing.chain == (ceremony.root,)
