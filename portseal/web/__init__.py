@@ -1,0 +1,1 @@
+"""What every page shares: layout, language, security headers and the pages of refusals."""

@@ -1,0 +1,122 @@
+"""The layout around every room's pages: language, navigation, security headers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlencode
+
+from flask import Flask, Response, has_request_context, request
+from flask_babel import Babel, get_locale
+from flask_wtf.csrf import generate_csrf
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+STATIC = HERE / "static"
+TRANSLATIONS = HERE.parent / "translations"
+
+LANGUAGES = {"zh": "中文", "en": "English"}
+_LOCALES = {"zh": "zh_Hans", "en": "en"}
+_COOKIE = "language"
+_COOKIE_SECONDS = 365 * 24 * 3600
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+class Visitor(Protocol):
+    """What the layout needs to know of whoever is signed in."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str | None:
+        """`legal-person`, `operator` or `officer`."""
+
+    @property
+    def roles(self) -> frozenset[str]: ...
+
+
+def install_layout(app: Flask, visitor: Callable[[], Visitor | None]) -> None:
+    """Give `app` the layout: templates and static files of this package, language, headers.
+
+    `visitor` tells who is signed in with this request. The application must have been made with
+    `template_folder=TEMPLATES` and `static_folder=STATIC`.
+    """
+    Babel(
+        app,
+        default_locale="zh_Hans",
+        default_timezone="Asia/Shanghai",
+        default_translation_directories=str(TRANSLATIONS),
+        locale_selector=_locale,
+    )
+    app.jinja_env.globals["csrf_token"] = generate_csrf
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+    @app.context_processor
+    def layout() -> dict[str, object]:
+        return {
+            "visitor": visitor(),
+            "language": language(),
+            "language_links": _language_links(),
+            "locale": str(get_locale()).replace("_", "-"),
+        }
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        return _finish(response)
+
+
+def language() -> str:
+    """`zh` or `en`: asked for in the address, chosen before, or what the browser prefers."""
+    if not has_request_context():
+        return "zh"
+    for choice in (request.args.get("lang"), request.cookies.get(_COOKIE)):
+        if choice in LANGUAGES:
+            return choice
+    return request.accept_languages.best_match(list(LANGUAGES), "zh")
+
+
+def _locale() -> str:
+    return _LOCALES[language()]
+
+
+def _language_links() -> list[tuple[str, str, str]]:
+    """Code, name and address of this page in each language."""
+    if not has_request_context():
+        return []
+    kept = {name: value for name, value in request.args.items() if name != "lang"}
+    return [
+        (code, name, "?" + urlencode({**kept, "lang": code})) for code, name in LANGUAGES.items()
+    ]
+
+
+def _finish(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    chosen = request.args.get("lang")
+    if chosen in LANGUAGES:
+        response.set_cookie(
+            _COOKIE,
+            chosen,
+            max_age=_COOKIE_SECONDS,
+            httponly=True,
+            samesite="Lax",
+            secure=request.is_secure,
+        )
+    response.vary.update(("Accept-Language", "Cookie"))
+    return response

@@ -1,0 +1,143 @@
+"""An enterprise's application: its fields, its states, and the moves between them.
+
+    applied -> registered -> approved
+       ^  \\        |   \\
+       |   +-> returned   +-> refused   (both also from `applied`)
+       +---------+
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from kernel.identifiers import parse_customs_code, parse_uscc
+from kernel.refusals import Conflict, Forbidden
+from ra_portal import fields
+
+LONGEST_NAME = 64
+"""Characters: certificates hold no longer names (X.520, ub-common-name)."""
+
+
+class ApplicationState(StrEnum):
+    APPLIED = "applied"
+    REGISTERED = "registered"
+    RETURNED = "returned"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class ApplicationDetails:
+    """What the applicant says of the enterprise."""
+
+    uscc: str
+    name: str
+    customs_code: str
+    legal_representative: str
+    region: str
+    phone: str | None = None
+    email: str | None = None
+
+
+def read_details(values: Mapping[str, object]) -> ApplicationDetails:
+    """Check the fields of a form or a JSON object, named as `ApplicationDetails`.
+
+    Raises `fields.InvalidFields` with every error, by field.
+    """
+    reader = fields.FieldReader(values)
+    details = ApplicationDetails(
+        uscc=reader.read("uscc", parse_uscc),
+        name=reader.read("name", fields.text(LONGEST_NAME)),
+        customs_code=reader.read("customs_code", parse_customs_code),
+        legal_representative=reader.read("legal_representative", fields.text(LONGEST_NAME)),
+        region=reader.read("region", fields.text(80)),
+        phone=reader.optional("phone", fields.phone),
+        email=reader.optional("email", fields.email),
+    )
+    reader.finish()
+    return details
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application. Its methods are its only moves; each gives the moved application."""
+
+    id: str
+    reference: str
+    access_hash: str
+    state: ApplicationState
+    details: ApplicationDetails
+    licence_id: str
+    submitted_at: datetime
+    changed_at: datetime
+    registered_by: str | None = None
+    """The officer who examined the papers."""
+    decided_by: str | None = None
+    """The officer who approved, returned or refused."""
+    reasons: str | None = None
+    enterprise_id: str | None = None
+    version: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it keeps a second application for the same enterprise out."""
+        return self.state is not ApplicationState.REFUSED
+
+    def register(self, officer: str, at: datetime) -> "Application":
+        """Papers examined and found in order. Raises Conflict `application.state`."""
+        self._require(ApplicationState.APPLIED)
+        return self._moved(ApplicationState.REGISTERED, at, registered_by=officer)
+
+    def approve(self, officer: str, enterprise_id: str, at: datetime) -> "Application":
+        """The second pair of eyes agrees.
+
+        Raises Conflict `application.state`, Forbidden `registration.same-officer`.
+        """
+        self._require(ApplicationState.REGISTERED)
+        if officer == self.registered_by:
+            raise Forbidden(
+                "registration.same-officer",
+                "the officer who registered an application may not approve it",
+            )
+        return self._moved(
+            ApplicationState.APPROVED, at, decided_by=officer, enterprise_id=enterprise_id
+        )
+
+    def send_back(self, officer: str, reasons: str, at: datetime) -> "Application":
+        """Returned to the applicant for correction. Raises Conflict `application.state`."""
+        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        return self._moved(
+            ApplicationState.RETURNED,
+            at,
+            decided_by=officer,
+            reasons=fields.paragraph(reasons),
+            registered_by=None,
+        )
+
+    def refuse(self, officer: str, reasons: str, at: datetime) -> "Application":
+        """Refused for good. Raises Conflict `application.state`."""
+        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        return self._moved(
+            ApplicationState.REFUSED, at, decided_by=officer, reasons=fields.paragraph(reasons)
+        )
+
+    def resubmit(self, details: ApplicationDetails, licence_id: str, at: datetime) -> "Application":
+        """Corrected by the applicant. Raises Conflict `application.state`."""
+        self._require(ApplicationState.RETURNED)
+        return replace(
+            self._moved(ApplicationState.APPLIED, at, decided_by=None, reasons=None),
+            details=details,
+            licence_id=licence_id,
+        )
+
+    def _require(self, *states: ApplicationState) -> None:
+        if self.state not in states:
+            raise Conflict(
+                "application.state",
+                "the application's state does not allow this step",
+                state=self.state,
+            )
+
+    def _moved(self, state: ApplicationState, at: datetime, **changes: str | None) -> "Application":
+        return replace(self, state=state, changed_at=at, version=self.version + 1, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,139 @@
+"""A card: the credential of one holder on one USB key, from the request to its end.
+
+requested -> active -> revoked | replaced | expired
+    +-> revoked (the request is withdrawn)
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from kernel.refusals import Conflict
+from ra_portal.identity import HolderKind
+
+NUMBER_PREFIXES = {
+    HolderKind.LEGAL_PERSON: "LP",
+    HolderKind.OPERATOR: "OP",
+    HolderKind.OFFICER: "OF",
+}
+
+
+class CardState(StrEnum):
+    REQUESTED = "requested"
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    REPLACED = "replaced"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whom a card is made for: an enterprise, an operator or an officer, by id."""
+
+    kind: HolderKind
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One card. Its methods are its only moves; each gives the moved card."""
+
+    id: str
+    number: str
+    holder: Holder
+    state: CardState
+    requested_at: datetime
+    activation_hash: str | None = None
+    activation_expires_at: datetime | None = None
+    failed_attempts: int = 0
+    enrolling_key: str | None = None
+    """SHA-256 of the public key that an enrolment has begun with (RFC 5280 SPKI, hexadecimal)."""
+    serial: str | None = None
+    """As `kernel.identifiers.serial_text`."""
+    fingerprint: str | None = None
+    """SHA-256 of the certificate, hexadecimal."""
+    certificate: bytes | None = None
+    """DER."""
+    activated_at: datetime | None = None
+    not_after: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+    """CRLReason in RFC 5280's spelling."""
+    version: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in (CardState.REQUESTED, CardState.ACTIVE)
+
+    def state_at(self, at: datetime) -> CardState:
+        """The state as it was, or is, at a point in time."""
+        if self.activated_at is None or at < self.activated_at:
+            return CardState.REQUESTED if self.activated_at else self.state
+        if self.ended_at is not None and at >= self.ended_at:
+            return self.state
+        if self.not_after is not None and at > self.not_after:
+            return CardState.EXPIRED
+        return CardState.ACTIVE
+
+    def offer_code(self, activation_hash: str, expires_at: datetime) -> "Card":
+        """A new activation code; the one before stops working. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED)
+        return self._moved(
+            activation_hash=activation_hash,
+            activation_expires_at=expires_at,
+            failed_attempts=0,
+        )
+
+    def begin(self, enrolling_key: str) -> "Card":
+        """An enrolment has begun with this key. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED)
+        return self._moved(enrolling_key=enrolling_key)
+
+    def count_failure(self) -> "Card":
+        """One failed use of the right code. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED)
+        return self._moved(failed_attempts=self.failed_attempts + 1)
+
+    def activate(
+        self, certificate: bytes, serial: str, fingerprint: str, at: datetime, not_after: datetime
+    ) -> "Card":
+        """The certificate is issued; the code is used up. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED)
+        return self._moved(
+            state=CardState.ACTIVE,
+            certificate=certificate,
+            serial=serial,
+            fingerprint=fingerprint,
+            activated_at=at,
+            not_after=not_after,
+        )
+
+    def revoke(self, reason: str, at: datetime) -> "Card":
+        """Its certificate, or the request for one, is withdrawn. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED, CardState.ACTIVE)
+        return self._moved(state=CardState.REVOKED, ended_at=at, end_reason=reason)
+
+    def replace_by_another(self, at: datetime) -> "Card":
+        """Another card takes its place. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED, CardState.ACTIVE)
+        return self._moved(state=CardState.REPLACED, ended_at=at, end_reason="superseded")
+
+    def expire(self) -> "Card":
+        """Its certificate's validity has ended. Raises Conflict `card.state`."""
+        self._require(CardState.ACTIVE)
+        return self._moved(state=CardState.EXPIRED, ended_at=self.not_after)
+
+    def _require(self, *states: CardState) -> None:
+        if self.state not in states:
+            raise Conflict(
+                "card.state",
+                "the card's state does not allow this step",
+                state=self.state,
+                card=self.number,
+            )
+
+    def _moved(self, **changes: object) -> "Card":
+        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,141 @@
+"""Cards in the database."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from kernel.refusals import Conflict, NotFound
+from ra_portal.card import Card, CardState, Holder
+from ra_portal.identity import HolderKind
+from ra_portal.tables import cards, enterprises, officers, operators
+
+_OWN = tuple(name for name in Card.__dataclass_fields__ if name != "holder")
+
+
+def add(connection: Connection, card: Card) -> None:
+    """Raises Conflict `card.holder-has-one`."""
+    try:
+        connection.execute(insert(cards), _row(card))
+    except IntegrityError as error:
+        raise Conflict("card.holder-has-one", "the holder already has a live card") from error
+
+
+def save(connection: Connection, card: Card) -> None:
+    """Store a moved card. Raises Conflict `card.changed`."""
+    done = connection.execute(
+        update(cards)
+        .where(cards.c.id == card.id, cards.c.version == card.version - 1)
+        .values(_row(card))
+    )
+    if done.rowcount != 1:
+        raise Conflict("card.changed", "the card has just been changed", card=card.number)
+
+
+def by_number(connection: Connection, number: str) -> Card:
+    """Raises NotFound `card.unknown`."""
+    card = _find(connection, cards.c.number == number.strip().upper())
+    if card is None:
+        raise NotFound("card.unknown", "there is no card of this number")
+    return card
+
+
+def find_by_code(connection: Connection, activation_hash: str) -> Card | None:
+    return _find(connection, cards.c.activation_hash == activation_hash)
+
+
+def find_by_fingerprint(connection: Connection, fingerprint: str) -> Card | None:
+    return _find(connection, cards.c.fingerprint == fingerprint)
+
+
+def find_live(connection: Connection, holder: Holder) -> Card | None:
+    """The holder's requested or active card."""
+    return _find(connection, cards.c.live_holder == str(holder))
+
+
+def of_holder(connection: Connection, holder: Holder) -> list[Card]:
+    """All cards that the holder ever had, newest first."""
+    query = (
+        select(cards)
+        .where(cards.c.holder_kind == str(holder.kind), cards.c.holder_id == holder.id)
+        .order_by(cards.c.requested_at.desc(), cards.c.id)
+    )
+    return [_card(row._mapping) for row in connection.execute(query)]
+
+
+def newest_of(connection: Connection, kind: HolderKind, holders: list[str]) -> dict[str, Card]:
+    """The newest card of each holder, by holder id."""
+    query = (
+        select(cards)
+        .where(cards.c.holder_kind == str(kind), cards.c.holder_id.in_(holders))
+        .order_by(cards.c.requested_at, cards.c.id)
+    )
+    found = (_card(row._mapping) for row in connection.execute(query))
+    return {card.holder.id: card for card in found}
+
+
+def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
+    """Active cards whose certificates have ended."""
+    query = (
+        select(cards)
+        .where(cards.c.state == str(CardState.ACTIVE), cards.c.not_after < at)
+        .limit(limit)
+    )
+    return [_card(row._mapping) for row in connection.execute(query)]
+
+
+def search(
+    connection: Connection, state: CardState | None, text: str, offset: int, limit: int
+) -> tuple[list[tuple[Card, str]], int]:
+    """One page of cards with their holders' names, newest first, and how many in all."""
+    name = func.coalesce(enterprises.c.name, operators.c.name, officers.c.name).label("holder_name")
+    query = (
+        select(cards, name)
+        .outerjoin(enterprises, _held_by(HolderKind.LEGAL_PERSON, enterprises.c.id))
+        .outerjoin(operators, _held_by(HolderKind.OPERATOR, operators.c.id))
+        .outerjoin(officers, _held_by(HolderKind.OFFICER, officers.c.id))
+    )
+    if state is not None:
+        query = query.where(cards.c.state == str(state))
+    if text:
+        query = query.where(
+            name.contains(text, autoescape=True)
+            | (cards.c.number == text.upper())
+            | (cards.c.serial == text.upper())
+            | (enterprises.c.uscc == text.upper())
+        )
+    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    page = query.order_by(cards.c.requested_at.desc(), cards.c.id).offset(offset).limit(limit)
+    rows = connection.execute(page)
+    return [(_card(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
+
+
+def _held_by(kind: HolderKind, identifier: ColumnElement[str]) -> ColumnElement[bool]:
+    return (cards.c.holder_kind == str(kind)) & (cards.c.holder_id == identifier)
+
+
+def _find(connection: Connection, condition: ColumnElement[bool]) -> Card | None:
+    row = connection.execute(select(cards).where(condition)).one_or_none()
+    return _card(row._mapping) if row else None
+
+
+def _row(card: Card) -> dict[str, object]:
+    own = {name: getattr(card, name) for name in _OWN}
+    own["state"] = str(card.state)
+    holder = card.holder
+    return {
+        **own,
+        "holder_kind": str(holder.kind),
+        "holder_id": holder.id,
+        "live_holder": str(holder) if card.is_live else None,
+    }
+
+
+def _card(row: Mapping[Any, Any]) -> Card:
+    own = {name: row[name] for name in _OWN}
+    own["state"] = CardState(row["state"])
+    if own["certificate"] is not None:
+        own["certificate"] = bytes(own["certificate"])
+    return Card(holder=Holder(HolderKind(row["holder_kind"]), row["holder_id"]), **own)

@@ -1,0 +1,228 @@
+"""Cards: requested for a holder, offered by a code, ended by revocation, replacement or time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from ca.inventory import RevocationReason
+from ca.revocation import Revocation
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from kernel.identifiers import parse_serial
+from kernel.refusals import Conflict, Forbidden, Unprocessable
+from ra_portal import card_rows, people_rows
+from ra_portal.card import NUMBER_PREFIXES, Card, CardState, Holder
+from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
+from ra_portal.identity import HolderKind, Identity, Role
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Journal
+
+ACTIVATION_CODE_LIFETIME = timedelta(days=7)
+PAGE_LENGTH = 20
+
+REASONS = (
+    RevocationReason.UNSPECIFIED,
+    RevocationReason.KEY_COMPROMISE,
+    RevocationReason.AFFILIATION_CHANGED,
+    RevocationReason.SUPERSEDED,
+    RevocationReason.CESSATION_OF_OPERATION,
+    RevocationReason.PRIVILEGE_WITHDRAWN,
+)
+"""Why an administrator may end a card (RFC 5280, 5.3.1)."""
+
+
+@dataclass(frozen=True)
+class CardPage:
+    """Cards with their holders' names."""
+
+    cards: list[tuple[Card, str]]
+    total: int
+    page: int
+    pages: int
+
+
+class Cards:
+    """The use cases of a card's life, but for its making (`ra_portal.enrolment`)."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        entropy: Entropy,
+        revocation: Revocation,
+        on_card_ended: Callable[[Card], None] = lambda card: None,
+    ) -> None:
+        """`on_card_ended` is called after a card was revoked or replaced, to end its sessions."""
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._entropy = entropy
+        self._revocation = revocation
+        self._on_card_ended = on_card_ended
+
+    # -- inside another use case's transaction -------------------------------------------------
+
+    def request(self, connection: Connection, holder: Holder, actor: str) -> Card:
+        """A first or next card for a holder. Raises Conflict `card.holder-has-one`."""
+        card = Card(
+            id=new_id(),
+            number=new_number(NUMBER_PREFIXES[holder.kind], self._clock, self._entropy),
+            holder=holder,
+            state=CardState.REQUESTED,
+            requested_at=self._clock.now(),
+        )
+        card_rows.add(connection, card)
+        self._journal.append(
+            connection,
+            Event.CARD_REQUESTED,
+            subject=card.number,
+            actor=actor,
+            holder_kind=holder.kind,
+            holder=holder.id,
+        )
+        return card
+
+    def offer_code(self, connection: Connection, card: Card, actor: str) -> tuple[Card, str]:
+        """A new activation code, valid once and for a week; the one before stops working.
+
+        Raises Conflict `card.state`.
+        """
+        code = new_code(self._entropy)
+        expires_at = self._clock.now() + ACTIVATION_CODE_LIFETIME
+        offered = card.offer_code(code_hash(CodePurpose.ACTIVATION, code), expires_at)
+        card_rows.save(connection, offered)
+        self._journal.append(
+            connection,
+            Event.CARD_CODE_OFFERED,
+            subject=card.number,
+            actor=actor,
+            expires_at=expires_at.isoformat(timespec="seconds"),
+        )
+        return offered, code
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def show(self, by: Identity, number: str) -> Card:
+        """A card that the identity may see: an administrator every one, an enterprise its own.
+
+        Raises NotFound `card.unknown`, Forbidden `card.foreign`.
+        """
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            self._require_access(connection, by, card)
+        return card
+
+    def search(
+        self, by: Identity, state: CardState | None = None, text: str = "", page: int = 1
+    ) -> CardPage:
+        """One page of all cards. Raises Forbidden `role.missing`."""
+        by.require_role(Role.ADMINISTRATOR)
+        page = max(page, 1)
+        with self._database.reading() as connection:
+            found, total = card_rows.search(
+                connection, state, text.strip()[:80], (page - 1) * PAGE_LENGTH, PAGE_LENGTH
+            )
+        return CardPage(found, total, page, max(1, -(-total // PAGE_LENGTH)))
+
+    # -- moves ---------------------------------------------------------------------------------
+
+    def new_activation_code(self, by: Identity, number: str) -> tuple[Card, str]:
+        """Raises Conflict `card.state`, Forbidden `card.foreign`, NotFound `card.unknown`."""
+        with self._database.transaction() as connection:
+            card = card_rows.by_number(connection, number)
+            self._require_charge(connection, by, card)
+            return self.offer_code(connection, card, by.actor)
+
+    def revoke(self, by: Identity, number: str, reason: str) -> Card:
+        """End a card for a reason of `REASONS`; its certificate is revoked first.
+
+        Dying between the two leaves a revoked certificate, never a usable one, and the call can
+        be repeated. Raises Forbidden `role.missing`, NotFound `card.unknown`, Conflict
+        `card.state`, Unprocessable `card.reason`.
+        """
+        by.require_role(Role.ADMINISTRATOR)
+        why = read_reason(reason)
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+        ended = card.revoke(why, self._clock.now())  # refused before anything happens
+        self._withdraw_certificate(card, why, by.actor)
+        with self._database.transaction() as connection:
+            self._end(connection, ended, Event.CARD_REVOKED, by.actor)
+        self._on_card_ended(ended)
+        return ended
+
+    def replace(self, by: Identity, number: str) -> tuple[Card, str]:
+        """Another card for the same holder; the one named ends, revoked as superseded.
+
+        An enterprise replaces its operators' cards, an administrator every one. A card that has
+        ended already is followed by the new one just so. Raises as `revoke`.
+        """
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            self._require_charge(connection, by, card)
+        if card.is_live:
+            ended = card.replace_by_another(self._clock.now())
+            self._withdraw_certificate(card, RevocationReason.SUPERSEDED, by.actor)
+        with self._database.transaction() as connection:
+            if card.is_live:
+                self._end(connection, ended, Event.CARD_REPLACED, by.actor)
+            made = self.offer_code(
+                connection, self.request(connection, card.holder, by.actor), by.actor
+            )
+        if card.is_live:
+            self._on_card_ended(ended)
+        return made
+
+    def expire_overdue(self, limit: int = 500) -> int:
+        """Move cards whose certificates have ended; how many. For the worker."""
+        with self._database.transaction() as connection:
+            overdue = card_rows.overdue(connection, self._clock.now(), limit)
+            for card in overdue:
+                self._end(connection, card.expire(), Event.CARD_EXPIRED, "worker")
+        return len(overdue)
+
+    def _end(self, connection: Connection, ended: Card, event: Event, actor: str) -> None:
+        card_rows.save(connection, ended)
+        self._journal.append(
+            connection,
+            event,
+            subject=ended.number,
+            actor=actor,
+            serial=ended.serial,
+            reason=ended.end_reason,
+        )
+
+    def _withdraw_certificate(self, card: Card, reason: RevocationReason, actor: str) -> None:
+        if card.serial is not None:
+            try:
+                self._revocation.revoke(parse_serial(card.serial), reason, actor)
+            except Conflict as conflict:
+                if conflict.code != "certificate.revoked":
+                    raise
+
+    def _require_access(self, connection: Connection, by: Identity, card: Card) -> None:
+        """Holders see their cards, and whoever has charge of a card sees it."""
+        if by.kind is not card.holder.kind or by.subject != card.holder.id:
+            self._require_charge(connection, by, card)
+
+    def _require_charge(self, connection: Connection, by: Identity, card: Card) -> None:
+        """An administrator has charge of every card, an enterprise of its operators' cards."""
+        if by.kind is None or Role.ADMINISTRATOR in by.roles:
+            return
+        if by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR:
+            operator = people_rows.operator(connection, card.holder.id)
+            if operator.enterprise_id == by.enterprise_id:
+                return
+        raise Forbidden("card.foreign", "this card belongs to somebody else")
+
+
+def read_reason(text: str) -> RevocationReason:
+    """Raises Unprocessable `card.reason`."""
+    for reason in REASONS:
+        if reason == text:
+            return reason
+    raise Unprocessable("card.reason", "this is no reason to revoke a card", reason=text[:40])

@@ -1,0 +1,76 @@
+"""Finds the holder of a certificate, with the rights of the moment that is asked for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from ra_portal import card_rows, people_rows
+from ra_portal.card import Card
+from ra_portal.identity import HolderKind
+from records.database import Database
+
+
+@dataclass(frozen=True)
+class HolderRecord:
+    """Who holds a card."""
+
+    kind: HolderKind
+    subject: str
+    """The id of the enterprise, operator or officer."""
+    name: str
+    card: str
+    """The card's number."""
+    card_state: str
+    """As it was at the moment asked for: `active`, `revoked`, `replaced`, `expired`."""
+    enterprise_id: str | None = None
+    enterprise_name: str | None = None
+    enterprise_uscc: str | None = None
+    customs_code: str | None = None
+    rights: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+class HolderDirectory:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_certificate(self, fingerprint: str, at: datetime) -> HolderRecord | None:
+        """The holder of the certificate with this SHA-256 (hexadecimal); None for a stranger's."""
+        with self._database.reading() as connection:
+            card = card_rows.find_by_fingerprint(connection, fingerprint)
+            return None if card is None else _record(connection, card, at)
+
+    def by_card(self, number: str, at: datetime) -> HolderRecord:
+        """Raises NotFound `card.unknown`."""
+        with self._database.reading() as connection:
+            return _record(connection, card_rows.by_number(connection, number), at)
+
+
+def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
+    holder, state = card.holder, str(card.state_at(at))
+    if holder.kind is HolderKind.OFFICER:
+        officer = people_rows.officer(connection, holder.id)
+        roles = tuple(sorted(officer.roles))
+        return HolderRecord(holder.kind, officer.id, officer.name, card.number, state, roles=roles)
+    rights: tuple[str, ...] = ()
+    if holder.kind is HolderKind.LEGAL_PERSON:
+        enterprise = people_rows.enterprise(connection, holder.id)
+        name = enterprise.name
+    else:
+        operator = people_rows.operator(connection, holder.id)
+        enterprise = people_rows.enterprise(connection, operator.enterprise_id)
+        name = operator.name
+        rights = people_rows.rights_at(connection, operator.id, at)
+    return HolderRecord(
+        kind=holder.kind,
+        subject=holder.id,
+        name=name,
+        card=card.number,
+        card_state=state,
+        enterprise_id=enterprise.id,
+        enterprise_name=enterprise.name,
+        enterprise_uscc=enterprise.uscc,
+        customs_code=enterprise.customs_code,
+        rights=rights,
+    )

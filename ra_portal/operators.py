@@ -1,0 +1,207 @@
+"""Operators: an enterprise adds them, grants and withdraws their rights."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from kernel.clock import Clock
+from kernel.refusals import Conflict, Unprocessable
+from policies.rights import RightsCatalogue
+from ra_portal import card_rows, fields, people_rows
+from ra_portal.application import LONGEST_NAME
+from ra_portal.card import Card, CardState
+from ra_portal.cards import Cards
+from ra_portal.identity import HolderKind, Identity
+from ra_portal.people import Enterprise, Grant, Operator
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Journal
+
+MOST_OPERATORS = 10_000
+"""Of one enterprise."""
+
+
+@dataclass(frozen=True)
+class OperatorView:
+    """An operator as the enterprise sees one."""
+
+    operator: Operator
+    rights: tuple[str, ...]
+    """Codes in force now."""
+    history: tuple[Grant, ...]
+    card: Card | None
+    """The newest."""
+
+
+@dataclass(frozen=True)
+class EnterpriseView:
+    enterprise: Enterprise
+    card: Card | None
+    operators: tuple[OperatorView, ...]
+
+
+@dataclass(frozen=True)
+class AddedOperator:
+    """A new operator; the activation code is nowhere else."""
+
+    view: OperatorView
+    activation_code: str
+
+
+class Operators:
+    """Use cases of the legal-person card."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        cards: Cards,
+        catalogue: RightsCatalogue,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._cards = cards
+        self.catalogue = catalogue
+
+    def home(self, by: Identity) -> EnterpriseView:
+        """The enterprise, its card and its operators. Raises Forbidden `legal-person.required`."""
+        enterprise_id = by.require_legal_person()
+        with self._database.reading() as connection:
+            enterprise = people_rows.enterprise(connection, enterprise_id)
+            operators = people_rows.operators_of(connection, enterprise_id)
+            own = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [enterprise_id])
+            views = self._views(connection, operators)
+        return EnterpriseView(enterprise, own.get(enterprise_id), tuple(views))
+
+    def show(self, by: Identity, operator_id: str) -> OperatorView:
+        """Raises Forbidden `legal-person.required`, NotFound `operator.unknown`."""
+        enterprise_id = by.require_legal_person()
+        with self._database.reading() as connection:
+            operator = people_rows.operator(connection, operator_id, enterprise_id)
+            return self._views(connection, [operator])[0]
+
+    def add(
+        self, by: Identity, values: Mapping[str, object], rights: Iterable[str]
+    ) -> AddedOperator:
+        """Add an operator (fields `name`, `employee_number`) with rights, and request the card.
+
+        Raises Forbidden `legal-person.required`, `fields.InvalidFields`, Conflict
+        `operator.employee-number-taken`.
+        """
+        enterprise_id = by.require_legal_person()
+        reader = fields.FieldReader(values)
+        name = reader.read("name", fields.text(LONGEST_NAME))
+        number = reader.read("employee_number", fields.employee_number)
+        wanted = reader.attempt("rights", lambda: self._known(rights))
+        reader.finish()
+        assert wanted is not None
+        operator = Operator(new_id(), enterprise_id, name, number, self._clock.now())
+        with self._database.transaction() as connection:
+            if len(people_rows.operators_of(connection, enterprise_id)) >= MOST_OPERATORS:
+                raise Conflict("operator.too-many", "the enterprise has too many operators")
+            people_rows.add_operator(connection, operator)
+            self._journal.append(
+                connection,
+                Event.OPERATOR_ADDED,
+                subject=f"operator:{operator.id}",
+                actor=by.actor,
+                enterprise=enterprise_id,
+                employee_number=number,
+            )
+            self._change(connection, by, operator, wanted)
+            card = self._cards.request(connection, operator.holder, by.actor)
+            _, code = self._cards.offer_code(connection, card, by.actor)
+            view = self._views(connection, [operator])[0]
+        return AddedOperator(view, code)
+
+    def set_rights(self, by: Identity, operator_id: str, rights: Iterable[str]) -> OperatorView:
+        """From now on the operator holds these rights and no others.
+
+        Raises Forbidden `legal-person.required`, NotFound `operator.unknown`, Unprocessable
+        `right.unknown`.
+        """
+        enterprise_id = by.require_legal_person()
+        wanted = self._known(rights)
+        with self._database.transaction() as connection:
+            operator = people_rows.operator(connection, operator_id, enterprise_id)
+            self._change(connection, by, operator, wanted)
+            return self._views(connection, [operator])[0]
+
+    def new_activation_code(self, by: Identity, operator_id: str) -> tuple[Card, str]:
+        """A fresh code for the operator's card; after the card's end, another card too.
+
+        Raises Forbidden, NotFound `operator.unknown`, Conflict `card.state` while the operator
+        has an active card.
+        """
+        enterprise_id = by.require_legal_person()
+        with self._database.transaction() as connection:
+            operator = people_rows.operator(connection, operator_id, enterprise_id)
+            card = card_rows.find_live(connection, operator.holder)
+            if card is None:
+                card = self._cards.request(connection, operator.holder, by.actor)
+            elif card.state is CardState.ACTIVE:
+                raise Conflict(
+                    "card.state",
+                    "the card's state does not allow this step",
+                    state=card.state,
+                    card=card.number,
+                )
+            return self._cards.offer_code(connection, card, by.actor)
+
+    def _change(
+        self, connection: Connection, by: Identity, operator: Operator, wanted: frozenset[str]
+    ) -> None:
+        """Grants end at the moment at which new ones begin: a right has no gap and no overlap."""
+        now = self._clock.now()
+        current = {
+            grant.right: grant
+            for grant in people_rows.grants_of(connection, [operator.id])
+            if grant.holds_at(now)
+        }
+        withdrawn = sorted(current.keys() - wanted)
+        granted = sorted(wanted - current.keys())
+        for right in withdrawn:
+            people_rows.end_grant(connection, current[right], now, by.actor)
+        for right in granted:
+            people_rows.add_grant(
+                connection, Grant(new_id(), operator.id, right, now, None, by.actor)
+            )
+        for event, changed in (
+            (Event.OPERATOR_RIGHTS_WITHDRAWN, withdrawn),
+            (Event.OPERATOR_RIGHTS_GRANTED, granted),
+        ):
+            if changed:
+                self._journal.append(
+                    connection,
+                    event,
+                    subject=f"operator:{operator.id}",
+                    actor=by.actor,
+                    rights=",".join(changed),
+                )
+
+    def _known(self, rights: Iterable[str]) -> frozenset[str]:
+        wanted = frozenset(rights)
+        for code in sorted(wanted):
+            if self.catalogue.right(code) is None:
+                raise Unprocessable("right.unknown", "there is no such right", right=code[:64])
+        return wanted
+
+    def _views(self, connection: Connection, operators: list[Operator]) -> list[OperatorView]:
+        now = self._clock.now()
+        ids = [operator.id for operator in operators]
+        cards = card_rows.newest_of(connection, HolderKind.OPERATOR, ids)
+        history: dict[str, list[Grant]] = {identifier: [] for identifier in ids}
+        for grant in people_rows.grants_of(connection, ids):
+            history[grant.operator_id].append(grant)
+        return [
+            OperatorView(
+                operator,
+                tuple(sorted({g.right for g in history[operator.id] if g.holds_at(now)})),
+                tuple(history[operator.id]),
+                cards.get(operator.id),
+            )
+            for operator in operators
+        ]

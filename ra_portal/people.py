@@ -1,0 +1,72 @@
+"""Enterprises, officers and operators: the holders of cards."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ra_portal.card import Holder
+from ra_portal.identity import HolderKind, Role
+
+
+@dataclass(frozen=True)
+class Enterprise:
+    """An approved enterprise, holder of a legal-person card."""
+
+    id: str
+    uscc: str
+    """Unified social credit code (GB 32100-2015), 18 characters."""
+    name: str
+    customs_code: str
+    legal_representative: str
+    region: str
+    created_at: datetime
+
+    @property
+    def holder(self) -> Holder:
+        return Holder(HolderKind.LEGAL_PERSON, self.id)
+
+
+@dataclass(frozen=True)
+class Officer:
+    """Somebody who works for the authority."""
+
+    id: str
+    name: str
+    roles: frozenset[Role]
+    created_at: datetime
+
+    @property
+    def holder(self) -> Holder:
+        return Holder(HolderKind.OFFICER, self.id)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody who signs for an enterprise."""
+
+    id: str
+    enterprise_id: str
+    name: str
+    employee_number: str
+    created_at: datetime
+
+    @property
+    def holder(self) -> Holder:
+        return Holder(HolderKind.OPERATOR, self.id)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A right that an operator holds, or held, from one moment to another."""
+
+    id: str
+    operator_id: str
+    right: str
+    """A code of `policies/rights.toml`."""
+    valid_from: datetime
+    valid_until: datetime | None
+    """None: until withdrawn. The moment itself lies outside."""
+    granted_by: str
+    withdrawn_by: str | None = None
+
+    def holds_at(self, at: datetime) -> bool:
+        return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)

@@ -1,0 +1,124 @@
+"""Enterprises, officers, operators and their grants in the database."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from kernel.refusals import Conflict, NotFound
+from ra_portal.identity import Role
+from ra_portal.people import Enterprise, Grant, Officer, Operator
+from ra_portal.tables import enterprises, grants, officers, operators
+
+
+def add_enterprise(connection: Connection, enterprise: Enterprise) -> None:
+    """Raises Conflict `enterprise.exists`."""
+    try:
+        connection.execute(insert(enterprises), _values(enterprise))
+    except IntegrityError as error:
+        raise Conflict("enterprise.exists", "the enterprise is registered already") from error
+
+
+def enterprise(connection: Connection, identifier: str) -> Enterprise:
+    """Raises NotFound `enterprise.unknown`."""
+    query = select(enterprises).where(enterprises.c.id == identifier)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("enterprise.unknown", "there is no such enterprise")
+    return Enterprise(**row._mapping)
+
+
+def add_officer(connection: Connection, officer: Officer) -> None:
+    roles = ",".join(sorted(officer.roles))
+    connection.execute(insert(officers), {**_values(officer), "roles": roles})
+
+
+def officer(connection: Connection, identifier: str) -> Officer:
+    """Raises NotFound `officer.unknown`."""
+    row = connection.execute(select(officers).where(officers.c.id == identifier)).one_or_none()
+    if row is None:
+        raise NotFound("officer.unknown", "there is no such officer")
+    return _officer(dict(row._mapping))
+
+
+def all_officers(connection: Connection) -> list[Officer]:
+    rows = connection.execute(select(officers).order_by(officers.c.created_at, officers.c.id))
+    return [_officer(dict(row._mapping)) for row in rows]
+
+
+def officer_names(connection: Connection, identifiers: Iterable[str | None]) -> dict[str, str]:
+    """Names by id."""
+    wanted = [identifier for identifier in identifiers if identifier]
+    query = select(officers.c.id, officers.c.name).where(officers.c.id.in_(wanted))
+    return {row.id: row.name for row in connection.execute(query)}
+
+
+def add_operator(connection: Connection, operator: Operator) -> None:
+    """Raises Conflict `operator.employee-number-taken`."""
+    try:
+        connection.execute(insert(operators), _values(operator))
+    except IntegrityError as error:
+        raise Conflict(
+            "operator.employee-number-taken", "an operator with this employee number exists already"
+        ) from error
+
+
+def operator(connection: Connection, identifier: str, enterprise_id: str | None = None) -> Operator:
+    """The operator; with `enterprise_id`, of that enterprise only.
+
+    Raises NotFound `operator.unknown`.
+    """
+    query = select(operators).where(operators.c.id == identifier)
+    if enterprise_id is not None:
+        query = query.where(operators.c.enterprise_id == enterprise_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("operator.unknown", "there is no such operator in your enterprise")
+    return Operator(**row._mapping)
+
+
+def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
+    query = (
+        select(operators)
+        .where(operators.c.enterprise_id == enterprise_id)
+        .order_by(operators.c.created_at, operators.c.id)
+    )
+    return [Operator(**row._mapping) for row in connection.execute(query)]
+
+
+def add_grant(connection: Connection, grant: Grant) -> None:
+    connection.execute(insert(grants), _values(grant))
+
+
+def end_grant(connection: Connection, grant: Grant, at: datetime, by: str) -> None:
+    connection.execute(
+        update(grants)
+        .where(grants.c.id == grant.id)
+        .values(valid_until=max(at, grant.valid_from), withdrawn_by=by)
+    )
+
+
+def grants_of(connection: Connection, operator_ids: Iterable[str]) -> list[Grant]:
+    """Every grant there ever was, oldest first."""
+    query = (
+        select(grants)
+        .where(grants.c.operator_id.in_(list(operator_ids)))
+        .order_by(grants.c.valid_from, grants.c.id)
+    )
+    return [Grant(**row._mapping) for row in connection.execute(query)]
+
+
+def rights_at(connection: Connection, operator_id: str, at: datetime) -> tuple[str, ...]:
+    """Codes of the rights in force at a point in time, sorted."""
+    held = (grant for grant in grants_of(connection, [operator_id]) if grant.holds_at(at))
+    return tuple(sorted({grant.right for grant in held}))
+
+
+def _officer(row: dict[str, object]) -> Officer:
+    roles = frozenset(Role(role) for role in str(row.pop("roles")).split(",") if role)
+    return Officer(roles=roles, **row)  # type: ignore[arg-type]
+
+
+def _values(record: Enterprise | Officer | Operator | Grant) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}

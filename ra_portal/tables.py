@@ -1,0 +1,126 @@
+"""Rows of the registration portal."""
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from records.database import UtcDateTime, metadata
+
+_ID = String(32)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("reference", String(24), nullable=False, unique=True),
+    Column("access_hash", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("live_uscc", String(18), unique=True),
+    Column("uscc", String(18), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("customs_code", String(10), nullable=False),
+    Column("legal_representative", String(80), nullable=False),
+    Column("region", String(80), nullable=False),
+    Column("phone", String(32)),
+    Column("email", String(254)),
+    Column("licence_id", _ID, ForeignKey("documents.id"), nullable=False),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("registered_by", _ID),
+    Column("decided_by", _ID),
+    Column("reasons", Text),
+    Column("enterprise_id", _ID, ForeignKey("enterprises.id")),
+    Column("version", Integer, nullable=False),
+    Index("ix_applications_queue", "state", "changed_at"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("application_id", _ID, nullable=False, index=True),
+    Column("media_type", String(40), nullable=False),
+    Column("file_name", String(120), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+)
+
+enterprises = Table(
+    "enterprises",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("uscc", String(18), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("customs_code", String(10), nullable=False),
+    Column("legal_representative", String(80), nullable=False),
+    Column("region", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+officers = Table(
+    "officers",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("roles", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("enterprise_id", _ID, ForeignKey("enterprises.id"), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("employee_number", String(32), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("enterprise_id", "employee_number"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("operator_id", _ID, ForeignKey("operators.id"), nullable=False, index=True),
+    Column("right", String(64), nullable=False),
+    Column("valid_from", UtcDateTime, nullable=False),
+    Column("valid_until", UtcDateTime),
+    Column("granted_by", String(64), nullable=False),
+    Column("withdrawn_by", String(64)),
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("number", String(24), nullable=False, unique=True),
+    Column("holder_kind", String(16), nullable=False),
+    Column("holder_id", _ID, nullable=False),
+    Column("live_holder", String(56), unique=True),
+    Column("state", String(16), nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("activation_hash", String(64), unique=True),
+    Column("activation_expires_at", UtcDateTime),
+    Column("failed_attempts", Integer, nullable=False),
+    Column("enrolling_key", String(64)),
+    Column("serial", String(40), unique=True),
+    Column("fingerprint", String(64), unique=True),
+    Column("certificate", LargeBinary),
+    Column("activated_at", UtcDateTime),
+    Column("not_after", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("end_reason", String(40)),
+    Column("version", Integer, nullable=False),
+    Index("ix_cards_holder", "holder_kind", "holder_id"),
+    Index("ix_cards_state", "state", "requested_at"),
+)
