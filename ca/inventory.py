@@ -134,8 +134,12 @@ class Inventory:
             return [_record(row) for row in connection.execute(query)]
 
 
-def find(connection: Connection, serial: Serial) -> CertificateRecord | None:
+def find(
+    connection: Connection, serial: Serial, *, for_update: bool = False
+) -> CertificateRecord | None:
     query = select(*_RECORD).where(certificates.c.serial == serial_text(serial))
+    if for_update:
+        query = query.with_for_update()
     row = connection.execute(query).one_or_none()
     return None if row is None else _record(row)
 

@@ -18,6 +18,7 @@ class Event(StrEnum):
     CERTIFICATE_ABANDONED = "certificate.abandoned"
     CERTIFICATE_REFUSED = "certificate.refused"
     CERTIFICATE_REVOKED = "certificate.revoked"
+    CERTIFICATE_RELEASED = "certificate.released"
     CRL_INTENDED = "crl.intended"
     CRL_ISSUED = "crl.issued"
 

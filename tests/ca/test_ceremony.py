@@ -75,8 +75,10 @@ def test_openssl_accepts_the_chain(ceremony: CeremonyOutcome, tmp_path: Path) ->
     for purpose, certificate in (("timestampsign", ceremony.tsa), ("ocsphelper", ceremony.ocsp)):
         (tmp_path / "leaf.pem").write_text(certificate.pem)
         done = subprocess.run(
-            ["openssl", "verify", "-x509_strict", "-purpose", purpose]
-            + "-CAfile root.pem -untrusted issuing.pem leaf.pem".split(),
+            [
+                *("openssl", "verify", "-x509_strict", "-purpose", purpose),
+                *("-CAfile", "root.pem", "-untrusted", "issuing.pem", "leaf.pem"),
+            ],
             cwd=tmp_path,
             capture_output=True,
             text=True,
