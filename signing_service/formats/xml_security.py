@@ -1,0 +1,210 @@
+"""Foreign XML read safely, and canonical XML (XML 1.0; Canonical XML 1.0 and Exclusive C14N).
+
+No document type, so no entities and no default attributes; no network; limits on size, nodes
+and (libxml2's own, 256) depth. Comments never hide text: where text is expected, an element
+with any child is refused.
+"""
+
+import base64
+import binascii
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import cast
+
+from lxml import etree
+
+from kernel.refusals import Malformed, TooLarge
+from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, MAX_SIGNATURE_BYTES
+
+MAX_NODES = 1_000_000
+MAX_XML_BYTES = MAX_DOCUMENT_BYTES + MAX_SIGNATURE_BYTES
+
+C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+C14N_11 = "http://www.w3.org/2006/12/xml-c14n11"
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+_WITH_COMMENTS = {C14N + "#WithComments": C14N, EXCLUSIVE_C14N + "WithComments": EXCLUSIVE_C14N}
+CANONICALISATIONS = frozenset({C14N, C14N_11, EXCLUSIVE_C14N, *_WITH_COMMENTS})
+
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+_ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "gb2312", "gbk", "gb18030"})
+_DECLARED_ENCODING = re.compile(rb"""^[^>]{0,80}?\bencoding\s*=\s*["']([A-Za-z0-9._-]{1,32})["']""")
+_IDENTIFIERS = etree.XPath("//@*[local-name()='Id' or local-name()='ID' or local-name()='id']")
+_parsers = threading.local()
+
+
+def parse(data: bytes) -> etree._Element:
+    """The root of a document.
+
+    Raises TooLarge `xml.too-large`; Malformed `xml.malformed`, `xml.dtd`, `xml.encoding`,
+    `xml.too-complex`.
+    """
+    if len(data) > MAX_XML_BYTES:
+        raise TooLarge("xml.too-large", "the document is too large", limit=MAX_XML_BYTES)
+    _check_encoding(data)
+    if b"<!DOCTYPE" in data:
+        raise Malformed("xml.dtd", "a document type is not accepted")
+    # Counted before parsing, so that no tree is ever built that does not fit.
+    if data.count(b"<") + data.count(b"=") > MAX_NODES:
+        raise Malformed("xml.too-complex", f"more than {MAX_NODES} nodes")
+    return _parse(data)
+
+
+def text_of(element: etree._Element) -> str:
+    """The text of an element that has nothing else, not even a comment.
+
+    Raises Malformed `xml.structure`.
+    """
+    if len(element):
+        raise Malformed("xml.structure", f"{_local(element)} holds more than text")
+    return element.text or ""
+
+
+def base64_of(element: etree._Element) -> bytes:
+    """Raises Malformed `xml.structure`, `xml.base64`."""
+    try:
+        return base64.b64decode("".join(text_of(element).split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("xml.base64", f"{_local(element)} is not base64") from None
+
+
+def elements_by_id(root: etree._Element) -> dict[str, list[etree._Element]]:
+    """Every element that carries an identifier, by any attribute that reads `Id`."""
+    found: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for value in cast(list[etree._ElementUnicodeResult], _IDENTIFIERS(root)):
+        bearer = value.getparent()
+        if bearer is not None and bearer not in found[value]:
+            found[str(value)].append(bearer)
+    return found
+
+
+def canonicalise(
+    element: etree._Element, algorithm: str = C14N, prefixes: Sequence[str] = ()
+) -> bytes:
+    """Canonical form of an element as part of its document (of the document for its root).
+
+    `prefixes` is Exclusive C14N's InclusiveNamespaces. Raises Malformed `xml.transform` for an
+    algorithm that is not accepted, `xml.canonicalisation`.
+    """
+    base = _WITH_COMMENTS.get(algorithm, algorithm)
+    if base not in CANONICALISATIONS:
+        raise Malformed("xml.transform", "this canonicalisation is not accepted")
+    tree = element.getroottree()
+    if tree.getroot() is not element:
+        tree = _standalone(element, base)
+    try:
+        return etree.tostring(
+            tree,
+            method="c14n",
+            exclusive=base == EXCLUSIVE_C14N,
+            with_comments=base != algorithm,
+            inclusive_ns_prefixes=list(prefixes) or None,
+        )
+    except (etree.LxmlError, ValueError):
+        # Relative namespace names, which Canonical XML does not allow.
+        raise Malformed("xml.canonicalisation", "there is no canonical form") from None
+
+
+def canonical_without(
+    root: etree._Element,
+    part: etree._Element,
+    algorithm: str = C14N,
+    prefixes: Sequence[str] = (),
+    *,
+    with_surroundings: bool = True,
+) -> bytes:
+    """The document's canonical form without `part` and without comments.
+
+    This is a same-document reference with the enveloped-signature transform (XML-DSig, 4.4.3.3
+    and 6.6.4): the text after the part stays. `with_surroundings` takes in the processing
+    instructions around the root, as `URI=""` does. The tree is as before afterwards. Raises as
+    `canonicalise`.
+    """
+    algorithm = _WITH_COMMENTS.get(algorithm, algorithm)
+    parent = part.getparent()
+    if parent is None:
+        raise Malformed("xml.structure", "the signature is the document itself")
+    position = parent.index(part)
+    tail, part.tail = part.tail, None
+    # lxml keeps the text after an element with the element: it has to change hands.
+    before = parent[position - 1] if position else None
+    kept = (before.tail if before is not None else parent.text) or None
+    _set_text(parent, before, (kept or "") + (tail or ""))
+    parent.remove(part)
+    try:
+        if not with_surroundings:
+            root = _standalone(root, algorithm).getroot()
+        return canonicalise(root, algorithm, prefixes)
+    finally:
+        parent.insert(position, part)
+        part.tail = tail
+        _set_text(parent, before, kept)
+
+
+def inherited_attributes(element: etree._Element) -> dict[str, str]:
+    """The xml: attributes in force for `element` from its ancestors (Canonical XML 1.0, 2.4)."""
+    inherited: dict[str, str] = {}
+    for ancestor in element.iterancestors():
+        for name, value in ancestor.items():
+            if str(name).startswith(_XML):
+                inherited.setdefault(str(name), str(value))
+    return inherited
+
+
+def _standalone(element: etree._Element, algorithm: str) -> etree._ElementTree:
+    """A copy of the element as a document that keeps the namespaces in scope.
+
+    lxml canonicalises an element in place through a borrowed root, which can put a wrong
+    xmlns="" on descendants; a document of its own is always right.
+    """
+    copy = _parse(etree.tostring(element, with_tail=False))
+    if algorithm != EXCLUSIVE_C14N:
+        inherited = inherited_attributes(element)
+        if inherited and algorithm == C14N_11:
+            raise Malformed("xml.transform", "C14N 1.1 below xml: attributes is not accepted")
+        for name, value in inherited.items():
+            if name not in copy.attrib:
+                copy.set(name, value)
+    return copy.getroottree()
+
+
+def _set_text(parent: etree._Element, before: etree._Element | None, text: str | None) -> None:
+    if before is not None:
+        before.tail = text
+    else:
+        parent.text = text
+
+
+def _parse(data: bytes) -> etree._Element:
+    try:
+        parser: etree.XMLParser = _parsers.parser
+    except AttributeError:
+        parser = _parsers.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            attribute_defaults=False,
+            huge_tree=False,
+            collect_ids=False,
+        )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.LxmlError, ValueError):
+        raise Malformed("xml.malformed", "not well-formed XML") from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Malformed("xml.dtd", "a document type is not accepted")
+    return root
+
+
+def _check_encoding(data: bytes) -> None:
+    """Only encodings in which markup is ASCII, so that what is looked for cannot hide."""
+    declared = _DECLARED_ENCODING.match(data)
+    name = declared.group(1).decode().lower() if declared else "utf-8"
+    if name not in _ENCODINGS or data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in data[:8]:
+        raise Malformed("xml.encoding", "UTF-8 or GB 18030 is needed")
+
+
+def _local(element: etree._Element) -> str:
+    return str(etree.QName(element).localname)
