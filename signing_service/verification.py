@@ -10,6 +10,7 @@ from policies.rights import RightsCatalogue
 from policies.validation import ValidationPolicy
 from signing_service.declaration import Declaration, check_right, read_declaration
 from signing_service.formats import cades, xades
+from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.ports import Holder, Holders, StatusSource
 from signing_service.trust import TrustAnchors
 from signing_service.validation.article13 import Text
@@ -24,7 +25,7 @@ from signing_service.validation.report import (
     ValidationReport,
 )
 
-MAX_PRESENTED_BYTES = 64 * 1024 * 1024
+MAX_PRESENTED_BYTES = MAX_DOCUMENT_BYTES
 MAX_SIGNATURES = 64
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
 

@@ -3,13 +3,15 @@
 Frozen values only. `ValidationReport.to_json()` has the stable shape of `report.schema.json`.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
-from enum import Enum
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import serial_text
+from kernel.refusals import Malformed
 from signing_service.ports import HolderKind
 from signing_service.validation.article13 import Condition, Text
 from signing_service.validation.indications import Indication, SubIndication
@@ -178,8 +180,7 @@ class ValidationReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values. Times are RFC 3339 in UTC; absent values are null."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
+        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         return plain
 
 
@@ -195,13 +196,21 @@ def summarise_certificate(certificate: Certificate) -> CertificateSummary:
     )
 
 
-def _plain(value: object) -> Any:
-    if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+_ADAPTER = TypeAdapter(ValidationReport)
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of `to_json()`, from which `report.schema.json` was written."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:portseal:schema:validation-report:{REPORT_VERSION}",
+        **_ADAPTER.json_schema(mode="serialization"),
+    }
+
+
+def read_report(data: bytes | str) -> ValidationReport:
+    """The report that `to_json()` wrote. Raises Malformed `report.malformed`."""
+    try:
+        return _ADAPTER.validate_json(data, strict=True)
+    except ValidationError:
+        raise Malformed("report.malformed", "not a validation report") from None
