@@ -1,0 +1,134 @@
+"""Cards in real tokens, a sign-in key in the authority's token, and an application around them."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask, Response, jsonify, make_response
+from flask.testing import FlaskClient
+from flask_babel import Babel
+from flask_wtf import CSRFProtect
+from jinja2 import ChoiceLoader, DictLoader
+
+from hsm.token import Token, TokenKey
+from kernel.algorithms import ECDSA_P256_SHA256
+from kernel.clock import FixedClock
+from kernel.entropy import SystemEntropy
+from kernel.refusals import Refusal
+from records.database import Database
+from records.journal import Journal
+from signing_service.sso.services import SsoServices
+from signing_service.sso.web import sso_blueprint
+from tests.signing_service.sso.cards import Card, CardAuthority, Registry, settings
+from tests.token import TokenBench
+
+BASE = (
+    "<!doctype html><html><head><title>{% block title %}{% endblock %}</title></head>"
+    "<body>{% block content %}{% endblock %}</body></html>"
+)
+
+
+@pytest.fixture(scope="session")
+def card_token(token_bench: TokenBench) -> Token:
+    return token_bench.new_token("sso-card")
+
+
+@pytest.fixture(scope="session")
+def card_key(card_token: Token) -> TokenKey:
+    return card_token.generate("sign-in", ECDSA_P256_SHA256)
+
+
+@pytest.fixture(scope="session")
+def other_card_key(card_token: Token) -> TokenKey:
+    return card_token.generate("sign-in-2", ECDSA_P256_SHA256)
+
+
+@pytest.fixture(scope="session")
+def signin_key(authority_token: Token) -> TokenKey:
+    return authority_token.generate("sso-id-tokens", ECDSA_P256_SHA256)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Starts now, for relying parties read the machine's clock."""
+    return FixedClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def card_authority(clock: FixedClock) -> CardAuthority:
+    return CardAuthority(clock.now())
+
+
+@pytest.fixture
+def registry(clock: FixedClock) -> Registry:
+    return Registry(clock)
+
+
+@pytest.fixture
+def card(card_key: TokenKey, card_authority: CardAuthority, registry: Registry) -> Card:
+    certificate = card_authority.issue(card_key)
+    return Card(card_key, certificate, registry.register(certificate))
+
+
+@pytest.fixture
+def other_card(other_card_key: TokenKey, card_authority: CardAuthority, registry: Registry) -> Card:
+    certificate = card_authority.issue(other_card_key, "Operator Wang")
+    return Card(other_card_key, certificate, registry.register(certificate, "card-2", "王五"))
+
+
+ServicesMaker = Callable[..., SsoServices]
+
+
+@pytest.fixture
+def make_services(
+    clock: FixedClock, registry: Registry, card_authority: CardAuthority, signin_key: TokenKey
+) -> ServicesMaker:
+    def make(database: Database, **changes: object) -> SsoServices:
+        return SsoServices(
+            database=database,
+            journal=Journal(clock),
+            clock=clock,
+            entropy=SystemEntropy(),
+            holders=registry,
+            status_source=registry,
+            pinned_issuers=(card_authority.certificate,),
+            signin_key=signin_key,
+            settings=settings(**changes),  # type: ignore[arg-type]
+        )
+
+    return make
+
+
+@pytest.fixture
+def services(database: Database, make_services: ServicesMaker) -> SsoServices:
+    return make_services(database)
+
+
+def application(services: SsoServices) -> Flask:
+    """A front hall in small: CSRF protection, translations, refusals as problems."""
+    app = Flask("front_hall")
+    app.secret_key = "a key for tests alone"
+    app.testing = True
+    base = DictLoader({"base.html": BASE})
+    app.jinja_loader = ChoiceLoader([base])
+    Babel(app)
+    CSRFProtect(app)
+    app.register_blueprint(sso_blueprint(services))
+
+    def refuse(refusal: Exception) -> Response:
+        assert isinstance(refusal, Refusal)
+        return make_response(jsonify(code=refusal.code, detail=refusal.detail), refusal.status)
+
+    app.register_error_handler(Refusal, refuse)
+    return app
+
+
+@pytest.fixture
+def app(services: SsoServices) -> Flask:
+    return application(services)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Iterator[FlaskClient]:
+    with app.test_client() as client:
+        yield client
