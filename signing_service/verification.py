@@ -1,5 +1,7 @@
 """Verify: bytes in, format recognised, evidence collected, one engine, one report."""
 
+import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from signing_service.validation.report import (
 MAX_PRESENTED_BYTES = MAX_DOCUMENT_BYTES
 MAX_SIGNATURES = 64
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
+_PEM = re.compile(rb"\s{0,64}-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
 
 
 class Verification:
@@ -86,10 +89,10 @@ class Verification:
                 raise Malformed(
                     "xades.packaging", "a signed XML document is presented alone, as the document"
                 )
-            evidence = xades.read(presented)
+            evidence = xades.read(presented, known=known)
         else:
             evidence = cades.read(
-                presented, document if signature is not None else None, known=known
+                _der(presented), document if signature is not None else None, known=known
             )
         if not evidence:
             raise Malformed("signature.missing", "there is no signature in it")
@@ -159,6 +162,17 @@ def _unreadable(detail: str) -> Finding:
         Step.FORMAT_CHECKING, SubIndication.FORMAT_FAILURE, "format.unreadable", detail=detail
     )
     return finding_of(conclusion.total())
+
+
+def _der(presented: bytes) -> bytes:
+    """DER out of its PEM armour (RFC 7468), where there is one. Raises Malformed."""
+    armoured = _PEM.fullmatch(presented)
+    if armoured is None:
+        return presented
+    try:
+        return base64.b64decode(b"".join(armoured[2].split()), validate=True)
+    except binascii.Error:
+        raise Malformed("cms.malformed", "the PEM text is not base64") from None
 
 
 def _sha256(data: bytes | None) -> str | None:

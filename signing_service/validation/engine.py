@@ -71,12 +71,9 @@ class SignatureValidation:
     timestamps: tuple[TimestampValidation, ...]
     best_signature_time: Proof
     """The earliest time at which the signature is proven to have existed."""
+    time_is_proven: bool
+    """Whether a timestamp, and not only the present validation, proves that time."""
     validated_at: datetime
-
-    @property
-    def time_is_proven(self) -> bool:
-        """Whether a timestamp, and not only the present validation, proves the time."""
-        return self.best_signature_time.at < self.validated_at
 
 
 class ValidationEngine:
@@ -99,14 +96,15 @@ class ValidationEngine:
             self._validate_timestamp(timestamp, evidence, at) for timestamp in evidence.timestamps
         )
         proofs = ProofsOfExistence()
-        proofs.add(evidence.signature_value, Proof(at, "the time of validation"))
         for timestamp in timestamps:
             if timestamp.conclusion.passed and timestamp.evidence.kind is TimestampKind.SIGNATURE:
                 proofs.add(evidence.signature_value, _proof(timestamp))
-        best = proofs.earliest(evidence.signature_value)
-        assert best is not None
+        stamped = proofs.earliest(evidence.signature_value)
+        best = stamped or Proof(at, "the time of validation")
         conclusion = self._conclude(evidence, basic, timestamps, best).total()
-        return SignatureValidation(evidence, conclusion, basic, timestamps, best, at)
+        return SignatureValidation(
+            evidence, conclusion, basic, timestamps, best, stamped is not None, at
+        )
 
     def _validate_basic(
         self,

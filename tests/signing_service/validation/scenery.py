@@ -14,6 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock, FixedClock
+from kernel.entropy import SystemEntropy
+from policies.rights import RightsCatalogue
 from policies.validation import ValidationPolicy, load_validation_policy
 from signing_service.ports import (
     CertificateStatus,
@@ -21,6 +23,8 @@ from signing_service.ports import (
     HolderKind,
     StatusAnswer,
 )
+from signing_service.timestamping.authority import TimestampAuthority
+from signing_service.timestamping.client import LocalTimestamper
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.validation.engine import SignatureValidation, ValidationEngine
 from signing_service.validation.evidence import (
@@ -32,6 +36,7 @@ from signing_service.validation.evidence import (
     TimestampEvidence,
     TimestampKind,
 )
+from signing_service.verification import Verification
 from tests.software_keys import SoftwareKey
 
 START = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -177,6 +182,20 @@ class World:
 
     def engine(self, policy: ValidationPolicy | None = None) -> ValidationEngine:
         return ValidationEngine(self.anchors(), (self.book,), policy or self.policy)
+
+    def timestamper(self, tsa: Card | None = None) -> LocalTimestamper:
+        """Our real timestamp authority in this process, on the world's clock."""
+        card = tsa or self.tsa
+        chain = (self.issuing.certificate,)
+        authority = TimestampAuthority(
+            card.key, card.certificate, chain, "1.3.6.1.4.1.32473.2", self.clock, SystemEntropy()
+        )
+        return LocalTimestamper(authority)
+
+    def verification(self, rights: RightsCatalogue | None = None) -> Verification:
+        return Verification(
+            self.anchors(), (self.book,), self.registry, self.policy, self.clock, rights
+        )
 
     def judge(
         self, evidence: SignatureEvidence, after: timedelta = timedelta()
