@@ -53,6 +53,14 @@ _UNDERSTOOD = frozenset(
     )
 )
 
+_PARSING_ERRORS = (
+    ValueError,
+    TypeError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 
@@ -146,7 +154,7 @@ class Certificate:
 
     @cached_property
     def serial(self) -> Serial:
-        return Serial(self._parsed.serial_number)
+        return Serial(self._fields.serial)
 
     @cached_property
     def issuer_der(self) -> bytes:
@@ -344,12 +352,14 @@ def _parse_der(der: bytes) -> Certificate:
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise Malformed("certificate.malformed", "the certificate is too large")
     try:
-        parsed = x509.load_der_x509_certificate(der)
         fields = asn1.decode_der(_Certificate, der)
+        if fields.tbs.serial <= 0:
+            raise Malformed("certificate.malformed", "the serial number is not positive")
+        parsed = x509.load_der_x509_certificate(der)
         certificate = Certificate(der, parsed, fields.tbs)
         parsed.extensions  # noqa: B018 - parsed here, so that no property fails later
         _ = certificate.subject, parsed.issuer, certificate.not_before, certificate.not_after
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except _PARSING_ERRORS:
         raise Malformed("certificate.malformed", "not an X.509 certificate") from None
     if der_writer.encoded(fields.signature_algorithm) != der_writer.encoded(fields.tbs.signature):
         # RFC 5280, 4.1.1.2: else the unsigned one of the two could be exchanged.

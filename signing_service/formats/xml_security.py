@@ -70,12 +70,13 @@ def base64_of(element: etree._Element) -> bytes:
 
 
 def elements_by_id(root: etree._Element) -> dict[str, list[etree._Element]]:
-    """Every element that carries an identifier, by any attribute that reads `Id`."""
+    """The elements that carry an identifier, by any attribute that reads `Id`; two at most
+    for each, since two are already one too many."""
     found: defaultdict[str, list[etree._Element]] = defaultdict(list)
     for value in cast(list[etree._ElementUnicodeResult], _IDENTIFIERS(root)):
-        bearer = value.getparent()
-        if bearer is not None and bearer not in found[value]:
-            found[str(value)].append(bearer)
+        bearer, bearers = value.getparent(), found[str(value)]
+        if bearer is not None and len(bearers) < 2 and bearer not in bearers:
+            bearers.append(bearer)
     return found
 
 
