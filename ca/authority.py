@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from weakref import WeakSet
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from ca import inventory
 from ca.addresses import StatusAddresses
@@ -164,10 +163,7 @@ class Authority:
                     key=row["key_fingerprint"],
                 )
                 _require_free_key(connection, row["key_fingerprint"], row["subject_digest"], now)
-            try:
-                inventory.insert_intents(connection, rows)
-            except IntegrityError as error:
-                raise _already_certified() from error
+            inventory.insert_intents(connection, rows)
         with self._open_lock:
             self._open.update(intents)
         return intents
@@ -335,17 +331,13 @@ def _require_free_key(connection: Connection, key: str, subject: str, now: datet
     expired = []
     for row in inventory.holders_of_key(connection, key):
         if row.subject_digest != subject:
-            raise _already_certified()
+            raise inventory.already_certified()
         if row.reason == RevocationReason.KEY_COMPROMISE:
             raise Unprocessable("public-key.compromised", "the key was reported as compromised")
         ended = row.state in (CertificateState.REVOKED, CertificateState.ABANDONED)
         if row.not_after < now:
             expired.append(row.serial)
         elif not ended or row.reason == RevocationReason.CERTIFICATE_HOLD:
-            raise _already_certified()
+            raise inventory.already_certified()
     if expired:
         inventory.release_key(connection, expired)
-
-
-def _already_certified() -> Conflict:
-    return Conflict("public-key.already-certified", "a certificate for this key exists already")

@@ -12,10 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from ca.tables import certificates, status_versions
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import ProfileName, Serial, parse_serial, serial_text
+from kernel.refusals import Conflict
 from records.database import Database
 
 
@@ -84,6 +86,17 @@ class CertificateRecord:
         return None if self.der is None else Certificate.parse(self.der)
 
 
+@dataclass(frozen=True)
+class CertificateStatusRow:
+    """What status answers need of a row."""
+
+    serial: Serial
+    state: CertificateState
+    revoked_at: datetime | None
+    reason: RevocationReason | None
+
+
+_SERIAL_LIMIT = 1 << 159
 _RECORD = (
     certificates.c.serial,
     certificates.c.authority,
@@ -164,8 +177,15 @@ def release_key(connection: Connection, serials: Iterable[str]) -> None:
 
 
 def insert_intents(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Raises sqlalchemy's IntegrityError when a serial or a live key exists already."""
-    connection.execute(insert(certificates), list(rows))
+    """Raises Conflict `public-key.already-certified`: another process was faster."""
+    try:
+        connection.execute(insert(certificates), list(rows))
+    except IntegrityError as error:
+        raise already_certified() from error
+
+
+def already_certified() -> Conflict:
+    return Conflict("public-key.already-certified", "a certificate for this key exists already")
 
 
 def intent_row(
@@ -301,6 +321,28 @@ def changed_since(connection: Connection, authority: str, version: int, limit: i
         .limit(limit)
     )
     return [parse_serial(serial) for serial in connection.execute(query).scalars()]
+
+
+def statuses(
+    connection: Connection, authority: str, serials: Iterable[int]
+) -> list[CertificateStatusRow]:
+    """What is known of these serials; those never intended are left out."""
+    texts = [serial_text(Serial(serial)) for serial in serials if 0 < serial < _SERIAL_LIMIT]
+    query = select(
+        certificates.c.serial,
+        certificates.c.state,
+        certificates.c.revoked_at,
+        certificates.c.reason,
+    ).where(certificates.c.serial.in_(texts), certificates.c.authority == authority)
+    return [
+        CertificateStatusRow(
+            parse_serial(row.serial),
+            CertificateState(row.state),
+            row.revoked_at,
+            None if row.reason is None else RevocationReason(row.reason),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def crl_entries(connection: Connection, authority: str, not_expired_at: datetime) -> list[bytes]:

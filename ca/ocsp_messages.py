@@ -1,0 +1,219 @@
+"""OCSP requests read strictly and responses put together from ready DER (RFC 6960, 4)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from ca.inventory import RevocationReason
+from kernel.algorithms import DIGEST_OIDS, AlgorithmSuite
+from kernel.asn1 import der
+from kernel.refusals import Malformed
+
+MAX_REQUEST_BYTES = 8 * 1024
+MAX_CERTIFICATES = 20
+"""In one request."""
+LONGEST_NONCE = 128
+"""Octets (RFC 9654, 2.1)."""
+
+_NONCE = der.oid("1.3.6.1.5.5.7.48.1.2")
+_EXTENDED_REVOKE = der.oid("1.3.6.1.5.5.7.48.1.9")
+_BASIC = der.oid("1.3.6.1.5.5.7.48.1.1")
+_DIGESTS = {der.oid(DIGEST_OIDS[name]): name for name in ("sha1", "sha256")}
+_EXTENDED_REVOKE_EXTENSION = der.sequence(_EXTENDED_REVOKE, der.octet_string(der.NULL))
+_GOOD = der.implicit(0, b"")
+_UNKNOWN = der.implicit(2, b"")
+# RFC 6960, 2.2: how a serial that was never issued is told, beside the extended-revoke extension.
+_NEVER_ISSUED = der.explicit(
+    1, b"\x18\x0f19700101000000Z" + der.explicit(0, der.tlv(0x0A, b"\x06"))
+)
+
+
+class ResponseStatus(IntEnum):
+    """OCSPResponseStatus (RFC 6960, 4.2.1)."""
+
+    SUCCESSFUL = 0
+    MALFORMED_REQUEST = 1
+    INTERNAL_ERROR = 2
+    TRY_LATER = 3
+    UNAUTHORIZED = 6
+
+
+@dataclass(frozen=True)
+class CertId:
+    """Which certificate is asked about."""
+
+    der: bytes
+    """As it stood in the request: it is repeated in the response."""
+    digest: str | None
+    """`sha1` or `sha256`; None: another, which names no issuer of ours."""
+    name_hash: bytes
+    key_hash: bytes
+    serial: int
+
+
+@dataclass(frozen=True)
+class OcspRequest:
+    certificates: tuple[CertId, ...]
+    nonce: bytes | None
+    """The nonce extension's value (an OCTET STRING, DER), to be echoed."""
+
+
+@dataclass(frozen=True)
+class SingleStatus:
+    """One certificate's status, encoded."""
+
+    der: bytes
+    never_issued: bool = False
+
+
+GOOD = SingleStatus(_GOOD)
+UNKNOWN = SingleStatus(_UNKNOWN)
+NEVER_ISSUED = SingleStatus(_NEVER_ISSUED, never_issued=True)
+
+
+def revoked(at: datetime, reason: RevocationReason) -> SingleStatus:
+    """RevokedInfo (RFC 6960, 4.2.1)."""
+    told = b""
+    if reason is not RevocationReason.UNSPECIFIED:
+        told = der.explicit(0, der.tlv(0x0A, bytes((reason.number,))))
+    return SingleStatus(der.explicit(1, der.generalized_time(at.replace(microsecond=0)) + told))
+
+
+def read_request(data: bytes) -> OcspRequest:
+    """Read an OCSPRequest; a signature on it is not asked for and not looked at.
+
+    Raises Malformed `ocsp.malformed`, also for a nonce of other than 1 to 128 octets (RFC 9654,
+    2.1), more than 20 certificates, or a critical extension that is not known.
+    """
+    try:
+        return _read_request(data)
+    except (ValueError, Malformed):
+        raise Malformed("ocsp.malformed", "not an OCSP request") from None
+
+
+def _read_request(data: bytes) -> OcspRequest:
+    body, *signature = der.children(data, der.read_only(data, der.SEQUENCE))
+    _require(body.tag == der.SEQUENCE)
+    _require(len(signature) <= 1 and all(element.tag == 0xA0 for element in signature))
+    fields = list(der.children(data, body))
+    if fields and fields[0].tag == 0xA0:
+        version = fields.pop(0)
+        _require(data[version.content : version.end] == b"\x02\x01\x00")
+    if fields and fields[0].tag == 0xA1:
+        fields.pop(0)  # requestorName
+    _require(bool(fields) and fields[0].tag == der.SEQUENCE)
+    requests = list(der.children(data, fields.pop(0)))
+    _require(1 <= len(requests) <= MAX_CERTIFICATES)
+    nonce = None
+    if fields:
+        nonce = _read_extensions(data, fields.pop(0), 0xA2)
+    _require(not fields)
+    return OcspRequest(tuple(_read_single(data, each) for each in requests), nonce)
+
+
+def _read_single(data: bytes, request: der.Element) -> CertId:
+    _require(request.tag == der.SEQUENCE)
+    certificate, *extensions = der.children(data, request)
+    for element in extensions:
+        _read_extensions(data, element, 0xA0)
+    algorithm, name_hash, key_hash, serial = der.children(data, certificate)
+    _require(
+        (certificate.tag, algorithm.tag, name_hash.tag, key_hash.tag, serial.tag)
+        == (0x30, 0x30, 0x04, 0x04, 0x02)
+    )
+    _require(1 <= serial.end - serial.content <= 64)
+    kind = next(der.children(data, algorithm))
+    return CertId(
+        der=data[certificate.start : certificate.end],
+        digest=_DIGESTS.get(data[kind.start : kind.end]),
+        name_hash=data[name_hash.content : name_hash.end],
+        key_hash=data[key_hash.content : key_hash.end],
+        serial=int.from_bytes(data[serial.content : serial.end], "big", signed=True),
+    )
+
+
+def _read_extensions(data: bytes, wrapper: der.Element, tag: int) -> bytes | None:
+    """The nonce extension's value, where there is one."""
+    _require(wrapper.tag == tag)
+    (listed,) = der.children(data, wrapper)
+    nonce = None
+    for kind, critical, value in _extensions(data, listed):
+        if kind == _NONCE:
+            _require(nonce is None)
+            inner = der.read_only(value, 0x04)
+            _require(1 <= inner.end - inner.content <= LONGEST_NONCE)
+            nonce = value
+        else:
+            _require(not critical)
+    return nonce
+
+
+def _extensions(data: bytes, listed: der.Element) -> Iterator[tuple[bytes, bool, bytes]]:
+    for extension in der.children(data, listed):
+        kind, *flag, value = der.children(data, extension)
+        _require(kind.tag == 0x06 and value.tag == 0x04 and len(flag) <= 1)
+        critical = any(data[each.start : each.end] == der.TRUE for each in flag)
+        yield data[kind.start : kind.end], critical, data[value.content : value.end]
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise Malformed("ocsp.malformed", "not an OCSP request")
+
+
+def single_response(
+    certificate: CertId, status: SingleStatus, this_update: datetime, next_update: datetime | None
+) -> bytes:
+    parts = [certificate.der, status.der, der.generalized_time(this_update)]
+    if next_update is not None:
+        parts.append(der.explicit(0, der.generalized_time(next_update)))
+    return der.sequence(*parts)
+
+
+def response_data(
+    responder_key_hash: bytes,
+    produced_at: datetime,
+    singles: Sequence[bytes],
+    nonce: bytes | None,
+    extended_revoke: bool,
+) -> bytes:
+    """ResponseData: the bytes to be signed. `responder_key_hash` is SHA-1 of the key's bits."""
+    parts = [
+        der.explicit(2, der.octet_string(responder_key_hash)),
+        der.generalized_time(produced_at),
+        der.sequence(*singles),
+    ]
+    extensions = []
+    if nonce is not None:
+        extensions.append(der.sequence(_NONCE, der.octet_string(nonce)))
+    if extended_revoke:
+        extensions.append(_EXTENDED_REVOKE_EXTENSION)
+    if extensions:
+        parts.append(der.explicit(1, der.sequence(*extensions)))
+    return der.sequence(*parts)
+
+
+def successful_response(
+    data: bytes, suite: AlgorithmSuite, signature: bytes, responder_certificate: bytes
+) -> bytes:
+    """OCSPResponse around signed ResponseData, with the responder's certificate."""
+    basic = der.sequence(
+        data,
+        suite.signature_algorithm,
+        der.bit_string(signature),
+        der.explicit(0, der.sequence(responder_certificate)),
+    )
+    return _response(
+        ResponseStatus.SUCCESSFUL,
+        der.explicit(0, der.sequence(_BASIC, der.octet_string(basic))),
+    )
+
+
+def error_response(status: ResponseStatus) -> bytes:
+    """OCSPResponse that tells a failure; it is not signed (RFC 6960, 2.3)."""
+    return _response(status, b"")
+
+
+def _response(status: ResponseStatus, body: bytes) -> bytes:
+    return der.sequence(der.tlv(0x0A, bytes((status,))), body)

@@ -1,0 +1,63 @@
+"""The authority's own knowledge of a certificate's status, without a message in between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ca import inventory
+from ca.inventory import CertificateState
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from records.database import Database
+
+
+class CertificateStatus(StrEnum):
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class StatusAnswer:
+    status: CertificateStatus
+    this_update: datetime
+    revoked_at: datetime | None = None
+    reason: str | None = None
+    """CRLReason in RFC 5280's spelling."""
+    source: str = "the authority's own records"
+    evidence: bytes | None = None
+
+
+class OwnStatus:
+    """Answers for certificates of the authorities it is given, by name."""
+
+    def __init__(
+        self, authorities: Mapping[str, Certificate], database: Database, clock: Clock
+    ) -> None:
+        self._names = {
+            (certificate.subject_der, certificate.spki): name
+            for name, certificate in authorities.items()
+        }
+        self._database = database
+        self._clock = clock
+
+    def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
+        """None: `issuer` is none of these authorities. `unknown`: never issued, or other bytes.
+
+        Raises Unavailable `database.unavailable`.
+        """
+        name = self._names.get((issuer.subject_der, issuer.spki))
+        if name is None:
+            return None
+        now = self._clock.now()
+        with self._database.reading() as connection:
+            record = inventory.find(connection, certificate.serial)
+        if record is None or record.authority != name:
+            return StatusAnswer(CertificateStatus.UNKNOWN, now)
+        if record.state is CertificateState.ISSUED and record.der == certificate.der:
+            return StatusAnswer(CertificateStatus.GOOD, now)
+        if record.revoked_at is not None:
+            reason = None if record.reason is None else str(record.reason)
+            return StatusAnswer(CertificateStatus.REVOKED, now, record.revoked_at, reason)
+        return StatusAnswer(CertificateStatus.UNKNOWN, now)
