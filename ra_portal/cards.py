@@ -201,7 +201,7 @@ class Cards:
             try:
                 self._revocation.revoke(parse_serial(card.serial), reason, actor)
             except Conflict as conflict:
-                if conflict.code != "certificate.revoked":
+                if conflict.code != "certificate.already-revoked":
                     raise
 
     def _require_access(self, connection: Connection, by: Identity, card: Card) -> None:

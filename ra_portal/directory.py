@@ -46,6 +46,12 @@ class HolderDirectory:
         with self._database.reading() as connection:
             return _record(connection, card_rows.by_number(connection, number), at)
 
+    def holder_name(self, number: str) -> str:
+        """The name of the enterprise, operator or officer. Raises NotFound `card.unknown`."""
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            return _record(connection, card, card.requested_at).name
+
 
 def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
     holder, state = card.holder, str(card.state_at(at))

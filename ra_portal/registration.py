@@ -130,6 +130,11 @@ class Registration:
             )
         return found
 
+    def standing(self, application_id: str) -> Application:
+        """Where the application stands. Raises NotFound `application.unknown`."""
+        with self._database.reading() as connection:
+            return application_rows.by_id(connection, application_id)
+
     def resubmit(
         self, application_id: str, values: Mapping[str, object], upload: Upload | None
     ) -> Application:

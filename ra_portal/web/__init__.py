@@ -1,0 +1,1 @@
+"""The registration portal over HTTP: pages and JSON interface."""

@@ -1,0 +1,58 @@
+"""The registration portal's use cases, put together from what the front hall gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ca.authority import Authority
+from ca.inventory import Inventory
+from ca.revocation import Revocation
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from policies.rights import RightsCatalogue
+from ra_portal.card import Card
+from ra_portal.cards import Cards
+from ra_portal.directory import HolderDirectory
+from ra_portal.enrolment import Enrolment
+from ra_portal.journal_rows import JournalReader
+from ra_portal.officers import Officers
+from ra_portal.operators import Operators
+from ra_portal.registration import Registration
+from records.database import Database
+from records.journal import Journal
+
+
+@dataclass(frozen=True)
+class PortalServices:
+    registration: Registration
+    cards: Cards
+    officers: Officers
+    operators: Operators
+    enrolment: Enrolment
+    directory: HolderDirectory
+    journal: JournalReader
+    catalogue: RightsCatalogue
+
+
+def open_portal(
+    database: Database,
+    journal: Journal,
+    clock: Clock,
+    entropy: Entropy,
+    authority: Authority,
+    inventory: Inventory,
+    revocation: Revocation,
+    catalogue: RightsCatalogue,
+    on_card_ended: Callable[[Card], None] = lambda card: None,
+) -> PortalServices:
+    """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card."""
+    cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
+    return PortalServices(
+        registration=Registration(database, journal, clock, entropy, cards),
+        cards=cards,
+        officers=Officers(database, journal, clock, cards),
+        operators=Operators(database, journal, clock, cards, catalogue),
+        enrolment=Enrolment(database, journal, clock, authority, inventory, revocation),
+        directory=HolderDirectory(database),
+        journal=JournalReader(database, journal),
+        catalogue=catalogue,
+    )

@@ -1,0 +1,117 @@
+"""Pages of cards, officers and the journal, for administrators; a card's page for its holder."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from kernel.refusals import Refusal, Unprocessable
+from ra_portal.card import Card, CardState
+from ra_portal.fields import InvalidFields
+from ra_portal.identity import Identity, Role
+from ra_portal.services import PortalServices
+from ra_portal.web.person import Person
+
+Page = str | Response | tuple[str, int]
+
+
+def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    _add_card_routes(blueprint, services, person)
+    _add_house_routes(blueprint, services, person)
+
+
+def _card_page(
+    services: PortalServices,
+    by: Identity,
+    card: Card,
+    refusal: Refusal | None = None,
+    code: str | None = None,
+) -> str:
+    administrator = Role.ADMINISTRATOR in by.roles
+    return render_template(
+        "ra_portal/card.html",
+        card=card,
+        holder=services.directory.holder_name(card.number),
+        refusal=refusal,
+        activation_code=code,
+        may_offer=administrator and card.state is CardState.REQUESTED,
+        may_revoke=administrator and card.is_live,
+        back=url_for("portal.all_cards") if administrator else url_for("portal.home"),
+    )
+
+
+def _add_card_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    cards = services.cards
+
+    @blueprint.get("/admin/cards")
+    def all_cards() -> Page:
+        state, text = request.args.get("state", ""), request.args.get("q", "")
+        wanted = CardState(state) if state in set(CardState) else None
+        found = cards.search(
+            person.signed_in(), wanted, text, request.args.get("page", 1, type=int)
+        )
+        return render_template(
+            "ra_portal/cards.html", found=found, state=state, text=text, choices=list(CardState)
+        )
+
+    @blueprint.get("/cards/<number>")
+    def card(number: str) -> Page:
+        by = person.signed_in()
+        return _card_page(services, by, cards.show(by, number))
+
+    @blueprint.post("/cards/<number>/activation-code")
+    def card_code(number: str) -> Page:
+        by = person.signed_in()
+        offered, code = cards.new_activation_code(by, number)
+        return _card_page(services, by, offered, code=code)
+
+    @blueprint.post("/cards/<number>/revocation")
+    def revoke_card(number: str) -> Page:
+        by = person.signed_in()
+        try:
+            if request.form.get("confirmation", "").strip().upper() != number.upper():
+                raise Unprocessable(
+                    "card.confirmation", "type the card's number to confirm the revocation"
+                )
+            cards.revoke(by, number, request.form.get("reason", ""))
+        except Refusal as refusal:
+            if refusal.status not in (409, 422):
+                raise
+            return _card_page(services, by, cards.show(by, number), refusal), refusal.status
+        flash(gettext("The card is revoked. It can no longer sign or sign in."), "good")
+        return redirect(url_for("portal.card", number=number))
+
+
+def _add_house_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    @blueprint.route("/admin/officers", methods=["GET", "POST"])
+    def officers() -> Page:
+        by = person.signed_in()
+        name, roles = request.form.get("name", ""), request.form.getlist("roles")
+        errors: dict[str, Refusal] = {}
+        if request.method == "POST":
+            try:
+                added = services.officers.add(by, name, roles)
+            except InvalidFields as invalid:
+                errors = invalid.errors
+            else:
+                return _card_page(services, by, added.card, code=added.activation_code), 201
+        page = render_template(
+            "ra_portal/officers.html",
+            officers=services.officers.all(by),
+            values={"name": name},
+            chosen=roles,
+            errors=errors,
+        )
+        return page, 422 if errors else 200
+
+    @blueprint.get("/admin/journal")
+    def journal() -> Page:
+        by = person.signed_in()
+        subject = request.args.get("subject", "")
+        below = request.args.get("below", type=int)
+        verdict = services.journal.verify(by) if request.args.get("verify") else None
+        return render_template(
+            "ra_portal/journal.html",
+            page=services.journal.page(by, below, subject),
+            subject=subject,
+            verdict=verdict,
+        )

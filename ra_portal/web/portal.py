@@ -1,0 +1,42 @@
+"""Routes of the registration portal: they parse, call one use case, render."""
+
+from collections.abc import Callable
+
+from flask import Blueprint
+from flask.blueprints import BlueprintSetupState
+
+from ra_portal.identity import Identity
+from ra_portal.services import PortalServices
+from ra_portal.web import administration, api, enterprise, officer, public, words
+from ra_portal.web.person import Person
+
+__all__ = ["portal_blueprint"]
+
+
+def portal_blueprint(
+    services: PortalServices, identify: Callable[[], Identity | None]
+) -> Blueprint:
+    """Pages and JSON interface; `identify` tells who is signed in with the present request.
+
+    Set Flask-WTF's `CSRFProtect` up before registering this: the JSON interface is exempted from
+    its form token (it insists on a media type, or a header, that no foreign page can send), and
+    registering raises RuntimeError without it.
+    """
+    blueprint = Blueprint("portal", __name__, template_folder="templates")
+    person = Person(identify)
+    public.add_routes(blueprint, services, person)
+    officer.add_routes(blueprint, services, person)
+    enterprise.add_routes(blueprint, services, person)
+    administration.add_routes(blueprint, services, person)
+    for_programs = api.add_routes(blueprint, services, person)
+
+    def install(state: BlueprintSetupState) -> None:
+        protection = state.app.extensions.get("csrf")
+        if protection is None:
+            raise RuntimeError("set up CSRFProtect before the portal's routes")
+        for view in for_programs:
+            protection.exempt(view)
+
+    blueprint.record_once(install)
+    blueprint.app_context_processor(words.for_templates)
+    return blueprint

@@ -1,0 +1,59 @@
+"""Words for states, roles, reasons and events, in the reader's language."""
+
+from flask_babel import gettext, lazy_gettext
+
+from kernel.refusals import Refusal
+
+STATES = {
+    # applications
+    "applied": (lazy_gettext("Waiting for examination"), "warn"),
+    "registered": (lazy_gettext("Waiting for approval"), "warn"),
+    "returned": (lazy_gettext("Returned for correction"), "bad"),
+    "approved": (lazy_gettext("Approved"), "good"),
+    "refused": (lazy_gettext("Refused"), "bad"),
+    # cards
+    "requested": (lazy_gettext("To be made"), "warn"),
+    "active": (lazy_gettext("In use"), "good"),
+    "revoked": (lazy_gettext("Revoked"), "bad"),
+    "replaced": (lazy_gettext("Replaced"), ""),
+    "expired": (lazy_gettext("Expired"), ""),
+}
+"""State -> its name and the badge's tone."""
+
+ROLES = {
+    "registrar": lazy_gettext("Registrar: examines applications"),
+    "approver": lazy_gettext("Approver: approves what another officer examined"),
+    "administrator": lazy_gettext("Administrator: officers, revocation, journal"),
+}
+
+KINDS = {
+    "legal-person": lazy_gettext("Legal-person card"),
+    "operator": lazy_gettext("Operator card"),
+    "officer": lazy_gettext("Officer card"),
+}
+
+REASONS = {
+    "unspecified": lazy_gettext("No particular reason"),
+    "keyCompromise": lazy_gettext("The USB key is lost, or its PIN is known to others"),
+    "affiliationChanged": lazy_gettext("The holder has left or changed position"),
+    "superseded": lazy_gettext("Another card takes its place"),
+    "cessationOfOperation": lazy_gettext("The enterprise has closed or needs it no more"),
+    "privilegeWithdrawn": lazy_gettext("The permission was withdrawn"),
+}
+
+
+def explain(refusal: Refusal) -> str:
+    """What a refusal says, in the reader's language where the catalogue knows it."""
+    text = refusal.detail
+    return text if "%" in text else str(gettext(text))
+
+
+def for_templates() -> dict[str, object]:
+    """What every template of the portal may use."""
+    return {
+        "card_kinds": KINDS,
+        "card_reasons": REASONS,
+        "explain": explain,
+        "officer_roles": ROLES,
+        "states": STATES,
+    }
