@@ -120,11 +120,12 @@ class Verification:
             report_signature(validation, holder)
             for validation, holder in zip(validations, holders, strict=True)
         )
+        genuine = bool(reports) and all(report.passed for report in reports)
         policy = self._policy
         return ValidationReport(
             finding=unreadable or weightiest(report.finding for report in reports),
             signatures=reports,
-            declaration=self._declaration(document or signature, holders) if reports else None,
+            declaration=self._declaration(document or signature, holders, genuine=genuine),
             document_sha256=_sha256(document),
             signature_sha256=_sha256(signature),
             policy=PolicySummary(policy.identifier, Text(policy.name_en, policy.name_zh)),
@@ -132,7 +133,7 @@ class Verification:
         )
 
     def _declaration(
-        self, document: bytes | None, holders: list[Holder | None]
+        self, document: bytes | None, holders: list[Holder | None], *, genuine: bool
     ) -> DeclarationSummary | None:
         if self._rights is None or document is None or not _XML.match(document):
             return None
@@ -141,7 +142,7 @@ class Verification:
         except Refusal:
             return None
         name = Text(declaration.kind.name_en, declaration.kind.name_zh)
-        within = _within_rights(declaration, holders, self._rights)
+        within = _within_rights(declaration, holders, self._rights) if genuine else None
         return DeclarationSummary(declaration.kind.code, name, declaration.declarant, within)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kernel.asn1.certificate import Certificate
+from kernel.refusals import Refusal
 from signing_service.ports import CertificateStatus, Holder
 from signing_service.validation.engine import SignatureValidation
 from signing_service.validation.indications import Indication, SubIndication
@@ -184,14 +185,16 @@ def _controlled_by_signatory(
 def _signature_unchanged(validation: SignatureValidation) -> Condition:
     conclusion = validation.basic.conclusion
     sub = conclusion.sub_indication
-    # The digests are checked first: where they fail, nothing is known of the signature value.
-    if sub is SubIndication.SIG_CRYPTO_FAILURE:
+    # The engine stops at a digest that differs; the signature value may be whole all the same.
+    stopped_early = sub in (SubIndication.HASH_FAILURE, SubIndication.SIGNED_DATA_NOT_FOUND)
+    whole = stopped_early and _value_holds(validation)
+    if sub is SubIndication.SIG_CRYPTO_FAILURE or (stopped_early and not whole):
         changed = Text(
             "The signature value does not fit the certificate's key: a change was discovered.",
             "签名值与证书公钥不符：已发现改动。",
         )
         return _condition(3, Answer.NO, [changed], [])
-    if not _cryptographically_sound(validation):
+    if not whole and not _cryptographically_sound(validation):
         return _condition(3, Answer.NOT_PROVEN, [], [_words_of_failure(validation)])
     evidence = [
         Text(
@@ -246,6 +249,17 @@ def _cryptographically_sound(validation: SignatureValidation) -> bool:
         SubIndication.SIGNED_DATA_NOT_FOUND,
     )
     return all(d.sub_indication not in weak or d.is_healed_by(proven) for d in basic.doubts)
+
+
+def _value_holds(validation: SignatureValidation) -> bool:
+    evidence = validation.evidence
+    if evidence.signing_certificate is None or evidence.suite is None:
+        return False
+    try:
+        key = evidence.signing_certificate.public_key
+    except Refusal:
+        return False
+    return key.verify(evidence.suite, evidence.signature_value, evidence.signed_bytes)
 
 
 def _words_of_failure(validation: SignatureValidation) -> Text:

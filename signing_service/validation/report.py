@@ -133,6 +133,10 @@ class SignatureReport:
     article_13: tuple[Condition, ...]
     observations: tuple[str, ...]
 
+    @property
+    def passed(self) -> bool:
+        return self.finding.indication is Indication.TOTAL_PASSED
+
 
 @dataclass(frozen=True)
 class DeclarationSummary:
@@ -144,7 +148,7 @@ class DeclarationSummary:
     """Unified social credit code or customs code of the declaring enterprise."""
     filed_within_rights: bool | None
     """Whether every signer held the right, and signed for the own enterprise, at the time of
-    signing; null where a signer is not in the registry."""
+    signing; null where a signature did not pass or a signer is not in the registry."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def verification_blueprint(verification: Verification) -> Blueprint:
     )
     blueprint.add_app_template_filter(_in_words, "in_words")
     blueprint.add_app_template_filter(_moment, "moment")
+    blueprint.add_app_template_filter(_day, "day")
 
     @blueprint.get("/verify")
     def form() -> str:
@@ -89,6 +90,10 @@ def _presented(part: str) -> bytes | None:
 def _in_words(text: Text) -> str:
     """A sentence in the reader's language."""
     return text.zh if str(get_locale() or "").startswith("zh") else text.en
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(_CHINA):%Y-%m-%d}"
 
 
 def _moment(at: datetime) -> str:

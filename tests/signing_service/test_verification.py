@@ -85,6 +85,8 @@ def test_a_tampered_declaration_is_told_as_such(signed: Signed) -> None:
     report = signed.verify(tampered, signed.p7s)
     assert word(report) == "TOTAL-FAILED/HASH_FAILURE"
     assert report.signatures[0].article_13[3].answer is Answer.NO
+    assert report.declaration is not None
+    assert report.declaration.filed_within_rights is None  # nobody signed what is presented
     enveloped = signed.xml.replace(b"<GrossWt>1840.5<", b"<GrossWt>9840.5<")
     assert enveloped != signed.xml
     assert word(signed.verify(enveloped)) == "TOTAL-FAILED/HASH_FAILURE"

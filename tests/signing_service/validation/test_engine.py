@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -498,7 +499,8 @@ def test_a_flipped_bit_never_passes(part: str, data: st.DataObject) -> None:
         )
         evidence = replace(_SIGNED, references=(changed,))
     else:
-        evidence = replace(_SIGNED, **{part: bytes(flipped)})
+        changes: dict[str, Any] = {part: bytes(flipped)}
+        evidence = replace(_SIGNED, **changes)
     validation = _WORLD.engine().validate(evidence, _WORLD.clock.now())
     assert validation.conclusion.indication is Indication.TOTAL_FAILED
 

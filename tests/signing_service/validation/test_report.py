@@ -129,10 +129,12 @@ def test_a_changed_content_and_a_changed_signature_are_told_apart(world: World) 
     evidence = world.signed()
     changed = replace(evidence.references[0], actual=b"\0" * 32)
     content = answer_article_13(world.judge(replace(evidence, references=(changed,))), None)
-    assert answers(content)[2:] == ["not-proven", "no"]
+    assert answers(content)[2:] == ["yes", "no"]
     value = replace(evidence, signature_value=world.card.key.sign(b"other"))
     signature = answer_article_13(world.judge(value), None)
     assert answers(signature)[2:] == ["no", "not-proven"]
+    both = replace(evidence, references=(changed,), signature_value=world.card.key.sign(b"other"))
+    assert answers(answer_article_13(world.judge(both), None))[2:] == ["no", "no"]
 
 
 def test_a_part_of_a_document_proves_nothing_of_the_whole(world: World) -> None:
