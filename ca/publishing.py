@@ -1,0 +1,195 @@
+"""Publication in an LDAP directory (RFC 4523), driven by the outbox.
+
+A message says only what to look at; what is published is read from the records at the moment of
+delivery. So a message delivered twice, late or out of date does no harm.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ldap3 import MODIFY_REPLACE, NONE, Connection, Server
+from ldap3.core.exceptions import (
+    LDAPEntryAlreadyExistsResult,
+    LDAPException,
+    LDAPNoSuchObjectResult,
+)
+from ldap3.utils.dn import escape_rdn
+
+from ca.crl_archive import CrlArchive
+from ca.inventory import CertificateRecord, CertificateState, Inventory
+from kernel.clock import Clock
+from kernel.identifiers import parse_serial, serial_text
+from kernel.refusals import Malformed, Unavailable
+from records.database import Database
+from records.events import Event
+from records.journal import Journal
+
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 10
+_AUTHORITY_CLASSES = ["cRLDistributionPoint", "pkiCA"]
+_HOLDER_CLASSES = ["device", "pkiUser"]
+
+
+class Directory:
+    """Writes entries below `base`; entries and their parents are made when missing.
+
+    Authorities: `cn=<name>,ou=authorities,<base>` with cACertificate and
+    certificateRevocationList. Holders: `serialNumber=<serial>,ou=<profile>,ou=certificates,<base>`
+    with userCertificate. Not safe for threads: the outbox has one worker at a time.
+    """
+
+    def __init__(self, url: str, bind_dn: str, password: str, base: str) -> None:
+        self._server = Server(url, get_info=NONE, connect_timeout=_CONNECT_SECONDS)
+        self._bind_dn = bind_dn
+        self._password = password
+        self._base = base
+        self._connection: Any = None
+
+    def __repr__(self) -> str:
+        return f"Directory({self._server.host}, {self._base})"
+
+    def put_authority(self, name: str, certificate: bytes) -> None:
+        """Raises Unavailable `directory.unavailable`, as every method here."""
+        self._put_authority(name, {"cACertificate;binary": certificate})
+
+    def put_crl(self, name: str, crl: bytes) -> None:
+        self._put_authority(name, {"certificateRevocationList;binary": crl})
+
+    def put_certificate(self, record: CertificateRecord) -> None:
+        """`record` is an issued certificate's."""
+        certificate = record.certificate
+        if certificate is None:
+            raise Malformed("directory.no-certificate", "the certificate was never issued")
+        common_name = certificate.attribute("2.5.4.3") or serial_text(record.serial)
+        attributes = {"cn": common_name, "userCertificate;binary": certificate.der}
+        organization = certificate.attribute("2.5.4.10")
+        if organization is not None:
+            attributes["o"] = organization
+        self._put(self._holder_dn(record), _HOLDER_CLASSES, attributes)
+
+    def remove_certificate(self, record: CertificateRecord) -> None:
+        """Nothing happens when it is not there."""
+        with self._connected() as connection:
+            try:
+                connection.delete(self._holder_dn(record))
+            except LDAPNoSuchObjectResult:
+                return
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.unbind()
+
+    def _holder_dn(self, record: CertificateRecord) -> str:
+        unit = f"ou={escape_rdn(record.profile)},ou=certificates,{self._base}"
+        return f"serialNumber={serial_text(record.serial)},{unit}"
+
+    def _put_authority(self, name: str, attributes: dict[str, bytes]) -> None:
+        dn = f"cn={escape_rdn(name)},ou=authorities,{self._base}"
+        self._put(dn, _AUTHORITY_CLASSES, attributes)
+
+    def _put(self, dn: str, classes: list[str], attributes: dict[str, Any]) -> None:
+        with self._connected() as connection:
+            changes = {name: [(MODIFY_REPLACE, [value])] for name, value in attributes.items()}
+            try:
+                connection.modify(dn, changes)
+                return
+            except LDAPNoSuchObjectResult:
+                self._make_units(connection, dn.split(",", 1)[1])
+            try:
+                connection.add(dn, classes, attributes)
+            except LDAPEntryAlreadyExistsResult:
+                connection.modify(dn, changes)
+
+    def _make_units(self, connection: Any, dn: str) -> None:
+        """The organizational units above an entry, from the base down."""
+        missing: list[str] = []
+        while dn != self._base:
+            missing.append(dn)
+            dn = dn.split(",", 1)[1]
+        for unit in reversed(missing):
+            try:
+                connection.add(unit, "organizationalUnit")
+            except LDAPEntryAlreadyExistsResult:
+                continue
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        try:
+            if self._connection is None:
+                self._connection = Connection(
+                    self._server,
+                    self._bind_dn,
+                    self._password,
+                    auto_bind=True,
+                    receive_timeout=_ANSWER_SECONDS,
+                    raise_exceptions=True,
+                )
+            yield self._connection
+        except (LDAPException, OSError) as error:
+            self._abandon()
+            raise Unavailable(
+                "directory.unavailable",
+                "the directory did not take the entry",
+                error=type(error).__name__,
+            ) from error
+
+    def _abandon(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.socket is not None:
+            connection.strategy.close()
+
+
+class DirectoryPublisher:
+    """The outbox's handler for the channel `directory`."""
+
+    def __init__(
+        self, directory: Directory, database: Database, journal: Journal, clock: Clock
+    ) -> None:
+        self._directory = directory
+        self._database = database
+        self._inventory = Inventory(database)
+        self._crls = CrlArchive(database)
+        self._journal = journal
+        self._clock = clock
+        self._kinds: dict[str, Callable[[dict[str, Any]], None]] = {
+            "certificate": self._publish_certificate,
+            "crl": self._publish_crl,
+        }
+
+    def __call__(self, payload: dict[str, Any]) -> None:
+        """Publish what the message points at.
+
+        Raises Unavailable, whereupon the message stays in the outbox; Malformed
+        `directory.message` for one that this version does not know.
+        """
+        kind = self._kinds.get(payload.get("kind", ""))
+        if kind is None:
+            raise Malformed("directory.message", "not a message for the directory")
+        kind(payload)
+
+    def _publish_certificate(self, payload: dict[str, Any]) -> None:
+        record = self._inventory.by_serial(parse_serial(payload["serial"]))
+        if record is None or record.certificate is None:
+            return
+        lives = record.state is CertificateState.ISSUED and record.not_after > self._clock.now()
+        if record.certificate.is_ca:
+            self._directory.put_authority(record.profile, record.certificate.der)
+        elif lives:
+            self._directory.put_certificate(record)
+        else:
+            self._directory.remove_certificate(record)
+        self._tell(serial_text(record.serial), "published" if lives else "removed")
+
+    def _publish_crl(self, payload: dict[str, Any]) -> None:
+        crl = self._crls.latest(payload["authority"])
+        if crl is not None:
+            self._directory.put_crl(crl.authority, crl.der)
+            self._tell(crl.authority, f"CRL {crl.number}")
+
+    def _tell(self, subject: str, what: str) -> None:
+        with self._database.transaction() as connection:
+            self._journal.append(
+                connection, Event.DIRECTORY_PUBLISHED, subject=subject, actor="system", what=what
+            )
