@@ -162,7 +162,10 @@ def _decode_strictly(data: bytes) -> cms.SignedData:
     info = asn1.decode_der(cms.ContentInfo, data)
     if info.content_type != _SIGNED_DATA:
         raise ValueError("another content type")
-    return info.content.parse(cms.SignedData)  # type: ignore[no-any-return]
+    signed_data: cms.SignedData = info.content.parse(cms.SignedData)
+    if not 1 <= signed_data.version <= 5 or signed_data.digest_algorithms.tag_bytes != b"\x31":
+        raise ValueError("no version of SignedData")
+    return signed_data
 
 
 def _certificates(elements: Sequence[asn1.TLV], observations: list[str]) -> tuple[Certificate, ...]:

@@ -95,12 +95,12 @@ class HttpTimestamper:
         try:
             headers = {"Content-Type": "application/timestamp-query"}
             connection.request("POST", self._path, request, headers)
-            response = connection.getresponse()
-            if response.status != 200:
-                raise Unavailable(
-                    "timestamp.unavailable", "no success status", status=response.status
-                )
-            return self._read(response, deadline)
+            with connection.getresponse() as response:
+                if response.status != 200:
+                    raise Unavailable(
+                        "timestamp.unavailable", "no success status", status=response.status
+                    )
+                return self._read(response, deadline)
         finally:
             connection.close()
 
