@@ -32,7 +32,7 @@ class AuthenticationToken:
 
 def signed_value(suite: AlgorithmSuite, origin: str, nonce: str) -> bytes:
     """The octets that the card signs."""
-    return suite.hash(origin.encode("ascii")) + suite.hash(nonce.encode("utf-8"))
+    return suite.hash(origin.encode("utf-8")) + suite.hash(nonce.encode("utf-8"))
 
 
 def make_authentication_token(

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import challenges
 
 _NONCE_OCTETS = 32
+_NONCE = re.compile(r"[A-Za-z0-9+/]{43}=")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Challenges:
         Of any number of processes that ask for one challenge, exactly one gets it.
         Raises Unauthenticated `signin.challenge-missing`, `signin.challenge-expired`.
         """
-        if browser is None:
+        if browser is None or (nonce is not None and not _NONCE.fullmatch(nonce)):
             raise _missing()
         mine = challenges.c.browser_hash == secret_hash(browser)
         with self._database.transaction() as connection:

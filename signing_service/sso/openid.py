@@ -5,6 +5,7 @@ of the request (from our own origin, not the Host header), S256 as the only PKCE
 algorithm and key of ID tokens, times from our clock.
 """
 
+import re
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -30,6 +31,9 @@ from signing_service.sso.grants import CodeGrant
 from signing_service.sso.platforms import Platform
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import SignedIn, new_secret
+
+_S256 = re.compile(r"[A-Za-z0-9_-]{43}")
+"""32 octets in base64url (RFC 7636, 4.2)."""
 
 
 class OpenIdServer(AuthorizationServer):
@@ -116,7 +120,8 @@ class _S256Only(CodeChallenge):
 
     def validate_code_challenge(self, grant: AuthorizationCodeGrant, redirect_uri: str) -> None:
         data = grant.request.payload.data
-        if not data.get("code_challenge") or data.get("code_challenge_method") != "S256":
+        challenge = data.get("code_challenge", "")
+        if data.get("code_challenge_method") != "S256" or not _S256.fullmatch(challenge):
             raise InvalidRequestError("PKCE with code_challenge_method=S256 is required.")
         super().validate_code_challenge(grant, redirect_uri)
 

@@ -18,6 +18,7 @@ from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import SignedIn
 
 _MAX_QUERY_CHARACTERS = 8_000
+_MAX_NONCE_CHARACTERS = 512
 _MAX_TOKEN_REQUEST_OCTETS = 16_384
 _PUBLIC_FOR = timedelta(minutes=5)
 
@@ -169,6 +170,9 @@ def _unsupported(asked: MultiDict[str, str]) -> tuple[str, str] | None:
         return "invalid_request", "Only prompt=none and prompt=login are supported."
     if not asked.get("max_age", "0").isdecimal() or len(asked.get("max_age", "")) > 9:
         return "invalid_request", "max_age is a number of seconds."
+    nonce = asked.get("nonce", "")
+    if len(nonce) > _MAX_NONCE_CHARACTERS or not nonce.isprintable():
+        return "invalid_request", "The nonce is too long, or not printable."
     if ASKED in asked and len(asked[ASKED]) > 300:
         return "invalid_request", "The request is malformed."
     return None

@@ -122,6 +122,8 @@ class Platforms:
 
     def find(self, client_id: str) -> Platform | None:
         """The platform of that name, unless it was disabled."""
+        if not _CLIENT_ID.fullmatch(client_id):
+            return None
         wanted = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
         with self._database.reading() as connection:
             row = connection.execute(select(platforms).where(wanted)).one_or_none()

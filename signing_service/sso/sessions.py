@@ -140,6 +140,20 @@ class Sessions:
         found = list(connection.execute(live).scalars())
         return sum(self._end(connection, sid, reason, actor) for sid in found)
 
+    def end_expired(self) -> int:
+        """End what timed out without being used again (for the worker); how many there were."""
+        now = self._clock.now()
+        idle_since = now - timedelta(seconds=self._settings.session_idle_seconds)
+        late = (sessions.c.expires_at <= now) | (sessions.c.last_seen <= idle_since)
+        query = select(sessions.c.sid, sessions.c.expires_at).where(
+            sessions.c.ended_at.is_(None), late
+        )
+        with self._database.transaction() as connection:
+            return sum(
+                self._end(connection, row.sid, _timeout(row.expires_at, now), _SYSTEM)
+                for row in connection.execute(query).all()
+            )
+
     def _row(self, condition: object) -> Row[tuple[object, ...]] | None:
         with self._database.reading() as connection:
             query = select(sessions).where(condition, sessions.c.ended_at.is_(None))  # type: ignore[arg-type]
@@ -147,10 +161,8 @@ class Sessions:
 
     def _checked(self, row: Row[tuple[object, ...]]) -> SignedIn | None:
         now, idle = self._clock.now(), timedelta(seconds=self._settings.session_idle_seconds)
-        if now >= row.expires_at:
-            reason = "absolute-timeout"
-        elif now - row.last_seen >= idle:
-            reason = "idle-timeout"
+        if now >= row.expires_at or now - row.last_seen >= idle:
+            reason = _timeout(row.expires_at, now)
         else:
             certificate = Certificate.parse(row.certificate)
             try:
@@ -198,3 +210,7 @@ class Sessions:
     ) -> SignedIn:
         by_hardware = not self._settings.hardware_policies.isdisjoint(certificate.policies)
         return SignedIn(holder, sid, auth_time, certificate, by_hardware)
+
+
+def _timeout(expires_at: datetime, now: datetime) -> str:
+    return "absolute-timeout" if now >= expires_at else "idle-timeout"

@@ -76,7 +76,7 @@ def sso_blueprint(services: SsoServices) -> Blueprint:
         state.app.extensions[EXTENSION] = (services, cookies)
 
     blueprint.record_once(install)
-    blueprint.after_request(_never_stored)
+    blueprint.after_request(_guarded)
     return blueprint
 
 
@@ -102,9 +102,10 @@ class SignInRoutes:
                 raise
             return self._page(next_path, refusal)
         if next_path.partition("?")[0] == AUTHORIZE_PATH:
-            # A page, not a redirect: `form-action` would follow the form to the platform.
-            page = render_template("sso/continue.html", target=next_path)
-            response = make_response(page)
+            # A page, not a redirect: a policy of `form-action 'self'` would forbid the form to
+            # lead on to the platform.
+            response = make_response(render_template("sso/continue.html", target=next_path))
+            response.headers["Refresh"] = f"0; url={next_path}"
         else:
             response = _redirect(next_path)
         self._cookies.remember_session(response, secret)
@@ -140,7 +141,7 @@ class SignInRoutes:
         require_own_origin(self._services)
         body = json_object(_MAX_JSON_OCTETS)
         token, nonce = body.get("token"), body.get("nonce")
-        if not isinstance(token, dict) or not isinstance(nonce, str | None):
+        if not _is_flat(token) or not isinstance(nonce, str | None):
             raise Malformed("signin.json", "send {token: {...}} and perhaps {nonce}")
         secret = self._open(json.dumps(token), nonce)
         signed_in = self._services.sessions.use(secret)
@@ -188,6 +189,11 @@ class SignInRoutes:
         return response
 
 
+def _is_flat(token: object) -> bool:
+    """Whether a token is an object of texts, so that writing it out again cannot fail."""
+    return isinstance(token, dict) and all(isinstance(value, str) for value in token.values())
+
+
 def _command(origin: str, nonce: str) -> str:
     return shlex.join(["portseal", "card", "login", "--origin", origin, "--nonce", nonce])
 
@@ -213,6 +219,9 @@ def _redirect(path: str) -> Response:
     return make_response(redirect(path, 303))
 
 
-def _never_stored(response: Response) -> Response:
+def _guarded(response: Response) -> Response:
+    """Not stored, not framed (a click would sign out), no address with a code handed on."""
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     return response

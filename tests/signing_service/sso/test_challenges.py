@@ -63,6 +63,13 @@ def test_another_browser_cannot_take_a_challenge(challenges: Challenges, thief: 
     assert challenges.take(BROWSER, nonce).nonce == nonce
 
 
+@pytest.mark.parametrize("nonce", ["", "\0", "\ud800", "n" * 44, "n" * 10_000])
+def test_what_is_no_nonce_is_no_challenge(challenges: Challenges, nonce: str) -> None:
+    challenges.issue(BROWSER)
+    with pytest.raises(Unauthenticated, match=r"signin\.challenge-missing"):
+        challenges.take(BROWSER, nonce)
+
+
 def test_a_challenge_expires_after_five_minutes(challenges: Challenges, clock: FixedClock) -> None:
     nonce = challenges.issue(BROWSER).nonce
     clock.advance(timedelta(minutes=5))

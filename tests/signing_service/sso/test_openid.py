@@ -1,5 +1,7 @@
 """OpenID Connect: what a platform gets, and every way in which it gets nothing."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,8 +11,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from kernel.clock import FixedClock
+from records.database import Database
 from records.events import Event
 from records.journal import records
+from signing_service.sso.card_login import ProvenCard
 from signing_service.sso.claims import ACR_CARD, ACR_CERTIFICATE, PREFIX
 from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import FILE_POLICY, ORIGIN, Card, CardAuthority, Registry
@@ -179,6 +183,7 @@ def test_another_sites_form_may_ask_too(signed_in: FlaskClient, platform: Platfo
     [
         ({"client_id": "unknown"}, "oidc.client-unknown"),
         ({"client_id": None}, "oidc.client-unknown"),
+        ({"client_id": "\0"}, "oidc.client-unknown"),
         ({"redirect_uri": None}, "oidc.redirect-uri"),
         ({"redirect_uri": "https://evil.example/"}, "oidc.redirect-uri"),
         ({"redirect_uri": CALLBACK + "/"}, "oidc.redirect-uri"),
@@ -228,6 +233,10 @@ def test_a_disabled_platform_gets_nothing(
         ({"code_challenge_method": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge": "c" * 43 + "\n"}, "invalid_request"),
+        ({"code_challenge": "c" * 128}, "invalid_request"),
+        ({"nonce": "\0"}, "invalid_request"),
+        ({"nonce": "n" * 513}, "invalid_request"),
         ({"code_challenge": "é" * 43}, "invalid_request"),
         ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
         ({"response_mode": "fragment"}, "invalid_request"),
@@ -370,6 +379,30 @@ def test_a_code_that_comes_twice_revokes_what_it_gave(
     assert signed_in.get("/oidc/userinfo", headers=bearer(other)).status_code == 200
     with services.database.reading() as connection:
         assert Event.PLATFORM_CODE_REUSED in {r.event for r in records(connection)}
+
+
+def test_of_many_that_redeem_a_code_at_once_one_gets_it(
+    any_database: Database, make_services: Callable[..., SsoServices], card: Card
+) -> None:
+    services = make_services(any_database)
+    platform = Platform(registered(services))
+    opened = services.sessions.open(ProvenCard(card.certificate, card.holder))
+    code = "c" * 43 if any_database.is_sqlite else "d" * 43
+    services.grants.save_code(
+        code,
+        client_id=platform.client_id,
+        sid=opened.signed_in.session,
+        redirect_uri=CALLBACK,
+        scope="openid",
+        nonce=None,
+        code_challenge="x" * 43,
+    )
+    with ThreadPoolExecutor(8) as pool:
+        tries = [
+            pool.submit(services.grants.redeem_code, code, platform.client_id) for _ in range(8)
+        ]
+        grants = [attempt.result() for attempt in tries]
+    assert sum(grant is not None for grant in grants) == 1
 
 
 def test_a_code_reused_before_its_token_is_stored_gives_none(

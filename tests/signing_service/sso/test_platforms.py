@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -72,6 +73,12 @@ def test_a_safe_redirect_uri_is_accepted(platforms: Platforms, uri: str) -> None
     assert made.platform.redirect_uris == (uri,)
 
 
+@pytest.fixture
+def unreached(tmp_path: Path, make_services: Callable[..., SsoServices]) -> Platforms:
+    """Platforms whose database cannot be reached: a refusal comes before anything is written."""
+    return make_services(Database(f"sqlite:///{tmp_path}/no-such/file.db")).platforms
+
+
 @pytest.mark.parametrize(
     "uri",
     [
@@ -94,18 +101,18 @@ def test_a_safe_redirect_uri_is_accepted(platforms: Platforms, uri: str) -> None
         "",
     ],
 )
-def test_an_unsafe_redirect_uri_is_refused(platforms: Platforms, uri: str) -> None:
+def test_an_unsafe_redirect_uri_is_refused(unreached: Platforms, uri: str) -> None:
     with pytest.raises(Unprocessable, match=r"platform\.redirect-uri"):
-        platforms.register_platform("A", [uri], actor="administrator")
+        unreached.register_platform("A", [uri], actor="administrator")
     with pytest.raises(Unprocessable, match=r"platform\.redirect-uri"):
-        platforms.register_platform(
+        unreached.register_platform(
             "A", [CALLBACK], actor="administrator", post_logout_redirect_uris=[uri]
         )
 
 
-def test_a_platform_needs_a_redirect_uri(platforms: Platforms) -> None:
+def test_a_platform_needs_a_redirect_uri(unreached: Platforms) -> None:
     with pytest.raises(Unprocessable, match=r"platform\.redirect-uri"):
-        platforms.register_platform("A", [], actor="administrator")
+        unreached.register_platform("A", [], actor="administrator")
 
 
 @pytest.mark.parametrize(
@@ -119,11 +126,11 @@ def test_a_platform_needs_a_redirect_uri(platforms: Platforms) -> None:
     ],
 )
 def test_other_nonsense_is_refused(
-    platforms: Platforms, wrong: dict[str, object], code: str
+    unreached: Platforms, wrong: dict[str, object], code: str
 ) -> None:
     arguments: dict[str, object] = {"name": "A", "redirect_uris": [CALLBACK], **wrong}
     with pytest.raises(Unprocessable, match=code):
-        platforms.register_platform(actor="administrator", **arguments)  # type: ignore[arg-type]
+        unreached.register_platform(actor="administrator", **arguments)  # type: ignore[arg-type]
 
 
 def test_a_client_id_is_given_once(platforms: Platforms) -> None:

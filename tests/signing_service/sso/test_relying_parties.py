@@ -136,9 +136,9 @@ class Person:
         fields = {name: html.unescape(value) for name, value in found}
         fields["token"] = json.dumps(self.card.answer(fields["nonce"], self.origin))
         done = self.browser.post(address.partition("?")[0], data=fields, timeout=10)
-        onward = re.search(r'url=([^"]*)"', done.text)
-        assert onward is not None, done.text
-        return urljoin(address, html.unescape(onward[1]))
+        refresh = done.headers.get("Refresh")
+        assert refresh is not None, done.text
+        return urljoin(address, refresh.removeprefix("0; url="))
 
 
 @pytest.fixture

@@ -181,6 +181,18 @@ def test_all_sessions_of_a_card_end_at_once_and_no_other(
     assert sessions.end_sessions_of_card(card.holder.card) == 0
 
 
+def test_what_timed_out_unused_is_swept_up(
+    sessions: Sessions, services: SsoServices, card: Card, clock: FixedClock
+) -> None:
+    idle = opened(sessions, card)
+    clock.advance(timedelta(minutes=29))
+    awake = opened(sessions, card)
+    clock.advance(timedelta(minutes=1))
+    assert sessions.end_expired() >= 1
+    assert end_reasons(services, idle.signed_in.session) == ["idle-timeout"]
+    assert sessions.use(awake.secret) is not None
+
+
 def test_ending_twice_is_told_apart_and_journalled_once(
     sessions: Sessions, services: SsoServices, card: Card
 ) -> None:

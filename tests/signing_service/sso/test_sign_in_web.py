@@ -51,6 +51,7 @@ def test_the_page_shows_who_asks_and_the_exact_command(browser: FlaskClient) -> 
     assert "You are signing in to PortSeal." in page.text
     assert "<script" not in page.text
     assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["X-Frame-Options"] == "DENY"
 
 
 def test_a_holder_signs_in_with_the_form_and_out_again(browser: FlaskClient, card: Card) -> None:
@@ -231,7 +232,17 @@ def test_our_own_page_may_call(browser: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ["", "[]", "null", "{", "[" * 30_000, '{"token": 1}', '{"token": {}, "nonce": 1}', "\xff"],
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "[" * 30_000,
+        '{"token": 1}',
+        '{"token": {"a": {}}}',
+        '{"token": {}, "nonce": 1}',
+        "\xff",
+    ],
 )
 def test_nonsense_over_json_is_refused(browser: FlaskClient, body: str) -> None:
     refused = browser.post(API, data=body.encode("latin-1"), content_type="application/json")

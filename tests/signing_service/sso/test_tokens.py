@@ -38,7 +38,7 @@ def test_joserfc_verifies_a_token_with_the_published_keys(keys: IdTokenKeys) -> 
 def test_published_keys_are_public_and_named_by_thumbprint(keys: IdTokenKeys) -> None:
     (only,) = published(keys)
     assert set(only) == {"kty", "crv", "x", "y", "use", "alg", "kid"}
-    bare = {name: only[name] for name in ("kty", "crv", "x", "y")}
+    bare: dict[str, str | list[str]] = {n: only[n] for n in ("kty", "crv", "x", "y")}
     assert only["kid"] == keys.kid == ECKey.import_key(bare).thumbprint()
 
 
