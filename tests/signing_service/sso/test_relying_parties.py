@@ -3,9 +3,7 @@
 import html
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin
 
@@ -15,7 +13,6 @@ from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from werkzeug.serving import make_server
 
 from kernel.keys import KeyHandle
 from records.database import Database
@@ -23,26 +20,7 @@ from signing_service.sso.claims import PREFIX
 from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import Card, Registry
 from tests.signing_service.sso.conftest import application
-
-
-@contextmanager
-def served(make: Callable[[str], Flask]) -> Iterator[str]:
-    """Serve an application that must know its own origin; give that origin."""
-    app: Flask | None = None
-
-    def call(environ: dict[str, object], start: Callable[..., object]) -> object:
-        assert app is not None
-        return app(environ, start)  # type: ignore[arg-type]
-
-    server = make_server("127.0.0.1", 0, call, threaded=True)  # type: ignore[arg-type]
-    origin = f"http://127.0.0.1:{server.server_port}"
-    app = make(origin)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield origin
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
+from tests.signing_service.sso.served import served
 
 
 class CountingKey:
