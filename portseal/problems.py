@@ -8,10 +8,12 @@ import logging
 import re
 import secrets
 
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.sansio.response import Response as BaseResponse
 
 from kernel.refusals import Refusal
+from portseal.web.errors import error_page
 
 _log = logging.getLogger("portseal.web")
 _API_PREFIXES = ("/api/", "/oidc/token", "/oidc/userinfo", "/.well-known/", "/health/")
@@ -36,10 +38,10 @@ def install(app: Flask) -> None:
         return _answer(refusal.status, refusal.code, refusal.detail, dict(refusal.facts))
 
     @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
+    def http(error: HTTPException) -> BaseResponse:
         status = error.code or 500
         if error.response is not None:
-            return Response(error.response.get_data(), status, dict(error.response.headers))
+            return error.response
         name = (error.name or "error").lower().replace(" ", "-")
         return _answer(status, f"http.{name}", error.description or error.name, {})
 
@@ -54,9 +56,7 @@ def _answer(
 ) -> Response:
     identifier = g.get("request_id", "")
     if wants_page():
-        body = render_template(
-            "problem.html", status=status, code=code, detail=detail, request_id=identifier
-        )
+        body, _ = error_page(status, code, detail, identifier)
         return Response(body, status, mimetype="text/html")
     response = jsonify(
         {

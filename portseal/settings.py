@@ -7,7 +7,7 @@ names are refused. No secret has a default.
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from kernel.refusals import Unprocessable
+from policies.oids import PLACEHOLDER_ARC
 
 
 class _Table(BaseModel):
@@ -90,10 +91,14 @@ class DirectorySettings(_Table):
 
 
 class StatusSettings(_Table):
+    base_url: str | None = None
+    """Where certificates say that OCSP, CRLs and issuers are found: `http://status.example`,
+    plain http. Default: the web origin, where that is http."""
     crl_lifetime_hours: Annotated[int, Field(ge=1, le=240)] = 168
-    crl_refresh_hours: Annotated[int, Field(ge=1, le=168)] = 24
-    """A new CRL is made at least this often, and at once after a revocation when asked."""
-    ocsp_lifetime_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    """From thisUpdate to nextUpdate; when half of it is over a new CRL is made in any case."""
+    crl_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
+    """After a revocation the worker makes a new CRL, but not more often than this."""
+    ocsp_lifetime_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
 
 
 class SessionSettings(_Table):
@@ -101,14 +106,14 @@ class SessionSettings(_Table):
     absolute_hours: Annotated[int, Field(ge=1, le=24)] = 8
 
 
-class CeremonySettings(_Table):
-    """Names in the authority's own certificates."""
+class PolicySettings(_Table):
+    """What may be issued and accepted."""
 
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "CN"
-    organization: str = "PortSeal"
-    suite: Literal["ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-pkcs1-sha256"] = (
-        "ecdsa-p256-sha256"
-    )
+    arc: Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9]\d*))+$")] = PLACEHOLDER_ARC
+    """The operator's own object identifier, below which the certificate policies stand. The
+    default is the number for documentation (RFC 5612) and must be replaced in earnest."""
+    signature_policy: str = "declaration"
+    """A file of `policies/signature_policies/`."""
 
 
 class Settings(BaseSettings):
@@ -125,7 +130,15 @@ class Settings(BaseSettings):
     directory: DirectorySettings | None = None
     status: StatusSettings = StatusSettings()
     session: SessionSettings = SessionSettings()
-    ceremony: CeremonySettings = CeremonySettings()
+    policy: PolicySettings = PolicySettings()
+
+    @property
+    def status_base_url(self) -> str:
+        """Raises Unprocessable `settings.invalid` when it must be set and is not."""
+        base = self.status.base_url or self.web.origin
+        if not base.startswith("http://"):
+            raise Unprocessable("settings.invalid", "status.base_url: set it to an http:// address")
+        return base.rstrip("/")
 
     @classmethod
     def settings_customise_sources(

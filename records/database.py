@@ -110,6 +110,7 @@ class Database:
         with _refusing(), self.engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            connection.commit()
 
     def dispose(self) -> None:
         with self._lock:

@@ -39,9 +39,7 @@ class AcceptedSignature:
 
 def keep(connection: Connection, accepted: AcceptedSignature) -> None:
     """Store it in the caller's transaction."""
-    values = {
-        column.name: getattr(accepted, column.name) for column in accepted_signatures.c
-    }
+    values = {column.name: getattr(accepted, column.name) for column in accepted_signatures.c}
     values["rights"] = json.dumps(accepted.rights)
     connection.execute(insert(accepted_signatures), values)
 

@@ -6,6 +6,7 @@ service never sees a private key, and nothing that the caller says about digests
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -186,7 +187,7 @@ class Signing:
             certificate_fingerprint=prepared.certificate.fingerprint,
             document=document,
             signature=signed,
-            report=report.to_json(),
+            report=json.dumps(report.to_json(), ensure_ascii=False),
         )
         self._keep(accepted)
         return Receipt(identifier, prepared.format, signed, report)
@@ -278,7 +279,7 @@ class Signing:
 
 
 def _require_passed(report: ValidationReport) -> None:
-    if report.indication != "TOTAL-PASSED":
+    if not report.passed:
         raise Unprocessable(
             "signature.not-passed",
             "the finished signature does not validate",

@@ -1,1 +1,1 @@
-"""What every page shares: layout, language, security headers and the pages of refusals."""
+"""What all pages share: layout, language, errors; and the application that mounts every room."""

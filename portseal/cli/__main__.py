@@ -1,0 +1,5 @@
+"""`python -m portseal.cli` is `portseal`."""
+
+from portseal.cli.main import main
+
+main()

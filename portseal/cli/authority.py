@@ -1,0 +1,117 @@
+"""`portseal init`, `status`, `officer`, `platform`: what is done at the authority's console."""
+
+import getpass
+from pathlib import Path
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ca.ceremony import CERTIFIED, CeremonyPlan
+from kernel.asn1.certificate import Certificate
+from portseal.cli.output import json_option, show
+from portseal.settings import read_settings
+from portseal.status import status_of
+from portseal.wiring import House, conduct_ceremony
+from ra_portal.identity import Identity, Role, console
+
+
+def _operator() -> Identity:
+    return console(getpass.getuser())
+
+
+@click.command("init")
+@click.option("--organization", default="PortSeal", show_default=True, help="O of every CA name.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("."),
+    help="Directory for root.pem, issuing.pem and transcript.txt.",
+)
+@json_option
+def init(organization: str, output: Path, as_json: bool) -> None:
+    """Hold the key ceremony: make every key in the token and issue its certificate.
+
+    The token must exist and be empty. Nothing is overwritten: a second ceremony is refused.
+    """
+    settings = read_settings()
+    plan = CeremonyPlan(organization=organization, conducted_by=f"console:{getpass.getuser()}")
+
+    def progress(step: str) -> None:
+        if not as_json:
+            click.echo(f"  {step}")
+
+    outcome = conduct_ceremony(settings, plan, progress)
+    output.mkdir(parents=True, exist_ok=True)
+    certificates = {name: getattr(outcome, name) for name in CERTIFIED}
+    for name in ("root", "issuing"):
+        (output / f"{name}.pem").write_bytes(_pem(certificates[name]))
+    (output / "transcript.txt").write_text(outcome.transcript, encoding="utf-8")
+    show({name: each.subject_text() for name, each in certificates.items()}, as_json)
+
+
+@click.command("status")
+@json_option
+def status(as_json: bool) -> None:
+    """Tell whether database, token, keys, journal and publication are in order."""
+    with House.opened() as house:
+        show(status_of(house), as_json)
+
+
+@click.group("officer")
+def officer() -> None:
+    """The authority's officers."""
+
+
+@officer.command("add")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice([str(role) for role in Role]),
+)
+@json_option
+def add_officer(name: str, roles: tuple[str, ...], as_json: bool) -> None:
+    """Add an officer; prints the activation code for the officer's own USB key, once."""
+    with House.opened() as house:
+        added = house.portal.officers.add(_operator(), name, roles)
+        show(
+            {
+                "officer": added.officer.id,
+                "card": added.card.number,
+                "activation_code": added.activation_code,
+            },
+            as_json,
+        )
+
+
+@click.group("platform")
+def platform() -> None:
+    """Platforms that sign people in here (relying parties)."""
+
+
+@platform.command("add")
+@click.argument("name")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
+@click.option("--client-id", help="Default: random.")
+@click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
+@json_option
+def add_platform(
+    name: str, redirect_uris: tuple[str, ...], client_id: str | None, public: bool, as_json: bool
+) -> None:
+    """Register a platform; prints its client secret, once."""
+    with House.opened() as house:
+        made = house.sso.platforms.register_platform(
+            name,
+            redirect_uris,
+            actor=_operator().actor,
+            confidential=not public,
+            client_id=client_id,
+        )
+        show({"client_id": made.platform.client_id, "client_secret": made.secret}, as_json)
+
+
+def _pem(certificate: Certificate) -> bytes:
+    return x509.load_der_x509_certificate(certificate.der).public_bytes(Encoding.PEM)

@@ -1,0 +1,146 @@
+"""`portseal card`: what a holder does with a USB key."""
+
+import json
+import secrets
+from pathlib import Path
+
+import click
+
+from hsm.admin import initialise_token
+from kernel.refusals import Unprocessable
+from portseal.cli.options import card_options, pin_source, url_option
+from portseal.cli.output import json_option, show
+from portseal.holder.card import Card
+from portseal.holder.service import Service
+from signing_service.validation.evidence import SignatureFormat
+
+_FORMATS = {"cades": SignatureFormat.CADES, "xades": SignatureFormat.XADES}
+
+
+@click.group()
+def card() -> None:
+    """What a holder does with a USB key."""
+
+
+@card.command("init")
+@card_options
+@click.option("--so-pin-env", metavar="NAME", help="Security officer's PIN; default: random.")
+def init(
+    module: str, label: str, pin_env: str | None, pin_fd: int | None, so_pin_env: str | None
+) -> None:
+    """Initialise a blank USB key and set its PIN.
+
+    There is no default PIN. Without --so-pin-env the security officer's PIN is random and
+    forgotten: a lost PIN then means a new card.
+    """
+    pin = pin_source(pin_env, pin_fd, "New PIN for {token}: ").pin(label)
+    if pin_env is None and pin_fd is None:
+        again = pin_source(None, None, "The same PIN again: ").pin(label)
+        if not secrets.compare_digest(pin.encode(), again.encode()):
+            raise Unprocessable("pin.differs", "the two PINs differ")
+    officer = secrets.token_hex(16)
+    if so_pin_env is not None:
+        officer = pin_source(so_pin_env, None).pin(label)
+    initialise_token(module, label, officer, pin)
+    click.echo(f"USB key {label} is ready; enrol it with: portseal card enrol --token {label}")
+
+
+@card.command("enrol")
+@card_options
+@url_option
+@click.option("--code-env", metavar="NAME", help="Variable that holds the activation code.")
+@json_option
+def enrol(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    code_env: str | None,
+    as_json: bool,
+) -> None:
+    """Make the signing key on the USB key and fetch its certificate.
+
+    Asks for the activation code that the portal showed.
+    """
+    code = pin_source(code_env, None, "Activation code for {token}: ").pin(label)
+    answer = Service(url).enrol(Card(module, label, pin_source(pin_env, pin_fd)), code)
+    show(answer["card"], as_json)
+
+
+@card.command("show")
+@card_options
+@json_option
+def show_card(
+    module: str, label: str, pin_env: str | None, pin_fd: int | None, as_json: bool
+) -> None:
+    """Show the certificate on a USB key."""
+    certificate = Card(module, label, pin_source(pin_env, pin_fd)).certificate
+    show(
+        {
+            "token": label,
+            "subject": certificate.subject_text(),
+            "serial": f"{certificate.serial:X}",
+            "valid_from": certificate.not_before.isoformat(),
+            "valid_until": certificate.not_after.isoformat(),
+            "fingerprint": certificate.fingerprint,
+        },
+        as_json,
+    )
+
+
+@card.command("login")
+@card_options
+@url_option
+@click.option("--nonce", help="Challenge shown by the sign-in page: print the answer to paste.")
+@json_option
+def login(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    nonce: str | None,
+    as_json: bool,
+) -> None:
+    """Sign in, or answer the challenge of a sign-in page.
+
+    With --nonce the answer is printed for pasting into the page. It holds for --url alone:
+    make sure that the browser's address bar shows the same origin.
+    """
+    holder = Card(module, label, pin_source(pin_env, pin_fd))
+    service = Service(url)
+    if nonce is not None:
+        click.echo(json.dumps(holder.answer(service.origin, nonce)))
+        return
+    show(service.sign_in(holder), as_json)
+
+
+@card.command("sign")
+@card_options
+@url_option
+@click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "format_", type=click.Choice(sorted(_FORMATS)), default="cades")
+@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def sign(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    declaration: Path,
+    format_: str,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Sign a declaration: detached CAdES or enveloped XAdES, with a timestamp (B-T).
+
+    The right to file it is checked by the service, the document's digest by this program.
+    """
+    holder = Card(module, label, pin_source(pin_env, pin_fd))
+    service = Service(url)
+    service.sign_in(holder)
+    signed = service.sign(holder, declaration.read_bytes(), _FORMATS[format_])
+    output.write_bytes(signed.signature)
+    show({"id": signed.id, "indication": signed.indication, "written": str(output)}, as_json)

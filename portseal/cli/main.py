@@ -1,0 +1,66 @@
+"""`portseal`: the command line. Exit codes are listed in `portseal.cli.exit_codes`."""
+
+import importlib
+import logging
+import sys
+
+import click
+
+from kernel.refusals import Refusal
+from portseal.cli.exit_codes import ExitCode
+from portseal.cli.output import fail
+
+# Name of a command -> the module and attribute that hold it. A command's module is imported
+# only when it is called, so that `portseal card show` does not load the web server.
+_COMMANDS = {
+    "init": "portseal.cli.authority:init",
+    "serve": "portseal.cli.running:serve",
+    "worker": "portseal.cli.running:worker",
+    "status": "portseal.cli.authority:status",
+    "officer": "portseal.cli.authority:officer",
+    "platform": "portseal.cli.authority:platform",
+    "card": "portseal.cli.card:card",
+    "verify": "portseal.cli.verification:verify",
+    "revoke": "portseal.cli.verification:revoke",
+    "journal": "portseal.cli.records:journal",
+    "db": "portseal.cli.records:database",
+    "demo": "portseal.cli.running:demo",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = _COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, attribute = target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="portseal")
+def portseal() -> None:
+    """PortSeal: certificates from tokens, registration, signing, verification, sign-in.
+
+    \b
+    Exit codes: 0 done; 1 refused; 2 wrong command line; 3 token, database or service
+    unavailable; 4 PIN missing or wrong, or token locked; 5 verification not passed or
+    journal not intact; 70 unforeseen error.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        portseal()
+    except Refusal as refusal:
+        fail(refusal)
+    except Exception:
+        logging.getLogger("portseal").exception("unforeseen error")
+        sys.exit(ExitCode.FAILED)

@@ -1,0 +1,76 @@
+"""`portseal serve`, `worker` and `demo`: processes that run."""
+
+import logging
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from portseal.settings import read_settings
+
+
+@click.command("serve")
+@click.option("--demo", is_flag=True, help="With demonstration data under var/serve/.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Only with --demo; default 8080.")
+def serve(demo: bool, port: int | None) -> None:
+    """Serve portal, signing, sign-in, status and timestamps over HTTP."""
+    if demo:
+        from portseal.demo.serving import serve_demo
+
+        serve_demo(Path("var/serve"), port or 8080)
+        return
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    settings = read_settings().web
+    Granian(
+        "portseal.factory:create",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    ).serve()
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="One round, publishing at once what waits.")
+def worker(once: bool) -> None:
+    """Publish to the directory, renew CRLs, account for interrupted work."""
+    from portseal.wiring import House
+    from portseal.worker import Worker
+
+    logging.getLogger("portseal").setLevel(logging.INFO)
+    with House.opened() as house:
+        runner = Worker(house)
+        if once:
+            done = runner.round(at_once=True)
+            click.echo(
+                f"published {done.published}, waiting {done.waiting}, "
+                f"reconciled {done.reconciled}, expired {done.expired}"
+                + (f"; put off: {', '.join(done.failures)}" if done.failures else "")
+            )
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        runner.run(stop)
+
+
+@click.command("demo")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/demo"),
+    show_default=True,
+)
+def demo(output: Path) -> None:
+    """Run the whole main job, from the key ceremony to a revoked card, and keep the results."""
+    from portseal.demo.journey import run_demo
+
+    run_demo(output)

@@ -1,0 +1,69 @@
+"""The main job from end to end, as a list of steps."""
+
+import shutil
+import time
+from pathlib import Path
+
+import click
+
+from portseal.demo.authority_steps import hold_ceremony
+from portseal.demo.people_steps import (
+    add_operator,
+    appoint_officers,
+    make_legal_person_card,
+    register_enterprise,
+)
+from portseal.demo.revocation_steps import (
+    publish,
+    refuse_revoked_card,
+    revoke_card,
+    show_good_status,
+    verify_afterwards,
+    verify_journal,
+)
+from portseal.demo.signin_steps import sign_in_once
+from portseal.demo.signing_steps import sign_declaration, stamp_file, verify_declaration
+from portseal.demo.site import Site
+from portseal.demo.stage import Stage, Step, perform
+from portseal.demo.usb_keys import UsbKeys
+
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("Key ceremony", hold_ceremony),
+    ("Officers get their cards", appoint_officers),
+    ("Enterprise registered under four eyes", register_enterprise),
+    ("Legal-person card made", make_legal_person_card),
+    ("Operator added, card made", add_operator),
+    ("Certificate status before", show_good_status),
+    ("Declaration signed", sign_declaration),
+    ("Signature verified", verify_declaration),
+    ("Timestamp for anybody", stamp_file),
+    ("Signed in once, two platforms", sign_in_once),
+    ("Operator's card revoked", revoke_card),
+    ("Signatures after the revocation", verify_afterwards),
+    ("Revoked card shut out", refuse_revoked_card),
+    ("Certificates and CRLs in the directory", publish),
+    ("Journal verified", verify_journal),
+)
+
+
+def run_demo(output: Path) -> None:
+    """Run every step on a fresh authority beside `output`, and leave the results there.
+
+    Raises what the failing step raises, after the services were stopped.
+    """
+    started = time.monotonic()
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    site = Site(output.with_name(f"{output.name}-authority"))
+    site.erase()
+    site.directory.mkdir(parents=True)
+    click.echo("PortSeal: the main job on real tokens and servers; everybody in it is invented.")
+    try:
+        stage = Stage(site, output, UsbKeys(site.use_usb_keys(), site.directory / "usb-pins.json"))
+        for number, (title, step) in enumerate(STEPS, 1):
+            perform(number, title, step, stage)
+    finally:
+        site.stop()
+    took = time.monotonic() - started
+    click.echo(f"All {len(STEPS)} steps passed in {took:.0f} s. Results: {output}/")
+    click.echo(f"Read {output}/report.html in a browser, and {output}/transcript.txt.")

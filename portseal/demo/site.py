@@ -1,0 +1,204 @@
+"""One demonstration authority in a directory: settings, tokens, directory server, processes."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from kernel.refusals import Unavailable
+from portseal.cli.options import default_module
+from portseal.sandbox.processes import ServerUnavailableError
+from portseal.sandbox.slapd import Slapd
+
+_START_SECONDS = 60
+_STOP_SECONDS = 15
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Site:
+    """Directories, settings and processes. All secrets are random and stay below `directory`."""
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        self.directory = directory.absolute()
+        self.port = port or free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.settings_file = self.directory / "portseal.toml"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.slapd: Slapd | None = None
+
+    # -- once ----------------------------------------------------------------------------------
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether an earlier run made everything that `serve --demo` needs."""
+        return self._mark.exists()
+
+    def mark_prepared(self) -> None:
+        self._mark.touch()
+
+    @property
+    def _mark(self) -> Path:
+        return self.directory / "prepared"
+
+    def erase(self) -> None:
+        """Remove everything that an earlier demonstration left here."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def prepare(self) -> None:
+        """Make the directories, the two SoftHSM2 configurations and the settings file."""
+        for name in ("authority-token", "usb-keys", "data"):
+            (self.directory / name / "tokens").mkdir(parents=True)
+            (self.directory / name).chmod(0o700)
+            _write_softhsm_configuration(self.directory / name)
+        _write_secret(self.directory / "authority-token" / "pin", secrets.token_hex(16))
+        _write_secret(self.directory / "authority-token" / "so-pin", secrets.token_hex(16))
+
+    def start_directory(self) -> None:
+        """Start slapd, and write the settings, which name its address and password."""
+        try:
+            self.slapd = Slapd(directory=self.directory / "directory")
+            self.slapd.start()
+        except ServerUnavailableError:
+            # slapd's own account cannot reach a directory below a closed home.
+            self.slapd = Slapd()
+            self.slapd.start()
+        _write_secret(self.settings_file, self._settings(self.slapd))
+
+    def _settings(self, slapd: Slapd) -> str:
+        keep = {"secret_key": secrets.token_hex(32)}
+        if self.settings_file.exists():
+            for line in self.settings_file.read_text().splitlines():
+                name, _, value = line.partition(" = ")
+                if name in keep:
+                    keep[name] = json.loads(value)
+        return "\n".join(
+            (
+                f"data_directory = {json.dumps(str(self.directory / 'data'))}",
+                "[web]",
+                f'origin = "{self.origin}"',
+                f"port = {self.port}",
+                f"secret_key = {json.dumps(keep['secret_key'])}",
+                "[database]",
+                f"url = {json.dumps('sqlite:///' + str(self.database_file))}",
+                "[token]",
+                f"module = {json.dumps(default_module())}",
+                f"pin_file = {json.dumps(str(self.directory / 'authority-token' / 'pin'))}",
+                "[directory]",
+                f"url = {json.dumps(slapd.uri)}",
+                f"bind_dn = {json.dumps(slapd.root_dn)}",
+                f"password = {json.dumps(slapd.password)}",
+                f"base = {json.dumps(slapd.suffix)}",
+                "",
+            )
+        )
+
+    @property
+    def database_file(self) -> Path:
+        return self.directory / "data" / "portseal.db"
+
+    # -- processes -----------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the authority's own processes."""
+        configuration = self.directory / "authority-token" / "softhsm2.conf"
+        return {
+            **os.environ,
+            "PORTSEAL_CONFIG": str(self.settings_file),
+            "SOFTHSM2_CONF": str(configuration),
+        }
+
+    def use_usb_keys(self) -> str:
+        """Make this process the holders' machine: its tokens are USB keys. The module's path."""
+        os.environ["SOFTHSM2_CONF"] = str(self.directory / "usb-keys" / "softhsm2.conf")
+        return default_module()
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """One `portseal` command of the authority's, to its end. Raises Unavailable."""
+        command = [sys.executable, "-m", "portseal.cli", *arguments]
+        surroundings = {**self.environment, **environment}
+        done = subprocess.run(command, env=surroundings, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable("demo.command", f"portseal {arguments[0]}: {done.stderr.strip()}")
+        return done.stdout
+
+    def run_json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a `portseal` command in the background, its output in a file."""
+        return self.start_program(
+            [sys.executable, "-m", "portseal.cli", *arguments], arguments[0], **environment
+        )
+
+    def start_program(
+        self, command: list[str], name: str, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        with (self.directory / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env={**self.environment, **environment}, stdout=log, stderr=log
+            )
+        self._processes.append(process)
+        return process
+
+    def start_services(self) -> None:
+        """Start web server and worker, and wait until the service is ready."""
+        server = self.start("serve")
+        self.start("worker")
+        self.wait_for(f"{self.origin}/health/ready", server)
+
+    def wait_for(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        """Until `url` answers 200. Raises Unavailable when the process ends or time is up."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            try:
+                if requests.get(url, timeout=2).status_code == 200:
+                    return
+            except requests.RequestException:
+                time.sleep(0.05)
+        raise Unavailable("demo.start", f"nothing answers at {url}; see {self.directory}/*.log")
+
+    def stop(self) -> None:
+        """End every process that was started here."""
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+        if self.slapd is not None:
+            self.slapd.stop()
+
+
+def _write_softhsm_configuration(directory: Path) -> None:
+    tokens = directory / "tokens"
+    (directory / "softhsm2.conf").write_text(
+        f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, encoding="utf-8")

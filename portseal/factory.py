@@ -1,0 +1,41 @@
+"""The web application: bare WSGI for status and timestamps, Flask for the rest."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from portseal.settings import read_settings
+from portseal.web.app import create_flask
+from portseal.wiring import House
+from signing_service.timestamping.web import TimestampApplication
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Front:
+    """Chooses by the first segment of the path; OCSP answers never pass through Flask."""
+
+    def __init__(self, rooms: dict[str, "WSGIApplication"], rest: "WSGIApplication") -> None:
+        self._rooms = rooms
+        self._rest = rest
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        path: str = environ["PATH_INFO"]
+        room = self._rooms.get(path.split("/", 2)[1] if path.startswith("/") else "")
+        return (room or self._rest)(environ, start_response)
+
+
+def create() -> Callable[..., Iterable[bytes]]:
+    """What granian loads in each worker process, after the fork."""
+    house = House(read_settings())
+    house.self_test()
+    flask = create_flask(house)
+    rooms: dict[str, WSGIApplication] = {
+        "ocsp": house.status_application,
+        "crl": house.status_application,
+        "certs": house.status_application,
+        "tsa": TimestampApplication(house.timestamp_authority),
+    }
+    return Front(rooms, flask)

@@ -1,0 +1,73 @@
+"""The Flask application: every room's routes under one layout, one sign-in, one set of errors."""
+
+from pathlib import Path
+
+from flask import Flask, Response, send_file
+from flask_wtf import CSRFProtect
+
+from portseal import problems
+from portseal.adapters import portal_identity
+from portseal.web.health import health_blueprint
+from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
+from portseal.wiring import House
+from ra_portal.identity import Identity
+from ra_portal.web.portal import portal_blueprint
+from signing_service.sso.web import current_session, sso_blueprint
+from signing_service.web.signing import signing_blueprint
+from signing_service.web.verification import verification_blueprint
+
+_FORM_SECONDS = 8 * 3600
+
+
+def create_flask(house: House) -> Flask:
+    """One application per process; `house` is that process's."""
+    web = house.settings.web
+    app = Flask("portseal", template_folder=TEMPLATES, static_folder=STATIC)
+    app.config.update(
+        SECRET_KEY=web.secret_key.get_secret_value(),
+        MAX_CONTENT_LENGTH=web.max_upload_bytes,
+        MAX_FORM_MEMORY_SIZE=1 << 20,
+        MAX_FORM_PARTS=100,
+        SESSION_COOKIE_NAME="portseal-form",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=web.origin.startswith("https:"),
+        WTF_CSRF_TIME_LIMIT=_FORM_SECONDS,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    protection = CSRFProtect(app)
+    problems.install(app)
+
+    def identify() -> Identity | None:
+        signed_in = current_session()
+        if signed_in is None:
+            return None
+        return portal_identity(signed_in, house.portal.directory, house.clock.now())
+
+    def visitor() -> Visitor | None:
+        return identify()
+
+    def signed_in_card() -> str | None:
+        signed_in = current_session()
+        return None if signed_in is None else signed_in.holder.card
+
+    install_layout(app, visitor)
+    app.register_blueprint(sso_blueprint(house.sso))
+    app.register_blueprint(portal_blueprint(house.portal, identify))
+    verification = verification_blueprint(house.verification)
+    signing = signing_blueprint(house.signing, signed_in_card)
+    for blueprint in (verification, signing):
+        app.register_blueprint(blueprint)
+    app.register_blueprint(health_blueprint(house))
+    # Programs send JSON or multipart without a cookie-bearing form; their routes check the media
+    # type, the origin and the session themselves. Verification changes nothing and is for anybody.
+    for name, view in app.view_functions.items():
+        if name.startswith(("signing.", "verification.")):
+            protection.exempt(view)
+    app.add_url_rule("/openapi.yaml", "openapi", _openapi)
+    return app
+
+
+def _openapi() -> Response:
+    path = Path(__file__).with_name("openapi.yaml")
+    return send_file(path, mimetype="application/yaml")

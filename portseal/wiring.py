@@ -1,0 +1,351 @@
+"""The house put together: every room gets what it needs, and nothing else.
+
+Parts are made when first asked for, so that `portseal status` opens no session that it does not
+use. A House belongs to one process.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+
+from ca.addresses import StatusAddresses
+from ca.authority import DIRECTORY_CHANNEL
+from ca.ceremony import ISSUING, KEYS, ROOT, SIGN_IN, Ceremony, CeremonyOutcome, CeremonyPlan
+from ca.crl import CrlIssuer
+from ca.crl_archive import CrlArchive
+from ca.inventory import Inventory
+from ca.ocsp import OcspResponder
+from ca.opening import Authorities, open_authorities
+from ca.publishing import Directory, DirectoryPublisher
+from ca.revocation import Revocation
+from ca.status import OwnStatus
+from ca.web import CrlApplication, OcspApplication, StatusApplication
+from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
+from hsm.token import Token
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock, SystemClock
+from kernel.entropy import Entropy, SystemEntropy
+from policies.catalogue import ProfileCatalogue, load_catalogue
+from policies.rights import RightsCatalogue, load_rights
+from policies.validation import load_validation_policy
+from portseal.adapters import AuthorityStatus, PortalHolders
+from portseal.settings import Settings, TokenSettings, read_settings
+from ra_portal.card import Card
+from ra_portal.services import PortalServices, open_portal
+from records.database import Database
+from records.journal import Journal
+from records.outbox import Outbox
+from signing_service.signing import Signing
+from signing_service.sso.services import SsoServices
+from signing_service.sso.settings import SsoSettings
+from signing_service.timestamping.authority import TimestampAuthority
+from signing_service.timestamping.client import LocalTimestamper
+from signing_service.trust import TrustAnchors, TrustedAuthority
+from signing_service.verification import Verification
+
+_CARD_PROFILES = ("legal-person", "operator", "officer")
+_TSA_POLICY = "2.1"
+"""Arc of the timestamp policy below the operator's own identifier."""
+
+
+class House:
+    """Every part, wired from the settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.entropy = entropy or SystemEntropy()
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator["House"]:
+        """From the settings of this process; closed again at the end."""
+        house = cls(read_settings())
+        try:
+            yield house
+        finally:
+            house.close()
+
+    def close(self) -> None:
+        if "token" in self.__dict__:
+            self.token.close()
+        if "database" in self.__dict__:
+            self.database.dispose()
+
+    # -- records and keys ----------------------------------------------------------------------
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database.url.get_secret_value())
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.clock)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.clock)
+
+    @cached_property
+    def token(self) -> Token:
+        return open_token(self.settings.token)
+
+    def check(self) -> None:
+        """Raises Unavailable when the database or the token does not answer."""
+        with self.database.reading() as connection:
+            self.outbox.waiting(connection, DIRECTORY_CHANNEL)
+        self.token.login()
+
+    def self_test(self) -> None:
+        """Sign and verify with every key. Raises Unavailable; serve nothing then."""
+        for name in KEYS:
+            self.token.key(name).self_test()
+        _ = self.authorities
+
+    # -- policies ------------------------------------------------------------------------------
+
+    @cached_property
+    def profiles(self) -> ProfileCatalogue:
+        return load_catalogue(arc=self.settings.policy.arc)
+
+    @cached_property
+    def rights(self) -> RightsCatalogue:
+        return load_rights()
+
+    # -- authority -----------------------------------------------------------------------------
+
+    @cached_property
+    def addresses(self) -> StatusAddresses:
+        return StatusAddresses(self.settings.status_base_url)
+
+    @cached_property
+    def authorities(self) -> Authorities:
+        return open_authorities(
+            self.token,
+            self.profiles,
+            self.database,
+            self.journal,
+            self.outbox,
+            self.clock,
+            self.entropy,
+            self.addresses,
+        )
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        return Inventory(self.database)
+
+    @cached_property
+    def revocation(self) -> Revocation:
+        return Revocation(self.database, self.journal, self.outbox, self.clock)
+
+    @cached_property
+    def _ca_certificates(self) -> dict[str, Certificate]:
+        pair = self.authorities
+        return {ROOT: pair.root_key.certificate, ISSUING: pair.issuing_key.certificate}
+
+    @cached_property
+    def crl_issuers(self) -> tuple[CrlIssuer, ...]:
+        """One for each authority, root first."""
+        pair = self.authorities
+        return tuple(
+            CrlIssuer(
+                name,
+                held.certificate,
+                held.key,
+                self.database,
+                self.journal,
+                self.outbox,
+                self.clock,
+                timedelta(hours=self.settings.status.crl_lifetime_hours),
+            )
+            for name, held in ((ROOT, pair.root_key), (ISSUING, pair.issuing_key))
+        )
+
+    @cached_property
+    def status_application(self) -> StatusApplication:
+        """OCSP, CRLs and CA certificates over HTTP."""
+        pair = self.authorities
+        responder = OcspResponder(
+            ISSUING,
+            pair.issuing_key.certificate,
+            pair.ocsp.key,
+            pair.ocsp.certificate,
+            self.database,
+            self.clock,
+            lifetime=timedelta(minutes=self.settings.status.ocsp_lifetime_minutes),
+        )
+        crls = CrlApplication(CrlArchive(self.database), self._ca_certificates)
+        return StatusApplication(OcspApplication(responder), crls)
+
+    @cached_property
+    def publisher(self) -> DirectoryPublisher | None:
+        """Publishes certificates and CRLs; None: no directory is configured."""
+        configured = self.settings.directory
+        if configured is None:
+            return None
+        directory = Directory(
+            configured.url,
+            configured.bind_dn,
+            configured.password.get_secret_value(),
+            configured.base,
+        )
+        return DirectoryPublisher(directory, self.database, self.journal, self.clock)
+
+    def reconcile(self, older_than: timedelta) -> int:
+        """Account for intents that a dead process left; how many."""
+        authorities = (self.authorities.root, self.authorities.issuing)
+        return sum(len(each.reconcile(older_than)) for each in authorities)
+
+    # -- registration --------------------------------------------------------------------------
+
+    @cached_property
+    def portal(self) -> PortalServices:
+        return open_portal(
+            self.database,
+            self.journal,
+            self.clock,
+            self.entropy,
+            self.authorities.issuing,
+            self.inventory,
+            self.revocation,
+            self.rights,
+            on_card_ended=self._end_sessions,
+        )
+
+    def _end_sessions(self, card: Card) -> None:
+        self.sso.sessions.end_sessions_of_card(
+            card.number, actor="portal", reason=f"card-{card.state}"
+        )
+
+    # -- signing, verification, sign-in --------------------------------------------------------
+
+    @cached_property
+    def own_status(self) -> AuthorityStatus:
+        return AuthorityStatus(OwnStatus(self._ca_certificates, self.database, self.clock))
+
+    @cached_property
+    def holders(self) -> PortalHolders:
+        return PortalHolders(self.portal.directory)
+
+    @cached_property
+    def anchors(self) -> TrustAnchors:
+        root = self.authorities.root_key.certificate
+        own = TrustedAuthority(
+            root.attribute("2.5.4.3") or "PortSeal",
+            (root,),
+            token_policies=self._token_policies,
+        )
+        return TrustAnchors((own,), (self.authorities.issuing_key.certificate,))
+
+    @property
+    def _token_policies(self) -> frozenset[str]:
+        """Certificate policies that promise a key made in the holder's token."""
+        return frozenset(
+            policy
+            for name in _CARD_PROFILES
+            if self.profiles[name].key_location == "pkcs11-token"
+            for policy in self.profiles[name].policy_oids
+        )
+
+    @cached_property
+    def timestamp_authority(self) -> TimestampAuthority:
+        pair = self.authorities.tsa
+        return TimestampAuthority(
+            pair.key,
+            pair.certificate,
+            pair.chain[:1],
+            f"{self.settings.policy.arc}.{_TSA_POLICY}",
+            self.clock,
+            self.entropy,
+        )
+
+    @cached_property
+    def verification(self) -> Verification:
+        return Verification(
+            self.anchors,
+            (self.own_status,),
+            self.holders,
+            load_validation_policy(self.settings.policy.signature_policy),
+            self.clock,
+            self.rights,
+        )
+
+    @cached_property
+    def signing(self) -> Signing:
+        return Signing(
+            holders=self.holders,
+            status=self.own_status,
+            rights=self.rights,
+            anchors=self.anchors,
+            timestamper=LocalTimestamper(self.timestamp_authority, self.entropy),
+            verifier=self.verification,
+            database=self.database,
+            journal=self.journal,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def sso(self) -> SsoServices:
+        session = self.settings.session
+        policies = frozenset(
+            policy for name in _CARD_PROFILES for policy in self.profiles[name].policy_oids
+        )
+        return SsoServices(
+            database=self.database,
+            journal=self.journal,
+            clock=self.clock,
+            entropy=self.entropy,
+            holders=self.holders,
+            status_source=self.own_status,
+            pinned_issuers=(self.authorities.issuing_key.certificate,),
+            signin_key=self.token.key(SIGN_IN),
+            settings=SsoSettings(
+                origin=self.settings.web.origin,
+                accepted_policies=policies,
+                hardware_policies=self._token_policies,
+                session_idle_seconds=session.idle_minutes * 60,
+                session_absolute_seconds=session.absolute_hours * 3600,
+            ),
+        )
+
+
+def open_token(settings: TokenSettings) -> Token:
+    """The authority's token, not yet logged in."""
+    pin: PinSource
+    if settings.pin_file is not None:
+        pin = FilePin(settings.pin_file)
+    elif settings.pin_variable is not None:
+        pin = EnvironmentPin(settings.pin_variable)
+    else:
+        pin = PromptPin("PIN of the authority's token {token}: ")
+    return Token(settings.module, settings.label, pin, settings.sessions)
+
+
+def conduct_ceremony(
+    settings: Settings, plan: CeremonyPlan, progress: Callable[[str], None]
+) -> CeremonyOutcome:
+    """Bring the database up to date and hold the key ceremony on the (empty) token."""
+    house = House(settings)
+    house.database.upgrade()
+    try:
+        return Ceremony(
+            house.token,
+            plan,
+            house.profiles,
+            house.database,
+            house.journal,
+            house.outbox,
+            house.clock,
+            house.entropy,
+            house.addresses,
+            progress,
+        ).run()
+    finally:
+        house.close()

@@ -1,0 +1,100 @@
+"""What happens without a request: publication, fresh CRLs, reconciling, cards that expire.
+
+One round does what is due and returns; every job is safe to run on several nodes at once.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from ca.authority import DIRECTORY_CHANNEL
+from ca.ceremony import ISSUING, ROOT
+from ca.crl_archive import CrlArchive
+from kernel.refusals import Refusal
+from portseal.wiring import House
+from records.outbox import Delivery
+
+_log = logging.getLogger("portseal.worker")
+ResultT = TypeVar("ResultT")
+
+STALE_INTENT = timedelta(minutes=5)
+"""An intent this old has lost its process: issuing takes milliseconds."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round did."""
+
+    published: int
+    waiting: int
+    crls_issued: int
+    reconciled: int
+    expired: int
+    failures: tuple[str, ...] = ()
+
+
+class Worker:
+    """Runs rounds until told to stop."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._failures: list[str] = []
+
+    def round(self, *, at_once: bool = False) -> Round:
+        """Do what is due. A job that fails is logged and does not hold up the others.
+
+        `at_once`: make the CRLs and publish what waits without their pauses.
+        """
+        self._failures = []
+        house = self._house
+        reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
+        expired = self._attempt("expire", house.portal.cards.expire_overdue)
+        crls = self._attempt("crl", lambda: self._renew_crls(at_once))
+        delivery = self._attempt("publish", lambda: self._publish(at_once))
+        if delivery is not None and delivery.failure is not None:
+            self._failures.append(f"publish: {delivery.failure}")
+        return Round(
+            published=0 if delivery is None else delivery.delivered,
+            waiting=0 if delivery is None else delivery.waiting,
+            crls_issued=crls or 0,
+            reconciled=reconciled or 0,
+            expired=expired or 0,
+            failures=tuple(self._failures),
+        )
+
+    def _renew_crls(self, at_once: bool) -> int:
+        """One for each authority whose list is no longer true or half over."""
+        house = self._house
+        pause = timedelta(seconds=0 if at_once else house.settings.status.crl_pause_seconds)
+        archive = CrlArchive(house.database)
+        made = 0
+        for name, issuer in zip((ROOT, ISSUING), house.crl_issuers, strict=True):
+            before = archive.latest(name)
+            if before is not None and house.clock.now() < before.this_update + pause:
+                continue
+            made += issuer.current().number != (before.number if before else 0)
+        return made
+
+    def _publish(self, at_once: bool) -> Delivery | None:
+        house = self._house
+        publisher = house.publisher
+        if publisher is None:
+            return None
+        return house.outbox.deliver(house.database, DIRECTORY_CHANNEL, publisher, at_once=at_once)
+
+    def run(self, stop: threading.Event, pause_seconds: float = 1.0) -> None:
+        """Rounds with pauses, until `stop` is set."""
+        while not stop.is_set():
+            self.round()
+            stop.wait(pause_seconds)
+
+    def _attempt(self, name: str, job: Callable[[], ResultT]) -> ResultT | None:
+        try:
+            return job()
+        except Refusal as refusal:
+            self._failures.append(f"{name}: {refusal.code}")
+            _log.warning("%s is put off: %s", name, refusal)
+            return None
