@@ -54,7 +54,7 @@ class Verification:
         self._clock = clock
         self._rights = rights
 
-    def verify(self, document: bytes | None, signature: bytes | None) -> ValidationReport:
+    def verify(self, document: bytes | None, signature: bytes | None = None) -> ValidationReport:
         """Judge a signed document, or a document with its detached signature.
 
         Whatever cannot be read as a signature is TOTAL-FAILED/FORMAT_FAILURE. Raises Malformed

@@ -190,12 +190,14 @@ class CertificateValidator:
     def _status_doubt(self, finding: RevocationFinding, at: datetime) -> Conclusion | None:
         """The revocation freshness checker and what the status says."""
         policy, answer = self._policy.revocation, finding.answer
-        subject = finding.certificate.subject_text()
         if answer is None:
             if not policy.required:
                 return None
             return _unproven(
-                SubIndication.TRY_LATER, "revocation.unknown", Step.FRESHNESS, subject=subject
+                SubIndication.TRY_LATER,
+                "revocation.unknown",
+                Step.FRESHNESS,
+                subject=finding.certificate.subject_text(),
             )
         if answer.status is CertificateStatus.REVOKED:
             revoked_at = answer.revoked_at or finding.certificate.not_before
@@ -204,7 +206,7 @@ class CertificateValidator:
                 SubIndication.TRY_LATER if on_hold else SubIndication.REVOKED_NO_POE,
                 "revocation.on-hold" if on_hold else "revocation.revoked",
                 healed_before=revoked_at,
-                subject=subject,
+                subject=finding.certificate.subject_text(),
                 revoked_at=_text(revoked_at),
                 revocation_reason=answer.reason or "unspecified",
             )
@@ -215,7 +217,7 @@ class CertificateValidator:
                 "revocation.stale",
                 Step.FRESHNESS,
                 healed_before=answer.this_update + timedelta(seconds=policy.max_age_seconds),
-                subject=subject,
+                subject=finding.certificate.subject_text(),
                 this_update=_text(answer.this_update),
             )
         return None
@@ -284,12 +286,11 @@ def _intermediate_fault(path: CertificatePath, at: datetime) -> Conclusion | Non
 def _constraint_fault(path: CertificatePath, expectations: Expectations) -> Conclusion | None:
     certificate = path.certificates[0]
     sub = SubIndication.CHAIN_CONSTRAINTS_FAILURE
-    subject = certificate.subject_text()
     if not certificate.key_usage & set(expectations.key_usage_any_of):
         return _unproven(
             sub,
             "certificate.wrong-key-usage",
-            subject=subject,
+            subject=certificate.subject_text(),
             wanted=", ".join(expectations.key_usage_any_of),
             found=", ".join(sorted(certificate.key_usage)) or "-",
         )
@@ -302,7 +303,7 @@ def _constraint_fault(path: CertificatePath, expectations: Expectations) -> Conc
         return _unproven(
             sub,
             "certificate.wrong-purpose",
-            subject=subject,
+            subject=certificate.subject_text(),
             wanted=", ".join(sorted(wanted)),
             found=", ".join(sorted(purposes)) or "-",
         )
@@ -312,7 +313,7 @@ def _constraint_fault(path: CertificatePath, expectations: Expectations) -> Conc
             return _unproven(
                 sub,
                 "certificate.wrong-policy",
-                subject=subject,
+                subject=certificate.subject_text(),
                 wanted=", ".join(accepted),
                 found=", ".join(sorted(valid)) or "-",
             )

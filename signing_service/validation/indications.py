@@ -81,15 +81,18 @@ class Conclusion:
 
     def total(self) -> "Conclusion":
         """The same conclusion as a whole signature's (clause 5.1.3)."""
-        totals = {
-            Indication.PASSED: Indication.TOTAL_PASSED,
-            Indication.FAILED: Indication.TOTAL_FAILED,
-        }
-        return replace(self, indication=totals.get(self.indication, self.indication))
+        return replace(self, indication=_TOTALS.get(self.indication, self.indication))
+
+
+_TOTALS = {
+    Indication.PASSED: Indication.TOTAL_PASSED,
+    Indication.FAILED: Indication.TOTAL_FAILED,
+}
+_PASSED = {step: Conclusion(step, Indication.PASSED) for step in Step}
 
 
 def passed(step: Step) -> Conclusion:
-    return Conclusion(step, Indication.PASSED)
+    return _PASSED[step]
 
 
 def failed(step: Step, sub: SubIndication, reason: str, **facts: str) -> Conclusion:

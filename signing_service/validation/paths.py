@@ -1,8 +1,9 @@
 """Certification paths: found and checked as RFC 5280, clause 6, asks, but for time and status.
 
 What is checked here never changes for the same certificates: names, signatures, CA flags, key
-usage, path lengths, unknown critical extensions. So a search is remembered, and a caller asks
-of a found path what does change: validity at a time, revocation, algorithms, policies.
+usage, path lengths, name constraints, unknown critical extensions. So a search is remembered,
+and a caller asks of a found path what does change: validity at a time, revocation, algorithms,
+policies.
 """
 
 from collections import OrderedDict
@@ -12,6 +13,8 @@ from threading import Lock
 
 from kernel.asn1.certificate import Certificate
 from signing_service.trust import TrustAnchors, TrustedAuthority
+from signing_service.validation import name_constraints
+from signing_service.validation.name_constraints import names_are_permitted
 
 MAX_PATH_CERTIFICATES = 8
 MAX_SIGNATURE_CHECKS = 48
@@ -152,10 +155,13 @@ def _structural_fault(path: tuple[Certificate, ...]) -> PathFault | None:
     below = 0  # CA certificates below that are not self-issued, for the path length
     for position, certificate in enumerate(path):
         is_anchor = position == len(path) - 1
-        if certificate.critical_unknown_extensions and not is_anchor:
+        unknown = certificate.critical_unknown_extensions
+        if not is_anchor and unknown - ({name_constraints.OID} if position else frozenset()):
             return PathFault("path.unknown-critical-extension", certificate.subject_text())
         if position == 0:
             continue
+        if not names_are_permitted(certificate, path[:position]):
+            return PathFault("path.name-not-permitted", certificate.subject_text())
         if not certificate.is_ca:
             return PathFault("path.issuer-is-no-ca", certificate.subject_text())
         if certificate.has_key_usage and "keyCertSign" not in certificate.key_usage:

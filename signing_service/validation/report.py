@@ -5,6 +5,7 @@ Frozen values only. `ValidationReport.to_json()` has the stable shape of `report
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -188,6 +189,7 @@ class ValidationReport:
         return plain
 
 
+@lru_cache(maxsize=2048)
 def summarise_certificate(certificate: Certificate) -> CertificateSummary:
     return CertificateSummary(
         certificate.subject_text(),

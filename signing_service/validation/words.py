@@ -95,6 +95,10 @@ WORDS: Mapping[str, Words] = {
     "path.length-exceeded": Words(
         "{subject} may not have so many authorities below it.", "{subject} 下级机构层数超出限制。"
     ),
+    "path.name-not-permitted": Words(
+        "A name in the chain lies outside the names that {subject} may certify.",
+        "证书链中的名称超出 {subject} 获准签发的名称范围。",
+    ),
     "path.unknown-critical-extension": Words(
         "The certificate of {subject} has a critical extension that is not understood here.",
         "{subject} 的证书含有无法识别的关键扩展项。",
@@ -273,4 +277,6 @@ WORDS: Mapping[str, Words] = {
 def words_for(conclusion: Conclusion) -> Words:
     """The words for a conclusion, with its facts filled in."""
     template = WORDS[conclusion.reason]
+    if not conclusion.facts:
+        return template
     return Words(*(text.format_map(conclusion.facts) for text in template))

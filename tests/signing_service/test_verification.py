@@ -14,6 +14,7 @@ from policies.rights import load_rights
 from signing_service import verification as verification_module
 from signing_service.formats import cades, xades
 from signing_service.validation.article13 import Answer
+from signing_service.validation.evidence import Packaging
 from signing_service.validation.report import ValidationReport
 from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, World
 
@@ -130,7 +131,7 @@ def test_an_enveloping_signature_is_enough_alone(signed: Signed) -> None:
     world = signed.world
     p7m = cades.sign(
         DOCUMENT, world.card.key, world.card.certificate, START,
-        packaging=cades.Packaging.ENVELOPING,
+        packaging=Packaging.ENVELOPING,
     )  # fmt: skip
     assert word(signed.verify(p7m)) == "TOTAL-PASSED"
     assert word(signed.verify(None, p7m)) == "TOTAL-PASSED"

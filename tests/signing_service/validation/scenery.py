@@ -6,6 +6,7 @@ Evidence is made directly, without a format: the engine must not care which form
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -84,12 +85,13 @@ class Ca:
         path_length: int | None = None,
         usage: tuple[str, ...] = ("keyCertSign", "cRLSign"),
         is_ca: bool = True,
+        critical: tuple[x509.ExtensionType, ...] = (),
     ) -> "Ca":
         key = SoftwareKey.generate()
         self._serial += 1
         certificate = _certify(
             self.name, self.key, name, key, self._serial, start, start + years * YEAR,
-            ca=is_ca, path_length=path_length, usage=usage,
+            ca=is_ca, path_length=path_length, usage=usage, critical=critical,
         )  # fmt: skip
         return Ca(name, key, certificate)
 
@@ -104,10 +106,13 @@ class Ca:
         purposes: tuple[ObjectIdentifier, ...] = (),
         policies: tuple[str, ...] = (CARD_POLICY,),
         critical: tuple[x509.ExtensionType, ...] = (),
+        alternative_names: tuple[x509.GeneralName, ...] = (),
         key: SoftwareKey | None = None,
     ) -> Card:
         key = key or SoftwareKey.generate(suite)
         self._serial += 1
+        if alternative_names:
+            critical = (*critical, x509.SubjectAlternativeName(alternative_names))
         certificate = _certify(
             self.name, self.key, name, key, self._serial, start, end,
             usage=usage, purposes=purposes, policies=policies, critical=critical,
@@ -147,12 +152,12 @@ class Registry:
     def by_certificate(self, certificate: Certificate, at: datetime) -> Holder | None:
         return self.holders.get(certificate.fingerprint)
 
-    def enrol(self, card: Card, **changes: object) -> Holder:
+    def enrol(self, card: Card, **changes: Any) -> Holder:
         holder = Holder(
             HolderKind.OPERATOR, "op-1", "张三", "card-1", "active",
             "上海示例报关有限公司", "91310115MA1K3XY208", "3122980003", ("declare-import",),
         )  # fmt: skip
-        holder = replace(holder, **changes)  # type: ignore[arg-type]
+        holder = replace(holder, **changes)
         self.holders[card.certificate.fingerprint] = holder
         return holder
 
@@ -204,7 +209,7 @@ class World:
         self.clock.advance(after)
         return self.engine().validate(evidence, self.clock.now())
 
-    def signed(self, card: Card | None = None, **changes: object) -> SignatureEvidence:
+    def signed(self, card: Card | None = None, **changes: Any) -> SignatureEvidence:
         """B-B evidence by `card`, now."""
         return sign(card or self.card, self.clock.now(), **changes)
 
@@ -220,9 +225,7 @@ class World:
         self.book.revoked[card.certificate.fingerprint] = (self.clock.now(), reason)
 
 
-def sign(
-    card: Card, at: datetime, document: bytes = DOCUMENT, **changes: object
-) -> SignatureEvidence:
+def sign(card: Card, at: datetime, document: bytes = DOCUMENT, **changes: Any) -> SignatureEvidence:
     suite = card.key.suite
     digest = hashlib.new(suite.digest, document).digest()
     signed_bytes = b"signed attributes:" + digest
@@ -239,7 +242,7 @@ def sign(
         CertificateReference("sha256", card.certificate.digest("sha256"), True),
         claimed_signing_time=at,
     )
-    return replace(evidence, **changes)  # type: ignore[arg-type]
+    return replace(evidence, **changes)
 
 
 def stamp(
@@ -247,7 +250,7 @@ def stamp(
     covered: bytes,
     at: datetime,
     kind: TimestampKind = TimestampKind.SIGNATURE,
-    **changes: object,
+    **changes: Any,
 ) -> TimestampEvidence:
     imprint = hashlib.sha256(covered).digest()
     signature = sign(tsa, at, b"TSTInfo", format=SignatureFormat.CMS)
@@ -255,7 +258,7 @@ def stamp(
         kind, b"token", at, 1.0, 42, "1.2.3",
         DigestReference("signature value", "sha256", imprint, imprint), signature,
     )  # fmt: skip
-    return replace(evidence, **changes)  # type: ignore[arg-type]
+    return replace(evidence, **changes)
 
 
 def _certify(
