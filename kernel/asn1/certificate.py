@@ -17,7 +17,7 @@ from typing import Annotated, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
 from kernel.algorithms import SUITES_BY_SIGNATURE_ALGORITHM, AlgorithmSuite, PublicKey
 from kernel.asn1 import der as der_writer
@@ -37,6 +37,11 @@ _KEY_USAGES = (
     ("key_cert_sign", "keyCertSign"),
     ("crl_sign", "cRLSign"),
 )
+_ATTRIBUTE_NAMES = {
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.ORGANIZATION_IDENTIFIER: "organizationIdentifier",
+}
+"""Beside those of RFC 4514, 3: a person cannot read a number."""
 _UNDERSTOOD = frozenset(
     oid.dotted_string
     for oid in (
@@ -186,11 +191,11 @@ class Certificate:
 
     def subject_text(self) -> str:
         """The subject in RFC 4514's form."""
-        return self._parsed.subject.rfc4514_string()
+        return self._parsed.subject.rfc4514_string(_ATTRIBUTE_NAMES)
 
     def issuer_text(self) -> str:
         """The issuer in RFC 4514's form."""
-        return self._parsed.issuer.rfc4514_string()
+        return self._parsed.issuer.rfc4514_string(_ATTRIBUTE_NAMES)
 
     # -- validity, key, signature --------------------------------------------------------------
 

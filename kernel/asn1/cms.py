@@ -5,7 +5,6 @@ in the order in which it stands, because that is what was signed. AlgorithmIdent
 of their parts, compared octet for octet.
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Final
 
 from cryptography.hazmat import asn1
@@ -142,16 +141,11 @@ def attributes(content: bytes) -> list[Attribute]:
     return asn1.decode_der(_Attributes, der.sequence(der.tlv(der.SEQUENCE, content))).items
 
 
-def values(attribute: Attribute) -> Iterator[bytes]:
+def values(attribute: Attribute) -> list[bytes]:
     """The encoded values of an attribute. Raises Malformed `der.malformed`."""
     if attribute.values.tag_bytes != b"\x31":
         raise Malformed("der.malformed", "an attribute's values are a SET")
-    content = bytes(attribute.values.data)
-    offset = 0
-    while offset < len(content):
-        element = der.read(content, offset)
-        yield content[element.start : element.end]
-        offset = element.end
+    return der.elements(bytes(attribute.values.data))
 
 
 def attribute(kind: str, *encoded_values: bytes) -> bytes:

@@ -149,6 +149,20 @@ def children(data: bytes, parent: Element) -> Iterator[Element]:
         offset = child.end
 
 
+def elements(content: bytes) -> list[bytes]:
+    """The encoded elements that a content consists of. Raises Malformed `der.malformed`."""
+    size = len(content)
+    if size > 1 and size == content[1] + 2 < 0x82 and content[0] & 0x1F != 0x1F:
+        return [content]  # one short element: what most attributes have
+    found = []
+    offset = 0
+    while offset < len(content):
+        element = read(content, offset)
+        found.append(content[offset : element.end])
+        offset = element.end
+    return found
+
+
 def encoded(value: asn1.TLV) -> bytes:
     """The whole encoding of an element that a declarative structure left undecoded."""
     tag = value.tag_bytes

@@ -1,9 +1,9 @@
 """From one CMS signer to format-neutral evidence (EN 319 122-1 attributes)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
@@ -55,8 +55,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(NamedTuple):
     """What the message digest should cover."""
 
     name: str

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
@@ -44,8 +44,7 @@ DIGEST_ALGORITHMS = {
 """hashlib's name by AlgorithmIdentifier, whose parameters may be absent or NULL (RFC 5754, 2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """One SignerInfo."""
 
     sid: cms.IssuerAndSerialNumber | bytes
@@ -76,8 +75,7 @@ class Signer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SignedMessage:
+class SignedMessage(NamedTuple):
     """One SignedData."""
 
     content_type: str
@@ -208,18 +206,12 @@ def _revocation_infos(
 def _signers(signer_infos: asn1.TLV) -> list[Signer]:
     if signer_infos.tag_bytes != b"\x31":
         raise ValueError("signer infos are a SET")
-    content = bytes(signer_infos.data)
-    if not content:
+    infos = der.elements(bytes(signer_infos.data))
+    if not infos:
         raise Malformed("cms.no-signature", "nobody signed this")
-    signers: list[Signer] = []
-    offset = 0
-    while offset < len(content):
-        if len(signers) == MAX_SIGNERS:
-            raise Malformed("cms.too-many", f"at most {MAX_SIGNERS} signers")
-        element = der.read(content, offset)
-        signers.append(_signer(content[element.start : element.end]))
-        offset = element.end
-    return signers
+    if len(infos) > MAX_SIGNERS:
+        raise Malformed("cms.too-many", f"at most {MAX_SIGNERS} signers")
+    return [_signer(info) for info in infos]
 
 
 def _signer(encoded: bytes) -> Signer:
@@ -250,7 +242,7 @@ def _signed_attributes(content: bytes) -> dict[ObjectIdentifier, list[bytes]]:
     if len(attributes) > MAX_ATTRIBUTES:
         raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
     for attribute in attributes:
-        values = list(cms.values(attribute))
+        values = cms.values(attribute)
         once = attribute.type in _SINGLE_VALUED
         if not values or (once and (len(values) > 1 or attribute.type in signed)):
             raise Malformed("cms.attributes", "an attribute without or with too many values")
