@@ -105,8 +105,10 @@ class OpenIdRoutes:
         if kind.lower() != "bearer":
             return _oauth_error(401, None, "Bearer")
         grant = self._services.grants.access(token.strip())
-        signed_in = None if grant is None else self._services.sessions.by_name(grant.sid)
-        if grant is None or signed_in is None:
+        if grant is None or self._services.platforms.find(grant.client_id) is None:
+            return _oauth_error(401, "invalid_token", "Bearer")
+        signed_in = self._services.sessions.by_name(grant.sid)
+        if signed_in is None:
             return _oauth_error(401, "invalid_token", "Bearer")
         return jsonify(holder_claims(signed_in.holder, grant.scope))
 

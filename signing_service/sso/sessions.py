@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -87,8 +87,7 @@ class Sessions:
         with self._database.transaction() as connection:
             if replacing is not None:
                 older = sessions.c.secret_hash == secret_hash(replacing)
-                for found in connection.execute(select(sessions.c.sid).where(older)).scalars():
-                    self._end(connection, found, "replaced", holder.subject)
+                self._end(connection, older, "replaced", holder.subject)
             connection.execute(insert(sessions), row)
             self._journal.append(
                 connection,
@@ -125,7 +124,7 @@ class Sessions:
     def end(self, sid: str, *, reason: str, actor: str) -> bool:
         """End one session at once; False when it was over already."""
         with self._database.transaction() as connection:
-            return self._end(connection, sid, reason, actor)
+            return self._end(connection, sessions.c.sid == sid, reason, actor) == 1
 
     def end_sessions_of_card(
         self, card: str, *, actor: str = _SYSTEM, reason: str = "card-revoked"
@@ -135,28 +134,24 @@ class Sessions:
             return self.end_of_card(connection, card, actor=actor, reason=reason)
 
     def end_of_card(self, connection: Connection, card: str, *, actor: str, reason: str) -> int:
-        """`end_sessions_of_card` within the caller's transaction."""
-        live = select(sessions.c.sid).where(sessions.c.card == card, sessions.c.ended_at.is_(None))
-        found = list(connection.execute(live).scalars())
-        return sum(self._end(connection, sid, reason, actor) for sid in found)
+        """`end_sessions_of_card` within the caller's transaction.
+
+        Call it before that transaction's first journal record: the journal's head is the last
+        lock that anybody takes.
+        """
+        return self._end(connection, sessions.c.card == card, reason, actor)
 
     def end_expired(self) -> int:
         """End what timed out without being used again (for the worker); how many there were."""
         now = self._clock.now()
         idle_since = now - timedelta(seconds=self._settings.session_idle_seconds)
         late = (sessions.c.expires_at <= now) | (sessions.c.last_seen <= idle_since)
-        query = select(sessions.c.sid, sessions.c.expires_at).where(
-            sessions.c.ended_at.is_(None), late
-        )
         with self._database.transaction() as connection:
-            return sum(
-                self._end(connection, row.sid, _timeout(row.expires_at, now), _SYSTEM)
-                for row in connection.execute(query).all()
-            )
+            return self._end(connection, late, None, _SYSTEM)
 
-    def _row(self, condition: object) -> Row[tuple[object, ...]] | None:
+    def _row(self, condition: ColumnElement[bool]) -> Row[tuple[object, ...]] | None:
         with self._database.reading() as connection:
-            query = select(sessions).where(condition, sessions.c.ended_at.is_(None))  # type: ignore[arg-type]
+            query = select(sessions).where(condition, sessions.c.ended_at.is_(None))
             return connection.execute(query).one_or_none()
 
     def _checked(self, row: Row[tuple[object, ...]]) -> SignedIn | None:
@@ -184,26 +179,31 @@ class Sessions:
             mine = (sessions.c.sid == row.sid) & sessions.c.ended_at.is_(None)
             connection.execute(update(sessions).where(mine), {"last_seen": now})
 
-    def _end(self, connection: Connection, sid: str, reason: str, actor: str) -> bool:
-        live = (sessions.c.sid == sid) & sessions.c.ended_at.is_(None)
-        ended = connection.execute(
-            update(sessions)
-            .where(live)
-            .values(ended_at=self._clock.now(), end_reason=reason)
-            .returning(sessions.c.subject, sessions.c.card)
-        ).one_or_none()
-        if ended is None:
-            return False
-        self._journal.append(
-            connection,
-            Event.SESSION_ENDED,
-            subject=ended.subject,
-            actor=actor,
-            session=sid,
-            card=ended.card,
-            reason=reason,
-        )
-        return True
+    def _end(
+        self, connection: Connection, which: ColumnElement[bool], reason: str | None, actor: str
+    ) -> int:
+        """End the live sessions of `which`; without a `reason`, for the time limit that struck.
+
+        Rows are locked in order and the journal's head after them, so nobody waits in a circle.
+        """
+        now = self._clock.now()
+        live = select(sessions).where(which, sessions.c.ended_at.is_(None))
+        rows = connection.execute(live.order_by(sessions.c.sid).with_for_update()).all()
+        reasons = [reason or _timeout(row.expires_at, now) for row in rows]
+        for row, why in zip(rows, reasons, strict=True):
+            ended = {"ended_at": now, "end_reason": why}
+            connection.execute(update(sessions).where(sessions.c.sid == row.sid), ended)
+        for row, why in zip(rows, reasons, strict=True):
+            self._journal.append(
+                connection,
+                Event.SESSION_ENDED,
+                subject=row.subject,
+                actor=actor,
+                session=row.sid,
+                card=row.card,
+                reason=why,
+            )
+        return len(rows)
 
     def _signed_in(
         self, sid: str, auth_time: datetime, certificate: Certificate, holder: Holder

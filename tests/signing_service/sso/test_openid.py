@@ -211,8 +211,10 @@ def test_a_parameter_that_stands_twice_is_refused(
 def test_a_disabled_platform_gets_nothing(
     signed_in: FlaskClient, platform: Platform, services: SsoServices
 ) -> None:
+    token = tokens_for(signed_in, platform)["access_token"]
     code = code_for(signed_in, platform)
     services.platforms.disable(platform.client_id, actor="administrator")
+    assert signed_in.get("/oidc/userinfo", headers=bearer(token)).status_code == 401
     assert platform.redeem(signed_in, code).status_code == 401
     assert signed_in.get(platform.request()).status_code == 400
 

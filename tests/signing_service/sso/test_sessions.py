@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -179,6 +180,21 @@ def test_all_sessions_of_a_card_end_at_once_and_no_other(
     assert sessions.use(other.secret) is not None
     assert end_reasons(services, mine[0].signed_in.session) == ["card-revoked"]
     assert sessions.end_sessions_of_card(card.holder.card) == 0
+
+
+def test_ends_at_the_same_moment_do_not_get_in_each_others_way(
+    sessions: Sessions, services: SsoServices, card: Card
+) -> None:
+    sids = [opened(sessions, card).signed_in.session for _ in range(12)]
+
+    def end_one(sid: str) -> int:
+        return int(sessions.end(sid, reason="signed-out", actor="holder"))
+
+    with ThreadPoolExecutor(6) as pool:
+        tries = [pool.submit(end_one, sid) for sid in sids]
+        tries += [pool.submit(sessions.end_sessions_of_card, card.holder.card) for _ in range(3)]
+        assert sum(attempt.result(timeout=30) for attempt in tries) >= 12
+    assert [len(end_reasons(services, sid)) for sid in sids] == [1] * 12
 
 
 def test_what_timed_out_unused_is_swept_up(
