@@ -66,14 +66,14 @@ def of_holder(connection: Connection, holder: Holder) -> list[Card]:
 
 
 def newest_of(connection: Connection, kind: HolderKind, holders: list[str]) -> dict[str, Card]:
-    """The newest card of each holder, by holder id."""
+    """The live card of each holder, else the newest, by holder id."""
     query = (
         select(cards)
         .where(cards.c.holder_kind == str(kind), cards.c.holder_id.in_(holders))
         .order_by(cards.c.requested_at, cards.c.id)
     )
-    found = (_card(row._mapping) for row in connection.execute(query))
-    return {card.holder.id: card for card in found}
+    found = [_card(row._mapping) for row in connection.execute(query)]
+    return {card.holder.id: card for card in sorted(found, key=lambda card: card.is_live)}
 
 
 def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:

@@ -10,8 +10,6 @@ from ra_portal.services import PortalServices
 from ra_portal.web import administration, api, enterprise, officer, public, words
 from ra_portal.web.person import Person
 
-__all__ = ["portal_blueprint"]
-
 
 def portal_blueprint(
     services: PortalServices, identify: Callable[[], Identity | None]

@@ -107,7 +107,8 @@ def uploaded() -> Upload | None:
     file = request.files.get("licence")
     if file is None or not file.filename:
         return None
-    return Upload(file.read(), file.filename)
+    with file.stream as stream:
+        return Upload(stream.read(), file.filename)
 
 
 def _own(services: PortalServices) -> Application | None:

@@ -1,0 +1,250 @@
+"""The pages: what each person sees, may do, and is told."""
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from ra_portal.application import ApplicationState
+from ra_portal.identity import Identity, Role
+from ra_portal.registration import Upload
+from tests.ra_portal import samples
+from tests.ra_portal.web.browser import Browser, between
+from tests.ra_portal.web.conftest import Seat
+from tests.ra_portal.world import PortalWorld, pkcs10
+
+
+def test_an_enterprise_applies_and_follows_its_application(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    page = browser.send("/apply", samples.details(), upload=samples.scan())
+    assert page.status_code == 201
+    reference = between(r'id="reference">([^<]+)', page.text)
+    code = between(r'id="access-code">([^<]+)', page.text)
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "Waiting for examination" in browser.text("/application")
+
+    seat.identity = portal.officer(Role.REGISTRAR)
+    queue = browser.text("/officer/applications?state=applied")
+    review = between(r'href="(/officer/applications/[0-9a-f]{32})"', queue)
+    assert samples.uscc() in browser.text(review)
+    sent = browser.send(
+        review, {"decision": "return", "reasons": "<b>unclear</b> scan"}, f"{review}/decision"
+    )
+    assert sent.status_code == 302
+
+    seat.identity = None
+    browser.client.delete_cookie("session")
+    opened = browser.send("/status", {"reference": reference, "access_code": code})
+    assert opened.headers["Location"] == "/application"
+    returned = browser.text("/application")
+    assert "&lt;b&gt;unclear&lt;/b&gt; scan" in returned
+    corrected = browser.send("/application/correction", samples.details(region="浙江 舟山"))
+    assert corrected.status_code == 302
+    found = portal.services.registration.open(reference, code)
+    assert (found.state, found.details.region) == (ApplicationState.APPLIED, "浙江 舟山")
+
+
+def test_after_two_officers_the_activation_code_is_shown_once(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    browser.send("/apply", samples.details(), upload=samples.scan())
+    seat.identity = both = portal.officer(Role.REGISTRAR, Role.APPROVER)
+    review = between(
+        r'href="(/officer/applications/[0-9a-f]{32})"', browser.text("/officer/applications")
+    )
+    browser.send(review, {"decision": "register"}, f"{review}/decision")
+    refused = browser.send(review, {"decision": "approve"}, f"{review}/decision")
+    assert refused.status_code == 403
+    assert "registration.same-officer" in refused.text
+    assert 'value="approve"' not in browser.text(review)
+    seat.identity = portal.officer(Role.APPROVER)
+    assert seat.identity.subject != both.subject
+    browser.send(review, {"decision": "approve"}, f"{review}/decision")
+
+    seat.identity = None
+    shown = browser.send("/application", {}, "/application/activation-code")
+    code = between(r'id="activation-code">([^<]+)', shown.text)
+    command = between(r'id="enrol-command">([^<]+)', shown.text)
+    assert re.fullmatch(
+        r"portseal card enrol --token LP-\d{4}-\w{8} --url http://localhost", command
+    )
+    assert code not in browser.text("/application")
+    portal.services.enrolment.enrol(code, pkcs10())
+    assert "The legal-person card is made" in browser.text("/application")
+
+
+def test_every_wrong_field_is_marked_and_what_was_typed_stays(browser: Browser) -> None:
+    sent = browser.send(
+        "/apply", samples.details(uscc="123", name='"><script>'), upload=Upload(b"MZ", "a.png")
+    )
+    assert sent.status_code == 422
+    assert sent.text.count('aria-invalid="true"') == 2
+    assert "the scan must be a PDF, PNG or JPEG file" in sent.text
+    assert "&#34;&gt;&lt;script&gt;" in sent.text
+    assert "<script>" not in sent.text
+
+
+def test_a_second_application_is_told_in_words(browser: Browser) -> None:
+    browser.send("/apply", samples.details(), upload=samples.scan())
+    again = browser.send("/apply", samples.details(), upload=samples.scan())
+    assert again.status_code == 409
+    assert "already on its way" in again.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/officer/applications",
+        "/enterprise",
+        "/admin/cards",
+        "/admin/journal",
+        "/admin/officers",
+        "/enterprise/operators/new",
+        "/cards/OP-2026-22222222",
+    ],
+)
+def test_who_is_not_signed_in_is_sent_to_sign_in(browser: Browser, path: str) -> None:
+    answer = browser.get(path + "?page=2")
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/sso/sign-in?next={path}%3Fpage%3D2"
+
+
+@pytest.mark.parametrize(
+    ("who", "path"),
+    [
+        ("legal-person", "/officer/applications"),
+        ("legal-person", "/admin/cards"),
+        ("registrar", "/admin/cards"),
+        ("registrar", "/admin/journal"),
+        ("registrar", "/admin/officers"),
+        ("registrar", "/enterprise"),
+        ("registrar", "/enterprise/operators/new"),
+    ],
+)
+def test_who_may_not_is_told_so(
+    browser: Browser, portal: PortalWorld, seat: Seat, who: str, path: str
+) -> None:
+    seat.identity = (
+        portal.legal_person() if who == "legal-person" else portal.officer(Role.REGISTRAR)
+    )
+    answer = browser.get(path)
+    assert answer.status_code == 403
+    assert "You may not do this" in answer.text
+
+
+@pytest.mark.parametrize("media", ["image", "pdf"])
+def test_an_uploaded_document_cannot_act_as_a_page(
+    browser: Browser, portal: PortalWorld, seat: Seat, media: str
+) -> None:
+    content = samples.png() if media == "image" else samples.pdf()
+    upload = Upload(content, "营业执照.bin")
+    application = portal.services.registration.apply(samples.details(), upload).application
+    seat.identity = portal.officer(Role.APPROVER)
+    answer = browser.get(f"/officer/applications/{application.id}/licence")
+    assert answer.data == content
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    disposition = "inline" if media == "image" else "attachment"
+    assert answer.headers["Content-Disposition"].startswith(disposition)
+    seat.identity = None
+    assert browser.get(f"/officer/applications/{application.id}/licence").status_code == 302
+
+
+def test_the_enterprise_adds_an_operator_and_changes_the_rights(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.legal_person()
+    added = browser.send(
+        "/enterprise/operators/new",
+        {"name": "张操作", "employee_number": "E-7", "rights": ["declare-import"]},
+    )
+    assert added.status_code == 201
+    assert between(r'id="activation-code">([^<]+)', added.text)
+    home = browser.text("/enterprise")
+    assert "Declare imports" in home
+    operator = between(r'href="(/enterprise/operators/[0-9a-f]{32})"', home)
+    browser.send(operator, {"rights": ["declare-export"]}, f"{operator}/rights")
+    changed = browser.text(operator)
+    assert re.search(r'value="declare-export" checked', changed)
+    assert not re.search(r'value="declare-import" checked', changed)
+
+
+def test_a_card_is_revoked_with_reason_and_confirmation(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    code = portal.operator(portal.legal_person(), "declare-import").activation_code
+    number = portal.services.enrolment.enrol(code, pkcs10()).card.number
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    page = f"/cards/{number}"
+    for values, told in (
+        ({"reason": "keyCompromise", "confirmation": ""}, "to confirm"),
+        ({"reason": "", "confirmation": number}, "no reason"),
+    ):
+        refused = browser.send(page, dict(values), f"{page}/revocation")
+        assert refused.status_code == 422
+        assert told in refused.text
+    done = browser.send(
+        page, {"reason": "keyCompromise", "confirmation": number.lower()}, f"{page}/revocation"
+    )
+    assert done.status_code == 302
+    assert "Revoked" in browser.text(page)
+    assert [card.number for card in portal.ended] == [number]
+
+
+def test_the_journal_is_read_and_verified(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    portal.approved()
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    page = browser.text("/admin/journal?verify=1")
+    assert "The chain is intact" in page
+    assert "enterprise.approved" in page
+
+
+def test_a_form_without_its_token_is_refused(
+    client: FlaskClient, portal: PortalWorld, seat: Seat
+) -> None:
+    application = portal.services.registration.apply(samples.details(), samples.scan()).application
+    seat.identity = portal.officer(Role.REGISTRAR)
+    answer = client.post(
+        f"/officer/applications/{application.id}/decision", data={"decision": "register"}
+    )
+    assert answer.status_code == 400
+    standing = portal.services.registration.standing(application.id)
+    assert standing.state is ApplicationState.APPLIED
+
+
+def test_pages_speak_chinese_first_and_english_on_request(client: FlaskClient) -> None:
+    assert 'lang="zh-Hans"' in client.get("/").text
+    english = client.get("/?lang=en")
+    assert 'lang="en"' in english.text
+    assert "One card for signing in" in english.text
+    assert "HttpOnly" in english.headers["Set-Cookie"]
+    assert "One card for signing in" in client.get("/").text
+    assert 'lang="zh-Hans"' in client.get("/?lang=zh").text
+    assert 'lang="en"' in client.get("/?lang=xx", headers={"Accept-Language": "en"}).text
+
+
+def test_pages_allow_no_foreign_content(client: FlaskClient) -> None:
+    answer = client.get("/apply")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not re.search(r"\s(style|on[a-z]+)=", answer.text)
+    for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text):
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/officer/applications/nonsense", "/cards/nonsense", "/enterprise/operators/x"]
+)
+def test_an_unknown_thing_is_a_page_not_a_crash(
+    browser: Browser, portal: PortalWorld, seat: Seat, path: str
+) -> None:
+    owner: Identity = portal.legal_person()
+    seat.identity = owner if "enterprise" in path else portal.officer(Role.ADMINISTRATOR)
+    answer = browser.get(path)
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text

@@ -1,0 +1,90 @@
+"""A portal on a real authority in a real token, with officers, and shortcuts through the life."""
+
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ca.inventory import Inventory
+from ca.revocation import Revocation
+from kernel.entropy import SystemEntropy
+from policies.rights import load_rights
+from ra_portal.application import Application
+from ra_portal.card import Card
+from ra_portal.identity import HolderKind, Identity, Role, console
+from ra_portal.operators import AddedOperator
+from ra_portal.services import PortalServices, open_portal
+from records.journal import records
+from tests.ca.world import World
+from tests.ra_portal import samples
+from tests.software_keys import SoftwareKey
+
+
+@dataclass
+class PortalWorld:
+    authority: World
+    services: PortalServices
+    ended: list[Card] = field(default_factory=list)
+    """Cards whose sessions were to be ended, in order."""
+
+    def officer(self, *roles: Role, name: str = "李审核") -> Identity:
+        added = self.services.officers.add(console("tests"), name, roles)
+        return Identity(HolderKind.OFFICER, added.officer.id, name, frozenset(roles))
+
+    def approved(self, number: int = 1) -> Application:
+        """An application that two officers took through."""
+        registration = self.services.registration
+        submitted = registration.apply(samples.details(number), samples.scan())
+        identifier = submitted.application.id
+        registration.register(self.officer(Role.REGISTRAR), identifier)
+        return registration.approve(self.officer(Role.APPROVER), identifier)[0]
+
+    def legal_person(self, number: int = 1) -> Identity:
+        """An approved enterprise; its card is still to be made."""
+        application = self.approved(number)
+        assert application.enterprise_id is not None
+        return Identity(
+            HolderKind.LEGAL_PERSON,
+            application.enterprise_id,
+            application.details.name,
+            enterprise_id=application.enterprise_id,
+        )
+
+    def operator(
+        self, by: Identity, *rights: str, employee_number: str = "E-001", name: str = "张操作"
+    ) -> AddedOperator:
+        values = {"name": name, "employee_number": employee_number}
+        return self.services.operators.add(by, values, rights)
+
+    def events(self, subject: str) -> list[str]:
+        with self.authority.database.reading() as connection:
+            return [record.event for record in records(connection, subject)]
+
+
+def open_portal_world(authority: World) -> PortalWorld:
+    inventory = Inventory(authority.database)
+    revocation = Revocation(
+        authority.database, authority.journal, authority.outbox, authority.clock
+    )
+    ended: list[Card] = []
+    services = open_portal(
+        authority.database,
+        authority.journal,
+        authority.clock,
+        SystemEntropy(),
+        authority.issuing,
+        inventory,
+        revocation,
+        load_rights(),
+        ended.append,
+    )
+    return PortalWorld(authority, services, ended)
+
+
+def pkcs10(key: SoftwareKey | None = None, common_name: str = "token") -> bytes:
+    """A request, DER, signed by its own key."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    request = builder.sign((key or SoftwareKey.generate()).private_key, hashes.SHA256())
+    return request.public_bytes(Encoding.DER)
