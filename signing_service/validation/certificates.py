@@ -5,6 +5,7 @@ Besides a conclusion it returns every doubt that a proof of existence could answ
 processes above (signatures with time, later long-term ones) need not run it again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -92,7 +93,7 @@ class CertificateValidator:
         self,
         certificate: Certificate,
         embedded: tuple[Certificate, ...],
-        given: GivenEvidence,
+        given: Sequence[GivenEvidence],
         expectations: Expectations,
         at: datetime,
     ) -> CertificateValidation:
@@ -118,7 +119,7 @@ class CertificateValidator:
     def _validate_path(
         self,
         path: CertificatePath,
-        given: GivenEvidence,
+        given: Sequence[GivenEvidence],
         expectations: Expectations,
         at: datetime,
     ) -> CertificateValidation:
@@ -139,7 +140,7 @@ class CertificateValidator:
         return CertificateValidation(conclusion, doubts, path, findings)
 
     def _findings(
-        self, path: CertificatePath, given: GivenEvidence, at: datetime
+        self, path: CertificatePath, given: Sequence[GivenEvidence], at: datetime
     ) -> tuple[RevocationFinding, ...]:
         return tuple(
             RevocationFinding(certificate, self._status.of(certificate, issuer, given, at))
@@ -197,6 +198,12 @@ class CertificateValidator:
                 SubIndication.TRY_LATER,
                 "revocation.unknown",
                 Step.FRESHNESS,
+                subject=finding.certificate.subject_text(),
+            )
+        if answer.status is CertificateStatus.UNKNOWN:
+            return _unproven(
+                SubIndication.TRY_LATER,
+                "revocation.not-issued",
                 subject=finding.certificate.subject_text(),
             )
         if answer.status is CertificateStatus.REVOKED:

@@ -8,6 +8,7 @@ from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from kernel.algorithms import SUITES, AlgorithmSuite, Padding
 from kernel.asn1.certificate import Certificate
+from kernel.refusals import Refusal
 from signing_service.ports import CertificateStatus, StatusAnswer
 
 MAX_CRL_BYTES = 32 * 1024 * 1024
@@ -24,15 +25,32 @@ def crl_answer(
     der: bytes, certificate: Certificate, issuer: Certificate, at: datetime
 ) -> StatusAnswer | None:
     """The CRL's answer, or None when it is unusable or does not speak for the certificate."""
+    crl = believed_crl(der, issuer)
+    return None if crl is None else answer_of(crl, der, certificate, at)
+
+
+def believed_crl(der: bytes, issuer: Certificate) -> x509.CertificateRevocationList | None:
+    """The CRL, when it is `issuer`'s own and genuine; None otherwise."""
     crl = _parse(der)
     if crl is None or crl.issuer.public_bytes() != issuer.subject_der:
         return None
     if issuer.has_key_usage and "cRLSign" not in issuer.key_usage:
         return None
-    if crl.last_update_utc > at + _SKEW or not _in_scope(crl, certificate):
-        return None
     suite = _suite(crl)
-    if suite is None or not issuer.public_key.verify(suite, crl.signature, crl.tbs_certlist_bytes):
+    try:
+        key = issuer.public_key
+    except Refusal:
+        return None
+    if suite is None or not key.verify(suite, crl.signature, crl.tbs_certlist_bytes):
+        return None
+    return crl
+
+
+def answer_of(
+    crl: x509.CertificateRevocationList, der: bytes, certificate: Certificate, at: datetime
+) -> StatusAnswer | None:
+    """What a CRL that is believed says of a certificate of its issuer; None: nothing."""
+    if crl.last_update_utc > at + _SKEW or not _in_scope(crl, certificate):
         return None
     number = _number(crl)
     source = f"CRL {number}" if number is not None else "CRL"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kernel.asn1.certificate import Certificate
 from policies.validation import ValidationPolicy
 from signing_service.ports import StatusSource
 from signing_service.trust import TrustAnchors
@@ -91,9 +92,11 @@ class ValidationEngine:
 
     def validate(self, evidence: SignatureEvidence, at: datetime) -> SignatureValidation:
         """Clause 5.5: the verdict on a signature at the time `at` (aware)."""
-        basic = self._validate_basic(evidence, at, self._signer, is_timestamp=False)
+        given = GivenEvidence(evidence.embedded_crls, evidence.embedded_ocsp)
+        basic = self._validate_basic(evidence, at, self._signer, (given,), is_timestamp=False)
         timestamps = tuple(
-            self._validate_timestamp(timestamp, evidence, at) for timestamp in evidence.timestamps
+            self._validate_timestamp(timestamp, evidence, given, at)
+            for timestamp in evidence.timestamps
         )
         proofs = ProofsOfExistence()
         for timestamp in timestamps:
@@ -111,12 +114,13 @@ class ValidationEngine:
         evidence: SignatureEvidence,
         at: datetime,
         expectations: Expectations,
+        given: tuple[GivenEvidence, ...],
         *,
         is_timestamp: bool,
-        inherited: SignatureEvidence | None = None,
+        helpers: tuple[Certificate, ...] = (),
     ) -> BasicValidation:
-        """Clause 5.3. `inherited`: the signature whose certificates and status values a
-        timestamp may use as well."""
+        """Clause 5.3. `helpers`: certificates of the signature that a timestamp belongs to,
+        which may help to build the path to its authority."""
         steps = [blocks.check_format(evidence), blocks.identify_certificate(evidence)]
         if not is_timestamp:
             steps.append(blocks.initialise_context(evidence, self.policy))
@@ -126,16 +130,8 @@ class ValidationEngine:
             assert stopped is not None
             return BasicValidation(stopped, (stopped,), tuple(steps), None)
         cryptographic = blocks.verify_cryptographically(evidence, certificate)
-        sources = (evidence,) if inherited is None else (evidence, inherited)
         chain = self._certificates.validate(
-            certificate,
-            tuple(c for source in sources for c in source.embedded_certificates),
-            GivenEvidence(
-                tuple(crl for source in sources for crl in source.embedded_crls),
-                tuple(answer for source in sources for answer in source.embedded_ocsp),
-            ),
-            expectations,
-            at,
+            certificate, (*evidence.embedded_certificates, *helpers), given, expectations, at
         )
         acceptance = blocks.accept(evidence, self.policy, at, is_timestamp=is_timestamp)
         accepted = acceptance[0] if acceptance else passed(Step.ACCEPTANCE)
@@ -151,11 +147,18 @@ class ValidationEngine:
         return BasicValidation(conclusion, doubts, tuple(steps), chain)
 
     def _validate_timestamp(
-        self, timestamp: TimestampEvidence, signature: SignatureEvidence, at: datetime
+        self,
+        timestamp: TimestampEvidence,
+        signature: SignatureEvidence,
+        inherited: GivenEvidence,
+        at: datetime,
     ) -> TimestampValidation:
         """Clause 5.4, with the message imprint and the constraints on its content."""
+        token = timestamp.signature
+        given = GivenEvidence(token.embedded_crls, token.embedded_ocsp), inherited
+        helpers = signature.embedded_certificates
         basic = self._validate_basic(
-            timestamp.signature, at, self._tsa, is_timestamp=True, inherited=signature
+            token, at, self._tsa, given, is_timestamp=True, helpers=helpers
         )
         conclusion = self._imprint_finding(timestamp, at) or basic.conclusion
         if conclusion.passed:

@@ -34,13 +34,13 @@ def ocsp_answer(
     `der` is an OCSPResponse or a bare BasicOCSPResponse (as CAdES and XAdES embed it).
     """
     response = _parse(der)
-    if response is None or not _is_authorised(response, issuer):
+    if response is None:
         return None
     for single in response.responses:
         if single.serial_number != certificate.serial or not _is_issuer(single, issuer):
             continue
-        if single.this_update_utc > at + _SKEW:
-            continue
+        if single.this_update_utc > at + _SKEW or not _is_authorised(response, issuer):
+            return None
         reason = single.revocation_reason
         return StatusAnswer(
             _STATUS[single.certificate_status],

@@ -6,25 +6,43 @@ for which time (EN 319 102-1, 5.2.5).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from cryptography.x509 import CertificateRevocationList
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unavailable
 from signing_service.ports import CertificateStatus, StatusAnswer, StatusSource
-from signing_service.validation.crl import crl_answer
+from signing_service.validation.crl import answer_of, believed_crl
 from signing_service.validation.ocsp import ocsp_answer
 
-MAX_GIVEN = 32
+MAX_GIVEN = 16
 """CRLs, and as many OCSP responses, looked at for one signature."""
 
 
-@dataclass(frozen=True)
 class GivenEvidence:
-    """CRLs and OCSP responses that came with a signature, DER, not yet believed."""
+    """CRLs and OCSP responses that came with a signature, DER, not yet believed.
 
-    crls: tuple[bytes, ...] = ()
-    ocsp: tuple[bytes, ...] = ()
+    Lives for the validation of one signature; a large CRL is verified once for its issuer.
+    """
+
+    def __init__(self, crls: Sequence[bytes] = (), ocsp: Sequence[bytes] = ()) -> None:
+        self._crls = tuple(crls[:MAX_GIVEN])
+        self._ocsp = tuple(ocsp[:MAX_GIVEN])
+        self._believed: dict[tuple[int, str], CertificateRevocationList | None] = {}
+
+    def answers(
+        self, certificate: Certificate, issuer: Certificate, at: datetime
+    ) -> list[StatusAnswer]:
+        """Every answer that can be believed at the time `at`."""
+        found = [ocsp_answer(der, certificate, issuer, at) for der in self._ocsp]
+        for index, der in enumerate(self._crls):
+            key = index, issuer.fingerprint
+            if key not in self._believed:
+                self._believed[key] = believed_crl(der, issuer)
+            crl = self._believed[key]
+            found.append(None if crl is None else answer_of(crl, der, certificate, at))
+        return [answer for answer in found if answer is not None]
 
 
 class RevocationStatus:
@@ -37,32 +55,28 @@ class RevocationStatus:
         self,
         certificate: Certificate,
         issuer: Certificate,
-        given: GivenEvidence,
+        given: Sequence[GivenEvidence],
         at: datetime,
     ) -> StatusAnswer | None:
-        """The best answer known at the time `at`, or None. REVOKED beats GOOD among given ones;
-        a source that speaks for the issuer beats what was given."""
+        """The best answer known at the time `at`, or None.
+
+        A source that speaks for the issuer has the last word, even where it says UNKNOWN: its
+        authority never issued such a certificate. Among what was given, REVOKED beats GOOD.
+        """
         for source in self._sources:
             try:
                 answer = source.status(certificate, issuer)
             except Unavailable:
                 continue
-            if answer is not None and answer.status is not CertificateStatus.UNKNOWN:
+            if answer is not None:
                 return answer
-        answers = [
+        answers = (
             answer
-            for answer in self._from_given(certificate, issuer, given, at)
-            if answer is not None and _speaks_for(answer, certificate)
-        ]
+            for evidence in given
+            for answer in evidence.answers(certificate, issuer, at)
+            if _speaks_for(answer, certificate)
+        )
         return max(answers, key=_weight, default=None)
-
-    def _from_given(
-        self, certificate: Certificate, issuer: Certificate, given: GivenEvidence, at: datetime
-    ) -> list[StatusAnswer | None]:
-        responses = [ocsp_answer(der, certificate, issuer, at) for der in given.ocsp[:MAX_GIVEN]]
-        return responses + [
-            crl_answer(der, certificate, issuer, at) for der in given.crls[:MAX_GIVEN]
-        ]
 
 
 def _weight(answer: StatusAnswer) -> tuple[bool, datetime]:

@@ -160,6 +160,12 @@ WORDS: Mapping[str, Words] = {
         "Try again later, or present a revocation list or OCSP response with the signature.",
         "请稍后重试，或在签名中附上吊销列表或 OCSP 响应。",
     ),
+    "revocation.not-issued": Words(
+        "The authority has no record of having issued the certificate {subject}.",
+        "认证机构没有签发证书 {subject} 的记录。",
+        "Do not rely on it; report it to the authority.",
+        "请勿信赖该证书，并向认证机构报告。",
+    ),
     "revocation.stale": Words(
         "The latest word on the status of {subject} is from {this_update}: too old.",
         "{subject} 的证书状态信息时间为 {this_update}，已经过旧。",

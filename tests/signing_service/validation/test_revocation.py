@@ -9,11 +9,13 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kernel.asn1 import der
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Unavailable
 from signing_service.ports import CertificateStatus, StatusAnswer
 from signing_service.validation.crl import crl_answer
 from signing_service.validation.ocsp import ocsp_answer
 from signing_service.validation.revocation import GivenEvidence, RevocationStatus
-from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, Card, World
+from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, Card, StatusBook, World
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +217,7 @@ def test_revoked_beats_good_among_what_was_given(world: World) -> None:
         (an_ocsp(world.card, world.issuing, world.issuing),),
     )
     answer = RevocationStatus(()).of(
-        world.card.certificate, world.issuing.certificate, given, START
+        world.card.certificate, world.issuing.certificate, (given,), START
     )
     assert answer is not None
     assert answer.status is CertificateStatus.REVOKED
@@ -225,7 +227,7 @@ def test_good_from_after_the_expiry_means_nothing(world: World) -> None:
     late = START + 3 * YEAR
     given = GivenEvidence((a_crl(world.issuing, this_update=late),))
     status = RevocationStatus(())
-    assert status.of(world.card.certificate, world.issuing.certificate, given, late) is None
+    assert status.of(world.card.certificate, world.issuing.certificate, (given,), late) is None
 
 
 def test_a_signature_passes_on_embedded_status_alone_until_it_is_stale() -> None:
@@ -238,3 +240,27 @@ def test_a_signature_passes_on_embedded_status_alone_until_it_is_stale() -> None
     stale = world.judge(evidence, 8 * DAY)
     assert stale.conclusion.reason == "revocation.stale"
     assert str(stale.conclusion.sub_indication) == "TRY_LATER"
+
+
+def test_a_certificate_that_its_authority_never_issued_does_not_pass() -> None:
+    class Amnesia(StatusBook):
+        def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
+            return StatusAnswer(CertificateStatus.UNKNOWN, self.clock.now(), source="records")
+
+    world = World()
+    world.book = Amnesia(world.clock)
+    # Even a list that calls it good cannot speak louder than the authority's own records.
+    evidence = world.signed(embedded_crls=(a_crl(world.root), a_crl(world.issuing)))
+    assert world.judge(evidence).conclusion.reason == "revocation.not-issued"
+
+
+def test_a_database_that_cannot_be_asked_is_no_answer() -> None:
+    class Broken(StatusBook):
+        def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
+            raise Unavailable("database.unavailable", "locked")
+
+    world = World()
+    world.book = Broken(world.clock)
+    assert world.judge(world.signed()).conclusion.reason == "revocation.unknown"
+    evidence = world.signed(embedded_crls=(a_crl(world.root), a_crl(world.issuing)))
+    assert world.judge(evidence).conclusion.passed
