@@ -1,8 +1,9 @@
 """Verification from bytes: real CAdES and XAdES of a real declaration, through to the report."""
 
 import base64
+import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -243,3 +244,36 @@ def test_verifying_does_not_move_the_clock_of_the_proof(signed: Signed) -> None:
     first = signed.verify(signed.xml).signatures[0].time
     signed.world.clock.advance(timedelta(days=30))
     assert signed.verify(signed.xml).signatures[0].time == first
+
+
+# -- strangers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("armour", ["DER", "PEM"])
+def test_a_signature_made_by_openssl_passes(signed: Signed, tmp_path: Path, armour: str) -> None:
+    card = signed.world.card
+    (tmp_path / "key.pem").write_bytes(card.key.pem())
+    (tmp_path / "card.pem").write_text(card.certificate.pem)
+    (tmp_path / "declaration.xml").write_bytes(DOCUMENT)
+    command = [
+        "openssl", "cms", "-sign", "-cades", "-binary", "-md", "sha256", "-outform", armour,
+        "-signer", "card.pem", "-inkey", "key.pem", "-in", "declaration.xml", "-out", "out",
+    ]  # fmt: skip
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    # openssl writes the machine's time as the signing time; the world follows it.
+    signed.world.clock.advance(max(datetime.now(UTC) - START, timedelta()))
+    made = (tmp_path / "out").read_bytes()
+    assert word(signed.verify(DOCUMENT, made)) == "TOTAL-PASSED"
+    assert word(signed.verify(DOCUMENT + b" ", made)) == "TOTAL-FAILED/HASH_FAILURE"
+
+
+def test_a_signed_part_moved_aside_does_not_pass(signed: Signed) -> None:
+    original = signed.xml[signed.xml.index(b"<DecMessage") :]
+    forged = DOCUMENT.replace(b"<GrossWt>1840.5<", b"<GrossWt>9840.5<")
+    wrapped = forged.replace(b"</DecMessage>", b"<Old>" + original + b"</Old></DecMessage>")
+    signature = original[original.index(b"<ds:Signature ") : original.index(b"</DecMessage>")]
+    beside = forged.replace(b"</DecMessage>", b"<Old/>" + signature + b"</DecMessage>")
+    for attack in (wrapped, beside):
+        report = signed.verify(attack)
+        assert not report.passed
+        assert report.declaration is None or report.declaration.filed_within_rights is None
