@@ -3,13 +3,16 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Response, current_app, g, request
+from flask import Response, current_app, request
 
 from kernel.refusals import Forbidden, Malformed
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import SignedIn, new_secret
 
 EXTENSION = "portseal-sso"
+# In the request's environment and not in `g`, which outlives a request where an application
+# context was pushed around it: one holder must never be taken for the next.
+_SIGNED_IN = "portseal.signed_in"
 _SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,4095}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 AUTHORIZE_PATH = "/oidc/authorize"
@@ -69,22 +72,25 @@ class Cookies:
 def current_session() -> SignedIn | None:
     """Who is signed in with this request; looked up once per request.
 
-    Raises Unavailable when the card's status cannot be told. For any room's routes, through the
-    front hall; None where the sign-in routes are not mounted.
+    Raises Unavailable, the first time in a request, when the card's status cannot be told; after
+    that nobody is signed in, so that an error page with the usual layout can be drawn. For any
+    room's routes, through the front hall; None where the sign-in routes are not mounted.
     """
     extension = current_app.extensions.get(EXTENSION)
     if extension is None:
         return None
-    if "portseal_signed_in" not in g:
+    if _SIGNED_IN not in request.environ:
         services, cookies = extension
-        g.portseal_signed_in = services.sessions.use(cookies.session())
-    signed_in: SignedIn | None = g.portseal_signed_in
+        # What fails is told once: the page that says so is for nobody in particular.
+        set_current_session(None)
+        set_current_session(services.sessions.use(cookies.session()))
+    signed_in: SignedIn | None = request.environ[_SIGNED_IN]
     return signed_in
 
 
-def forget_current_session() -> None:
-    """After a sign-in or sign-out within this request: look again."""
-    g.pop("portseal_signed_in", None)
+def set_current_session(signed_in: SignedIn | None) -> None:
+    """After a sign-in or sign-out within this request: what the rest of it sees."""
+    request.environ[_SIGNED_IN] = signed_in
 
 
 def safe_next(path: str | None, home: str) -> str:

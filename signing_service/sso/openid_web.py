@@ -9,7 +9,12 @@ from flask import Response, jsonify, make_response, redirect, render_template, r
 from werkzeug.datastructures import MultiDict
 
 from kernel.refusals import Malformed
-from signing_service.sso.browser import AUTHORIZE_PATH, Cookies, current_session
+from signing_service.sso.browser import (
+    AUTHORIZE_PATH,
+    Cookies,
+    current_session,
+    set_current_session,
+)
 from signing_service.sso.claims import holder_claims
 from signing_service.sso.freshness import ASKED, Freshness
 from signing_service.sso.openid import OpenIdServer, discovery
@@ -128,6 +133,7 @@ class OpenIdRoutes:
         if signed_in is not None and signed_in.session != sid:
             return self._ask_before_ending(signed_in)
         self._services.sessions.end(sid, reason="platform-logout", actor=platform.client_id)
+        set_current_session(None)
         if target is None:
             response = make_response(render_template("sso/signed_out.html"))
         else:

@@ -14,14 +14,14 @@ from signing_service.sso.browser import (
     Cookies,
     asking_platform,
     current_session,
-    forget_current_session,
     json_object,
     require_own_origin,
     safe_next,
+    set_current_session,
 )
 from signing_service.sso.openid_web import OpenIdRoutes
 from signing_service.sso.services import SsoServices
-from signing_service.sso.sessions import SignedIn
+from signing_service.sso.sessions import OpenedSession, SignedIn
 
 __all__ = ["current_session", "sso_blueprint"]
 
@@ -96,7 +96,7 @@ class SignInRoutes:
         next_path = safe_next(request.form.get("next"), self._settings.home_path)
         text = request.form.get("token", "").strip()
         try:
-            secret = self._open(text, request.form.get("nonce"))
+            opened = self._open(text, request.form.get("nonce"))
         except Refusal as refusal:
             if not refusal.code.startswith("signin."):
                 raise
@@ -108,7 +108,7 @@ class SignInRoutes:
             response.headers["Refresh"] = f"0; url={next_path}"
         else:
             response = _redirect(next_path)
-        self._cookies.remember_session(response, secret)
+        self._cookies.remember_session(response, opened.secret)
         return response
 
     def sign_out_form(self) -> Response:
@@ -143,10 +143,9 @@ class SignInRoutes:
         token, nonce = body.get("token"), body.get("nonce")
         if not _is_flat(token) or not isinstance(nonce, str | None):
             raise Malformed("signin.json", "send {token: {...}} and perhaps {nonce}")
-        secret = self._open(json.dumps(token), nonce)
-        signed_in = self._services.sessions.use(secret)
-        response = jsonify({} if signed_in is None else _shown(signed_in))
-        self._cookies.remember_session(response, secret)
+        opened = self._open(json.dumps(token), nonce)
+        response = jsonify(_shown(opened.signed_in))
+        self._cookies.remember_session(response, opened.secret)
         return response
 
     def api_sign_out(self) -> Response:
@@ -155,11 +154,11 @@ class SignInRoutes:
         self._sign_out(response)
         return response
 
-    def _open(self, text: str, nonce: str | None) -> str:
+    def _open(self, text: str, nonce: str | None) -> OpenedSession:
         proven = self._services.card_login.prove(self._cookies.browser(), text, nonce)
         opened = self._services.sessions.open(proven, replacing=self._cookies.session())
-        forget_current_session()
-        return opened.secret
+        set_current_session(opened.signed_in)
+        return opened
 
     def _sign_out(self, response: Response) -> None:
         signed_in = current_session()
@@ -167,7 +166,7 @@ class SignInRoutes:
             self._services.sessions.end(
                 signed_in.session, reason="signed-out", actor=signed_in.holder.subject
             )
-            forget_current_session()
+            set_current_session(None)
         self._cookies.forget_session(response)
 
     def _page(self, next_path: str, refusal: Refusal | None) -> Response:

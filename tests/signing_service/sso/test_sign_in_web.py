@@ -11,9 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from kernel.refusals import Unavailable
 from records.database import Database
 from signing_service.sso.services import SsoServices
-from signing_service.sso.web import sso_blueprint
+from signing_service.sso.web import current_session, sso_blueprint
 from tests.signing_service.sso.cards import ORIGIN, Card, Registry
 from tests.signing_service.sso.conftest import application
 
@@ -275,6 +276,20 @@ def test_when_the_status_cannot_be_told_nobody_is_served(
     assert browser.get("/sso/session").status_code == 503
     registry.silent = False
     assert who(browser)["signed_in"]
+
+
+def test_an_error_page_can_ask_again_who_is_signed_in(
+    app: Flask, browser: FlaskClient, card: Card, registry: Registry
+) -> None:
+    api_sign_in(browser, card)
+    cookie = browser.get_cookie("portseal-session")
+    assert cookie is not None
+    registry.silent = True
+    headers = {"Cookie": f"portseal-session={cookie.value}"}
+    with app.test_request_context("/", headers=headers):
+        with pytest.raises(Unavailable, match=r"signin\.status-unavailable"):
+            current_session()
+        assert current_session() is None
 
 
 def test_the_routes_refuse_an_application_without_forgery_protection(
