@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+import warnings
 from dataclasses import asdict, dataclass
 
 from cryptography import x509
@@ -13,6 +14,7 @@ from policies.profile import CertificateProfile, SubjectRule
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+warnings.filterwarnings("ignore", message="Attribute's length must be >= 1 and <= 64")
 _TYPES = {field: x509.ObjectIdentifier(dotted) for field, dotted in SUBJECT_ATTRIBUTES.items()}
 
 
@@ -47,7 +49,9 @@ def subject_name(profile: CertificateProfile, fields: SubjectFields) -> x509.Nam
     for rule in profile.subject:
         value = _ruled_value(rule, given.pop(rule.field, None))
         if value is not None:
-            attributes.append(x509.NameAttribute(_TYPES[rule.field], value))
+            # pyca would count octets where RFC 5280 counts characters: a Chinese name of 22
+            # characters would be too long. `_check_text` has counted.
+            attributes.append(x509.NameAttribute(_TYPES[rule.field], value, _validate=False))
     if given:
         field = sorted(given)[0]
         raise _refusal("not-allowed", field, "the profile has no such field")

@@ -8,7 +8,7 @@ import hmac
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
@@ -18,6 +18,11 @@ from records.tables import journal, journal_head
 _GENESIS = hashlib.sha256(b"PortSeal journal, version 1").digest()
 _HEAD_ID = 1
 _FIELDS = ("position", "at", "event", "subject", "actor", "facts")
+
+_FIRST_HEAD = text(
+    "INSERT INTO journal_head (id, position, hash) VALUES (:id, :position, :hash) "
+    "ON CONFLICT (id) DO NOTHING"
+)
 
 Fact = str | int | bool | None
 
@@ -116,9 +121,10 @@ def _locked_head(connection: Connection) -> tuple[int, bytes]:
     if head is None:
         if connection.execute(select(journal.c.position).limit(1)).first() is not None:
             raise Unavailable("journal.unwritable", "the journal's head is missing")
+        # Two processes may write the first record at once: the later one waits here.
         first = {"id": _HEAD_ID, "position": 0, "hash": _GENESIS}
-        connection.execute(insert(journal_head), first)
-        return 0, _GENESIS
+        connection.execute(_FIRST_HEAD, first)
+        head = connection.execute(query).one()
     return head.position, head.hash
 
 
