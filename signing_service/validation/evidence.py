@@ -86,6 +86,10 @@ class TimestampEvidence:
     """messageImprint: `expected` from the token, `actual` over what it should cover."""
     signature: "SignatureEvidence"
     """The token's own CMS signature, judged by the same engine."""
+    covers: frozenset[bytes] = frozenset()
+    """SHA-256 of every object that the imprint covers, whole: signature values, certificates,
+    CRLs and OCSP responses (DER), earlier timestamp tokens (`token`). A signature timestamp
+    always covers the signature value, whether it is named here or not."""
 
 
 @dataclass(frozen=True)
