@@ -120,6 +120,9 @@ class SignatureEvidence:
     content_type: str | None = None
     """MIME type where the signature names one."""
     timestamps: tuple[TimestampEvidence, ...] = ()
+    """Content, then signature, then archive timestamps, the oldest archive timestamp first."""
+    counter_signatures: tuple["SignatureEvidence", ...] = ()
+    """Signatures over this signature's value, each judged as a signature of its own."""
     commitment: str | None = None
     roles: tuple[str, ...] = ()
     policy: str | None = None

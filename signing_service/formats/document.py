@@ -1,0 +1,52 @@
+"""Documents too large for memory: read in pieces, for their digests alone."""
+
+import hashlib
+from typing import BinaryIO, Protocol
+
+from kernel.algorithms import DIGEST_OIDS
+from kernel.refusals import TooLarge
+
+MAX_STREAMED_BYTES = 16 * 1024 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
+
+
+class Digestible(Protocol):
+    """Something that is covered by its digest, without its octets being at hand."""
+
+    def digest(self, name: str) -> bytes | None:
+        """The digest under hashlib's `name`; None where it cannot be told."""
+        ...
+
+
+class StreamedDocument:
+    """A document in a seekable binary file. Memory stays at one piece, whatever its size."""
+
+    def __init__(self, file: BinaryIO, max_bytes: int = MAX_STREAMED_BYTES) -> None:
+        """The document reaches from the file's start to its end."""
+        self._file = file
+        self._max_bytes = max_bytes
+        self._digests: dict[str, bytes] = {}
+
+    def digest(self, name: str) -> bytes | None:
+        """One pass over the file for each `name`. Raises TooLarge `document.too-large`."""
+        if name not in DIGEST_OIDS or name not in hashlib.algorithms_available:
+            return None
+        known = self._digests.get(name)
+        if known is None:
+            known = self._digests[name] = self._pass(name)
+        return known
+
+    def _pass(self, name: str) -> bytes:
+        running, size = hashlib.new(name), 0
+        piece = memoryview(bytearray(_PIECE_BYTES))
+        self._file.seek(0)
+        while count := self._file.readinto(piece):  # type: ignore[attr-defined]
+            size += count
+            if size > self._max_bytes:
+                raise TooLarge("document.too-large", "the document is too large")
+            running.update(piece[:count])
+        return running.digest()
+
+
+Document = bytes | StreamedDocument
+"""What is signed: its octets, or where they can be read."""
