@@ -1,17 +1,19 @@
 """Steps 8 to 10: a card is revoked, everything is published, and the journal tells it all."""
 
 import json
-import sqlite3
 import ssl
 import time
+
+from sqlalchemy import insert, select, update
 
 from kernel.clock import SystemClock
 from portseal.demo import strangers
 from portseal.demo.signing_steps import import_declaration
 from portseal.demo.stage import Stage, expect, expect_refusal
 from portseal.holder.service import Service
-from records.database import Database
-from records.journal import Journal
+from records.database import Database, metadata
+from records.journal import Journal, Verification
+from records.tables import journal, journal_head
 from signing_service.formats import cades
 from signing_service.timestamping.client import HttpTimestamper
 from signing_service.validation.evidence import SignatureFormat
@@ -118,27 +120,31 @@ def verify_journal(stage: Stage) -> str:
     """The chain is intact; with one byte changed in a copy, the record is named."""
     verdict = stage.site.run_json("journal", "verify")
     expect(verdict["journal"] == "intact", f"the journal is {verdict}")
-    copy = stage.site.directory / "tampered.db"
-    source = sqlite3.connect(stage.site.database_file)
-    with sqlite3.connect(copy) as target:
-        source.backup(target)
-    source.close()
     position = verdict["records"] // 2
-    with sqlite3.connect(copy) as target:
-        target.execute(
-            "UPDATE journal SET actor = replace(actor, substr(actor, 1, 1), '?') "
-            "WHERE position = ?",
-            (position,),
-        )
-    database = Database(f"sqlite:///{copy}")
-    with database.reading() as connection:
-        broken = Journal(SystemClock()).verify(connection)
-    database.dispose()
+    broken = _verify_changed_copy(stage, position)
     expect(broken.broken_at == position, f"the changed record was not found: {broken}")
     return (
         f"{verdict['records']} chained records, intact; in a copy with one byte of record "
         f"{position} changed, record {broken.broken_at} is named."
     )
+
+
+def _verify_changed_copy(stage: Stage, position: int) -> Verification:
+    """Copy the journal, change one byte of one record in the copy, and verify that."""
+    original = Database(stage.site.database_url)
+    copy = Database(f"sqlite:///{stage.site.directory / 'changed-copy.db'}")
+    metadata.create_all(copy.engine, tables=[journal, journal_head])
+    with original.reading() as source, copy.transaction() as target:
+        for table in (journal, journal_head):
+            for row in source.execute(select(table)):
+                target.execute(insert(table), dict(row._mapping))
+        record = journal.c.position == position
+        actor = target.execute(select(journal.c.actor).where(record)).scalar_one()
+        target.execute(update(journal).where(record), {"actor": "?" + actor[1:]})
+        verdict = Journal(SystemClock()).verify(target)
+    original.dispose()
+    copy.dispose()
+    return verdict
 
 
 def _pem(stage: Stage) -> str:

@@ -94,7 +94,7 @@ class Site:
                 f"port = {self.port}",
                 f"secret_key = {json.dumps(keep['secret_key'])}",
                 "[database]",
-                f"url = {json.dumps('sqlite:///' + str(self.database_file))}",
+                f"url = {json.dumps(self.database_url)}",
                 "[token]",
                 f"module = {json.dumps(default_module())}",
                 f"pin_file = {json.dumps(str(self.directory / 'authority-token' / 'pin'))}",
@@ -108,8 +108,10 @@ class Site:
         )
 
     @property
-    def database_file(self) -> Path:
-        return self.directory / "data" / "portseal.db"
+    def database_url(self) -> str:
+        """SQLite below the directory, unless PORTSEAL_DATABASE__URL names another database."""
+        embedded = f"sqlite:///{self.directory / 'data' / 'portseal.db'}"
+        return os.environ.get("PORTSEAL_DATABASE__URL", embedded)
 
     # -- processes -----------------------------------------------------------------------------
 
