@@ -16,6 +16,7 @@ from kernel.asn1.certificate import Certificate
 class SignatureFormat(StrEnum):
     CADES = "CAdES"
     XADES = "XAdES"
+    PADES = "PAdES"
     CMS = "CMS"
     """A CMS signature without the signed attributes that make it CAdES, such as a timestamp's."""
     XMLDSIG = "XMLDSig"
