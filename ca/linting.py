@@ -1,9 +1,8 @@
 """Lint before signing: our own lints on every certificate, pkilint on every new shape.
 
-pkilint (RFC 5280 and X.520, thousands of checks) takes some ten milliseconds; our lints take a
-tenth of one. A certificate's shape is its profile, its issuer, the kind of key and which subject
+pkilint (RFC 5280 and X.520) takes as long as everything else in an issue, our lints a tenth. A certificate's shape is its profile, its issuer, the kind of key and which subject
 attributes stand with which string types: what pkilint says of the first of a shape holds for the
-others, because our own lints hold everything else fixed (see docs/decisions/linting.md).
+others, because our own lints hold everything else fixed (see docs/decisions/0013-lint-once-for-each-shape.md).
 """
 
 import threading

@@ -1,7 +1,7 @@
 """The OCSP responder (RFC 6960, 5019, 9654) of one authority, with a delegated key.
 
 A serial that the authority never issued is answered `revoked` in the extended sense (RFC 6960,
-2.2), never `good`: docs/decisions/ocsp-unissued.md says why.
+2.2), never `good`: docs/decisions/0014-ocsp-for-unissued-serials.md says why.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
@@ -28,6 +28,7 @@ ISSUER = AUTHORITY.issuing
 PROFILE = load_catalogue()["operator"]
 KEY = ec.generate_private_key(ec.SECP256R1())
 NOW = datetime.now(UTC).replace(microsecond=0)
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 Extension = tuple[x509.ExtensionType, bool]
 
 
@@ -93,7 +94,7 @@ class Made:
     serial: int = (1 << 157) + 4711
     not_before: datetime = NOW
     not_after: datetime = NOW + timedelta(days=300)
-    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey = field(default_factory=KEY.public_key)
+    key: PublicKey = field(default_factory=KEY.public_key)
     digest: hashes.HashAlgorithm = field(default_factory=hashes.SHA256)
     issuer_name: x509.Name | None = None
     extensions: dict[str, Extension] = field(default_factory=right_extensions)
@@ -113,7 +114,7 @@ class Made:
             self.not_before,
             self.not_after,
             [x509.Extension(value.oid, critical, value) for value, critical in values(self)],
-        ).sign(ISSUER.key.private_key, self.digest)
+        ).sign(ISSUER.key.private_key, self.digest)  # type: ignore[arg-type]
         return Certificate.parse(made.public_bytes(Encoding.DER))
 
 
