@@ -1,5 +1,7 @@
 """Pages for officers: the queue, the review, the decision."""
 
+from urllib.parse import quote
+
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
@@ -37,11 +39,9 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         response = make_response(content)
         response.content_type = facts.media_type
         shown = facts.media_type in _INLINE
-        response.headers.set(
-            "Content-Disposition",
-            "inline" if shown else "attachment",
-            filename=facts.file_name,
-        )
+        how = "inline" if shown else "attachment"
+        name = quote(facts.file_name, safe="")
+        response.headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{name}"  # RFC 6266
         # What an applicant uploaded must never act as a page of ours.
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         response.headers["X-Content-Type-Options"] = "nosniff"

@@ -146,7 +146,9 @@ def test_an_uploaded_document_cannot_act_as_a_page(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     disposition = "inline" if media == "image" else "attachment"
-    assert answer.headers["Content-Disposition"].startswith(disposition)
+    shown_name = answer.headers["Content-Disposition"]
+    assert shown_name.startswith(f"{disposition}; filename*=UTF-8''%E8%90%A5")
+    assert shown_name.isascii()
     seat.identity = None
     assert browser.get(f"/officer/applications/{application.id}/licence").status_code == 302
 
