@@ -1,0 +1,49 @@
+"""Every text of a page stands in the Chinese catalogue, with the same placeholders."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from portseal.web.layout import TRANSLATIONS
+
+ROOT = Path(__file__).parents[3]
+METHODS = [("**/web/**.py", "python"), ("**/templates/**.html", "jinja2")]
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
+_PLACEHOLDER = re.compile(r"%\(\w+\)s")
+
+
+def catalogue() -> dict[str, Message]:
+    path = TRANSLATIONS / "zh_Hans" / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as file:
+        messages = read_po(file, locale="zh_Hans")
+    return {_first(message.id): message for message in messages if message.id}
+
+
+def texts(room: str) -> Iterator[str]:
+    for _, _, message, _, _ in extract_from_dir(ROOT / room, METHODS, keywords=KEYWORDS):
+        yield _first(message)
+
+
+@pytest.mark.parametrize("room", ["portseal", "ra_portal", "signing_service"])
+def test_every_text_of_a_page_is_translated(room: str) -> None:
+    known = catalogue()
+    found = set(texts(room))
+    assert found, "nothing was extracted"
+    assert sorted(text for text in found if text not in known) == []
+
+
+def test_translations_keep_their_placeholders_and_are_final() -> None:
+    for key, message in catalogue().items():
+        assert not message.fuzzy, key
+        text = _first(message.string)
+        assert text, key
+        assert set(_PLACEHOLDER.findall(text)) == set(_PLACEHOLDER.findall(key)), key
+
+
+def _first(text: str | tuple[str, ...] | list[str]) -> str:
+    return text if isinstance(text, str) else text[0]
