@@ -6,6 +6,8 @@ names are refused. No secret has a default.
 """
 
 import os
+import re
+import tomllib
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -167,9 +169,19 @@ def read_settings() -> Settings:
         raise Unprocessable("settings.invalid", f"the settings file {named} does not exist")
     try:
         return Settings()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Unprocessable(
+            "settings.invalid", "the settings file is not TOML", why=_position(error)
+        ) from None
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
             for fault in error.errors(include_input=False, include_url=False)
         )
         raise Unprocessable("settings.invalid", faults) from None
+
+
+def _position(error: ValueError) -> str:
+    """Where the file goes wrong. What stands there may be half a secret, so it is not told."""
+    place = re.search(r"\(at [^)]*\)$", str(error))
+    return place[0].strip("()") if place else "not UTF-8"

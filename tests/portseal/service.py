@@ -1,0 +1,151 @@
+"""One running service for the whole test session, made as the demonstration makes its own.
+
+The holders' USB keys live in the test process's SoftHSM2, the authority's token in a directory of
+the service's own. `twin` gives a test that breaks things a service of its own with the same past.
+"""
+
+import shutil
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from portseal.demo.authority_steps import hold_ceremony
+from portseal.demo.people_steps import (
+    add_operator,
+    appoint_officers,
+    make_legal_person_card,
+    register_enterprise,
+)
+from portseal.demo.site import Site
+from portseal.demo.stage import Stage
+from portseal.demo.usb_keys import UsbKeys
+from portseal.holder.service import Service
+from tests.token import TokenBench
+
+_PAST = (
+    hold_ceremony,
+    appoint_officers,
+    register_enterprise,
+    make_legal_person_card,
+    add_operator,
+)
+
+
+def database_file(site: Site) -> Path:
+    """Where a site keeps its records."""
+    return site.directory / "data" / "portseal.db"
+
+
+class RunningService:
+    """A service with officers, an enterprise and an operator, and their cards plugged in."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.site = stage.site
+        self.origin = stage.site.origin
+        self.database_file = database_file(stage.site)
+        self._card = threading.Lock()
+
+    def anonymous(self) -> Service:
+        return Service(self.origin)
+
+    def signed_in(self, label: str) -> Service:
+        """A fresh conversation, signed in with this USB key."""
+        conversation = self.anonymous()
+        with self._card:  # one person holds it
+            conversation.sign_in(self.stage.cards[label])
+        return conversation
+
+    def activation_code_of_new_operator(self, number: int, *rights: str) -> str:
+        """The enterprise adds another operator; the code for that operator's USB key."""
+        legal_person = self.stage.signed_in("legal-person")
+        body = {
+            "name": f"操作员{number}",
+            "employee_number": f"{number:04}",
+            "rights": rights or ["declare-import"],
+        }
+        code: str = legal_person.call("POST", "/api/v1/operators", body)["activation_code"]
+        return code
+
+    def log(self, name: str = "serve") -> str:
+        return (self.site.directory / f"{name}.log").read_text(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def service(
+    token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """The session's service; tests leave it running and its first cards alive."""
+    directory = tmp_path_factory.mktemp("service")
+    site = Site(directory / "authority")
+    site.directory.mkdir()
+    (directory / "public").mkdir()
+    keys = UsbKeys(token_bench.module, directory / "usb-pins.json")
+    stage = Stage(site, directory / "public", keys)
+    try:
+        for step in _PAST:
+            step(stage)
+        yield RunningService(stage)
+    finally:
+        site.stop()
+
+
+class Twin:
+    """A second authority with a copy of the first one's token and database, to be broken."""
+
+    def __init__(self, original: Site, directory: Path) -> None:
+        self.site = Site(directory)
+        self.site.directory.mkdir()
+        self.token_directory = directory / "authority-token"
+        self.server: subprocess.Popen[bytes] | None = None
+        shutil.copytree(original.directory / "authority-token", self.token_directory)
+        (directory / "data").mkdir()
+        self.database_file = database_file(self.site)
+        source = sqlite3.connect(database_file(original))
+        with sqlite3.connect(self.database_file) as target:
+            source.backup(target)
+        source.close()
+        target.close()
+        for name in ("portseal.toml", "authority-token/softhsm2.conf"):
+            text = (original.directory / name).read_text()
+            text = text.replace(str(original.directory), str(directory))
+            text = text.replace(str(original.port), str(self.site.port))
+            (directory / name).write_text(text)
+
+    @property
+    def origin(self) -> str:
+        return self.site.origin
+
+    def serve(self, **settings: str) -> None:
+        """Start the web server, with `PORTSEAL_...` settings in the environment."""
+        self.server = self.site.start("serve", **settings)
+        self.site.wait_for(f"{self.origin}/health/ready", self.server)
+
+    def anonymous(self) -> Service:
+        return Service(self.origin)
+
+    def probe(self, path: str) -> int:
+        """The status of a GET."""
+        return requests.get(self.origin + path, timeout=30).status_code
+
+
+@contextmanager
+def twin_of(original: Site, directory: Path) -> Iterator[Twin]:
+    twin = Twin(original, directory)
+    try:
+        yield twin
+    finally:
+        twin.site.stop()
+
+
+@pytest.fixture
+def twin(service: RunningService, tmp_path: Path) -> Iterator[Twin]:
+    """A service for this test alone; it is not serving yet."""
+    with twin_of(service.site, tmp_path / "twin") as made:
+        yield made
