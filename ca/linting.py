@@ -1,8 +1,10 @@
 """Lint before signing: our own lints on every certificate, pkilint on every new shape.
 
-pkilint (RFC 5280 and X.520) takes as long as everything else in an issue, our lints a tenth. A certificate's shape is its profile, its issuer, the kind of key and which subject
-attributes stand with which string types: what pkilint says of the first of a shape holds for the
-others, because our own lints hold everything else fixed (see docs/decisions/0013-lint-once-for-each-shape.md).
+pkilint (RFC 5280 and X.520) takes as long as everything else in an issue, our lints a tenth.
+A certificate's shape is its profile, its issuer, the kind of key and which subject attributes
+stand with which string types: what pkilint says of the first of a shape holds for the others,
+because our own lints hold everything else fixed
+(docs/decisions/0013-lint-once-for-each-shape.md).
 """
 
 import threading
@@ -59,7 +61,9 @@ class Linter:
                 verdict = pkilint_findings(certificate.der)
                 if len(self._verdicts) >= _MAX_SHAPES:
                     self._verdicts.clear()
-                self._verdicts[shape] = verdict
+                # An error may lie in one certificate's text: the next is judged for itself.
+                if not any(finding.level is Level.ERROR for finding in verdict):
+                    self._verdicts[shape] = verdict
         return verdict
 
 

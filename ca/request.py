@@ -59,7 +59,7 @@ def read_pkcs10(data: bytes) -> Pkcs10:
         subject, attributes = request.subject, list(request.attributes)
     except UnsupportedAlgorithm:
         raise Unprocessable("public-key.unsupported", "this kind of key is not supported") from None
-    except (Malformed, ValueError, TypeError):
+    except (Malformed, ValueError, TypeError, x509.InvalidVersion):
         raise Malformed("pkcs10.malformed", "not a certification request") from None
     key = PublicKey.from_spki(spki)
     _verify_possession(request, encoded, key)

@@ -107,7 +107,7 @@ def test_other_bytes_are_malformed() -> None:
 SAMPLE = made()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_flipped_bits_never_pass(data: st.DataObject) -> None:
     request = bytearray(SAMPLE)
