@@ -45,5 +45,7 @@ def test_translations_keep_their_placeholders_and_are_final() -> None:
         assert set(_PLACEHOLDER.findall(text)) == set(_PLACEHOLDER.findall(key)), key
 
 
-def _first(text: str | tuple[str, ...] | list[str]) -> str:
+def _first(text: str | tuple[str, ...] | list[str] | None) -> str:
+    if text is None:
+        return ""
     return text if isinstance(text, str) else text[0]

@@ -119,7 +119,8 @@ def test_an_administrator_adds_an_officer(
     seat.identity = portal.officer(Role.ADMINISTRATOR)
     added = done(post(client, "/officers", {"name": "孙登记", "roles": ["registrar"]}), 201)
     assert added["officer"]["roles"] == ["registrar"]
-    assert portal.services.enrolment.enrol(added["activation_code"], pkcs10()).card
+    enrolled = portal.services.enrolment.enrol(added["activation_code"], pkcs10())
+    assert enrolled.card.holder.id == added["officer"]["id"]
 
 
 def test_a_card_is_replaced(client: FlaskClient, portal: PortalWorld, seat: Seat) -> None:
