@@ -6,7 +6,7 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from flask import Flask, Response, has_request_context, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel
 from flask_wtf.csrf import generate_csrf
 
 HERE = Path(__file__).parent
@@ -15,7 +15,9 @@ STATIC = HERE / "static"
 TRANSLATIONS = HERE.parent / "translations"
 
 LANGUAGES = {"zh": "中文", "en": "English"}
-_LOCALES = {"zh": "zh_Hans", "en": "en"}
+_LOCALES = {"zh": "zh_Hans", "en": "en_GB"}
+"""British English writes the day before the month, and the month in letters where it can."""
+_TAGS = {"zh": "zh-Hans", "en": "en"}
 _COOKIE = "language"
 _COOKIE_SECONDS = 365 * 24 * 3600
 
@@ -71,7 +73,7 @@ def install_layout(app: Flask, visitor: Callable[[], Visitor | None]) -> None:
             "visitor": visitor(),
             "language": language(),
             "language_links": _language_links(),
-            "locale": str(get_locale()).replace("_", "-"),
+            "locale": _TAGS[language()],
         }
 
     @app.after_request
@@ -94,8 +96,8 @@ def _locale() -> str:
 
 
 def _language_links() -> list[tuple[str, str, str]]:
-    """Code, name and address of this page in each language."""
-    if not has_request_context():
+    """Code, name and address of this page in each language; a form's answer has no address."""
+    if not has_request_context() or request.method != "GET":
         return []
     kept = {name: value for name, value in request.args.items() if name != "lang"}
     return [

@@ -3,23 +3,16 @@
 import pytest
 
 from hsm.token import Token
-from records.database import Database, metadata
-from tests.ca.world import hold_ceremony, new_clock, open_world
-from tests.database import load_all_tables
-from tests.ra_portal.world import PortalWorld, open_portal_world
+from records.database import Database
+from tests.ca.world import new_clock, open_world
+from tests.ra_portal.world import PortalWorld, open_portal_world, token_after_ceremony
 from tests.token import TokenBench
 
 
 @pytest.fixture(scope="session")
 def portal_token(token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory) -> Token:
     """A token that has been through the ceremony."""
-    load_all_tables()
-    token = token_bench.new_token("portal-tests")
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('portal-ceremony') / 'ceremony.db'}")
-    metadata.create_all(database.engine)
-    hold_ceremony(token, database, new_clock())
-    database.dispose()
-    return token
+    return token_after_ceremony(token_bench, "portal-tests", tmp_path_factory.mktemp("ceremony"))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A portal on a real authority in a real token, with officers, and shortcuts through the life."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.inventory import Inventory
 from ca.revocation import Revocation
+from hsm.token import Token
 from kernel.entropy import SystemEntropy
 from policies.rights import load_rights
 from ra_portal.application import Application
@@ -15,10 +17,13 @@ from ra_portal.card import Card
 from ra_portal.identity import HolderKind, Identity, Role, console
 from ra_portal.operators import AddedOperator
 from ra_portal.services import PortalServices, open_portal
+from records.database import Database, metadata
 from records.journal import records
-from tests.ca.world import World
+from tests.ca.world import World, hold_ceremony, new_clock
+from tests.database import load_all_tables
 from tests.ra_portal import samples
 from tests.software_keys import SoftwareKey
+from tests.token import TokenBench
 
 
 @dataclass
@@ -80,6 +85,17 @@ def open_portal_world(authority: World) -> PortalWorld:
         ended.append,
     )
     return PortalWorld(authority, services, ended)
+
+
+def token_after_ceremony(bench: TokenBench, label: str, directory: Path) -> Token:
+    """A fresh token with an authority's keys; the ceremony's own database is left behind."""
+    load_all_tables()
+    token = bench.new_token(label)
+    database = Database(f"sqlite:///{directory / 'ceremony.db'}")
+    metadata.create_all(database.engine)
+    hold_ceremony(token, database, new_clock())
+    database.dispose()
+    return token
 
 
 def pkcs10(key: SoftwareKey | None = None, common_name: str = "token") -> bytes:
