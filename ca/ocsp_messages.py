@@ -123,13 +123,16 @@ def _read_single(data: bytes, request: der.Element) -> CertId:
         == (0x30, 0x30, 0x04, 0x04, 0x02)
     )
     _require(1 <= serial.end - serial.content <= 64)
-    kind = next(der.children(data, algorithm))
+    kind, *parameters = (data[each.start : each.end] for each in der.children(data, algorithm))
+    _require(kind[0] == 0x06 and parameters in ([], [der.NULL]))
+    number = int.from_bytes(data[serial.content : serial.end], "big", signed=True)
+    _require(data[serial.start : serial.end] == der.integer(number))
     return CertId(
         der=data[certificate.start : certificate.end],
-        digest=_DIGESTS.get(data[kind.start : kind.end]),
+        digest=_DIGESTS.get(kind),
         name_hash=data[name_hash.content : name_hash.end],
         key_hash=data[key_hash.content : key_hash.end],
-        serial=int.from_bytes(data[serial.content : serial.end], "big", signed=True),
+        serial=number,
     )
 
 

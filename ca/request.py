@@ -80,7 +80,9 @@ def _from_pem(data: bytes) -> bytes:
 def _verify_possession(
     request: x509.CertificateSigningRequest, data: bytes, key: PublicKey
 ) -> None:
-    _, algorithm, _ = der.children(data, der.read(data))
+    _, algorithm, value = der.children(data, der.read(data))
+    if data[value.content] != 0:
+        raise Malformed("pkcs10.malformed", "a signature value of a broken octet")
     suite = SUITES_BY_SIGNATURE_ALGORITHM.get(data[algorithm.start : algorithm.end])
     if suite is None or suite.strength < _LEAST_STRENGTH or not key.fits(suite):
         raise Unprocessable("pkcs10.algorithm", "not a signature algorithm that is accepted")

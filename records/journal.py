@@ -119,11 +119,11 @@ def _locked_head(connection: Connection) -> tuple[int, bytes]:
     query = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
     head = connection.execute(query).one_or_none()
     if head is None:
-        if connection.execute(select(journal.c.position).limit(1)).first() is not None:
-            raise Unavailable("journal.unwritable", "the journal's head is missing")
         # Two processes may write the first record at once: the later one waits here.
         first = {"id": _HEAD_ID, "position": 0, "hash": _GENESIS}
-        connection.execute(_FIRST_HEAD, first)
+        is_first = connection.execute(_FIRST_HEAD, first).rowcount == 1
+        if is_first and connection.execute(select(journal.c.position).limit(1)).first() is not None:
+            raise Unavailable("journal.unwritable", "the journal's head is missing")
         head = connection.execute(query).one()
     return head.position, head.hash
 
