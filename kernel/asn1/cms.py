@@ -25,9 +25,17 @@ ID_SIGNATURE_POLICY: Final = "1.2.840.113549.1.9.16.2.15"
 ID_COMMITMENT_TYPE: Final = "1.2.840.113549.1.9.16.2.16"
 ID_CONTENT_TIMESTAMP: Final = "1.2.840.113549.1.9.16.2.20"
 ID_SIGNING_CERTIFICATE_V2: Final = "1.2.840.113549.1.9.16.2.47"
+ID_COUNTER_SIGNATURE: Final = "1.2.840.113549.1.9.6"
+ID_CERTIFICATE_VALUES: Final = "1.2.840.113549.1.9.16.2.23"
+ID_REVOCATION_VALUES: Final = "1.2.840.113549.1.9.16.2.24"
+ID_ARCHIVE_TIMESTAMP_V2: Final = "1.2.840.113549.1.9.16.2.48"
 ID_MIME_TYPE: Final = "0.4.0.1733.2.1"
 ID_ARCHIVE_TIMESTAMP_V3: Final = "0.4.0.1733.2.4"
+ID_SIGNER_ATTRIBUTES_V2: Final = "0.4.0.19122.1.1"
+ID_ATS_HASH_INDEX_V3: Final = "0.4.0.19122.1.5"
+ID_AT_NAME: Final = "2.5.4.41"
 ID_RI_OCSP_RESPONSE: Final = "1.3.6.1.5.5.7.16.2"
+ID_PKIX_OCSP_BASIC: Final = "1.3.6.1.5.5.7.48.1.1"
 
 
 @asn1.sequence
@@ -131,6 +139,25 @@ class SigningCertificateV2:
 
     certificates: list[EssCertIdV2]
     policies: list[asn1.TLV] | None
+
+
+@asn1.sequence
+class AtsHashIndexV3:
+    """EN 319 122-1, 5.5.2."""
+
+    algorithm: asn1.TLV
+    certificates: list[bytes]
+    crls: list[bytes]
+    unsigned_values: list[bytes]
+
+
+@asn1.sequence
+class RevocationValues:
+    """EN 319 122-1, A.1.2.2: CRLs and BasicOCSPResponses."""
+
+    crls: Annotated[list[asn1.TLV] | None, asn1.Explicit(0)]
+    ocsp: Annotated[list[asn1.TLV] | None, asn1.Explicit(1)]
+    other: Annotated[list[asn1.TLV] | None, asn1.Explicit(2)]
 
 
 def attributes(content: bytes) -> list[Attribute]:

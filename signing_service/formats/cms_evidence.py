@@ -19,6 +19,7 @@ from kernel.algorithms import (
 from kernel.asn1 import cms, der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal
+from signing_service.formats.document import Digestible
 from signing_service.formats.signed_data import (
     DIGEST_ALGORITHMS,
     SignedMessage,
@@ -42,6 +43,7 @@ _SIGNING_CERTIFICATE_V2 = ObjectIdentifier(cms.ID_SIGNING_CERTIFICATE_V2)
 _SIGNATURE_POLICY = ObjectIdentifier(cms.ID_SIGNATURE_POLICY)
 _COMMITMENT_TYPE = ObjectIdentifier(cms.ID_COMMITMENT_TYPE)
 _MIME_TYPE = ObjectIdentifier(cms.ID_MIME_TYPE)
+_SIGNER_ATTRIBUTES = ObjectIdentifier(cms.ID_SIGNER_ATTRIBUTES_V2)
 
 _RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 _RSA_BY_DIGEST = {
@@ -60,7 +62,7 @@ class Covered(NamedTuple):
 
     name: str
     """In words of a report: `document`, `timestamp content`."""
-    content: bytes | None
+    content: bytes | Digestible | None
     """None: not presented."""
     whole: bool
     """Whether `content` is all that was presented as the document."""
@@ -73,6 +75,7 @@ def signer_evidence(
     *,
     known: Sequence[Certificate] = (),
     timestamps: tuple[TimestampEvidence, ...] = (),
+    counter_signatures: tuple[SignatureEvidence, ...] = (),
     observations: tuple[str, ...] = (),
 ) -> SignatureEvidence:
     """Evidence of one signer; `known` are certificates beside the embedded ones.
@@ -85,6 +88,7 @@ def signer_evidence(
         certificate = _signing_certificate(signer, message.certificates, known, hashes)
         reference = _certificate_reference(certificate, hashes)
         content_type = _text(signer, _MIME_TYPE)
+        roles = _roles(signer)
     except ValueError:
         raise Malformed("cms.attributes", "a signed attribute cannot be read") from None
     suite, name = _suite(
@@ -114,7 +118,9 @@ def signer_evidence(
         claimed_signing_time=signing_time,
         content_type=content_type,
         timestamps=timestamps,
+        counter_signatures=counter_signatures,
         commitment=_first_identifier(signer, _COMMITMENT_TYPE),
+        roles=roles,
         policy=_first_identifier(signer, _SIGNATURE_POLICY),
         observations=message.observations + observations,
     )
@@ -202,6 +208,20 @@ def _signing_time(signer: Signer) -> datetime | None:
 def _text(signer: Signer, kind: ObjectIdentifier) -> str | None:
     encoded = signer.value(kind)
     return None if encoded is None else asn1.decode_der(str, encoded)
+
+
+def _roles(signer: Signer) -> tuple[str, ...]:
+    """Claimed attributes that are text (EN 319 122-1, 5.2.6.1). Raises ValueError, Malformed."""
+    encoded = signer.value(_SIGNER_ATTRIBUTES)
+    if encoded is None:
+        return ()
+    first = next(der.children(encoded, der.read_only(encoded, der.SEQUENCE)), None)
+    if first is None or first.tag != 0xA0:
+        return ()
+    (claimed,) = der.children(encoded, first)
+    attributes = cms.attributes(encoded[claimed.content : claimed.end])
+    found = [value for attribute in attributes for value in cms.values(attribute)]
+    return tuple(asn1.decode_der(str, value) for value in found if value[:1] == b"\x0c")[:16]
 
 
 def _first_identifier(signer: Signer, kind: ObjectIdentifier) -> str | None:

@@ -12,6 +12,7 @@ from kernel.algorithms import DIGEST_OIDS
 from kernel.asn1 import ber, cms, der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal, TooLarge
+from signing_service.formats.document import Digestible
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, MAX_SIGNATURE_BYTES
 
 MAX_SIGNERS = 64
@@ -20,7 +21,7 @@ MAX_REVOCATION_INFOS = 64
 MAX_ATTRIBUTES = 64
 
 _SIGNED_DATA = ObjectIdentifier(cms.ID_SIGNED_DATA)
-_OCSP_INFO = ObjectIdentifier(cms.ID_RI_OCSP_RESPONSE)
+_OCSP_INFOS = frozenset(map(ObjectIdentifier, (cms.ID_RI_OCSP_RESPONSE, cms.ID_PKIX_OCSP_BASIC)))
 _CONTENT_TYPE = ObjectIdentifier(cms.ID_CONTENT_TYPE)
 _MESSAGE_DIGEST = ObjectIdentifier(cms.ID_MESSAGE_DIGEST)
 _SINGLE_VALUED = frozenset(
@@ -34,8 +35,13 @@ _SINGLE_VALUED = frozenset(
         cms.ID_SIGNATURE_POLICY,
         cms.ID_COMMITMENT_TYPE,
         cms.ID_MIME_TYPE,
+        cms.ID_SIGNER_ATTRIBUTES_V2,
     )
 )
+_CERTIFICATE_VALUES = der.oid(cms.ID_CERTIFICATE_VALUES)
+_REVOCATION_VALUES = der.oid(cms.ID_REVOCATION_VALUES)
+_CONTENT_ATTRIBUTES = frozenset((_CONTENT_TYPE, _MESSAGE_DIGEST))
+_COUNTER_SIGNATURE_ATTRIBUTES = frozenset((_MESSAGE_DIGEST,))
 DIGEST_ALGORITHMS = {
     der.sequence(der.oid(dotted), parameters): name
     for name, dotted in DIGEST_OIDS.items()
@@ -116,10 +122,12 @@ def read(data: bytes) -> SignedMessage:
     )
 
 
-def digest_of(name: str, data: bytes) -> bytes | None:
+def digest_of(name: str, data: bytes | Digestible) -> bytes | None:
     """None where the digest is not known here."""
     if name not in DIGEST_OIDS:
         return None
+    if not isinstance(data, bytes):
+        return data.digest(name)
     try:
         return hashlib.new(name, data).digest()
     except ValueError:
@@ -198,9 +206,35 @@ def _revocation_infos(
                 )
             except ValueError:
                 raise Malformed("cms.malformed", "a revocation info cannot be read") from None
-            if other.format == _OCSP_INFO:
+            if other.format in _OCSP_INFOS:
                 ocsp.append(der.encoded(other.info))
     return tuple(crls), tuple(ocsp)
+
+
+def values_in_attribute(
+    kind: bytes, value: bytes
+) -> tuple[tuple[Certificate, ...], tuple[bytes, ...], tuple[bytes, ...]]:
+    """Certificates, OCSP responses and CRLs of a certificate-values or revocation-values
+    attribute (EN 319 122-1, A.1.1.2 and A.1.2.2); nothing for another kind.
+
+    Raises Malformed `cms.malformed`, `cms.too-many`.
+    """
+    try:
+        if kind == _CERTIFICATE_VALUES:
+            outer = der.read_only(value, der.SEQUENCE)
+            elements = der.elements(value[outer.content : outer.end])
+            if len(elements) > MAX_CERTIFICATES:
+                raise Malformed("cms.too-many", f"at most {MAX_CERTIFICATES} certificates")
+            return tuple(map(Certificate.parse, elements)), (), ()
+        if kind == _REVOCATION_VALUES:
+            values = asn1.decode_der(cms.RevocationValues, value)
+            crls, ocsp = values.crls or [], values.ocsp or []
+            if len(crls) + len(ocsp) > MAX_REVOCATION_INFOS:
+                raise Malformed("cms.too-many", f"at most {MAX_REVOCATION_INFOS} infos")
+            return (), tuple(map(der.encoded, ocsp)), tuple(map(der.encoded, crls))
+    except ValueError:
+        raise Malformed("cms.malformed", "validation values cannot be read") from None
+    return (), (), ()
 
 
 def _signers(signer_infos: asn1.TLV) -> list[Signer]:
@@ -211,15 +245,26 @@ def _signers(signer_infos: asn1.TLV) -> list[Signer]:
         raise Malformed("cms.no-signature", "nobody signed this")
     if len(infos) > MAX_SIGNERS:
         raise Malformed("cms.too-many", f"at most {MAX_SIGNERS} signers")
-    return [_signer(info) for info in infos]
+    return [_signer(info, _CONTENT_ATTRIBUTES) for info in infos]
 
 
-def _signer(encoded: bytes) -> Signer:
+def read_counter_signer(encoded: bytes) -> Signer:
+    """The SignerInfo of a counter-signature, which has no content type (RFC 5652, 11.4).
+
+    Raises Malformed `cms.malformed`, `cms.attributes`, `cms.too-many`.
+    """
+    try:
+        return _signer(encoded, _COUNTER_SIGNATURE_ATTRIBUTES)
+    except ValueError:
+        raise Malformed("cms.malformed", "a counter-signature cannot be read") from None
+
+
+def _signer(encoded: bytes, required: frozenset[ObjectIdentifier]) -> Signer:
     info = asn1.decode_der(cms.SignerInfo, encoded)
     if info.signed_attributes.tag_bytes != b"\xa0":
         raise Malformed("cms.attributes", "a signature without signed attributes")
     content = bytes(info.signed_attributes.data)
-    signed = _signed_attributes(content)
+    signed = _signed_attributes(content, required)
     unsigned = info.unsigned_attributes or []
     if len(unsigned) > MAX_ATTRIBUTES:
         raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
@@ -236,7 +281,9 @@ def _signer(encoded: bytes) -> Signer:
     )
 
 
-def _signed_attributes(content: bytes) -> dict[ObjectIdentifier, list[bytes]]:
+def _signed_attributes(
+    content: bytes, required: frozenset[ObjectIdentifier]
+) -> dict[ObjectIdentifier, list[bytes]]:
     signed: dict[ObjectIdentifier, list[bytes]] = {}
     attributes = cms.attributes(content)
     if len(attributes) > MAX_ATTRIBUTES:
@@ -247,7 +294,7 @@ def _signed_attributes(content: bytes) -> dict[ObjectIdentifier, list[bytes]]:
         if not values or (once and (len(values) > 1 or attribute.type in signed)):
             raise Malformed("cms.attributes", "an attribute without or with too many values")
         signed.setdefault(attribute.type, []).extend(values)
-    if _CONTENT_TYPE not in signed or _MESSAGE_DIGEST not in signed:
+    if not required <= signed.keys():
         raise Malformed("cms.attributes", "content-type and message-digest must be signed")
     return signed
 

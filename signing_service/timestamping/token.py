@@ -10,6 +10,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
 from signing_service.formats import signed_data
 from signing_service.formats.cms_evidence import Covered, signer_evidence
+from signing_service.formats.document import Digestible
 from signing_service.validation.evidence import (
     DigestReference,
     TimestampEvidence,
@@ -22,13 +23,15 @@ MAX_TOKEN_BYTES = 64 * 1024
 def read_timestamp(
     token: bytes,
     kind: TimestampKind,
-    covered: bytes | None,
+    covered: bytes | Digestible | None,
     *,
     known: Sequence[Certificate] = (),
+    covers: frozenset[bytes] = frozenset(),
 ) -> TimestampEvidence:
     """Take a token apart, against the octets that it should cover.
 
-    `token` is the ContentInfo, DER or BER; `known` are certificates beside the embedded ones.
+    `token` is the ContentInfo, DER or BER; `known` are certificates beside the embedded ones;
+    `covers` goes into the evidence as it is.
     Raises Malformed `timestamp.malformed` and what `signed_data.read` raises.
     """
     if len(token) > MAX_TOKEN_BYTES:
@@ -61,6 +64,7 @@ def read_timestamp(
         policy=info.policy.dotted_string,
         imprint=imprint,
         signature=signature,
+        covers=covers,
     )
 
 
