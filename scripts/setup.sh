@@ -63,6 +63,11 @@ check_test_packages() {
         || need fonts-noto-cjk "Chinese text in the portal's screenshots"
     has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' \
         || need postgresql "the storage tests run on it besides SQLite"
+    has_command swtpm || need swtpm "TPM in software, for a token that locks"
+    has_file '/usr/lib/*/libtss2-tcti-swtpm.so.0' \
+        || need libtss2-tcti-swtpm0 "speaks to that TPM"
+    has_file '/usr/lib/*/pkcs11/libtpm2_pkcs11.so' \
+        || need libtpm2-pkcs11-1 "PKCS#11 token on that TPM"
     has_command pdftotext || need poppler-utils "reads printed reports back, independently"
 }
 

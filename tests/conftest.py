@@ -5,5 +5,6 @@ pytest_plugins = [
     "tests.servers.chromium",
     "tests.servers.postgresql",
     "tests.servers.slapd",
+    "tests.servers.tpm",
     "tests.token",
 ]

@@ -1,14 +1,13 @@
 """`portseal` at the authority's console: ceremony, status, journal, schema, worker, settings."""
 
 import json
-import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.portseal.cli.conftest import Console
-from tests.portseal.cli.terminal import Outcome, run
+from tests.portseal.cli.terminal import Outcome
 from tests.portseal.service import RunningService
 
 
@@ -123,69 +122,16 @@ def test_an_officer_needs_a_known_role(console: Console) -> None:
     assert console.run("officer", "add", "", "--role", "approver").code == 1
 
 
-# -- settings --------------------------------------------------------------------------------------
-
-COMPLETE = {
-    "PORTSEAL_WEB__SECRET_KEY": "0123456789abcdef0123456789abcdef",
-    "PORTSEAL_DATABASE__URL": "sqlite:////nonexistent/portseal.db",
-    "PORTSEAL_TOKEN__MODULE": "/nonexistent.so",
-}
-
-
-def with_settings(directory: Path, file: str = "", **settings: str) -> Outcome:
-    environment = {n: v for n, v in os.environ.items() if not n.startswith("PORTSEAL")}
-    path = directory / "settings.toml"
-    path.write_text(file)
-    environment |= {"PORTSEAL_CONFIG": str(path), **settings}
-    return run(("journal", "verify"), environment)
-
-
-@pytest.mark.parametrize("missing", COMPLETE)
-def test_no_secret_and_no_place_has_a_default(tmp_path: Path, missing: str) -> None:
-    rest = {name: value for name, value in COMPLETE.items() if name != missing}
-    done = with_settings(tmp_path, **rest)
+def test_a_bad_setting_ends_with_1_and_its_value_is_not_repeated(console: Console) -> None:
+    done = console.run("status", PORTSEAL_WEB__SECRET_KEY="tooshort", PORTSEAL_WEB__PORT="0")
     assert (done.code, "[settings.invalid]" in done.err) == (1, True)
-    assert missing.removeprefix("PORTSEAL_").partition("__")[0].lower() in done.err
-
-
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("[web]\nsecret_kye = 'hunter2hunter2'", "web.secret_kye"),
-        ("colour = 'hunter2hunter2'", "colour"),
-        ("[token]\npin = 'hunter2hunter2'", "token.pin"),
-        ("[web]\nport = 'hunter2hunter2'", "web.port"),
-        ("[web]\norigin = 'ftp://hunter2hunter2'", "web.origin"),
-        ("[web]\norigin = 'http://hunter2hunter2.example'", "web.origin"),
-    ],
-)
-def test_a_bad_setting_is_named_and_its_value_is_not_repeated(
-    tmp_path: Path, file: str, name: str
-) -> None:
-    done = with_settings(tmp_path, file, **COMPLETE)
-    assert (done.code, name in done.err) == (1, True), done.said
-    assert "hunter2" not in done.said
-
-
-def test_a_short_secret_key_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    done = with_settings(tmp_path, **(COMPLETE | {"PORTSEAL_WEB__SECRET_KEY": "tooshort"}))
-    assert (done.code, "web.secret_key" in done.err) == (1, True)
+    assert "web.secret_key" in done.err
     assert "tooshort" not in done.said
 
 
-def test_a_settings_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    done = with_settings(tmp_path, **(COMPLETE | {"PORTSEAL_CONFIG": str(tmp_path / "none.toml")}))
-    assert (done.code, "[settings.invalid]" in done.err) == (1, True)
-
-
-def test_a_settings_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
-    done = with_settings(tmp_path, "[web\nsecret_key = hunter2hunter2", **COMPLETE)
-    assert (done.code, "[settings.invalid]" in done.err) == (1, True), done.said
-    assert "hunter2" not in done.said
-
-
-def test_a_database_that_cannot_be_opened_ends_with_3(tmp_path: Path) -> None:
-    done = with_settings(tmp_path, **COMPLETE)
+def test_a_database_that_cannot_be_opened_ends_with_3(console: Console) -> None:
+    url = "sqlite:////nonexistent/portseal.db"
+    done = console.run("journal", "verify", PORTSEAL_DATABASE__URL=url)
     assert (done.code, "[database.unavailable]" in done.err) == (3, True), done.said
 
 
