@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -118,6 +118,35 @@ class PolicySettings(_Table):
     """A file of `policies/signature_policies/`."""
 
 
+class ObjectStoreSettings(_Table):
+    """An S3-compatible store for the archive's bytes."""
+
+    bucket: str
+    endpoint: str | None = None
+    """Address of a store of one's own; without it, AWS in `region`."""
+    region: str = "us-east-1"
+    prefix: str = "portseal"
+    access_key: str
+    secret_key: SecretStr
+
+
+class ArchiveSettings(_Table):
+    """How accepted signatures are kept."""
+
+    retention_years: Annotated[int, Field(ge=5, le=100)] = 10
+    """After the signer's certificate expired; the law asks for 5 at least."""
+    reserve_megabytes: Annotated[int, Field(ge=0)] = 64
+    """Room that stays free on the disk: the archive refuses before the disk is full."""
+    s3: ObjectStoreSettings | None = None
+    """Default: files below `data_directory`/archive."""
+    digest: Literal["sha256", "sha384", "sha512"] = "sha256"
+    """Of new hash trees."""
+    stamp_every_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
+    """How often the signatures since the last time are covered by one archive timestamp."""
+    renew_before_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Archive timestamps are renewed so long before their certificate or algorithm ends."""
+
+
 class Settings(BaseSettings):
     """All settings. Raises pydantic's ValidationError, which names the setting at fault."""
 
@@ -133,6 +162,7 @@ class Settings(BaseSettings):
     status: StatusSettings = StatusSettings()
     session: SessionSettings = SessionSettings()
     policy: PolicySettings = PolicySettings()
+    archive: ArchiveSettings = ArchiveSettings()
 
     @property
     def status_base_url(self) -> str:

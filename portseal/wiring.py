@@ -36,6 +36,10 @@ from ra_portal.services import PortalServices, open_portal
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
+from signing_service.archive.files import FileStore
+from signing_service.archive.keeping import Archive
+from signing_service.archive.objects import ObjectStore
+from signing_service.archive.retention import Retention
 from signing_service.signing import Signing
 from signing_service.sso.services import SsoServices
 from signing_service.sso.settings import SsoSettings
@@ -278,6 +282,27 @@ class House:
         )
 
     @cached_property
+    def archive(self) -> Archive:
+        return Archive(self.database, self._object_store, self.journal, self.clock)
+
+    @property
+    def _object_store(self) -> ObjectStore:
+        configured = self.settings.archive.s3
+        if configured is None:
+            reserve = self.settings.archive.reserve_megabytes << 20
+            return FileStore(self.settings.data_directory / "archive", reserve)
+        from signing_service.archive.s3 import S3Store  # loaded only where it is used
+
+        return S3Store(
+            configured.bucket,
+            endpoint=configured.endpoint,
+            region=configured.region,
+            access_key=configured.access_key,
+            secret_key=configured.secret_key.get_secret_value(),
+            prefix=configured.prefix,
+        )
+
+    @cached_property
     def signing(self) -> Signing:
         return Signing(
             holders=self.holders,
@@ -286,6 +311,8 @@ class House:
             anchors=self.anchors,
             timestamper=LocalTimestamper(self.timestamp_authority, self.entropy),
             verifier=self.verification,
+            archive=self.archive,
+            retention=Retention(self.settings.archive.retention_years),
             database=self.database,
             journal=self.journal,
             clock=self.clock,

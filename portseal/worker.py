@@ -52,6 +52,7 @@ class Worker:
         house = self._house
         reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
         expired = self._attempt("expire", house.portal.cards.expire_overdue)
+        self._attempt("sessions", house.sso.sessions.end_expired)
         crls = self._attempt("crl", lambda: self._renew_crls(at_once))
         delivery = self._attempt("publish", lambda: self._publish(at_once))
         if delivery is not None and delivery.failure is not None:

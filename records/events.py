@@ -49,6 +49,8 @@ class Event(StrEnum):
     SIGNATURE_PREPARED = "signature.prepared"
     SIGNATURE_ACCEPTED = "signature.accepted"
     SIGNATURE_REFUSED = "signature.refused"
+    SIGNATURE_DELETED = "signature.deleted"
+    EVIDENCE_STAMPED = "evidence.stamped"
 
     # Sign-in
     SIGNIN_SUCCEEDED = "signin.succeeded"

@@ -20,8 +20,9 @@ from policies.rights import RightsCatalogue
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from signing_service import archive
-from signing_service.archive import AcceptedSignature
+from signing_service.archive.accepted import AcceptedSignature, Part, PartRole
+from signing_service.archive.keeping import Archive
+from signing_service.archive.retention import Retention
 from signing_service.declaration import Declaration, check_right, read_declaration
 from signing_service.formats import cades, xades
 from signing_service.formats.prepared import PreparedSignature
@@ -78,6 +79,8 @@ class Signing:
         anchors: TrustAnchors,
         timestamper: Timestamper,
         verifier: Verifier,
+        archive: Archive,
+        retention: Retention,
         database: Database,
         journal: Journal,
         clock: Clock,
@@ -88,6 +91,8 @@ class Signing:
         self._anchors = anchors
         self._timestamper = timestamper
         self._verifier = verifier
+        self._archive = archive
+        self._retention = retention
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -155,8 +160,9 @@ class Signing:
         """Last step: the value in the X.509 shape, over exactly what was prepared.
 
         Raises NotFound `signature.not-prepared`; Unprocessable `signature.mismatch`,
-        `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*`; and as
-        `prepare`, because the right may have been withdrawn in between.
+        `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*` and
+        `archive.*` (a full archive accepts nothing); and as `prepare`,
+        because the right may have been withdrawn in between.
         """
         now = self._clock.now()
         document, prepared = self._take_attempt(identifier, card, now)
@@ -185,20 +191,34 @@ class Signing:
             enterprise=holder.enterprise_uscc,
             rights=holder.rights,
             certificate_fingerprint=prepared.certificate.fingerprint,
-            document=document,
-            signature=signed,
-            report=json.dumps(report.to_json(), ensure_ascii=False),
+            document_sha256=hashlib.sha256(document).hexdigest(),
+            signature_sha256=hashlib.sha256(signed).hexdigest(),
+            keep_until=self._retention.until(prepared.certificate),
         )
-        self._keep(accepted)
+        self._keep(accepted, self._evidence(document, signed, prepared.certificate, report))
         return Receipt(identifier, prepared.format, signed, report)
 
-    def receipt(self, identifier: str, card: str) -> AcceptedSignature:
-        """An accepted signature, for the card that made it. Raises NotFound."""
-        with self._database.reading() as connection:
-            accepted = archive.find(connection, identifier)
+    def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes]:
+        """An accepted signature and its bytes, for the card that made it. Raises NotFound."""
+        accepted = self._archive.find(identifier)
         if accepted is None or accepted.card != card:
             raise NotFound("signature.not-found", "no such signature of this card")
-        return accepted
+        return accepted, self._archive.read(identifier, PartRole.SIGNATURE)
+
+    def _evidence(
+        self, document: bytes, signed: bytes, certificate: Certificate, report: ValidationReport
+    ) -> list[Part]:
+        """Everything that a judge may ask for later."""
+        told = json.dumps(report.to_json(), ensure_ascii=False, indent=2)
+        return [
+            Part(PartRole.DOCUMENT, document),
+            Part(PartRole.SIGNATURE, signed),
+            Part(PartRole.REPORT, told.encode()),
+            *(
+                Part(PartRole.CERTIFICATE, each.der)
+                for each in (certificate, *self._path(certificate))
+            ),
+        ]
 
     def _authorise(
         self, document: bytes, certificate: Certificate, card: str, now: datetime
@@ -248,14 +268,15 @@ class Signing:
             connection.execute(update(table).where(mine).values(attempts=row.attempts + 1))
         return row.document, PreparedSignature.from_bytes(row.prepared)
 
-    def _keep(self, accepted: AcceptedSignature) -> None:
+    def _keep(self, accepted: AcceptedSignature, evidence: list[Part]) -> None:
+        parts = self._archive.store_parts(evidence)
         with self._database.transaction() as connection:
             done = connection.execute(
                 delete(prepared_signatures).where(prepared_signatures.c.id == accepted.id)
             )
             if done.rowcount != 1:
                 raise Conflict("signature.already-completed", "this signature was completed before")
-            archive.keep(connection, accepted)
+            self._archive.keep(connection, accepted, parts)
             self._journal.append(
                 connection,
                 Event.SIGNATURE_ACCEPTED,
@@ -264,7 +285,7 @@ class Signing:
                 kind=accepted.kind,
                 format=accepted.format,
                 document_sha256=accepted.document_sha256,
-                signature_sha256=hashlib.sha256(accepted.signature).hexdigest(),
+                signature_sha256=accepted.signature_sha256,
             )
 
     def _record_refusal(self, refusal: Refusal, card: str, document: bytes) -> None:

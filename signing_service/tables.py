@@ -1,6 +1,6 @@
-"""Rows of signatures: prepared ones, and those that were accepted."""
+"""Rows of signatures: prepared ones, accepted ones, and the evidence that is kept of them."""
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from records.database import UtcDateTime, metadata
 
@@ -31,7 +31,50 @@ accepted_signatures = Table(
     Column("rights", Text, nullable=False),
     Column("certificate_fingerprint", String(64), nullable=False),
     Column("document_sha256", String(64), nullable=False, index=True),
-    Column("document", LargeBinary, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
-    Column("report", Text, nullable=False),
+    Column("signature_sha256", String(64), nullable=False, index=True),
+    Column("keep_until", UtcDateTime, nullable=False),
+    # Digest of the newest hash tree over it; NULL: no evidence record covers it yet.
+    Column("evidence_digest", String(16)),
+    Index("ix_accepted_signatures_evidence", "evidence_digest", "accepted_at", "id"),
+)
+
+# Objects of the archive's store, by their SHA-256, and what they are to a signature.
+archived_objects = Table(
+    "archived_objects",
+    metadata,
+    Column("signature_id", String(32), ForeignKey(accepted_signatures.c.id), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("role", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+)
+
+# One archive timestamp with the hash tree that it covers (RFC 4998). `leaves` and `token` are
+# addresses in the archive's store.
+evidence_trees = Table(
+    "evidence_trees",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("purpose", String(24), nullable=False),
+    Column("digest", String(16), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("leaves", String(64), nullable=False, index=True),
+    Column("token", String(64), nullable=False, index=True),
+    Column("stamped_at", UtcDateTime, nullable=False),
+    Column("suite", String(32), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    # The archive timestamp that covers this one's token, and its leaf there.
+    Column("renewed_by", String(32), ForeignKey("evidence_trees.id")),
+    Column("renewed_leaf", Integer),
+    Index("ix_evidence_trees_renewal", "renewed_by", "expires_at"),
+)
+
+# Which leaf of which tree a signature is, for each chain of its evidence record.
+evidence_members = Table(
+    "evidence_members",
+    metadata,
+    Column("signature_id", String(32), ForeignKey(accepted_signatures.c.id), primary_key=True),
+    Column("chain", Integer, primary_key=True, autoincrement=False),
+    Column("tree", String(32), ForeignKey(evidence_trees.c.id), nullable=False, index=True),
+    Column("leaf", Integer, nullable=False),
 )

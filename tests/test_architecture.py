@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 HOMES = {
     "pkcs11": ("hsm",),
     "ldap3": ("ca.publishing",),
+    "obstore": ("signing_service.archive.s3",),
     "flask": ("ra_portal.web", "signing_service.web", "signing_service.sso", "portseal"),
     "flask_babel": ("ra_portal.web", "signing_service.web", "signing_service.sso", "portseal"),
     "flask_wtf": ("ra_portal.web", "signing_service.web", "signing_service.sso", "portseal"),

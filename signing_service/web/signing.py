@@ -84,7 +84,7 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
 
     @blueprint.get("/api/v1/signatures/<identifier>")
     def receipt(identifier: str) -> Response:
-        kept = signing.receipt(identifier, card())
+        kept, signature = signing.receipt(identifier, card())
         return jsonify(
             id=kept.id,
             accepted_at=kept.accepted_at.isoformat(),
@@ -93,7 +93,7 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
             kind=kept.kind,
             card=kept.card,
             document_sha256=kept.document_sha256,
-            signature=_text(kept.signature),
+            signature=_text(signature),
         )
 
     return blueprint

@@ -1,6 +1,6 @@
 """the first schema
 
-Revision: 0001. After: . Written: 2026-11-21 02:12:27.712045.
+Revision: 0001. After: . Written: 2026-11-21 02:36:29.892697.
 """
 
 import sqlalchemy as sa
@@ -26,14 +26,16 @@ def upgrade() -> None:
     sa.Column('rights', sa.Text(), nullable=False),
     sa.Column('certificate_fingerprint', sa.String(length=64), nullable=False),
     sa.Column('document_sha256', sa.String(length=64), nullable=False),
-    sa.Column('document', sa.LargeBinary(), nullable=False),
-    sa.Column('signature', sa.LargeBinary(), nullable=False),
-    sa.Column('report', sa.Text(), nullable=False),
+    sa.Column('signature_sha256', sa.String(length=64), nullable=False),
+    sa.Column('keep_until', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('evidence_digest', sa.String(length=16), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_accepted_signatures'))
     )
     with op.batch_alter_table('accepted_signatures', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_accepted_signatures_card'), ['card'], unique=False)
         batch_op.create_index(batch_op.f('ix_accepted_signatures_document_sha256'), ['document_sha256'], unique=False)
+        batch_op.create_index('ix_accepted_signatures_evidence', ['evidence_digest', 'accepted_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_accepted_signatures_signature_sha256'), ['signature_sha256'], unique=False)
 
     op.create_table('ca_certificates',
     sa.Column('serial', sa.String(length=40), nullable=False),
@@ -143,6 +145,26 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_enterprises')),
     sa.UniqueConstraint('uscc', name=op.f('uq_enterprises_uscc'))
     )
+    op.create_table('evidence_trees',
+    sa.Column('id', sa.String(length=32), nullable=False),
+    sa.Column('purpose', sa.String(length=24), nullable=False),
+    sa.Column('digest', sa.String(length=16), nullable=False),
+    sa.Column('count', sa.Integer(), nullable=False),
+    sa.Column('leaves', sa.String(length=64), nullable=False),
+    sa.Column('token', sa.String(length=64), nullable=False),
+    sa.Column('stamped_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('suite', sa.String(length=32), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('renewed_by', sa.String(length=32), nullable=True),
+    sa.Column('renewed_leaf', sa.Integer(), nullable=True),
+    sa.ForeignKeyConstraint(['renewed_by'], ['evidence_trees.id'], name=op.f('fk_evidence_trees_renewed_by_evidence_trees')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_evidence_trees'))
+    )
+    with op.batch_alter_table('evidence_trees', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_evidence_trees_leaves'), ['leaves'], unique=False)
+        batch_op.create_index('ix_evidence_trees_renewal', ['renewed_by', 'expires_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_evidence_trees_token'), ['token'], unique=False)
+
     op.create_table('journal',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('at', sa.String(length=32), nullable=False),
@@ -275,6 +297,30 @@ def upgrade() -> None:
         batch_op.create_index('ix_applications_queue', ['state', 'changed_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_applications_uscc'), ['uscc'], unique=False)
 
+    op.create_table('archived_objects',
+    sa.Column('signature_id', sa.String(length=32), nullable=False),
+    sa.Column('position', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('role', sa.String(length=16), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('size', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['signature_id'], ['accepted_signatures.id'], name=op.f('fk_archived_objects_signature_id_accepted_signatures')),
+    sa.PrimaryKeyConstraint('signature_id', 'position', name=op.f('pk_archived_objects'))
+    )
+    with op.batch_alter_table('archived_objects', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_archived_objects_sha256'), ['sha256'], unique=False)
+
+    op.create_table('evidence_members',
+    sa.Column('signature_id', sa.String(length=32), nullable=False),
+    sa.Column('chain', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('tree', sa.String(length=32), nullable=False),
+    sa.Column('leaf', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['signature_id'], ['accepted_signatures.id'], name=op.f('fk_evidence_members_signature_id_accepted_signatures')),
+    sa.ForeignKeyConstraint(['tree'], ['evidence_trees.id'], name=op.f('fk_evidence_members_tree_evidence_trees')),
+    sa.PrimaryKeyConstraint('signature_id', 'chain', name=op.f('pk_evidence_members'))
+    )
+    with op.batch_alter_table('evidence_members', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_evidence_members_tree'), ['tree'], unique=False)
+
     op.create_table('operators',
     sa.Column('id', sa.String(length=32), nullable=False),
     sa.Column('enterprise_id', sa.String(length=32), nullable=False),
@@ -352,6 +398,14 @@ def downgrade() -> None:
 
     op.drop_table('sso_access_token')
     op.drop_table('operators')
+    with op.batch_alter_table('evidence_members', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_evidence_members_tree'))
+
+    op.drop_table('evidence_members')
+    with op.batch_alter_table('archived_objects', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_archived_objects_sha256'))
+
+    op.drop_table('archived_objects')
     with op.batch_alter_table('applications', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_applications_uscc'))
         batch_op.drop_index('ix_applications_queue')
@@ -383,6 +437,12 @@ def downgrade() -> None:
         batch_op.drop_index('ix_journal_subject')
 
     op.drop_table('journal')
+    with op.batch_alter_table('evidence_trees', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_evidence_trees_token'))
+        batch_op.drop_index('ix_evidence_trees_renewal')
+        batch_op.drop_index(batch_op.f('ix_evidence_trees_leaves'))
+
+    op.drop_table('evidence_trees')
     op.drop_table('enterprises')
     with op.batch_alter_table('documents', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_documents_application_id'))
@@ -405,6 +465,8 @@ def downgrade() -> None:
 
     op.drop_table('ca_certificates')
     with op.batch_alter_table('accepted_signatures', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_accepted_signatures_signature_sha256'))
+        batch_op.drop_index('ix_accepted_signatures_evidence')
         batch_op.drop_index(batch_op.f('ix_accepted_signatures_document_sha256'))
         batch_op.drop_index(batch_op.f('ix_accepted_signatures_card'))
 

@@ -1,0 +1,144 @@
+"""Objects as files: written aside, synchronised, renamed; compared with their name when read."""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kernel.refusals import Unavailable
+from signing_service.archive.objects import ARCHIVE_FULL, address_of, checked
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ADDRESS = re.compile(r"[0-9a-f]{64}")
+
+
+class FileStore:
+    """Files `ab/cd/abcd...` below one directory, readable by the service alone."""
+
+    def __init__(self, directory: Path, reserve_bytes: int = 64 << 20) -> None:
+        """`reserve_bytes` stay free on the disk: the archive is full before the disk is."""
+        self._directory = directory
+        self._incoming = directory / "incoming"
+        self._reserve_bytes = reserve_bytes
+
+    def put(self, data: bytes) -> str:
+        address = address_of(data)
+        path = self._path(address)
+        with _refusing():
+            if self._is_there(path, data):
+                return address
+            self._make(self._incoming)
+            if shutil.disk_usage(self._incoming).free < self._reserve_bytes + len(data):
+                raise _full()
+            self._make(path.parent)
+            self._write(path, data)
+        return address
+
+    def get(self, address: str) -> bytes:
+        with _refusing():
+            try:
+                data = self._path(address).read_bytes()
+            except FileNotFoundError:
+                raise Unavailable(
+                    "archive.missing", "an archived object is missing", object=address
+                ) from None
+        return checked(data, address)
+
+    def addresses(self) -> Iterator[str]:
+        for path in self._directory.glob("??/??/*"):
+            if _ADDRESS.fullmatch(path.name):
+                yield path.name
+
+    def remove(self, address: str, put_before: datetime) -> bool:
+        """Taken away first and judged then, so that a `put` at this moment writes it anew."""
+        path = self._path(address)
+        aside = self._incoming / secrets.token_hex(8)
+        with _refusing():
+            self._make(self._incoming)
+            try:
+                path.rename(aside)
+            except FileNotFoundError:
+                return False
+            if datetime.fromtimestamp(aside.stat().st_mtime, UTC) >= put_before:
+                aside.rename(path)
+                return False
+            aside.unlink()
+        return True
+
+    def clear_incoming(self, put_before: datetime) -> int:
+        """Remove what a dead process left half-written; how many files."""
+        removed = 0
+        for path in self._incoming.glob("*"):
+            with suppress(FileNotFoundError):
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < put_before:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def _path(self, address: str) -> Path:
+        if not _ADDRESS.fullmatch(address):
+            raise Unavailable("archive.missing", "not an object's address")
+        return self._directory / address[:2] / address[2:4] / address
+
+    def _is_there(self, path: Path, data: bytes) -> bool:
+        """Whether the same bytes are kept already; if so, marked as wanted from now on."""
+        try:
+            if path.read_bytes() != data:
+                return False
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+        _synchronise(path.parent)  # its writer may have died before doing so
+        return True
+
+    def _write(self, path: Path, data: bytes) -> None:
+        aside = self._incoming / secrets.token_hex(8)
+        try:
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        _synchronise(path.parent)
+
+    def _make(self, directory: Path) -> None:
+        """The directory with those above it, each recorded durably in its parent."""
+        if directory.is_dir():
+            return
+        if not directory.parent.is_dir():
+            self._make(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        _synchronise(directory.parent)
+
+
+def _synchronise(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full() from None
+        raise Unavailable(
+            "archive.unavailable", "the archive's disk does not answer", error=error.strerror
+        ) from error
+
+
+def _full() -> Unavailable:
+    return Unavailable(ARCHIVE_FULL, "the archive is full: nothing is accepted until it has room")

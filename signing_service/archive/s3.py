@@ -1,0 +1,100 @@
+"""Objects in an S3-compatible store, through obstore."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store as Bucket
+
+from kernel.refusals import Unavailable
+from signing_service.archive.objects import ARCHIVE_FULL, address_of, checked
+
+_LIST_CHUNK = 1000
+_FULL_WORDS = ("507", "QuotaExceeded", "StorageFull", "InsufficientStorage", "XMinioStorageFull")
+
+
+class S3Store:
+    """Objects below one prefix of one bucket. A put is atomic: S3 shows whole objects only."""
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint: str | None,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        prefix: str = "portseal",
+        timeout_seconds: int = 30,
+    ) -> None:
+        """`endpoint` is the address of a store of one's own (http or https); None: AWS."""
+        plain = endpoint is not None and endpoint.startswith("http://")
+        self._bucket = Bucket(
+            bucket,
+            prefix=prefix,
+            endpoint=endpoint or f"https://s3.{region}.amazonaws.com",
+            region=region,
+            access_key_id=access_key,
+            secret_access_key=secret_key,
+            virtual_hosted_style_request=False,
+            checksum_algorithm="SHA256",
+            client_options={
+                "allow_http": plain,
+                "timeout": timedelta(seconds=timeout_seconds),
+                "connect_timeout": timedelta(seconds=min(timeout_seconds, 5)),
+            },
+            retry_config={
+                "max_retries": 3,
+                "retry_timeout": timedelta(seconds=2 * timeout_seconds),
+            },
+        )
+
+    def put(self, data: bytes) -> str:
+        address = address_of(data)
+        with _refusing():
+            # Written even where it is there: LastModified then says that it is wanted again.
+            obstore.put(self._bucket, address, data, use_multipart=False)
+        return address
+
+    def get(self, address: str) -> bytes:
+        try:
+            with _refusing():
+                data = bytes(obstore.get(self._bucket, address).bytes())
+        except FileNotFoundError:
+            raise Unavailable(
+                "archive.missing", "an archived object is missing", object=address
+            ) from None
+        return checked(data, address)
+
+    def addresses(self) -> Iterator[str]:
+        with _refusing():
+            for chunk in obstore.list(self._bucket, chunk_size=_LIST_CHUNK):
+                for entry in chunk:
+                    yield entry["path"].rpartition("/")[2]
+
+    def remove(self, address: str, put_before: datetime) -> bool:
+        try:
+            with _refusing():
+                if obstore.head(self._bucket, address)["last_modified"] >= put_before.astimezone(
+                    UTC
+                ):
+                    return False
+                obstore.delete(self._bucket, address)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except BaseError as error:
+        text = str(error)
+        if any(word in text for word in _FULL_WORDS):
+            raise Unavailable(ARCHIVE_FULL, "the archive's store is full") from None
+        raise Unavailable(
+            "archive.unavailable", "the archive's store does not answer", error=type(error).__name__
+        ) from None
