@@ -48,6 +48,8 @@ class TimestampAuthorityConstraints(PolicyData):
 class RevocationConstraints(PolicyData):
     required: bool
     max_age_seconds: int = Field(gt=0)
+    max_ca_age_seconds: int = Field(default=366 * 86_400, gt=0)
+    """The same for authorities' certificates, whose lists are made seldom."""
 
 
 class KeyConstraints(PolicyData):

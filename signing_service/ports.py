@@ -66,6 +66,12 @@ class StatusAnswer:
     """In words: `the authority's own records`, `OCSP http://...`, `embedded CRL 17`."""
     evidence: bytes | None = None
     """The OCSP response or CRL, DER, where there is one."""
+    next_update: datetime | None = None
+    """After this time newer information exists; None: not told."""
+    suite: str | None = None
+    """Name of the algorithm suite that the evidence was signed with."""
+    further_evidence: tuple[bytes, ...] = ()
+    """More CRLs that the answer needs: a delta's base, those of other reasons."""
 
 
 class StatusSource(Protocol):

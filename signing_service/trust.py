@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kernel.asn1.certificate import Certificate
+from signing_service.validation.names import NameKey, name_key
 
 
 class Purpose(StrEnum):
@@ -48,7 +49,10 @@ class TrustAnchors:
 
     authorities: tuple[TrustedAuthority, ...]
     intermediates: tuple[Certificate, ...] = ()
-    _by_subject: dict[bytes, tuple[Certificate, ...]] = field(init=False, repr=False, compare=False)
+    _by_subject: dict[NameKey | bytes, tuple[Certificate, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    _configured: frozenset[str] = field(init=False, repr=False, compare=False)
     _authority_of: dict[str, tuple[TrustedAuthority, ...]] = field(
         init=False, repr=False, compare=False
     )
@@ -61,7 +65,17 @@ class TrustAnchors:
                 authority_of[anchor.fingerprint] = (*known, authority)
         anchors = [anchor for one in self.authorities for anchor in one.certificates]
         object.__setattr__(self, "_authority_of", authority_of)
-        object.__setattr__(self, "_by_subject", _by_subject([*anchors, *self.intermediates]))
+        configured = [*anchors, *self.intermediates]
+        object.__setattr__(self, "_by_subject", _by_subject(configured))
+        object.__setattr__(self, "_configured", frozenset(c.fingerprint for c in configured))
+
+    def is_configured(self, certificate: Certificate) -> bool:
+        """Whether we named it ourselves: then nobody need prove that it existed in time."""
+        return certificate.fingerprint in self._configured
+
+    def named(self, name: bytes) -> tuple[Certificate, ...]:
+        """Anchors and intermediates of that subject (Name, DER)."""
+        return self._by_subject.get(name_key(name), ())
 
     def authorities_of(self, certificate: Certificate) -> tuple[TrustedAuthority, ...]:
         """The authorities of which `certificate` is an anchor; empty: it is none."""
@@ -72,9 +86,9 @@ class TrustAnchors:
     ) -> Iterator[Certificate]:
         """Certificates that may have issued `certificate`, anchors and matching key identifiers
         first, without looking at the signature. `others` come from the signature itself."""
-        name = certificate.issuer_der
+        name = name_key(certificate.issuer_der)
         found = dict.fromkeys(self._by_subject.get(name, ()))
-        found.update(dict.fromkeys(other for other in others if other.subject_der == name))
+        found.update(dict.fromkeys(o for o in others if name_key(o.subject_der) == name))
         wanted = certificate.authority_key_identifier
 
         def rank(candidate: Certificate) -> tuple[bool, bool]:
@@ -85,9 +99,11 @@ class TrustAnchors:
         return iter(sorted(found, key=rank))
 
 
-def _by_subject(certificates: Iterable[Certificate]) -> dict[bytes, tuple[Certificate, ...]]:
-    index: dict[bytes, tuple[Certificate, ...]] = {}
+def _by_subject(
+    certificates: Iterable[Certificate],
+) -> dict[NameKey | bytes, tuple[Certificate, ...]]:
+    index: dict[NameKey | bytes, tuple[Certificate, ...]] = {}
     for certificate in dict.fromkeys(certificates):
-        known = index.get(certificate.subject_der, ())
-        index[certificate.subject_der] = (*known, certificate)
+        name = name_key(certificate.subject_der)
+        index[name] = (*index.get(name, ()), certificate)
     return index

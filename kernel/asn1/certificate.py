@@ -239,7 +239,11 @@ class Certificate:
 
         Says nothing of validity, CA flag or status (RFC 5280, 6.1.3 a.1 and a.4 alone).
         """
-        return self.issuer_der == issuer.subject_der and _signed_by(self, issuer.spki)
+        return self.issuer_der == issuer.subject_der and self.has_signature_of(issuer)
+
+    def has_signature_of(self, issuer: "Certificate") -> bool:
+        """Whether `issuer`'s key made this certificate's signature, whatever the names are."""
+        return _signed_by(self, issuer.spki)
 
     # -- extensions ----------------------------------------------------------------------------
 

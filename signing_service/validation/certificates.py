@@ -2,7 +2,7 @@
 (5.2.5), at any control time.
 
 Besides a conclusion it returns every doubt that a proof of existence could answer, so that the
-processes above (signatures with time, later long-term ones) need not run it again.
+processes above (signatures with time) need not run it again.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
-from policies.validation import ValidationPolicy
+from policies.validation import RevocationConstraints, ValidationPolicy
 from signing_service.ports import CertificateStatus, StatusAnswer
 from signing_service.trust import Purpose
 from signing_service.validation.constraints import Weakness, weak_key, weak_suite
@@ -124,14 +124,15 @@ class CertificateValidator:
         at: datetime,
     ) -> CertificateValidation:
         wrong = (
-            _anchor_fault(path, expectations, at)
-            or _intermediate_fault(path, at)
-            or _constraint_fault(path, expectations)
+            purpose_fault(path, expectations)
+            or constraint_fault(path, expectations)
+            or _anchor_fault(path, at)
         )
         findings = self._findings(path, given, at)
         if wrong is not None:
             return CertificateValidation(wrong, path=path, revocation=findings)
         doubts = (
+            *_intermediate_doubts(path, at),
             *self._authority_doubts(path, findings, at),
             *self._signer_doubts(path.certificates[0], findings[:1], at),
             *self._cryptographic_doubts(path, at),
@@ -142,8 +143,13 @@ class CertificateValidator:
     def _findings(
         self, path: CertificatePath, given: Sequence[GivenEvidence], at: datetime
     ) -> tuple[RevocationFinding, ...]:
+        def is_fresh(answer: StatusAnswer) -> bool:
+            return at <= fresh_until(answer, self._policy.revocation, is_end=True)
+
         return tuple(
-            RevocationFinding(certificate, self._status.of(certificate, issuer, given, at))
+            RevocationFinding(
+                certificate, self._status.of(certificate, path, issuer, given, at, is_fresh)
+            )
             for certificate, issuer in path.issued()
         )
 
@@ -152,7 +158,7 @@ class CertificateValidator:
     ) -> list[Conclusion]:
         doubts = []
         for finding in findings[1:]:
-            doubt = self._status_doubt(finding, at)
+            doubt = self._status_doubt(finding, at, is_end=False)
             if doubt is None:
                 continue
             if doubt.sub_indication is SubIndication.REVOKED_NO_POE:
@@ -164,7 +170,7 @@ class CertificateValidator:
     def _signer_doubts(
         self, certificate: Certificate, finding: tuple[RevocationFinding, ...], at: datetime
     ) -> list[Conclusion]:
-        status = self._status_doubt(finding[0], at) if finding else None
+        status = self._status_doubt(finding[0], at, is_end=True) if finding else None
         doubts = [status] if status is not None else []
         if at < certificate.not_before:
             doubts.append(
@@ -188,7 +194,9 @@ class CertificateValidator:
             doubts = [*doubts, expired] if known else [expired]
         return doubts
 
-    def _status_doubt(self, finding: RevocationFinding, at: datetime) -> Conclusion | None:
+    def _status_doubt(
+        self, finding: RevocationFinding, at: datetime, *, is_end: bool
+    ) -> Conclusion | None:
         """The revocation freshness checker and what the status says."""
         policy, answer = self._policy.revocation, finding.answer
         if answer is None:
@@ -217,13 +225,13 @@ class CertificateValidator:
                 revoked_at=_text(revoked_at),
                 revocation_reason=answer.reason or "unspecified",
             )
-        oldest = at - timedelta(seconds=policy.max_age_seconds)
-        if answer.this_update < oldest:
+        end = fresh_until(answer, policy, is_end=is_end)
+        if at > end:
             return _unproven(
                 SubIndication.TRY_LATER,
                 "revocation.stale",
                 Step.FRESHNESS,
-                healed_before=answer.this_update + timedelta(seconds=policy.max_age_seconds),
+                healed_before=end,
                 subject=finding.certificate.subject_text(),
                 this_update=_text(answer.this_update),
             )
@@ -237,12 +245,7 @@ class CertificateValidator:
             if certificate is not path.anchor and suite is not None:
                 weak = weak_suite(self._policy, suite, at)
                 weaknesses += [(weak, certificate)] if weak else []
-            try:
-                weak = weak_key(self._policy, certificate.public_key)
-            except Refusal:
-                weak = Weakness("unsupported key", None)
-            weaknesses += [(weak, certificate)] if weak else []
-        return [
+        return weak_key_in(path, self._policy) + [
             _unproven(
                 SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE
                 if weak.good_before
@@ -256,9 +259,35 @@ class CertificateValidator:
         ]
 
 
-def _anchor_fault(
-    path: CertificatePath, expectations: Expectations, at: datetime
-) -> Conclusion | None:
+def fresh_until(answer: StatusAnswer, policy: RevocationConstraints, *, is_end: bool) -> datetime:
+    """5.2.5: until when the answer is fresh enough. `is_end`: of an end entity's certificate."""
+    seconds = policy.max_age_seconds if is_end else policy.max_ca_age_seconds
+    end = answer.this_update + timedelta(seconds=seconds)
+    return end if answer.next_update is None else min(end, answer.next_update)
+
+
+def weak_key_in(path: CertificatePath, policy: ValidationPolicy) -> list[Conclusion]:
+    """Keys on the path that were never good enough."""
+    found = []
+    for certificate in path.certificates:
+        try:
+            weak = weak_key(policy, certificate.public_key)
+        except Refusal:
+            weak = Weakness("unsupported key", None)
+        if weak is not None:
+            found.append(
+                _unproven(
+                    SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+                    "crypto.weak-certificate",
+                    algorithm=weak.name,
+                    subject=certificate.subject_text(),
+                )
+            )
+    return found
+
+
+def purpose_fault(path: CertificatePath, expectations: Expectations) -> Conclusion | None:
+    """Whether the authority is trusted for what the certificate is used for."""
     authority = path.authority
     if expectations.purpose not in authority.purposes:
         return _unproven(
@@ -267,6 +296,11 @@ def _anchor_fault(
             authority=authority.name,
             purpose=expectations.purpose.value,
         )
+    return None
+
+
+def _anchor_fault(path: CertificatePath, at: datetime) -> Conclusion | None:
+    authority = path.authority
     if not authority.trusts_at(path.anchor, at):
         return _unproven(
             SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE,
@@ -277,20 +311,24 @@ def _anchor_fault(
     return None
 
 
-def _intermediate_fault(path: CertificatePath, at: datetime) -> Conclusion | None:
-    for certificate in path.intermediates:
-        if not certificate.not_before <= at <= certificate.not_after:
-            return _unproven(
-                SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE,
-                "path.ca-out-of-bounds",
-                subject=certificate.subject_text(),
-                not_before=_text(certificate.not_before),
-                not_after=_text(certificate.not_after),
-            )
-    return None
+def _intermediate_doubts(path: CertificatePath, at: datetime) -> list[Conclusion]:
+    """No proof of the signature's time alone answers them: what the authority said of its
+    certificates must be proven as well (5.6)."""
+    return [
+        _unproven(
+            SubIndication.OUT_OF_BOUNDS_NO_POE,
+            "path.ca-out-of-bounds",
+            subject=certificate.subject_text(),
+            not_before=_text(certificate.not_before),
+            not_after=_text(certificate.not_after),
+        )
+        for certificate in path.intermediates
+        if not certificate.not_before <= at <= certificate.not_after
+    ]
 
 
-def _constraint_fault(path: CertificatePath, expectations: Expectations) -> Conclusion | None:
+def constraint_fault(path: CertificatePath, expectations: Expectations) -> Conclusion | None:
+    """Chain constraints: key usage, purpose and certificate policies."""
     certificate = path.certificates[0]
     sub = SubIndication.CHAIN_CONSTRAINTS_FAILURE
     if not certificate.key_usage & set(expectations.key_usage_any_of):

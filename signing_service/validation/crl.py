@@ -1,6 +1,11 @@
-"""What a CRL says of one certificate (RFC 5280, 5 and 6.3): complete, direct CRLs."""
+"""What CRLs say of one certificate (RFC 5280, 5 and 6.3.3): complete, partitioned by distribution
+point or reason, indirect, and delta CRLs on top of them."""
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -10,103 +15,245 @@ from kernel.algorithms import SUITES, AlgorithmSuite, Padding
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
 from signing_service.ports import CertificateStatus, StatusAnswer
+from signing_service.validation import distribution_points
+from signing_service.validation.distribution_points import ALL_REASONS, Point
+from signing_service.validation.names import NameKey, name_key
 
 MAX_CRL_BYTES = 32 * 1024 * 1024
 _SKEW = timedelta(minutes=5)
 _UNDERSTOOD = {
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
     ExtensionOID.CRL_NUMBER,
+    ExtensionOID.DELTA_CRL_INDICATOR,
     ExtensionOID.ISSUING_DISTRIBUTION_POINT,
     ExtensionOID.AUTHORITY_INFORMATION_ACCESS,
+    ExtensionOID.FRESHEST_CRL,
 }
+_ENTRY_UNDERSTOOD = {
+    CRLEntryExtensionOID.CERTIFICATE_ISSUER,
+    CRLEntryExtensionOID.CRL_REASON,
+    CRLEntryExtensionOID.INVALIDITY_DATE,
+}
+_REMOVED = "removeFromCRL"
+ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
+
+
+@dataclass(frozen=True)
+class Crl:
+    """A CRL, parsed and not yet believed."""
+
+    der: bytes
+    parsed: x509.CertificateRevocationList
+
+    @classmethod
+    def parse(cls, der: bytes) -> "Crl | None":
+        """None: not a CRL, or one whose critical extensions nobody here understands."""
+        if len(der) > MAX_CRL_BYTES:
+            return None
+        try:
+            parsed = x509.load_der_x509_crl(der)
+            _ = parsed.issuer, parsed.last_update_utc, parsed.next_update_utc
+            extensions = list(parsed.extensions)
+        except (ValueError, TypeError, x509.DuplicateExtension):
+            return None
+        if any(e.critical and e.oid not in _UNDERSTOOD for e in extensions):
+            return None
+        return cls(der, parsed)
+
+    @cached_property
+    def issuer(self) -> NameKey | bytes:
+        return name_key(self.issuer_der)
+
+    @cached_property
+    def issuer_der(self) -> bytes:
+        return self.parsed.issuer.public_bytes()
+
+    @cached_property
+    def point(self) -> x509.IssuingDistributionPoint | None:
+        return self._extension(x509.IssuingDistributionPoint)
+
+    @cached_property
+    def is_indirect(self) -> bool:
+        return self.point is not None and self.point.indirect_crl
+
+    @cached_property
+    def number(self) -> int | None:
+        number = self._extension(x509.CRLNumber)
+        return None if number is None else number.crl_number
+
+    @cached_property
+    def base(self) -> int | None:
+        """BaseCRLNumber: this is a delta CRL."""
+        delta = self._extension(x509.DeltaCRLIndicator)
+        return None if delta is None else delta.crl_number
+
+    @cached_property
+    def key_identifier(self) -> bytes | None:
+        identifier = self._extension(x509.AuthorityKeyIdentifier)
+        return None if identifier is None else identifier.key_identifier
+
+    @cached_property
+    def suite(self) -> AlgorithmSuite | None:
+        return suite_by_oid(
+            self.parsed.signature_algorithm_oid.dotted_string,
+            self.parsed.signature_algorithm_parameters,
+        )
+
+    @property
+    def this_update(self) -> datetime:
+        return self.parsed.last_update_utc
+
+    def is_signed_by(self, signer: Certificate) -> bool:
+        """Whether `signer` may sign CRLs of this issuer, and its key did sign this one."""
+        if name_key(signer.subject_der) != self.issuer or self.suite is None:
+            return False
+        if signer.has_key_usage and "cRLSign" not in signer.key_usage:
+            return False
+        try:
+            key = signer.public_key
+        except Refusal:
+            return False
+        return key.verify(self.suite, self.parsed.signature, self.parsed.tbs_certlist_bytes)
+
+    def entry(self, serial: int, issuer: NameKey | bytes) -> x509.RevokedCertificate | None:
+        """The entry for that certificate of that issuer."""
+        if not self.is_indirect:
+            return self.parsed.get_revoked_certificate_by_serial_number(serial)
+        current = self.issuer  # stands for the entries that follow (RFC 5280, 5.3.3)
+        for entry in self.parsed:
+            current = _entry_issuer(entry) or current
+            if entry.serial_number == serial and current == issuer:
+                return entry
+        return None
+
+    def _extension(self, kind: type[ExtensionT]) -> ExtensionT | None:
+        try:
+            return self.parsed.extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            return None
+
+
+Believed = Callable[[Crl], bool]
+"""Whether a CRL is genuine, by a signer whom the certificate's authority stands behind."""
 
 
 def crl_answer(
     der: bytes, certificate: Certificate, issuer: Certificate, at: datetime
 ) -> StatusAnswer | None:
-    """The CRL's answer, or None when it is unusable or does not speak for the certificate."""
-    crl = believed_crl(der, issuer)
-    return None if crl is None else answer_of(crl, der, certificate, at)
+    """One CRL's answer, signed by the issuer's own key; None when it does not speak for the
+    certificate or cannot be believed."""
+    crl = Crl.parse(der)
+    if crl is None:
+        return None
+    return crls_answer([crl], certificate, at, lambda one: one.is_signed_by(issuer))
 
 
-def believed_crl(der: bytes, issuer: Certificate) -> x509.CertificateRevocationList | None:
-    """The CRL, when it is `issuer`'s own and genuine; None otherwise."""
-    crl = _parse(der)
-    if crl is None or crl.issuer.public_bytes() != issuer.subject_der:
-        return None
-    if issuer.has_key_usage and "cRLSign" not in issuer.key_usage:
-        return None
-    suite = _suite(crl)
-    try:
-        key = issuer.public_key
-    except Refusal:
-        return None
-    if suite is None or not key.verify(suite, crl.signature, crl.tbs_certlist_bytes):
-        return None
-    return crl
-
-
-def answer_of(
-    crl: x509.CertificateRevocationList, der: bytes, certificate: Certificate, at: datetime
+def crls_answer(
+    crls: Sequence[Crl], certificate: Certificate, at: datetime, believed: Believed
 ) -> StatusAnswer | None:
-    """What a CRL that is believed says of a certificate of its issuer; None: nothing."""
-    if crl.last_update_utc > at + _SKEW or not _in_scope(crl, certificate):
+    """What several CRLs together say (6.3.3); None unless they cover every reason."""
+    usable = sorted(
+        (crl for crl in crls if crl.this_update <= at + _SKEW),
+        key=lambda crl: crl.this_update,
+        reverse=True,
+    )
+    complete = [crl for crl in usable if crl.base is None]
+    covered: frozenset[x509.ReasonFlags] = frozenset()
+    used: list[Crl] = []
+    for crl, reasons in _in_scope(complete, certificate):
+        if reasons <= covered or not believed(crl):
+            continue
+        delta = _delta(usable, crl, believed)
+        latest = crl if delta is None else delta
+        entry = _entry(delta, crl, certificate)
+        if entry is not None:
+            return _revoked(entry, latest, crl)
+        used += [crl] if delta is None else [delta, crl]
+        covered |= reasons
+        if covered >= ALL_REASONS:
+            return _good(used)
+    return None
+
+
+def _in_scope(
+    complete: Sequence[Crl], certificate: Certificate
+) -> Iterator[tuple[Crl, frozenset[x509.ReasonFlags]]]:
+    """6.3.3, b: CRLs that speak for the certificate, by its distribution points and then by
+    its issuer's name, with the reasons that they speak of."""
+    issuer = name_key(certificate.issuer_der)
+    for point in (*distribution_points.points_of(certificate), Point.of_issuer(certificate)):
+        for crl in complete:
+            if point.issuers is None:
+                fits = crl.issuer == issuer
+            else:
+                fits = crl.issuer in point.issuers and crl.is_indirect
+            if fits:
+                reasons = distribution_points.reasons_in_scope(
+                    crl.point, crl.parsed.issuer, point, is_ca=certificate.is_ca
+                )
+                if reasons:
+                    yield crl, reasons
+
+
+def _delta(usable: Sequence[Crl], base: Crl, believed: Believed) -> Crl | None:
+    """6.3.3, c: the newest delta CRL that may be combined with `base`."""
+    if base.number is None:
         return None
-    number = _number(crl)
-    source = f"CRL {number}" if number is not None else "CRL"
-    entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
-    if entry is None:
-        return StatusAnswer(
-            CertificateStatus.GOOD, crl.last_update_utc, source=source, evidence=der
-        )
+    for crl in usable:
+        if (
+            crl.base is not None
+            and crl.number is not None
+            and crl.base <= base.number < crl.number
+            and crl.issuer == base.issuer
+            and crl.point == base.point
+            and crl.key_identifier == base.key_identifier
+            and believed(crl)
+        ):
+            return crl
+    return None
+
+
+def _entry(
+    delta: Crl | None, base: Crl, certificate: Certificate
+) -> x509.RevokedCertificate | None:
+    """6.3.3, i and j: the delta's word comes first; it may take an entry away."""
+    issuer = name_key(certificate.issuer_der)
+    if delta is not None:
+        entry = delta.entry(certificate.serial, issuer)
+        if entry is not None:
+            return None if _reason(entry) == _REMOVED else entry
+    return base.entry(certificate.serial, issuer)
+
+
+def _revoked(entry: x509.RevokedCertificate, latest: Crl, base: Crl) -> StatusAnswer:
+    unknown = any(e.critical and e.oid not in _ENTRY_UNDERSTOOD for e in entry.extensions)
     return StatusAnswer(
         CertificateStatus.REVOKED,
-        crl.last_update_utc,
+        latest.this_update,
         revoked_at=entry.revocation_date_utc,
-        reason=_reason(entry),
-        source=source,
-        evidence=der,
+        reason=None if unknown else _reason(entry),
+        source=_source(latest),
+        evidence=latest.der,
+        next_update=latest.parsed.next_update_utc,
+        suite=latest.suite.name if latest.suite else None,
+        further_evidence=() if latest is base else (base.der,),
     )
 
 
-def _parse(der: bytes) -> x509.CertificateRevocationList | None:
-    if len(der) > MAX_CRL_BYTES:
-        return None
-    try:
-        crl = x509.load_der_x509_crl(der)
-        _ = crl.extensions, crl.issuer, crl.last_update_utc
-    except (ValueError, TypeError, x509.DuplicateExtension):
-        return None
-    return crl
-
-
-def _in_scope(crl: x509.CertificateRevocationList, certificate: Certificate) -> bool:
-    for extension in crl.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            return False  # a delta CRL among them: it says nothing without its base
-        point = extension.value
-        if not isinstance(point, x509.IssuingDistributionPoint):
-            continue
-        if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
-            return False
-        if point.only_contains_ca_certs and not certificate.is_ca:
-            return False
-        if point.only_contains_user_certs and certificate.is_ca:
-            return False
-        if point.relative_name is not None:
-            return False
-        if point.full_name is not None:
-            urls = {
-                n.value for n in point.full_name if isinstance(n, x509.UniformResourceIdentifier)
-            }
-            if not urls & set(certificate.crl_urls):
-                return False
-    return True
-
-
-def _suite(crl: x509.CertificateRevocationList) -> AlgorithmSuite | None:
-    return suite_by_oid(
-        crl.signature_algorithm_oid.dotted_string, crl.signature_algorithm_parameters
+def _good(used: list[Crl]) -> StatusAnswer:
+    """The oldest of what was needed tells how fresh the answer is; a delta renews its base."""
+    bases = {position + 1 for position, crl in enumerate(used) if crl.base is not None}
+    fresh = [crl for position, crl in enumerate(used) if position not in bases]
+    oldest = min(fresh, key=lambda crl: crl.this_update)
+    ends = [crl.parsed.next_update_utc for crl in fresh if crl.parsed.next_update_utc]
+    return StatusAnswer(
+        CertificateStatus.GOOD,
+        oldest.this_update,
+        source=_source(oldest),
+        evidence=oldest.der,
+        next_update=min(ends, default=None),
+        suite=oldest.suite.name if oldest.suite else None,
+        further_evidence=tuple(crl.der for crl in used if crl is not oldest),
     )
 
 
@@ -121,11 +268,18 @@ def suite_by_oid(oid: str, parameters: object) -> AlgorithmSuite | None:
     return None
 
 
-def _number(crl: x509.CertificateRevocationList) -> int | None:
+def _source(crl: Crl) -> str:
+    kind = "delta CRL" if crl.base is not None else "CRL"
+    return kind if crl.number is None else f"{kind} {crl.number}"
+
+
+def _entry_issuer(entry: x509.RevokedCertificate) -> NameKey | bytes | None:
     try:
-        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound:
+        extension = entry.extensions.get_extension_for_class(x509.CertificateIssuer)
+    except (x509.ExtensionNotFound, ValueError):
         return None
+    names = extension.value.get_values_for_type(x509.DirectoryName)
+    return name_key(names[0].public_bytes()) if names else None
 
 
 def _reason(entry: x509.RevokedCertificate) -> str | None:

@@ -1,9 +1,10 @@
 """The verdict engine: ETSI EN 319 102-1 v1.4.1 over format-neutral evidence.
 
-Clause 5.3 (basic signatures), 5.4 (time-stamps) and 5.5 (signatures with time). Outcomes are
-values, never exceptions. Two choices within the standard: the cryptographic verification always
-runs, and its FAILED outranks an INDETERMINATE chain, because a changed document is a definite
-answer (5.1.3); and every doubt is collected, so that one proof of existence can answer several.
+Clause 5.3 (basic signatures), 5.4 (time-stamps), 5.5 (signatures with time) and 5.6 (long-term
+and archival data). Outcomes are values, never exceptions. Two choices within the standard: the
+cryptographic verification always runs, and its FAILED outranks an INDETERMINATE chain, because a
+changed document is a definite answer (5.1.3); and every doubt is collected, so that one proof of
+existence can answer several.
 """
 
 from collections.abc import Sequence
@@ -35,9 +36,29 @@ from signing_service.validation.indications import (
     indeterminate,
     passed,
 )
+from signing_service.validation.past import PastCertificateValidation, PastCertificateValidator
 from signing_service.validation.paths import PathBuilder
 from signing_service.validation.poe import Proof, ProofsOfExistence
-from signing_service.validation.revocation import GivenEvidence, RevocationStatus
+from signing_service.validation.revocation import (
+    GivenEvidence,
+    RevocationStatus,
+    StatusFetcher,
+)
+
+_SLIDABLE = frozenset(
+    {
+        SubIndication.REVOKED_NO_POE,
+        SubIndication.REVOKED_CA_NO_POE,
+        SubIndication.OUT_OF_BOUNDS_NO_POE,
+        SubIndication.OUT_OF_BOUNDS_NOT_REVOKED,
+        SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE,
+        SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,
+        SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE,
+        SubIndication.TRY_LATER,
+    }
+)
+"""What the past may answer (5.6.3.4)."""
+_OF_CERTIFICATE = frozenset({Step.CERTIFICATE, Step.FRESHNESS})
 
 
 @dataclass(frozen=True)
@@ -59,11 +80,13 @@ class TimestampValidation:
     evidence: TimestampEvidence
     conclusion: Conclusion
     basic: BasicValidation
+    past: PastCertificateValidation | None = None
+    """Of the authority's certificate, where the present could not tell (5.6.2.4)."""
 
 
 @dataclass(frozen=True)
 class SignatureValidation:
-    """Outcome of clause 5.5: the verdict on one signature."""
+    """Outcome of clause 5.6: the verdict on one signature."""
 
     evidence: SignatureEvidence
     conclusion: Conclusion
@@ -75,39 +98,102 @@ class SignatureValidation:
     time_is_proven: bool
     """Whether a timestamp, and not only the present validation, proves that time."""
     validated_at: datetime
+    past: PastCertificateValidation | None = None
+    """Of the signer's certificate, where the present could not tell (5.6.2.4)."""
 
 
 class ValidationEngine:
     """Judges evidence under one policy. Safe to use from many threads."""
 
     def __init__(
-        self, anchors: TrustAnchors, status: Sequence[StatusSource], policy: ValidationPolicy
+        self,
+        anchors: TrustAnchors,
+        status: Sequence[StatusSource],
+        policy: ValidationPolicy,
+        fetcher: StatusFetcher | None = None,
     ) -> None:
         self.policy = policy
-        self._certificates = CertificateValidator(
-            PathBuilder(anchors), RevocationStatus(status), policy
-        )
+        paths = PathBuilder(anchors)
+        revocation = RevocationStatus(status, paths, fetcher)
+        self._certificates = CertificateValidator(paths, revocation, policy)
+        self._past = PastCertificateValidator(paths, revocation, policy)
         self._signer = Expectations.of_signer(policy)
         self._tsa = Expectations.of_timestamp_authority(policy)
 
-    def validate(self, evidence: SignatureEvidence, at: datetime) -> SignatureValidation:
-        """Clause 5.5: the verdict on a signature at the time `at` (aware)."""
-        given = GivenEvidence(evidence.embedded_crls, evidence.embedded_ocsp)
+    def validate(
+        self,
+        evidence: SignatureEvidence,
+        at: datetime,
+        records: Sequence[TimestampEvidence] = (),
+    ) -> SignatureValidation:
+        """Clause 5.6.3: the verdict on a signature at the time `at` (aware).
+
+        `records`: timestamps of evidence records over the whole signature file.
+        """
+        given = _given(evidence)
         basic = self._validate_basic(evidence, at, self._signer, (given,), is_timestamp=False)
-        timestamps = tuple(
-            self._validate_timestamp(timestamp, evidence, given, at)
-            for timestamp in evidence.timestamps
-        )
-        proofs = ProofsOfExistence()
-        for timestamp in timestamps:
-            if timestamp.conclusion.passed and timestamp.evidence.kind is TimestampKind.SIGNATURE:
-                proofs.add(evidence.signature_value, _proof(timestamp))
-        stamped = proofs.earliest(evidence.signature_value)
-        best = stamped or Proof(at, "the time of validation")
-        conclusion = self._conclude(evidence, basic, timestamps, best).total()
+        proofs = ProofsOfExistence(at)
+        timestamps = self._validate_timestamps((*evidence.timestamps, *records), evidence, proofs)
+        best = proofs.of(evidence.signature_value)
+        is_proven = best is not proofs.now
+        conclusion = self._conclude(evidence, basic, timestamps, best)
+        past = None
+        if conclusion.sub_indication in _SLIDABLE:
+            past, answer = self._validate_past(
+                evidence, basic, proofs, self._signer, (given,), evidence.embedded_certificates
+            )
+            if answer is None:
+                answer = self._further_finding(evidence, timestamps, best)
+                conclusion = answer or passed(Step.PAST_SIGNATURE)
         return SignatureValidation(
-            evidence, conclusion, basic, timestamps, best, stamped is not None, at
+            evidence, conclusion.total(), basic, timestamps, best, is_proven, at, past
         )
+
+    def _validate_timestamps(
+        self,
+        timestamps: tuple[TimestampEvidence, ...],
+        signature: SignatureEvidence,
+        proofs: ProofsOfExistence,
+    ) -> tuple[TimestampValidation, ...]:
+        """5.6.3.4: the newest first, each with what those after it prove; in the order given."""
+        if not timestamps:
+            return ()
+        given = _given(signature)
+        order = sorted(
+            range(len(timestamps)), key=lambda index: timestamps[index].generated_at, reverse=True
+        )
+        outcomes: dict[int, TimestampValidation] = {}
+        for index in order:
+            outcome = self._validate_timestamp(timestamps[index], signature, given, proofs)
+            outcomes[index] = outcome
+            if outcome.conclusion.passed:
+                proofs.extract(timestamps[index], signature, _proof(outcome))
+        return tuple(outcomes[index] for index in range(len(timestamps)))
+
+    def _validate_past(
+        self,
+        evidence: SignatureEvidence,
+        basic: BasicValidation,
+        proofs: ProofsOfExistence,
+        expectations: Expectations,
+        given: tuple[GivenEvidence, ...],
+        embedded: tuple[Certificate, ...],
+    ) -> tuple[PastCertificateValidation | None, Conclusion | None]:
+        """5.6.2.4: None as the conclusion says that nothing stands against the signature."""
+        certificate = evidence.signing_certificate
+        assert certificate is not None  # else the basic validation had stopped for good
+        best = proofs.of(evidence.signature_value)
+        for doubt in basic.doubts:
+            if doubt.step not in _OF_CERTIFICATE and not doubt.is_healed_by(best.at):
+                return None, doubt
+        if proofs.now.at < certificate.not_before:
+            return None, basic.conclusion
+        past = self._past.validate(certificate, embedded, given, expectations, proofs)
+        if past.before is None:
+            return past, past.conclusion
+        if best.at >= past.before:
+            return past, basic.conclusion
+        return past, None
 
     def _validate_basic(
         self,
@@ -151,25 +237,35 @@ class ValidationEngine:
         timestamp: TimestampEvidence,
         signature: SignatureEvidence,
         inherited: GivenEvidence,
-        at: datetime,
+        proofs: ProofsOfExistence,
     ) -> TimestampValidation:
-        """Clause 5.4, with the message imprint and the constraints on its content."""
-        token = timestamp.signature
-        given = GivenEvidence(token.embedded_crls, token.embedded_ocsp), inherited
-        helpers = signature.embedded_certificates
+        """Clause 5.4, with the message imprint and the constraints on its content; then its
+        past (5.6.2.4), where later proofs may speak for it."""
+        token, at = timestamp.signature, proofs.now.at
+        given = _given(token), inherited
+        helpers = (*token.embedded_certificates, *signature.embedded_certificates)
         basic = self._validate_basic(
             token, at, self._tsa, given, is_timestamp=True, helpers=helpers
         )
-        conclusion = self._imprint_finding(timestamp, at) or basic.conclusion
+        proofs.alias(timestamp.token, token.signature_value)
+        conclusion = self._imprint_finding(timestamp, proofs) or basic.conclusion
+        past = None
+        if conclusion.sub_indication in _SLIDABLE and conclusion is basic.conclusion:
+            past, answer = self._validate_past(token, basic, proofs, self._tsa, given, helpers)
+            if answer is None:
+                conclusion = passed(Step.PAST_SIGNATURE)
         if conclusion.passed:
             conclusion = passed(Step.TIMESTAMP)
-        return TimestampValidation(timestamp, conclusion, basic)
+        return TimestampValidation(timestamp, conclusion, basic, past)
 
-    def _imprint_finding(self, timestamp: TimestampEvidence, at: datetime) -> Conclusion | None:
-        step, wanted = Step.TIMESTAMP, self.policy.timestamp_authority
+    def _imprint_finding(
+        self, timestamp: TimestampEvidence, proofs: ProofsOfExistence
+    ) -> Conclusion | None:
+        step, wanted, at = Step.TIMESTAMP, self.policy.timestamp_authority, proofs.now.at
         if not timestamp.imprint.intact:
             return failed(step, SubIndication.HASH_FAILURE, "timestamp.other-data")
-        weak = weak_digest(self.policy, timestamp.imprint.digest, at)
+        existed = proofs.of(timestamp.token).at
+        weak = weak_digest(self.policy, timestamp.imprint.digest, min(at, existed))
         if weak is not None:
             sub = SubIndication.CRYPTO_CONSTRAINTS_FAILURE
             return indeterminate(step, sub, "crypto.weak-timestamp", algorithm=weak.name)
@@ -199,6 +295,21 @@ class ValidationEngine:
         certificate = evidence.signing_certificate
         assert certificate is not None  # else the basic validation had stopped for good
         if best.at < certificate.not_before:
+            return self._further_finding(evidence, timestamps, best) or passed(Step.TIME)
+        if standing is not None:
+            return standing
+        return self._further_finding(evidence, timestamps, best) or passed(Step.TIME)
+
+    def _further_finding(
+        self,
+        evidence: SignatureEvidence,
+        timestamps: tuple[TimestampValidation, ...],
+        best: Proof,
+    ) -> Conclusion | None:
+        """5.5.4, steps 4 b, 5 and 6: times that contradict each other."""
+        certificate = evidence.signing_certificate
+        assert certificate is not None
+        if best.at < certificate.not_before:
             return failed(
                 Step.TIME,
                 SubIndication.NOT_YET_VALID,
@@ -206,11 +317,7 @@ class ValidationEngine:
                 not_before=certificate.not_before.isoformat(timespec="seconds"),
                 proven=best.at.isoformat(timespec="seconds"),
             )
-        if standing is not None:
-            return standing
-        return (
-            _order_finding(timestamps) or self._claim_finding(evidence, best) or passed(Step.TIME)
-        )
+        return _order_finding(timestamps) or self._claim_finding(evidence, best)
 
     def _claim_finding(self, evidence: SignatureEvidence, best: Proof) -> Conclusion | None:
         """A signing time claimed later than the proven one cannot be true."""
@@ -230,6 +337,12 @@ class ValidationEngine:
         return timedelta(seconds=self.policy.signature.max_clock_skew_seconds)
 
 
+def _given(evidence: SignatureEvidence) -> GivenEvidence:
+    return GivenEvidence(
+        evidence.embedded_crls, evidence.embedded_ocsp, evidence.embedded_certificates
+    )
+
+
 def _proof(timestamp: TimestampValidation) -> Proof:
     certificate = timestamp.evidence.signature.signing_certificate
     assert certificate is not None  # a timestamp without one does not pass
@@ -239,7 +352,12 @@ def _proof(timestamp: TimestampValidation) -> Proof:
 def _order_finding(timestamps: tuple[TimestampValidation, ...]) -> Conclusion | None:
     """5.5.4, 5: content timestamps come before signature timestamps, these before archive ones;
     tokens that did not pass prove no order."""
-    order = (TimestampKind.CONTENT, TimestampKind.SIGNATURE, TimestampKind.ARCHIVE)
+    order = (
+        TimestampKind.CONTENT,
+        TimestampKind.SIGNATURE,
+        TimestampKind.ARCHIVE,
+        TimestampKind.EVIDENCE_RECORD,
+    )
     latest = None
     for kind in order:
         times = [

@@ -41,6 +41,8 @@ class TimestampKind(StrEnum):
     CONTENT = "content-timestamp"
     SIGNATURE = "signature-timestamp"
     ARCHIVE = "archive-timestamp"
+    EVIDENCE_RECORD = "evidence-record"
+    """A timestamp of an evidence record (RFC 4998) over the whole signature file."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,9 @@ class TimestampEvidence:
     signature: "SignatureEvidence"
     """The token's own CMS signature, judged by the same engine."""
     covers: frozenset[bytes] = frozenset()
-    """SHA-256 of every object that the imprint covers, whole: signature values, certificates,
-    CRLs and OCSP responses (DER), earlier timestamp tokens (`token`). A signature timestamp
-    always covers the signature value, whether it is named here or not."""
+    """SHA-256 of every object that the imprint covers, whole: signature values (as in
+    `signature_value`), certificates, CRLs and OCSP responses (DER), earlier `token`s. A
+    signature timestamp always covers the signature value, whether it is named here or not."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ class SignatureEvidence:
     roles: tuple[str, ...] = ()
     policy: str | None = None
     """Signature policy identifier; None is the basic (no explicit policy) signature."""
+    policy_digest: tuple[str, bytes] | None = None
+    """(hashlib's name, digest) of the policy's document, where the signature names it."""
     observations: tuple[str, ...] = field(default=())
     """Facts worth telling that decide nothing by themselves."""
 

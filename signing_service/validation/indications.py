@@ -56,6 +56,9 @@ class Step(StrEnum):
     ACCEPTANCE = "5.2.8 signature acceptance validation"
     TIMESTAMP = "5.4 time-stamp validation"
     TIME = "5.5 validation of signatures with time"
+    PAST_CERTIFICATE = "5.6.2.1 past certificate validation"
+    SLIDING = "5.6.2.2 validation time sliding"
+    PAST_SIGNATURE = "5.6.2.4 past signature validation"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""Name constraints of authorities (RFC 5280, 4.2.1.10): directory names, DNS, e-mail, addresses.
+"""Name constraints of authorities (RFC 5280, 4.2.1.10): directory names, DNS, e-mail,
+URIs, addresses.
 
 A form of name that an authority constrains and that is not understood here is refused wherever
 a certificate below uses it, and so is a constraint that cannot be read.
 """
 
 import ipaddress
+import urllib.parse
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -12,9 +14,16 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from kernel.asn1.certificate import Certificate
+from signing_service.validation.names import folded, is_self_issued
 
 OID = "2.5.29.30"
-_UNDERSTOOD = (x509.DirectoryName, x509.DNSName, x509.RFC822Name, x509.IPAddress)
+_UNDERSTOOD = (
+    x509.DirectoryName,
+    x509.DNSName,
+    x509.RFC822Name,
+    x509.IPAddress,
+    x509.UniformResourceIdentifier,
+)
 
 
 def names_are_permitted(authority: Certificate, below: Iterable[Certificate]) -> bool:
@@ -31,7 +40,7 @@ def names_are_permitted(authority: Certificate, below: Iterable[Certificate]) ->
     return all(
         _is_permitted(name, constraints)
         for position, certificate in enumerate(below)
-        if position == 0 or not certificate.is_self_issued
+        if position == 0 or not is_self_issued(certificate)
         for name in _names(certificate.der)
     )
 
@@ -63,7 +72,7 @@ def _is_permitted(name: x509.GeneralName, constraints: x509.NameConstraints) -> 
     excluded = [one for one in constraints.excluded_subtrees or () if type(one) is type(name)]
     if not permitted and not excluded:
         return True
-    if not isinstance(name, _UNDERSTOOD):
+    if not isinstance(name, _UNDERSTOOD) or not _can_be_judged(name):
         return False
     if any(_is_within(name, subtree) for subtree in excluded):
         return False
@@ -86,6 +95,10 @@ def _is_within(name: x509.GeneralName, subtree: x509.GeneralName) -> bool:
         if wanted.startswith("."):
             return host.lower().endswith(wanted.lower())
         return not wanted or host.lower() == wanted.lower()
+    if isinstance(name, x509.UniformResourceIdentifier) and isinstance(
+        subtree, x509.UniformResourceIdentifier
+    ):
+        return _host_is_within(name.value, subtree.value.lower())
     if isinstance(name, x509.IPAddress) and isinstance(subtree, x509.IPAddress):
         address_, network = name.value, subtree.value
         if isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network):
@@ -93,9 +106,25 @@ def _is_within(name: x509.GeneralName, subtree: x509.GeneralName) -> bool:
     return False
 
 
+def _can_be_judged(name: x509.GeneralName) -> bool:
+    """A URI without a host keeps to no constraint (RFC 5280, 4.2.1.10)."""
+    return not isinstance(name, x509.UniformResourceIdentifier) or bool(_host(name.value))
+
+
+def _host(address: str) -> str:
+    try:
+        return (urllib.parse.urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _host_is_within(address: str, wanted: str) -> bool:
+    host = _host(address)
+    return host.endswith(wanted) if wanted.startswith(".") else host == wanted
+
+
 def _folded(rdn: x509.RelativeDistinguishedName) -> frozenset[tuple[str, str]]:
     """An RDN for comparison: case and runs of spaces do not count (RFC 5280, 7.1)."""
     return frozenset(
-        (attribute.oid.dotted_string, " ".join(str(attribute.value).casefold().split()))
-        for attribute in rdn
+        (attribute.oid.dotted_string, folded(str(attribute.value))) for attribute in rdn
     )

@@ -42,6 +42,7 @@ def ocsp_answer(
         if single.this_update_utc > at + _SKEW or not _is_authorised(response, issuer):
             return None
         reason = single.revocation_reason
+        suite = suite_by_oid(response.signature_algorithm_oid.dotted_string, None)
         return StatusAnswer(
             _STATUS[single.certificate_status],
             single.this_update_utc,
@@ -49,6 +50,8 @@ def ocsp_answer(
             reason=None if reason is None else reason.value,
             source="OCSP response",
             evidence=der,
+            next_update=single.next_update_utc,
+            suite=suite.name if suite is not None else None,
         )
     return None
 

@@ -9,19 +9,21 @@ policies.
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 
 from kernel.asn1.certificate import Certificate
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.validation import name_constraints
 from signing_service.validation.name_constraints import names_are_permitted
+from signing_service.validation.names import is_self_issued, name_key
+from signing_service.validation.policy_graph import PROCESSED, process_policies
 
 MAX_PATH_CERTIFICATES = 8
 MAX_SIGNATURE_CHECKS = 48
 MAX_PATHS = 4
 MAX_EMBEDDED = 32
 _REMEMBERED = 4096
-ANY_POLICY = "2.5.29.32.0"
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,13 @@ class CertificatePath:
         return zip(self.certificates, self.certificates[1:], strict=False)
 
     def policies(self) -> frozenset[str] | None:
-        """Certificate policies valid for the whole path (RFC 5280, 6.1.3 d, without mappings);
-        None: any policy. The anchor's own policies do not count (6.1.1 d)."""
-        valid: frozenset[str] | None = None
-        for certificate in self.certificates[-2::-1] or self.certificates:
-            own = frozenset(certificate.policies)
-            if ANY_POLICY not in own:
-                valid = own if valid is None else valid & own
-        return valid
+        """Certificate policies valid for the whole path (RFC 5280, 6.1), as its authority calls
+        them; None: any policy. The anchor's own policies do not count (6.1.1 d)."""
+        return self._policies
+
+    @cached_property
+    def _policies(self) -> frozenset[str] | None:
+        return process_policies(self.certificates[-2::-1] or self.certificates).policies
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ class PathBuilder:
         self._anchors = anchors
         self._remembered: OrderedDict[tuple[str, tuple[str, ...]], PathSearch] = OrderedDict()
         self._lock = Lock()
+
+    @property
+    def anchors(self) -> TrustAnchors:
+        return self._anchors
+
+    def is_configured(self, certificate: Certificate) -> bool:
+        return self._anchors.is_configured(certificate)
 
     def search(
         self, certificate: Certificate, embedded: tuple[Certificate, ...] = ()
@@ -131,7 +139,7 @@ class _Search:
                 self.fault = PathFault("path.search-exhausted", top.subject_text())
                 return
             self.checks += 1
-            if not top.is_signed_by(issuer):
+            if not top.has_signature_of(issuer):
                 self.fault = self.fault or PathFault("path.bad-signature", top.subject_text())
                 continue
             self._extend((*climbed, issuer))
@@ -147,16 +155,17 @@ class _Search:
 
 
 def _same_entity(one: Certificate, other: Certificate) -> bool:
-    return one.subject_der == other.subject_der and one.spki == other.spki
+    return one.spki == other.spki and name_key(one.subject_der) == name_key(other.subject_der)
 
 
 def _structural_fault(path: tuple[Certificate, ...]) -> PathFault | None:
-    """RFC 5280, 6.1.4 k-o and 6.1.5 f, for every certificate but a lone anchor."""
+    """RFC 5280, 6.1, for every certificate but a lone anchor."""
     below = 0  # CA certificates below that are not self-issued, for the path length
     for position, certificate in enumerate(path):
         is_anchor = position == len(path) - 1
         unknown = certificate.critical_unknown_extensions
-        if not is_anchor and unknown - ({name_constraints.OID} if position else frozenset()):
+        processed = PROCESSED | {name_constraints.OID} if position else PROCESSED
+        if not is_anchor and unknown - processed:
             return PathFault("path.unknown-critical-extension", certificate.subject_text())
         if position == 0:
             continue
@@ -168,6 +177,8 @@ def _structural_fault(path: tuple[Certificate, ...]) -> PathFault | None:
             return PathFault("path.issuer-may-not-sign", certificate.subject_text())
         if certificate.path_length is not None and below > certificate.path_length:
             return PathFault("path.length-exceeded", certificate.subject_text())
-        if not certificate.is_self_issued:
+        if not is_self_issued(certificate):
             below += 1
+    if len(path) > 1 and not process_policies(path[-2::-1]).holds:
+        return PathFault("path.policy-required", path[0].subject_text())
     return None

@@ -112,6 +112,16 @@ WORDS: Mapping[str, Words] = {
         "The authority “{authority}” is not trusted at the time of this check.",
         "认证机构“{authority}”在本次验证时不受信任。",
     ),
+    "path.policy-required": Words(
+        "The authorities above {subject} ask for certificate policies that the chain does not "
+        "hold.",
+        "{subject} 的上级机构要求特定证书策略，而证书链不满足。",
+    ),
+    "path.never-valid": Words(
+        "There was no time at which all certificates of the chain were valid; {subject} expired "
+        "first.",
+        "证书链中的证书从未同时有效，最先过期的是 {subject}。",
+    ),
     "path.ca-out-of-bounds": Words(
         "The authority's certificate {subject} is valid from {not_before} to {not_after} only.",
         "认证机构证书 {subject} 仅在 {not_before} 至 {not_after} 期间有效。",
@@ -256,6 +266,13 @@ WORDS: Mapping[str, Words] = {
         "签名声明的时间为 {claimed}，但证据表明其在 {proven} 已经存在。",
         "Check the clock of the computer that signed.",
         "请检查签名所用计算机的时钟。",
+    ),
+    "time.no-proof": Words(
+        "Nothing that is proven to have existed before {before} tells whether {subject} was in "
+        "force.",
+        "没有可证明在 {before} 之前已存在的证据表明 {subject} 当时有效。",
+        "An archive timestamp over the validation data from before that time would prove it.",
+        "如有此时间之前覆盖验证数据的归档时间戳，即可证明。",
     ),
     "time.before-certificate": Words(
         "The signature existed at {proven}, before its certificate became valid ({not_before}).",

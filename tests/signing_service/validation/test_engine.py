@@ -301,7 +301,7 @@ def test_an_expired_authority_no_longer_vouches(world: World) -> None:
     evidence = world.signed(brief.card(), embedded_certificates=(brief.certificate,))
     assert verdict(world.judge(evidence)) == "TOTAL-PASSED"
     later = world.judge(evidence, YEAR)
-    assert verdict(later) == "INDETERMINATE/CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    assert verdict(later) == "INDETERMINATE/OUT_OF_BOUNDS_NO_POE"
     assert later.conclusion.reason == "path.ca-out-of-bounds"
 
 

@@ -14,6 +14,7 @@ from kernel.refusals import Unavailable
 from signing_service.ports import CertificateStatus, StatusAnswer
 from signing_service.validation.crl import crl_answer
 from signing_service.validation.ocsp import ocsp_answer
+from signing_service.validation.paths import PathBuilder
 from signing_service.validation.revocation import GivenEvidence, RevocationStatus
 from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, Card, StatusBook, World
 
@@ -132,13 +133,15 @@ def test_a_crl_from_the_future_is_not_believed(world: World) -> None:
     [
         x509.DeltaCRLIndicator(3),
         x509.IssuingDistributionPoint(None, None, False, True, None, False, False),
-        x509.IssuingDistributionPoint(None, None, False, False, None, True, False),
+        x509.IssuingDistributionPoint(
+            None, None, False, False, frozenset({x509.ReasonFlags.key_compromise}), False, False
+        ),
         x509.IssuingDistributionPoint(
             [x509.UniformResourceIdentifier("http://elsewhere/1.crl")],
             None, False, False, None, False, False,
         ),
     ],
-    ids=["delta", "for authorities", "indirect", "another partition"],
+    ids=["delta", "for authorities", "some reasons", "another partition"],
 )  # fmt: skip
 def test_a_crl_out_of_scope_says_nothing(world: World, extension: x509.ExtensionType) -> None:
     assert of_crl(world, a_crl(world.issuing, extensions=((extension, True),))) is None
@@ -211,14 +214,20 @@ def test_a_changed_answer_is_not_believed(world: World) -> None:
 # -- together --------------------------------------------------------------------------------------
 
 
+def status_of(world: World, given: GivenEvidence, at: datetime) -> StatusAnswer | None:
+    """What is known of the world's card when no record speaks."""
+    paths = PathBuilder(world.anchors())
+    (path,) = paths.search(world.card.certificate).paths
+    issuer = world.issuing.certificate
+    return RevocationStatus((), paths).of(world.card.certificate, path, issuer, (given,), at)
+
+
 def test_revoked_beats_good_among_what_was_given(world: World) -> None:
     given = GivenEvidence(
         (a_crl(world.issuing, (world.card.certificate.serial,), START - DAY),),
         (an_ocsp(world.card, world.issuing, world.issuing),),
     )
-    answer = RevocationStatus(()).of(
-        world.card.certificate, world.issuing.certificate, (given,), START
-    )
+    answer = status_of(world, given, START)
     assert answer is not None
     assert answer.status is CertificateStatus.REVOKED
 
@@ -226,8 +235,7 @@ def test_revoked_beats_good_among_what_was_given(world: World) -> None:
 def test_good_from_after_the_expiry_means_nothing(world: World) -> None:
     late = START + 3 * YEAR
     given = GivenEvidence((a_crl(world.issuing, this_update=late),))
-    status = RevocationStatus(())
-    assert status.of(world.card.certificate, world.issuing.certificate, (given,), late) is None
+    assert status_of(world, given, late) is None
 
 
 def test_a_signature_passes_on_embedded_status_alone_until_it_is_stale() -> None:
