@@ -163,7 +163,9 @@ class CertificateValidator:
                 continue
             if doubt.sub_indication is SubIndication.REVOKED_NO_POE:
                 sub, reason = SubIndication.REVOKED_CA_NO_POE, "revocation.ca-revoked"
-                doubt = replace(doubt, sub_indication=sub, reason=reason)
+                # What it said of the certificates below may be forged: that the signature is
+                # older does not help by itself (5.6.2.2).
+                doubt = replace(doubt, sub_indication=sub, reason=reason, healed_before=None)
             doubts.append(doubt)
         return doubts
 

@@ -30,6 +30,7 @@ def a_crl(
     this_update: datetime = START,
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (),
     key: Ca | None = None,
+    revoked_at: datetime = START - timedelta(hours=1),
 ) -> bytes:
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -44,7 +45,7 @@ def a_crl(
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder()
             .serial_number(serial)
-            .revocation_date(START - timedelta(hours=1))
+            .revocation_date(revoked_at)
             .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
             .build()
         )
