@@ -7,6 +7,7 @@ nobody foresaw is a bare 500 with the request's identifier, and its trace goes t
 import logging
 import re
 import secrets
+from typing import TypeVar
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -56,22 +57,30 @@ def _answer(
 ) -> Response:
     identifier = g.get("request_id", "")
     if wants_page():
-        body, _ = error_page(status, code, detail, identifier)
+        body, _ = error_page(status, code, _sayable(detail), identifier)
         return Response(body, status, mimetype="text/html")
     response = jsonify(
         {
             "type": f"urn:portseal:problem:{code}",
             "title": code,
             "status": status,
-            "detail": detail,
+            "detail": _sayable(detail),
             "code": code,
             "request_id": identifier,
-            **({"facts": facts} if facts else {}),
+            **({"facts": {n: _sayable(v) for n, v in facts.items()}} if facts else {}),
         }
     )
     response.status_code = status
     response.mimetype = "application/problem+json"
     return response
+
+
+FactT = TypeVar("FactT")
+
+
+def _sayable(value: FactT) -> FactT | str:
+    """Text that came with the request may hold lone surrogates, which no answer can carry."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def wants_page() -> bool:

@@ -22,6 +22,8 @@ from records.journal import Journal
 
 ACTIVATION_CODE_LIFETIME = timedelta(days=7)
 PAGE_LENGTH = 20
+LAST_PAGE = 1_000_000
+"""A larger number is no page that anybody looks for, and no integer of the database's."""
 
 REASONS = (
     RevocationReason.UNSPECIFIED,
@@ -121,7 +123,7 @@ class Cards:
     ) -> CardPage:
         """One page of all cards. Raises Forbidden `role.missing`."""
         by.require_role(Role.ADMINISTRATOR)
-        page = max(page, 1)
+        page = min(max(page, 1), LAST_PAGE)
         with self._database.reading() as connection:
             found, total = card_rows.search(
                 connection, state, text.strip()[:80], (page - 1) * PAGE_LENGTH, PAGE_LENGTH

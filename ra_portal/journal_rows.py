@@ -10,6 +10,8 @@ from records.journal import Journal, Record, Verification
 from records.tables import journal
 
 PAGE_LENGTH = 50
+_LAST_POSITION = 2**62
+"""A larger number is no integer of the database's."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class JournalReader:
 def _newest(connection: Connection, below: int | None, subject: str) -> list[Record]:
     query = select(journal).order_by(journal.c.position.desc()).limit(PAGE_LENGTH + 1)
     if below is not None:
-        query = query.where(journal.c.position < below)
+        query = query.where(journal.c.position < min(max(below, 0), _LAST_POSITION))
     if subject:
         query = query.where(journal.c.subject == subject)
     return [Record(**row._mapping) for row in connection.execute(query)]

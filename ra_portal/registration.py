@@ -17,7 +17,7 @@ from ra_portal.application import (
 )
 from ra_portal.application_rows import StoredLicence
 from ra_portal.card import Card
-from ra_portal.cards import Cards
+from ra_portal.cards import LAST_PAGE, Cards
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.documents import Licence, read_licence
 from ra_portal.identity import HolderKind, Identity, Role
@@ -188,13 +188,14 @@ class Registration:
     ) -> Queue:
         """One page of the applications. Raises Forbidden `role.missing`."""
         by.require_officer()
-        offset = (max(page, 1) - 1) * PAGE_LENGTH
+        page = min(max(page, 1), LAST_PAGE)
+        offset = (page - 1) * PAGE_LENGTH
         with self._database.reading() as connection:
             found, total = application_rows.search(
                 connection, states, text.strip()[:80], offset, PAGE_LENGTH
             )
             counts = application_rows.counts(connection)
-        return Queue(found, total, counts, max(page, 1), max(1, -(-total // PAGE_LENGTH)))
+        return Queue(found, total, counts, page, max(1, -(-total // PAGE_LENGTH)))
 
     def review(self, by: Identity, application_id: str) -> Review:
         """Raises Forbidden `role.missing`, NotFound `application.unknown`."""
