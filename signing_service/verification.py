@@ -11,7 +11,7 @@ from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unavailable
 from policies.rights import RightsCatalogue
 from policies.validation import ValidationPolicy
 from signing_service.declaration import Declaration, check_right, read_declaration
-from signing_service.formats import cades, xades
+from signing_service.formats import cades, pades, xades
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.ports import Holder, Holders, StatusSource
 from signing_service.trust import TrustAnchors
@@ -90,6 +90,10 @@ class Verification:
                     "xades.packaging", "a signed XML document is presented alone, as the document"
                 )
             evidence = xades.read(presented, known=known)
+        elif pades.is_pdf(presented):
+            if signature is not None and document is not None:
+                raise Malformed("pades.packaging", "a signed PDF is presented alone")
+            evidence = pades.read(presented, known=known)
         else:
             evidence = cades.read(
                 _der(presented), document if signature is not None else None, known=known

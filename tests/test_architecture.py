@@ -25,6 +25,9 @@ HOMES = {
     "click": ("portseal",),
     "pydantic_settings": ("portseal",),
     "pkilint": ("policies", "ca"),
+    "fontTools": ("signing_service.formats.pdf",),
+    "PIL": ("signing_service.formats.pdf",),
+    "segno": ("signing_service.formats.pdf",),
 }
 
 

@@ -140,10 +140,10 @@ class _Judge:
             is_text = all(
                 not isinstance(value, Ref) for value in self._new.dictionary(information).values()
             )
-            if information.number in self._changed and is_text:
-                if information == old_information or information.number in self._added:
-                    self._explained.add(information.number)
-                    self._note("the document information was changed later")
+            is_place = information == old_information or information.number in self._added
+            if information.number in self._changed and is_text and is_place:
+                self._explained.add(information.number)
+                self._note("the document information was changed later")
 
     def _catalog(self) -> None:
         old, new = self._old.catalog, self._new.catalog
@@ -164,11 +164,12 @@ class _Judge:
                 self._refuse("the catalog's Metadata was changed")
             return
         found = self._new.get(new)
-        if isinstance(found, Stream) and found.dictionary.get("Type") == Name("Metadata"):
-            if new == old or new.number in self._added:
-                self._explained.add(new.number)
-                self._explain(found.dictionary.get("Length"))
-                self._note("the metadata were changed later")
+        is_place = new == old or new.number in self._added
+        is_metadata = isinstance(found, Stream) and found.dictionary.get("Type") == Name("Metadata")
+        if is_place and is_metadata:
+            self._explained.add(new.number)
+            self._explain(found.dictionary.get("Length"))
+            self._note("the metadata were changed later")
 
     def _extensions(self, old: Value, new: Value) -> None:
         """Developer extensions may be added (7.12); they change nothing that is seen."""
@@ -177,9 +178,8 @@ class _Judge:
         before, after = self._old.dictionary(old), self._new.dictionary(new)
         if any(after.get(key) != value for key, value in before.items()):
             self._refuse("the catalog's Extensions were changed")
-        if isinstance(new, Ref):
-            if new == old or new.number in self._added:
-                self._explained.add(new.number)
+        if isinstance(new, Ref) and (new == old or new.number in self._added):
+            self._explained.add(new.number)
         self._explain(*after.values())
 
     def _store(self, old: Value, new: Value) -> None:
@@ -240,9 +240,7 @@ class _Judge:
             elif was != now:
                 self._refuse("the form's resources were changed")
         for place, place_before in ((new, old), *((after[k], before.get(k)) for k in after)):
-            if isinstance(place, Ref) and (
-                place == place_before or place.number in self._added
-            ):
+            if isinstance(place, Ref) and (place == place_before or place.number in self._added):
                 self._explained.add(place.number)
         self._explain(after)
 
@@ -331,7 +329,10 @@ class _Judge:
             if any(old.get(k) != new.get(k) for k in (old.keys() | new.keys()) - {"Annots"}):
                 continue
             before, after = self._old.array(old.get("Annots")), self._new.array(annotations)
-            if after[: len(before)] != before or not set(map(_hashable, after[len(before) :])) <= added:
+            if (
+                after[: len(before)] != before
+                or not set(map(_hashable, after[len(before) :])) <= added
+            ):
                 continue
             self._explained.add(page.number)
             if isinstance(annotations, Ref) and (

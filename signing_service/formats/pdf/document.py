@@ -121,9 +121,9 @@ class PdfFile:
         if not isinstance(holder, InFile):
             raise malformed("an object stream that is not there")
         contents = self._opened(entry.stream, holder, revision)
-        if entry.index not in contents:
+        if entry.position not in contents:
             raise malformed("an object stream without the object")
-        return contents[entry.index]
+        return contents[entry.position]
 
     def _contents(self, stream: Value) -> dict[int, tuple[int, Value]]:
         if not isinstance(stream, Stream) or stream.dictionary.get("Type") != Name("ObjStm"):
@@ -270,9 +270,7 @@ class Revision:
             yield from self._pages(kid, seen, depth + 1)
 
 
-def _check_borders(
-    later: tuple[Section, ...], earlier: tuple[Section, ...], end: int
-) -> None:
+def _check_borders(later: tuple[Section, ...], earlier: tuple[Section, ...], end: int) -> None:
     """Every section and object lies on its own side of a revision's end."""
     known: dict[int, Entry] = {}
     for section in reversed(earlier):

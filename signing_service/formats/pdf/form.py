@@ -65,7 +65,8 @@ class _Walk:
         dictionary = self._revision.dictionary(node)
         partial = read_text(self._revision.get(dictionary.get("T")))
         name = prefix if partial is None else f"{prefix}.{partial}" if prefix else partial
-        known = {**inherited, **{key: dictionary[key] for key in ("FT", "V") if key in dictionary}}
+        own: dict[str, Value] = {key: dictionary[key] for key in ("FT", "V") if key in dictionary}
+        known: dict[str, Value] = {**inherited, **own}
         kids = self._revision.array(dictionary.get("Kids"))
         named = [kid for kid in kids if "T" in self._revision.dictionary(kid)]
         if named:

@@ -107,7 +107,7 @@ class Scanner:
         self.position = match.end()
         return self.position
 
-    def _value(self, match: re.Match[bytes], depth: int) -> Value:  # noqa: C901 - one arm a token
+    def _value(self, match: re.Match[bytes], depth: int) -> Value:
         kind = match.lastgroup
         if kind == "name":
             return name_of(match["name"])
@@ -134,7 +134,7 @@ class Scanner:
         raise malformed("no value where one belongs", match.start())
 
     def _array(self, depth: int) -> list[Value]:
-        items = []
+        items: list[Value] = []
         while True:
             match = _TOKEN.match(self.data, self.position)
             if match is None:
@@ -201,7 +201,7 @@ def malformed(what: str, position: int | None = None) -> Malformed:
     return Malformed("pdf.malformed", what, position=position)
 
 
-def write(value: Value) -> bytes:  # noqa: C901 - one arm a type
+def write(value: Value) -> bytes:
     """The notation of a value."""
     if isinstance(value, Raw):
         return bytes(value)

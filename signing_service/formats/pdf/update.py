@@ -132,5 +132,3 @@ def date(at: datetime) -> bytes:
     sign = "-" if minutes < 0 else "+"
     zone = f"{sign}{abs(minutes) // 60:02d}'{abs(minutes) % 60:02d}'" if minutes else "Z"
     return at.strftime("D:%Y%m%d%H%M%S").encode() + zone.encode()
-
-

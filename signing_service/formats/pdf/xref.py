@@ -31,7 +31,7 @@ class InStream(NamedTuple):
     """An object inside an object stream."""
 
     stream: int
-    index: int
+    position: int
 
 
 Entry = InFile | InStream | None
