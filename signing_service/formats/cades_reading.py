@@ -11,7 +11,7 @@ from kernel.refusals import Malformed, Refusal, TooLarge
 from signing_service.formats import signed_data
 from signing_service.formats.cades_archive import ArchiveReader
 from signing_service.formats.cms_evidence import Covered, signer_evidence
-from signing_service.formats.document import Document
+from signing_service.formats.document import Digestible
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.formats.signed_data import SignedMessage, Signer, read_counter_signer
 from signing_service.formats.signed_data_parts import Parts
@@ -34,7 +34,10 @@ _VALUES = frozenset(map(ObjectIdentifier, (cms.ID_CERTIFICATE_VALUES, cms.ID_REV
 
 
 def read(
-    signature: bytes, document: Document | None = None, *, known: Sequence[Certificate] = ()
+    signature: bytes,
+    document: bytes | Digestible | None = None,
+    *,
+    known: Sequence[Certificate] = (),
 ) -> list[SignatureEvidence]:
     """Every signer's evidence. `document` is needed for detached signatures.
 
@@ -57,7 +60,7 @@ def content(signature: bytes) -> bytes | None:
     return signed_data.read(signature).content
 
 
-def _covered(message: SignedMessage, document: Document | None) -> Covered:
+def _covered(message: SignedMessage, document: bytes | Digestible | None) -> Covered:
     if message.content is None:
         return Covered("document", document, whole=document is not None)
     same = document is None or document == message.content

@@ -26,6 +26,20 @@ COMMITMENTS = frozenset(
 )
 """Commitment types of EN 319 122-1, 5.2.3, dotted."""
 
+COMMITMENTS_BY_URI = {
+    f"http://uri.etsi.org/01903/v1.2.2#{name}": commitment
+    for name, commitment in (
+        ("ProofOfOrigin", PROOF_OF_ORIGIN),
+        ("ProofOfReceipt", PROOF_OF_RECEIPT),
+        ("ProofOfDelivery", PROOF_OF_DELIVERY),
+        ("ProofOfSender", PROOF_OF_SENDER),
+        ("ProofOfApproval", PROOF_OF_APPROVAL),
+        ("ProofOfCreation", PROOF_OF_CREATION),
+    )
+}
+"""The same in XML (EN 319 132-1, 5.2.3)."""
+COMMITMENT_URIS = {commitment: uri for uri, commitment in COMMITMENTS_BY_URI.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyReference:

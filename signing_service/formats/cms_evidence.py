@@ -89,6 +89,7 @@ def signer_evidence(
         reference = _certificate_reference(certificate, hashes)
         content_type = _text(signer, _MIME_TYPE)
         roles = _roles(signer)
+        policy_digest = _policy_digest(signer)
     except ValueError:
         raise Malformed("cms.attributes", "a signed attribute cannot be read") from None
     suite, name = _suite(
@@ -122,6 +123,7 @@ def signer_evidence(
         commitment=_first_identifier(signer, _COMMITMENT_TYPE),
         roles=roles,
         policy=_first_identifier(signer, _SIGNATURE_POLICY),
+        policy_digest=policy_digest,
         observations=message.observations + observations,
     )
 
@@ -222,6 +224,17 @@ def _roles(signer: Signer) -> tuple[str, ...]:
     attributes = cms.attributes(encoded[claimed.content : claimed.end])
     found = [value for attribute in attributes for value in cms.values(attribute)]
     return tuple(asn1.decode_der(str, value) for value in found if value[:1] == b"\x0c")[:16]
+
+
+def _policy_digest(signer: Signer) -> tuple[str, bytes] | None:
+    """SigPolicyHash (EN 319 122-1, 5.2.9.1). Raises ValueError."""
+    encoded = signer.value(_SIGNATURE_POLICY)
+    if encoded is None or encoded[:1] != b"\x30":
+        return None
+    _, hashed, *_ = asn1.decode_der(list[asn1.TLV], encoded)
+    algorithm, value = hashed.parse(list[asn1.TLV])
+    name = der.encoded(algorithm)
+    return DIGEST_ALGORITHMS.get(name) or algorithm_oid(name), bytes(value.data)
 
 
 def _first_identifier(signer: Signer, kind: ObjectIdentifier) -> str | None:

@@ -1,6 +1,8 @@
 """Documents too large for memory: read in pieces, for their digests alone."""
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from kernel.algorithms import DIGEST_OIDS
@@ -36,17 +38,43 @@ class StreamedDocument:
             known = self._digests[name] = self._pass(name)
         return known
 
-    def _pass(self, name: str) -> bytes:
-        running, size = hashlib.new(name), 0
+    def pieces(self) -> Iterator[memoryview]:
+        """The octets, piece by piece; each is valid until the next. Raises as `digest`."""
+        size = 0
         piece = memoryview(bytearray(_PIECE_BYTES))
         self._file.seek(0)
         while count := self._file.readinto(piece):  # type: ignore[attr-defined]
             size += count
             if size > self._max_bytes:
                 raise TooLarge("document.too-large", "the document is too large")
-            running.update(piece[:count])
+            yield piece[:count]
+
+    def _pass(self, name: str) -> bytes:
+        running = hashlib.new(name)
+        for piece in self.pieces():
+            running.update(piece)
         return running.digest()
 
 
 Document = bytes | StreamedDocument
 """What is signed: its octets, or where they can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenation:
+    """Several documents one after another, for one digest over all."""
+
+    parts: Sequence[Document]
+
+    def digest(self, name: str) -> bytes | None:
+        """Raises as `StreamedDocument.digest`."""
+        if name not in DIGEST_OIDS or name not in hashlib.algorithms_available:
+            return None
+        running = hashlib.new(name)
+        for part in self.parts:
+            pieces: Iterable[bytes | memoryview] = (
+                (part,) if isinstance(part, bytes) else part.pieces()
+            )
+            for piece in pieces:
+                running.update(piece)
+        return running.digest()

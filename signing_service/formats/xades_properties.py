@@ -16,11 +16,11 @@ from kernel.algorithms import (
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal
 from signing_service.formats import xml_security
+from signing_service.formats.claims import COMMITMENTS_BY_URI
 from signing_service.formats.signed_data import MAX_CERTIFICATES, MAX_REVOCATION_INFOS
-from signing_service.formats.xml_names import XADES, XADES_141, ds, xades
+from signing_service.formats.xml_names import ds, xades, xades141
 from signing_service.validation.evidence import CertificateReference
 
-MAX_TIMESTAMPS = 16
 MAX_ROLES = 16
 
 # The E-Port's own name for SM3; the digest itself is the standard one.
@@ -38,12 +38,14 @@ class Properties:
     mime_type: str | None = None
     commitment: str | None = None
     policy: str | None = None
+    policy_digest: tuple[str, bytes] | None = None
+    """(hashlib's name, hash) of the policy's document."""
     roles: tuple[str, ...] = ()
-    signature_timestamps: tuple[etree._Element, ...] = ()
+    content_timestamps: tuple[etree._Element, ...] = ()
+    """AllDataObjectsTimeStamp and IndividualDataObjectsTimeStamp."""
     certificates: tuple[Certificate, ...] = ()
     crls: tuple[bytes, ...] = ()
     ocsp: tuple[bytes, ...] = ()
-    observations: tuple[str, ...] = ()
 
 
 def read_properties(qualifying: etree._Element | None, document_id: str | None) -> Properties:
@@ -55,32 +57,67 @@ def read_properties(qualifying: etree._Element | None, document_id: str | None) 
         return Properties()
     signed = qualifying[0]
     signature_properties = _one(signed, "SignedSignatureProperties")
-    unsigned = qualifying.find(_path("UnsignedProperties/UnsignedSignatureProperties"))
+    data_properties = _one(signed, "SignedDataObjectProperties")
+    values = _Values(unsigned_properties(qualifying))
     time = _text(signature_properties, "SigningTime")
-    timestamps = _all(unsigned, "SignatureTimeStamp")
-    if len(timestamps) > MAX_TIMESTAMPS:
-        raise Malformed("xades.too-many", f"at most {MAX_TIMESTAMPS} timestamps")
     return Properties(
         signing_time=None if time is None else _date_time(time),
         references=_certificate_references(signature_properties),
-        mime_type=_mime_type(_one(signed, "SignedDataObjectProperties"), document_id),
-        commitment=_deep_text(
-            signed,
-            "SignedDataObjectProperties/CommitmentTypeIndication/CommitmentTypeId/Identifier",
-        ),
-        policy=_deep_text(
+        mime_type=_mime_type(data_properties, document_id),
+        commitment=_commitment(data_properties),
+        policy=_identifier(
             signature_properties,
             "SignaturePolicyIdentifier/SignaturePolicyId/SigPolicyId/Identifier",
         ),
+        policy_digest=_policy_digest(signature_properties),
         roles=_roles(signature_properties),
-        signature_timestamps=tuple(timestamps),
-        certificates=tuple(
-            _parse_certificates(_all(unsigned, "CertificateValues/EncapsulatedX509Certificate"))
+        content_timestamps=(
+            *_all(data_properties, "AllDataObjectsTimeStamp"),
+            *_all(data_properties, "IndividualDataObjectsTimeStamp"),
         ),
-        crls=_values(unsigned, "RevocationValues/CRLValues/EncapsulatedCRLValue"),
-        ocsp=_values(unsigned, "RevocationValues/OCSPValues/EncapsulatedOCSPValue"),
-        observations=_observations(unsigned),
+        certificates=values.certificates(),
+        crls=values.octets("RevocationValues", "CRLValues/EncapsulatedCRLValue"),
+        ocsp=values.octets("RevocationValues", "OCSPValues/EncapsulatedOCSPValue"),
     )
+
+
+def unsigned_properties(qualifying: etree._Element | None) -> list[etree._Element]:
+    """The unsigned signature properties, in order. Raises Malformed `xades.structure`."""
+    if qualifying is None:
+        return []
+    parents = qualifying.findall(_path("UnsignedProperties/UnsignedSignatureProperties"))
+    if len(parents) > 1:
+        raise Malformed("xades.structure", "unsigned signature properties stand together")
+    return list(parents[0]) if parents else []
+
+
+class _Values:
+    """Certificates and revocation values among the unsigned properties, those for timestamps
+    included (EN 319 132-1, 5.4 and 5.5.1)."""
+
+    def __init__(self, unsigned: Sequence[etree._Element]) -> None:
+        self._holders = [
+            element
+            for top in unsigned
+            for element in (top if top.tag == xades141("TimeStampValidationData") else (top,))
+        ]
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        elements = [
+            value
+            for holder in self._named("CertificateValues")
+            for value in _all(holder, "EncapsulatedX509Certificate")
+        ]
+        return tuple(_parse_certificates(elements))
+
+    def octets(self, name: str, path: str) -> tuple[bytes, ...]:
+        elements = [value for holder in self._named(name) for value in _all(holder, path)]
+        if len(elements) > MAX_REVOCATION_INFOS:
+            raise Malformed("xades.too-many", f"at most {MAX_REVOCATION_INFOS} revocation values")
+        return tuple(map(xml_security.base64_of, elements))
+
+    def _named(self, name: str) -> list[etree._Element]:
+        return [holder for holder in self._holders if holder.tag == xades(name)]
 
 
 def certificates_in(key_info: etree._Element | None) -> tuple[Certificate, ...]:
@@ -165,28 +202,10 @@ def _roles(parent: etree._Element | None) -> tuple[str, ...]:
     return tuple(xml_security.text_of(element) for element in elements[:MAX_ROLES])
 
 
-def _observations(unsigned: etree._Element | None) -> tuple[str, ...]:
-    if unsigned is None:
-        return ()
-    seen = []
-    if any(unsigned.findall(f"{{{name}}}ArchiveTimeStamp") for name in (XADES, XADES_141)):
-        seen.append("an archive timestamp was not evaluated")
-    if unsigned.find(xades("CounterSignature")) is not None:
-        seen.append("a counter-signature was not evaluated")
-    return tuple(seen)
-
-
 def _parse_certificates(elements: Sequence[etree._Element]) -> Iterable[Certificate]:
     if len(elements) > MAX_CERTIFICATES:
         raise Malformed("xades.too-many", f"at most {MAX_CERTIFICATES} certificates")
     return [Certificate.parse(xml_security.base64_of(element)) for element in elements]
-
-
-def _values(parent: etree._Element | None, path: str) -> tuple[bytes, ...]:
-    elements = _all(parent, path)
-    if len(elements) > MAX_REVOCATION_INFOS:
-        raise Malformed("xades.too-many", f"at most {MAX_REVOCATION_INFOS} revocation values")
-    return tuple(map(xml_security.base64_of, elements))
 
 
 def _date_time(text: str) -> datetime:
@@ -221,6 +240,21 @@ def _text(parent: etree._Element | None, name: str) -> str | None:
     return None if element is None else xml_security.text_of(element).strip()
 
 
-def _deep_text(parent: etree._Element | None, path: str) -> str | None:
+def _identifier(parent: etree._Element | None, path: str) -> str | None:
+    """An ObjectIdentifierType's identifier; an object identifier is told dotted."""
     found = _all(parent, path)
-    return xml_security.text_of(found[0]).strip() if found else None
+    if not found:
+        return None
+    text = xml_security.text_of(found[0]).strip()
+    return text.removeprefix("urn:oid:").removeprefix("urn:OID:")
+
+
+def _commitment(parent: etree._Element | None) -> str | None:
+    """Dotted where it is one of the standard's own (EN 319 132-1, 5.2.3)."""
+    name = _identifier(parent, "CommitmentTypeIndication/CommitmentTypeId/Identifier")
+    return None if name is None else COMMITMENTS_BY_URI.get(name, name)
+
+
+def _policy_digest(parent: etree._Element | None) -> tuple[str, bytes] | None:
+    found = _all(parent, "SignaturePolicyIdentifier/SignaturePolicyId/SigPolicyHash")
+    return _digest(found[0]) if found else None

@@ -4,6 +4,11 @@ DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
 XADES_141 = "http://uri.etsi.org/01903/v1.4.1#"
 SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
+COUNTERSIGNED = "http://uri.etsi.org/01903#CountersignedSignature"
+XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+WITHOUT_SIGNATURES = "not(ancestor-or-self::ds:Signature)"
+"""The one XPath expression that is accepted: the document without any signature."""
+BASE64 = DS + "base64"
 ENVELOPED_SIGNATURE = DS + "enveloped-signature"
 
 
@@ -13,3 +18,7 @@ def ds(name: str) -> str:
 
 def xades(name: str) -> str:
     return f"{{{XADES}}}{name}"
+
+
+def xades141(name: str) -> str:
+    return f"{{{XADES_141}}}{name}"

@@ -143,6 +143,32 @@ def canonical_without(
         _set_text(parent, before, kept)
 
 
+def canonical_without_all(
+    root: etree._Element,
+    tag: str,
+    algorithm: str = C14N,
+    prefixes: Sequence[str] = (),
+) -> bytes:
+    """The document's canonical form without any element of that name and without comments.
+
+    This is `URI=""` with the XPath transform `not(ancestor-or-self::...)`. Raises as
+    `canonicalise`.
+    """
+    algorithm = _WITH_COMMENTS.get(algorithm, algorithm)
+    copy = _parse(etree.tostring(root.getroottree()))
+    if copy.tag == tag:
+        raise Malformed("xml.structure", "the signature is the document itself")
+    for element in list(copy.iter(tag)):
+        parent = element.getparent()
+        if parent is not None:
+            position = parent.index(element)
+            before = parent[position - 1] if position else None
+            kept = (before.tail if before is not None else parent.text) or ""
+            _set_text(parent, before, kept + (element.tail or ""))
+            parent.remove(element)
+    return canonicalise(copy, algorithm, prefixes)
+
+
 def inherited_attributes(element: etree._Element) -> dict[str, str]:
     """The xml: attributes in force for `element` from its ancestors (Canonical XML 1.0, 2.4)."""
     inherited: dict[str, str] = {}
