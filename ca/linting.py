@@ -11,22 +11,14 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-from pkilint import loader
-from pkilint.pkix import certificate as pkix_certificate
-from pkilint.pkix import extension, name
-from pkilint.validation import ValidationFindingSeverity
-
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from policies.lints.catalogue import lint_certificate
 from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
 
-_LEVELS = {
-    ValidationFindingSeverity.WARNING: Level.WARNING,
-    ValidationFindingSeverity.ERROR: Level.ERROR,
-    ValidationFindingSeverity.FATAL: Level.ERROR,
-}
+_LEVELS = {"WARNING": Level.WARNING, "ERROR": Level.ERROR, "FATAL": Level.ERROR}
+"""pkilint's severities. pkilint itself is imported when first used: that takes a while."""
 _Shape = tuple[str, str, str, bytes]
 _MAX_SHAPES = 4096
 
@@ -69,11 +61,13 @@ class Linter:
 
 def pkilint_findings(certificate: bytes) -> tuple[Finding, ...]:
     """Run pkilint's PKIX checks on one DER certificate; notices and infos are left out."""
+    from pkilint import loader
+
     document = loader.load_certificate(certificate, "certificate")
     findings = []
     for result in _validator().validate(document.root):
         for found in result.finding_descriptions:
-            level = _LEVELS.get(found.finding.severity)
+            level = _LEVELS.get(found.finding.severity.name)
             if level is not None:
                 text = f"{result.node.path}: {found.message or found.finding.code}"
                 findings.append(Finding(level, found.finding.code, "pkilint, PKIX", text))
@@ -82,6 +76,9 @@ def pkilint_findings(certificate: bytes) -> tuple[Finding, ...]:
 
 @lru_cache(maxsize=1)
 def _validator() -> Any:
+    from pkilint.pkix import certificate as pkix_certificate
+    from pkilint.pkix import extension, name
+
     return pkix_certificate.create_pkix_certificate_validator_container(
         pkix_certificate.create_decoding_validators(
             name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS

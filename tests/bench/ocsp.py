@@ -54,9 +54,7 @@ def ocsp_over_http(site: Site, pace: Pace) -> list[Row]:
 def constant(size: int) -> Iterator[str]:
     """granian with one worker that always gives the same answer; its origin."""
     port = free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port)]
-    command += ["--workers", "1", "--blocking-threads", "4", "--no-log"]
-    command += ["tests.bench.constant_answer:application"]
+    command = [sys.executable, "-m", "tests.bench.constant_answer", str(port)]
     origin = f"http://127.0.0.1:{port}"
     with serving(command, origin, {**os.environ, "ANSWER_BYTES": str(size)}):
         yield origin
