@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
 from ca.authority import DIRECTORY_CHANNEL
@@ -17,7 +18,6 @@ from ca.crl_archive import CrlArchive
 from ca.inventory import Inventory
 from ca.ocsp import OcspResponder
 from ca.opening import Authorities, open_authorities
-from ca.publishing import Directory, DirectoryPublisher
 from ca.revocation import Revocation
 from ca.status import OwnStatus
 from ca.web import CrlApplication, OcspApplication, StatusApplication
@@ -47,6 +47,9 @@ from signing_service.timestamping.authority import TimestampAuthority
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.verification import Verification
+
+if TYPE_CHECKING:
+    from ca.publishing import DirectoryPublisher
 
 _CARD_PROFILES = ("legal-person", "operator", "officer")
 _TSA_POLICY = "2.1"
@@ -189,11 +192,13 @@ class House:
         return StatusApplication(OcspApplication(responder), crls)
 
     @cached_property
-    def publisher(self) -> DirectoryPublisher | None:
+    def publisher(self) -> "DirectoryPublisher | None":
         """Publishes certificates and CRLs; None: no directory is configured."""
         configured = self.settings.directory
         if configured is None:
             return None
+        from ca.publishing import Directory, DirectoryPublisher  # ldap3 is slow to load
+
         directory = Directory(
             configured.url,
             configured.bind_dn,
