@@ -20,6 +20,9 @@ class SignatureFormat(StrEnum):
     CMS = "CMS"
     """A CMS signature without the signed attributes that make it CAdES, such as a timestamp's."""
     XMLDSIG = "XMLDSig"
+    JADES = "JAdES"
+    JWS = "JWS"
+    """A JWS without the certificate reference that makes it JAdES."""
 
 
 class Packaging(StrEnum):
