@@ -164,7 +164,7 @@ def _structural_fault(path: tuple[Certificate, ...]) -> PathFault | None:
     for position, certificate in enumerate(path):
         is_anchor = position == len(path) - 1
         unknown = certificate.critical_unknown_extensions
-        processed = PROCESSED | {name_constraints.OID} if position else PROCESSED
+        processed = PROCESSED | ({name_constraints.OID} if certificate.is_ca else frozenset())
         if not is_anchor and unknown - processed:
             return PathFault("path.unknown-critical-extension", certificate.subject_text())
         if position == 0:
