@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from kernel.refusals import Unprocessable
-from signing_service.formats import cades, pades
+from signing_service.formats import cades, pades, xades
 from signing_service.formats.document import Document
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
@@ -56,6 +56,11 @@ LEVELS: Mapping[SignatureFormat, Levels] = MappingProxyType(
             cades.add_signature_timestamp,
             cades.add_validation_material,
             cades.add_archive_timestamp,
+        ),
+        SignatureFormat.XADES: Levels(
+            xades.add_signature_timestamp,
+            xades.add_validation_material,
+            xades.add_archive_timestamp,
         ),
         SignatureFormat.PADES: Levels(
             pades.add_signature_timestamp,
