@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from ca.tables import certificates, status_versions
@@ -116,6 +116,29 @@ _RECORD = (
 )
 
 
+# Statements on the path of every certificate, built once.
+_HOLDERS_OF_KEY = select(
+    certificates.c.serial,
+    certificates.c.subject_digest,
+    certificates.c.state,
+    certificates.c.reason,
+    certificates.c.not_after,
+).where(certificates.c.key_fingerprint == bindparam("fingerprint"))
+_INSERT = insert(certificates)
+_RECORD_ISSUED = (
+    update(certificates)
+    .where(
+        certificates.c.serial == bindparam("of_serial"),
+        certificates.c.state == CertificateState.INTENDED,
+        certificates.c.tbs == bindparam("signed_tbs"),
+    )
+    .values(
+        state=CertificateState.ISSUED,
+        certificate=bindparam("certificate"),
+        issued_at=bindparam("issued_at"),
+        tbs=None,
+    )
+)
 _BUMP = text(
     "INSERT INTO ca_status_versions (authority, version) VALUES (:authority, 1) "
     "ON CONFLICT (authority) DO UPDATE SET version = ca_status_versions.version + 1 "
@@ -159,14 +182,7 @@ def find(
 
 def holders_of_key(connection: Connection, fingerprint: str) -> list[Row[Any]]:
     """`serial, subject_digest, state, reason, not_after` of every certificate of one key."""
-    query = select(
-        certificates.c.serial,
-        certificates.c.subject_digest,
-        certificates.c.state,
-        certificates.c.reason,
-        certificates.c.not_after,
-    ).where(certificates.c.key_fingerprint == fingerprint)
-    return list(connection.execute(query))
+    return list(connection.execute(_HOLDERS_OF_KEY, {"fingerprint": fingerprint}))
 
 
 def release_key(connection: Connection, serials: Iterable[str]) -> None:
@@ -179,7 +195,7 @@ def release_key(connection: Connection, serials: Iterable[str]) -> None:
 def insert_intents(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Raises Conflict `public-key.already-certified`: another process was faster."""
     try:
-        connection.execute(insert(certificates), list(rows))
+        connection.execute(_INSERT, list(rows))
     except IntegrityError as error:
         raise already_certified() from error
 
@@ -225,15 +241,13 @@ def subject_digest(certificate: Certificate) -> str:
 
 def record_issued(connection: Connection, certificate: Certificate, at: datetime) -> bool:
     """Intended -> issued, if the recorded intent holds these very bytes. False: it does not."""
-    done = connection.execute(
-        update(certificates)
-        .where(
-            certificates.c.serial == serial_text(certificate.serial),
-            certificates.c.state == CertificateState.INTENDED,
-            certificates.c.tbs == certificate.tbs,
-        )
-        .values(state=CertificateState.ISSUED, certificate=certificate.der, issued_at=at, tbs=None)
-    )
+    issued = {
+        "of_serial": serial_text(certificate.serial),
+        "signed_tbs": certificate.tbs,
+        "certificate": certificate.der,
+        "issued_at": at,
+    }
+    done = connection.execute(_RECORD_ISSUED, issued)
     return done.rowcount == 1
 
 

@@ -17,6 +17,10 @@ from records.tables import journal, journal_head
 
 _GENESIS = hashlib.sha256(b"PortSeal journal, version 1").digest()
 _HEAD_ID = 1
+# Built once: on the path of every certificate, building a statement costs as much as running it.
+_HEAD = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
+_APPEND = insert(journal)
+_MOVE_HEAD = update(journal_head).where(journal_head.c.id == _HEAD_ID)
 _FIELDS = ("position", "at", "event", "subject", "actor", "facts")
 
 _FIRST_HEAD = text(
@@ -77,11 +81,8 @@ class Journal:
             "facts": json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
         }
         digest = _digest(previous, record)
-        connection.execute(insert(journal), {**record, "hash": digest})
-        connection.execute(
-            update(journal_head).where(journal_head.c.id == _HEAD_ID),
-            {"position": position, "hash": digest},
-        )
+        connection.execute(_APPEND, {**record, "hash": digest})
+        connection.execute(_MOVE_HEAD, {"position": position, "hash": digest})
         return position
 
     def verify(self, connection: Connection) -> Verification:
