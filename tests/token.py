@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -34,11 +35,19 @@ def softhsm_configuration(directory: Path) -> Path:
 
 
 class TokenBench:
-    """Makes tokens in one SoftHSM2 directory; one per test process (PKCS#11's own limit)."""
+    """Makes tokens in one SoftHSM2 directory.
+
+    A process initialises a PKCS#11 module once, with one configuration: whichever bench comes
+    first in a process decides, and later ones share its directory.
+    """
+
+    _first: ClassVar[Path | None] = None
 
     def __init__(self, directory: Path) -> None:
         self.module = softhsm_module()
-        self.configuration = softhsm_configuration(directory)
+        if TokenBench._first is None:
+            TokenBench._first = softhsm_configuration(directory)
+        self.configuration = TokenBench._first
         os.environ["SOFTHSM2_CONF"] = str(self.configuration)
 
     def new_token(self, label: str, sessions: int = 4) -> Token:
@@ -48,6 +57,11 @@ class TokenBench:
         os.environ[variable] = pin
         initialise_token(self.module, label, so_pin=secrets.token_hex(8), pin=pin)
         return Token(self.module, label, EnvironmentPin(variable), sessions)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a child process that shall see the same tokens, whatever other tests have set."""
+        return {**os.environ, "SOFTHSM2_CONF": str(self.configuration)}
 
     @staticmethod
     def pin_variable(label: str) -> str:

@@ -121,11 +121,16 @@ with ThreadPoolExecutor(8) as threads:
 """
 
 
-def test_several_processes_with_many_threads_sign_at_once(token: Token, key: TokenKey) -> None:
+def test_several_processes_with_many_threads_sign_at_once(
+    token_bench: TokenBench, token: Token, key: TokenKey
+) -> None:
     arguments = [token._module.path, "hsm-tests", TokenBench.pin_variable("hsm-tests")]
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", _WORKER, *arguments], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _WORKER, *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=token_bench.environment,
         )
         for _ in range(4)
     ]
