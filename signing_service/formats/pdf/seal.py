@@ -23,6 +23,8 @@ _LARGEST_TEXT = 11.0
 _SMALLEST_TEXT = 3.0
 _LEADING = 1.35
 _QUIET_MODULES = 4
+_QR_SHARE, _PICTURE_SHARE = 0.4, 0.5
+"""Of the width, where there is something else beside them."""
 _FRAME = b"0.75 0.1 0.1 RG 0.8 w"
 
 
@@ -68,14 +70,18 @@ def appearance(update: Update, seal: Seal, corners: Sequence[Value]) -> Ref:
     if min(width, height) < _MIN_SIDE:
         raise Unprocessable("seal.place", "the field's rectangle is too small for a seal")
     canvas = _Canvas(update, width, height)
-    canvas.frame()
+    parts = [part for part in (seal.picture, seal.lines, seal.verification_url) if part]
+    if parts != [seal.picture]:  # a picture alone is a stamp, which has its own outline
+        canvas.frame()
     left, right = _MARGIN, width - _MARGIN
     if seal.verification_url is not None:
-        side = min(height - 2 * _MARGIN, width / 2.5)
-        canvas.qr_code(seal.verification_url, right - side, (height - side) / 2, side)
-        right -= side + _MARGIN
+        share = 1.0 if len(parts) == 1 else _QR_SHARE
+        side = min(height - 2 * _MARGIN, (right - left) * share)
+        x = (width - side) / 2 if len(parts) == 1 else right - side
+        canvas.qr_code(seal.verification_url, x, (height - side) / 2, side)
+        right = x - _MARGIN
     if seal.picture is not None:
-        left = canvas.picture(seal.picture, left, right, behind=not seal.lines)
+        left = canvas.picture(seal.picture, left, right, share=_PICTURE_SHARE if seal.lines else 1)
     if seal.lines:
         canvas.text(seal.lines, left, right, seal.font)
     return canvas.finish()
@@ -107,15 +113,16 @@ class _Canvas:
                 parts.append(_numbers(start + _QUIET_MODULES, top, length, 1) + b" re")
         self._content.append(b"\n".join([*parts, b"f Q"]))
 
-    def picture(self, png: bytes, left: float, right: float, *, behind: bool) -> float:
-        """The picture at the left, as high as there is room; where the text may begin."""
+    def picture(self, png: bytes, left: float, right: float, *, share: float) -> float:
+        """The picture in the middle of the left `share`, as high as there is room; where the
+        text may begin."""
         image = picture.read_png(png)
-        share = 1.0 if behind else 0.5
         room_x, room_y = (right - left) * share, self._height - 2 * _MARGIN
         scale = min(room_x / image.width, room_y / image.height)
         width, height = image.width * scale, image.height * scale
         self._resources["XObject"] = {"Picture": picture.embed(self._update, image)}
-        matrix = _numbers(width, 0, 0, height, left, (self._height - height) / 2)
+        x = left if share < 1 else left + (room_x - width) / 2
+        matrix = _numbers(width, 0, 0, height, x, (self._height - height) / 2)
         self._content.append(b"q " + matrix + b" cm /Picture Do Q")
         return left + width + _MARGIN
 
