@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from kernel.refusals import Unprocessable
-from signing_service.formats import cades, pades, xades
+from signing_service.formats import cades, jades, pades, xades
 from signing_service.formats.document import Document
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
@@ -66,6 +66,11 @@ LEVELS: Mapping[SignatureFormat, Levels] = MappingProxyType(
             pades.add_signature_timestamp,
             pades.add_validation_material,
             pades.add_archive_timestamp,
+        ),
+        SignatureFormat.JADES: Levels(
+            jades.add_signature_timestamp,
+            jades.add_validation_material,
+            jades.add_archive_timestamp,
         ),
     }
 )

@@ -1,0 +1,35 @@
+"""JAdES signatures (TS 119 182-1): compact and JSON, attached and detached, levels B-B to B-LTA.
+
+The whole format by one name; each file beside this one does one part of it.
+"""
+
+from signing_service.formats.jades_content import DetachedObject
+from signing_service.formats.jades_levels import (
+    add_archive_timestamp,
+    add_signature_timestamp,
+    add_validation_material,
+)
+from signing_service.formats.jades_message import Serialisation
+from signing_service.formats.jades_parallel import (
+    assemble_counter_signature,
+    merge,
+    prepare_counter_signature,
+)
+from signing_service.formats.jades_reading import content, read
+from signing_service.formats.jades_writing import assemble, prepare, sign
+
+__all__ = [
+    "DetachedObject",
+    "Serialisation",
+    "add_archive_timestamp",
+    "add_signature_timestamp",
+    "add_validation_material",
+    "assemble",
+    "assemble_counter_signature",
+    "content",
+    "merge",
+    "prepare",
+    "prepare_counter_signature",
+    "read",
+    "sign",
+]
