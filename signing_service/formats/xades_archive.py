@@ -4,7 +4,7 @@ and the timestamps over data objects (5.2.8)."""
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lxml import etree
 
@@ -14,6 +14,7 @@ from signing_service.formats.document import Concatenation, Document
 from signing_service.formats.validation_material import basic_response
 from signing_service.formats.xades_references import Canonicalisation, Referenced, SignatureParts
 from signing_service.formats.xml_names import ds, xades, xades141
+from signing_service.validation.evidence import SignatureEvidence
 
 _CERTIFICATE = xades("EncapsulatedX509Certificate")
 _OCSP = xades("EncapsulatedOCSPValue")
@@ -45,9 +46,15 @@ def archive_coverage(
 
 
 def archived_objects(
-    parts: SignatureParts, signature_value: bytes, before: Sequence[etree._Element]
+    parts: SignatureParts,
+    signature_value: bytes,
+    before: Sequence[etree._Element],
+    counter_signatures: Mapping[etree._Element, SignatureEvidence],
 ) -> frozenset[bytes]:
-    """SHA-256 of what an archive timestamp proves, as evidence knows it."""
+    """SHA-256 of what an archive timestamp proves, as evidence knows it.
+
+    `counter_signatures` are those that could be read, by their xades:CounterSignature.
+    """
     things = [signature_value]
     if parts.key_info is not None:
         things += map(_octets, parts.key_info.iter(ds("X509Certificate")))
@@ -59,8 +66,10 @@ def archived_objects(
                 things += _basic(octets)
             elif encapsulated.tag == _TOKEN:
                 things += _inside_token(octets)
-        if element.tag == xades("CounterSignature"):
-            things += map(_octets, element.iter(ds("SignatureValue"), ds("X509Certificate")))
+        counter = counter_signatures.get(element)
+        if counter is not None:
+            things.append(counter.signature_value)
+            things += (certificate.der for certificate in counter.embedded_certificates)
     return frozenset(hashlib.sha256(thing).digest() for thing in things)
 
 

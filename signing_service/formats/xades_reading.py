@@ -138,8 +138,8 @@ class _Reader:
         raw_value = xml_security.base64_of(parts.value)
         value = raw_value if suite is None else suite.from_raw(raw_value)
         method = method_of(parts.signed_info.find(ds("CanonicalizationMethod")))
-        timestamps = self._timestamps(read, referenced, raw_value, value, candidates)
         counter_signatures = self._counter_signatures(embedded)
+        timestamps = self._timestamps(read, referenced, value, candidates, counter_signatures)
         covers = all(each.whole for each in documents)
         assert first.packaging is not None
         return SignatureEvidence(
@@ -159,7 +159,7 @@ class _Reader:
             claimed_signing_time=read.signing_time,
             content_type=read.mime_type,
             timestamps=timestamps,
-            counter_signatures=counter_signatures,
+            counter_signatures=tuple(counter_signatures.values()),
             commitment=read.commitment,
             roles=read.roles,
             policy=read.policy,
@@ -187,9 +187,9 @@ class _Reader:
         self,
         read: Properties,
         referenced: list[Referenced],
-        raw_value: bytes,
         value: bytes,
         known: Sequence[Certificate],
+        counter_signatures: dict[etree._Element, SignatureEvidence],
     ) -> tuple[TimestampEvidence, ...]:
         """Every timestamp; those that cannot be read become observations."""
         unsigned = unsigned_properties(self._parts.qualifying)
@@ -210,7 +210,7 @@ class _Reader:
             try:
                 covers: frozenset[bytes] = frozenset()
                 if kind is TimestampKind.ARCHIVE:
-                    covers = archived_objects(self._parts, value, before)
+                    covers = archived_objects(self._parts, value, before, counter_signatures)
                 covered = self._covered(kind, element, referenced, before)
                 timestamps += _tokens(element, kind, covered, known, covers)
             except Refusal as refusal:
@@ -236,7 +236,8 @@ class _Reader:
 
     def _counter_signatures(
         self, embedded: tuple[Certificate, ...]
-    ) -> tuple[SignatureEvidence, ...]:
+    ) -> dict[etree._Element, SignatureEvidence]:
+        """Those that can be read, by the element that holds each."""
         elements = [
             element
             for element in unsigned_properties(self._parts.qualifying)
@@ -246,7 +247,7 @@ class _Reader:
             elements and self._depth >= MAX_COUNTER_DEPTH
         ):
             raise Malformed("xades.too-many", "too many or too deep counter-signatures")
-        found = []
+        found = {}
         for element in elements:
             try:
                 if [child.tag for child in element] != [ds("Signature")]:
@@ -255,10 +256,10 @@ class _Reader:
                     self._source, element[0], self._known, (*embedded, *self._inherited),
                     self._parts.value, self._depth + 1,
                 )  # fmt: skip
-                found.append(reader.evidence())
+                found[element] = reader.evidence()
             except Refusal as refusal:
                 self._observations.append(f"a counter-signature cannot be read ({refusal.code})")
-        return tuple(found)
+        return found
 
 
 def _digests(referenced: list[Referenced]) -> tuple[DigestReference, ...]:

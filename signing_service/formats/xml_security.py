@@ -188,8 +188,11 @@ def _standalone(element: etree._Element, algorithm: str) -> etree._ElementTree:
     copy = _parse(etree.tostring(element, with_tail=False))
     if algorithm != EXCLUSIVE_C14N:
         inherited = inherited_attributes(element)
-        if inherited and algorithm == C14N_11:
-            raise Malformed("xml.transform", "C14N 1.1 below xml: attributes is not accepted")
+        if algorithm == C14N_11:
+            # Canonical XML 1.1, 2.4: identifiers are not inherited, base addresses are joined.
+            inherited.pop(f"{_XML}id", None)
+            if f"{_XML}base" in inherited:
+                raise Malformed("xml.transform", "C14N 1.1 below xml:base is not accepted")
         for name, value in inherited.items():
             if name not in copy.attrib:
                 copy.set(name, value)
