@@ -22,6 +22,7 @@ _LONGEST_DELAY = timedelta(minutes=5)
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload], None]
+_PUT = insert(outbox)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Outbox:
             "due_at": now,
             "attempts": 0,
         }
-        connection.execute(insert(outbox), row)
+        connection.execute(_PUT, row)
 
     def waiting(self, connection: Connection, channel: str) -> int:
         pending = (outbox.c.channel == channel) & outbox.c.delivered_at.is_(None)

@@ -68,6 +68,7 @@ check_test_packages() {
         || need libtss2-tcti-swtpm0 "speaks to that TPM"
     has_file '/usr/lib/*/pkcs11/libtpm2_pkcs11.so' \
         || need libtpm2-pkcs11-1 "PKCS#11 token on that TPM"
+    has_command wrk || need wrk "load for the benchmarks over HTTP"
     has_command pdftotext || need poppler-utils "reads printed reports back, independently"
 }
 
