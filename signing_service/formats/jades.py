@@ -3,7 +3,6 @@
 The whole format by one name; each file beside this one does one part of it.
 """
 
-from signing_service.formats.jades_content import DetachedObject
 from signing_service.formats.jades_levels import (
     add_archive_timestamp,
     add_signature_timestamp,
@@ -19,7 +18,6 @@ from signing_service.formats.jades_reading import content, read
 from signing_service.formats.jades_writing import assemble, prepare, sign
 
 __all__ = [
-    "DetachedObject",
     "Serialisation",
     "add_archive_timestamp",
     "add_signature_timestamp",

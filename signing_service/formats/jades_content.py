@@ -5,7 +5,7 @@ Objects are supplied by the caller and never fetched, whatever their names look 
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +22,6 @@ MAX_OBJECTS = 1000
 MAX_NAME = 2048
 BY_URI = "http://uri.etsi.org/19182/ObjectIdByURI"
 BY_URI_HASH = "http://uri.etsi.org/19182/ObjectIdByURIHash"
-
-
-@dataclass(frozen=True, slots=True)
-class DetachedObject:
-    """One object that a detached signature names."""
-
-    name: str
-    """A URI, relative ones too: `declaration.xml`."""
-    content: Document
-    mime_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +62,20 @@ class CoveredContent:
     content_type: str | None = None
 
 
-def signed_objects(objects: Sequence[DetachedObject], digest: str) -> dict[str, Any]:
+def signed_objects(
+    objects: Mapping[str, Document], digest: str, mime_type: str | None
+) -> dict[str, Any]:
     """`sigD` by the mechanism ObjectIdByURIHash, with `b64` false: the digests are the objects'
     own, so that anybody can check them and large objects are read once.
 
     Raises Unprocessable `jades.objects`, `algorithm.unfit`, `document.digest`.
     """
-    names = [each.name for each in objects]
-    if not 1 <= len(names) <= MAX_OBJECTS or len(set(names)) != len(names):
-        raise Unprocessable("jades.objects", f"1 to {MAX_OBJECTS} objects with different names")
+    names = list(objects)
+    if not 1 <= len(names) <= MAX_OBJECTS:
+        raise Unprocessable("jades.objects", f"1 to {MAX_OBJECTS} objects")
     if any(not 1 <= len(name) <= MAX_NAME or not name.isprintable() for name in names):
         raise Unprocessable("jades.objects", "a name is a URI")
-    digests = [digest_of(digest, each.content) for each in objects]
+    digests = [digest_of(digest, each) for each in objects.values()]
     if None in digests or digest not in DIGEST_NAMES:
         raise Unprocessable("document.digest", "an object's digest cannot be made")
     signed: dict[str, Any] = {
@@ -92,23 +84,28 @@ def signed_objects(objects: Sequence[DetachedObject], digest: str) -> dict[str, 
         "hashM": DIGEST_NAMES[digest],
         "hashV": [json.encode(value) for value in digests if value is not None],
     }
-    if any(each.mime_type is not None for each in objects):
-        signed["ctys"] = [each.mime_type or "application/octet-stream" for each in objects]
+    if mime_type is not None:
+        signed["ctys"] = [mime_type] * len(names)
     return {"b64": False, "sigD": signed}
 
 
 def covered_content(
     header: ReadHeader,
     payload: str | None,
-    document: Document | None,
-    objects: Mapping[str, Document],
+    document: Document | Mapping[str, Document] | None,
 ) -> CoveredContent:
-    """Raises Malformed `jades.detached`, `jades.structure`, `json.*`; TooLarge
-    `document.too-large`; Unprocessable `document.streamed`."""
-    for part in (document, *objects.values()):
+    """`document` is the one detached object, or several by their names.
+
+    Raises Malformed `jades.detached`, `jades.structure`, `json.*`; TooLarge
+    `document.too-large`; Unprocessable `document.streamed`.
+    """
+    presented = dict(document) if isinstance(document, Mapping) else {}
+    for part in (document, *presented.values()):
         if isinstance(part, bytes) and len(part) > MAX_DOCUMENT_BYTES:
             raise TooLarge("document.too-large", "the document is too large")
     if "sigD" not in header.members:
+        if isinstance(document, Mapping):
+            raise Malformed("jades.detached", "this signature names no objects")
         return _payload(header, payload, document)
     if payload:
         raise Malformed("jades.structure", "a payload beside sigD")
@@ -116,8 +113,7 @@ def covered_content(
     names = list(map(json.text_of, json.array_of(signed.get("pars"), MAX_OBJECTS)))
     if not names or len(set(names)) != len(names):
         raise Malformed("jades.detached", "sigD names each object once")
-    presented = dict(objects)
-    if document is not None:
+    if document is not None and not isinstance(document, Mapping):
         if len(names) > 1:
             raise Malformed("jades.detached", "several objects are named; present them by name")
         presented = {names[0]: document}

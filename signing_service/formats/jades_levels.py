@@ -66,21 +66,20 @@ def add_archive_timestamp(
     signed: bytes,
     timestamper: Timestamper,
     *,
-    document: Document | None = None,
-    objects: Mapping[str, Document] | None = None,
+    document: Document | Mapping[str, Document] | None = None,
     signer: int = 0,
     digest: str = "sha256",
 ) -> bytes:
     """B-LT to B-LTA, or its renewal: arcTst over all that is there (5.3.6).
 
-    A detached signature needs its `document`, or its `objects` by name. Raises Unprocessable
+    A detached signature needs its `document`, or several by name. Raises Unprocessable
     `document.missing`, `document.other`, `algorithm.unknown`, `jades.clear-components`;
     Malformed `jades.*`, `json.*`; and as `Timestamper.stamp`.
     """
     message = JwsMessage.read(signed)
     signature = message.signature(signer)
     header = read_header(signature.header)
-    content = covered_content(header, message.payload, document, objects or {})
+    content = covered_content(header, message.payload, document)
     if content.octets is None:
         raise Unprocessable("document.missing", "the detached document is needed")
     if not all(reference.intact for reference in content.references):

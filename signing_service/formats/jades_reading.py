@@ -41,19 +41,18 @@ MAX_COUNTER_DEPTH = 3
 
 def read(
     signature: bytes,
-    document: Document | None = None,
+    document: Document | Mapping[str, Document] | None = None,
     *,
-    objects: Mapping[str, Document] | None = None,
     known: Sequence[Certificate] = (),
 ) -> list[SignatureEvidence]:
-    """Every signature's evidence. A detached one needs its `document`, or the `objects` that it
-    names; nothing is fetched.
+    """Every signature's evidence. A detached one needs its `document`, or several by the names
+    that it has for them; nothing is fetched.
 
     Raises TooLarge `jades.too-large`, `document.too-large`; Malformed `jades.*`, `json.*`.
     """
     message = JwsMessage.read(signature)
     return [
-        _Reader(each, message.payload, document, objects or {}, known, depth=0).evidence()
+        _Reader(each, message.payload, document, known, depth=0).evidence()
         for each in message.signatures
     ]
 
@@ -70,14 +69,13 @@ class _Reader:
         self,
         signature: JwsSignature,
         payload: str | None,
-        document: Document | None,
-        objects: Mapping[str, Document],
+        document: Document | Mapping[str, Document] | None,
         known: Sequence[Certificate],
         depth: int,
     ) -> None:
         self._signature = signature
         self._header = read_header(signature.header)
-        self._content = covered_content(self._header, payload, document, objects)
+        self._content = covered_content(self._header, payload, document)
         self._packaging = Packaging.ENVELOPING if payload else Packaging.DETACHED
         self._components = read_components(signature)
         self._depth = depth
@@ -200,7 +198,7 @@ class _Reader:
                 signature, payload = _counter_signature(each)
                 if payload and json.decode(payload) != value:
                     raise Malformed("jades.structure", "a counter-signature over something else")
-                reader = _Reader(signature, None, value, {}, self._known, self._depth + 1)
+                reader = _Reader(signature, None, value, self._known, self._depth + 1)
                 found.append(reader.evidence())
             except Refusal as refusal:
                 self._observations.append(f"a counter-signature cannot be read ({refusal.code})")

@@ -1,6 +1,6 @@
 """JAdES signatures written (TS 119 182-1): compact, flattened or general JSON, level B-B."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from kernel.keys import KeyHandle
 from kernel.refusals import Malformed, TooLarge, Unprocessable
 from signing_service.formats import jades_json as json
 from signing_service.formats.claims import NO_CLAIMS, Claims
-from signing_service.formats.document import Document, StreamedDocument
-from signing_service.formats.jades_content import DetachedObject, Octets, signed_objects
+from signing_service.formats.document import Document
+from signing_service.formats.jades_content import Octets, signed_objects
 from signing_service.formats.jades_header import signed_header
 from signing_service.formats.jades_levels import add_signature_timestamp
 from signing_service.formats.jades_message import JwsMessage, JwsSignature, Serialisation
@@ -30,7 +30,7 @@ DOCUMENT_NAME = "document"
 
 
 def prepare(
-    document: Document | Sequence[DetachedObject],
+    document: Document | Mapping[str, Document],
     certificate: Certificate,
     signing_time: datetime,
     *,
@@ -54,9 +54,11 @@ def prepare(
     more: dict[str, Any] = {}
     payload = ""
     if packaging is Packaging.DETACHED:
-        objects = _objects(document, claims.mime_type)
-        more = signed_objects(objects, suite.digest)
-        octets = Octets(tuple(each.content for each in objects), encoded=False)
+        objects = document if isinstance(document, Mapping) else {DOCUMENT_NAME: document}
+        for each in objects.values():
+            _check_size(each)
+        more = signed_objects(objects, suite.digest, claims.mime_type)
+        octets = Octets(tuple(objects.values()), encoded=False)
     elif packaging is Packaging.ENVELOPING and isinstance(document, bytes):
         _check_size(document)
         payload = json.encode(document)
@@ -85,7 +87,7 @@ def assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
 
 
 def sign(
-    document: Document | Sequence[DetachedObject],
+    document: Document | Mapping[str, Document],
     key: KeyHandle,
     certificate: Certificate,
     signing_time: datetime,
@@ -126,16 +128,6 @@ def _assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
     except (ValueError, Malformed):
         raise Malformed("prepared.malformed", "not a prepared JWS") from None
     return JwsMessage(serialisation, payload, (signature_of(prepared, signature_value),)).encode()
-
-
-def _objects(
-    document: Document | Sequence[DetachedObject], mime_type: str | None
-) -> Sequence[DetachedObject]:
-    if isinstance(document, bytes | StreamedDocument):
-        document = (DetachedObject(DOCUMENT_NAME, document, mime_type),)
-    for each in document:
-        _check_size(each.content)
-    return document
 
 
 def _check_size(document: Document) -> None:
