@@ -24,7 +24,8 @@ _SIGNED_KEYS = frozenset({"V", "AP", "AS", "F", "M"})
 _FORM_KEYS = frozenset({"Fields", "SigFlags", "DR"})
 _FIRST_FORM_KEYS = frozenset({"DA", "NeedAppearances"})
 _WIDGET_ACTIONS = frozenset({"A", "AA"})
-_CATALOG_KEYS = frozenset({"AcroForm", "DSS", "Metadata", "Extensions"})
+_CATALOG_KEYS = frozenset({"AcroForm", "DSS", "Metadata", "Extensions", "Version"})
+_VERSION = re.compile(r"[12]\.\d")
 _STORE_KEYS = frozenset({"Type", "VRI", "Certs", "OCSPs", "CRLs"})
 _GAP = rb"(?:[\0\t\n\f\r ]|%[^\r\n]*+)++"
 _REFERENCE = re.compile(rb"(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![A-Za-z0-9])")
@@ -150,6 +151,8 @@ class _Judge:
         for key in old.keys() | new.keys():
             if key not in _CATALOG_KEYS and old.get(key) != new.get(key):
                 self._refuse(f"the catalog's {key} was changed")
+        if not _VERSION.fullmatch(str(new.get("Version", "1.0"))):
+            self._refuse("the catalog's Version is none")
         self._explained.add(self._new.root.number)
         self._metadata(old.get("Metadata"), new.get("Metadata"))
         self._extensions(old.get("Extensions"), new.get("Extensions"))
