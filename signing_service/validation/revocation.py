@@ -6,6 +6,7 @@ for which time (EN 319 102-1, 5.2.5).
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol
@@ -25,6 +26,7 @@ MAX_DEPTH = 3
 """How far the status of those who sign CRLs is followed."""
 
 
+@dataclass
 class GivenEvidence:
     """CRLs and OCSP responses that came with a signature, DER, not yet believed; and
     certificates that may have signed them.
@@ -32,21 +34,19 @@ class GivenEvidence:
     Lives for the validation of one signature; a large CRL is read and verified once.
     """
 
-    def __init__(
-        self,
-        crls: Sequence[bytes] = (),
-        ocsp: Sequence[bytes] = (),
-        certificates: tuple[Certificate, ...] = (),
-    ) -> None:
-        self._crls = tuple(crls[:MAX_GIVEN])
-        self.ocsp = tuple(ocsp[:MAX_GIVEN])
-        self.certificates = certificates
-        self.believed: dict[tuple[int, str], bool] = {}
-        """Whether the CRL (by `id`) holds under the signer's certificate (fingerprint)."""
+    given_crls: Sequence[bytes] = ()
+    ocsp: Sequence[bytes] = ()
+    certificates: tuple[Certificate, ...] = ()
+    believed: dict[tuple[int, str], bool] = field(default_factory=dict)
+    """Whether the CRL (by `id`) holds under the signer's certificate (fingerprint)."""
+
+    def __post_init__(self) -> None:
+        self.given_crls = tuple(self.given_crls[:MAX_GIVEN])
+        self.ocsp = tuple(self.ocsp[:MAX_GIVEN])
 
     @cached_property
     def crls(self) -> tuple[Crl, ...]:
-        return tuple(crl for crl in map(Crl.parse, self._crls) if crl is not None)
+        return tuple(crl for crl in map(Crl.parse, self.given_crls) if crl is not None)
 
 
 class StatusFetcher(Protocol):
@@ -90,8 +90,7 @@ class RevocationStatus:
         answer = self.weightiest(self._given(certificate, path, issuer, given, at))
         if self._fetcher is None or (answer is not None and is_fresh(answer)):
             return answer
-        fetched = self._fetcher.fetch(certificate, issuer)
-        more = [] if fetched is None else self._given(certificate, path, issuer, (fetched,), at)
+        more = self._fetched(certificate, path, issuer, given, at)
         return self.weightiest(more if answer is None else [answer, *more])
 
     def answers(
@@ -107,10 +106,8 @@ class RevocationStatus:
         if answer is not None:
             return [answer]
         found = self._given(certificate, path, issuer, given, at)
-        if self._fetcher is not None and certificate.not_after >= at:
-            fetched = self._fetcher.fetch(certificate, issuer)
-            if fetched is not None:
-                found += self._given(certificate, path, issuer, (fetched,), at)
+        if certificate.not_after >= at:
+            found += self._fetched(certificate, path, issuer, given, at)
         return found
 
     @staticmethod
@@ -127,6 +124,22 @@ class RevocationStatus:
             if answer is not None:
                 return answer
         return None
+
+    def _fetched(
+        self,
+        certificate: Certificate,
+        path: CertificatePath,
+        issuer: Certificate,
+        given: Sequence[GivenEvidence],
+        at: datetime,
+    ) -> list[StatusAnswer]:
+        fetched = None if self._fetcher is None else self._fetcher.fetch(certificate, issuer)
+        if fetched is None:
+            return []
+        # Whoever signed them may have sent the certificate along with the signature.
+        helpers = tuple(c for evidence in given for c in evidence.certificates)
+        whole = replace(fetched, certificates=(*fetched.certificates, *helpers), believed={})
+        return self._given(certificate, path, issuer, (whole,), at)
 
     def _given(
         self,
