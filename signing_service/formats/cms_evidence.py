@@ -231,10 +231,16 @@ def _policy_digest(signer: Signer) -> tuple[str, bytes] | None:
     encoded = signer.value(_SIGNATURE_POLICY)
     if encoded is None or encoded[:1] != b"\x30":
         return None
-    _, hashed, *_ = asn1.decode_der(list[asn1.TLV], encoded)
-    algorithm, value = hashed.parse(list[asn1.TLV])
-    name = der.encoded(algorithm)
-    return DIGEST_ALGORITHMS.get(name) or algorithm_oid(name), bytes(value.data)
+    _, hashed, *_ = der.elements(_inside(encoded))
+    algorithm, value = der.elements(_inside(hashed))
+    name = DIGEST_ALGORITHMS.get(algorithm) or algorithm_oid(algorithm)
+    return name, asn1.decode_der(bytes, value)
+
+
+def _inside(sequence: bytes) -> bytes:
+    """The content octets of a SEQUENCE. Raises Malformed `der.malformed`."""
+    element = der.read_only(sequence, der.SEQUENCE)
+    return sequence[element.content : element.end]
 
 
 def _first_identifier(signer: Signer, kind: ObjectIdentifier) -> str | None:
