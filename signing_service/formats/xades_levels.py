@@ -1,7 +1,7 @@
 """XAdES from level to level (EN 319 132-1, 6): our own signatures and strangers' alike."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lxml import etree
 
@@ -90,7 +90,7 @@ def add_archive_timestamp(
     signed: bytes,
     timestamper: Timestamper,
     *,
-    document: Document | None = None,
+    document: Document | Mapping[str, Document] | None = None,
     signer: int = 0,
     digest: str = "sha256",
 ) -> bytes:

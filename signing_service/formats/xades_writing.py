@@ -89,6 +89,7 @@ def prepare(
     packaging: Packaging = Packaging.ENVELOPED,
     target: str | None = None,
     parallel: bool = False,
+    container: bytes | None = None,
     claims: Claims = NO_CLAIMS,
     content_timestamper: Timestamper | None = None,
 ) -> PreparedSignature:
@@ -99,7 +100,8 @@ def prepare(
     - INTERNALLY_DETACHED: as before, over the element that bears the identifier `target`.
     - ENVELOPING: the document, any octets, goes into the signature as base64.
     - DETACHED: `document` maps each URI by which it is named to a document, which may be a
-      StreamedDocument; the URIs are never fetched.
+      StreamedDocument; the URIs are never fetched. With a `container`, an XML document that
+      holds nothing but signatures, the signature becomes the last child of its root.
 
     With a `content_timestamper` the document is stamped before it is signed. Raises TooLarge
     `document.too-large`; Malformed `xml.*`; Unprocessable `xades.already-signed`,
@@ -109,7 +111,10 @@ def prepare(
     suite = choose_suite(certificate, suite)
     if suite.xml_signature is None:
         raise Unprocessable("algorithm.unfit", "no XML name", suite=suite.name)
-    subject = _subject(document, suite, packaging, target, parallel=parallel)
+    if packaging is Packaging.DETACHED:
+        subject = _detached_subject(document, suite, container)
+    else:
+        subject = _subject(document, suite, packaging, target, parallel=parallel)
     name = _name(subject, certificate, signing_time)
     stamp = None
     if content_timestamper is not None:
@@ -205,10 +210,6 @@ def _subject(
     *,
     parallel: bool,
 ) -> _Subject:
-    if packaging is Packaging.DETACHED:
-        if not isinstance(document, Mapping) or not document:
-            raise Unprocessable("packaging.unfit", "detached documents need their URIs")
-        return _Subject(tuple(_detached(uri, each, suite) for uri, each in document.items()), "")
     if not isinstance(document, bytes):
         raise Unprocessable("packaging.unfit", "a document in memory is needed")
     if len(document) > MAX_DOCUMENT_BYTES:
@@ -232,15 +233,34 @@ def _subject(
         parallel = _beside_others(root, parallel=parallel)
         canonical, transforms = _enveloped(root, parallel=parallel)
     head, tail = _around_signature(document, root)
-    scope = xades_text.Scope(
-        {prefix or "": uri_ for prefix, uri_ in root.nsmap.items()},
+    digests = ((uri, suite.hash(canonical)),)
+    return _Subject(digests, transforms, head, tail, _scope(root), document)
+
+
+def _scope(root: etree._Element) -> xades_text.Scope:
+    return xades_text.Scope(
+        {prefix or "": uri for prefix, uri in root.nsmap.items()},
         {
             f"xml:{etree.QName(str(name)).localname}": str(value)
             for name, value in root.items()
             if str(name).startswith(_XML)
         },
     )
-    return _Subject(((uri, suite.hash(canonical)),), transforms, head, tail, scope, document)
+
+
+def _detached_subject(
+    document: Document | Mapping[str, Document], suite: AlgorithmSuite, container: bytes | None
+) -> _Subject:
+    if not isinstance(document, Mapping) or not document:
+        raise Unprocessable("packaging.unfit", "detached documents need their URIs")
+    digests = tuple(_detached(uri, each, suite) for uri, each in document.items())
+    if container is None:
+        return _Subject(digests, "")
+    root = xml_security.parse(container)
+    if any(child.tag != ds("Signature") for child in root):
+        raise Unprocessable("packaging.unfit", "the container holds more than signatures")
+    head, tail = _around_signature(container, root)
+    return _Subject(digests, "", head, tail, _scope(root), container)
 
 
 def _detached(uri: str, document: Document, suite: AlgorithmSuite) -> tuple[str, bytes]:
