@@ -4,7 +4,9 @@ The holders' USB keys live in the test process's SoftHSM2, the authority's token
 the service's own. `twin` gives a test that breaks things a service of its own with the same past.
 """
 
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -101,7 +103,7 @@ class Twin:
 
     def __init__(self, original: Site, directory: Path) -> None:
         self.site = Site(directory)
-        self.site.directory.mkdir()
+        self.site.directory.mkdir(exist_ok=True)
         self.token_directory = directory / "authority-token"
         self.server: subprocess.Popen[bytes] | None = None
         shutil.copytree(original.directory / "authority-token", self.token_directory)
@@ -115,7 +117,9 @@ class Twin:
         for name in ("portseal.toml", "authority-token/softhsm2.conf"):
             text = (original.directory / name).read_text()
             text = text.replace(str(original.directory), str(directory))
-            text = text.replace(str(original.port), str(self.site.port))
+            for form in (":{}", "port = {}"):
+                text = text.replace(form.format(original.port), form.format(self.site.port))
+            text = text.partition("[directory]")[0]  # it publishes nowhere
             (directory / name).write_text(text)
 
     @property
@@ -130,9 +134,22 @@ class Twin:
     def anonymous(self) -> Service:
         return Service(self.origin)
 
+    def kill(self) -> None:
+        """End the server and its workers as a power cut would."""
+        assert self.server is not None
+        for process in (*children_of(self.server.pid), self.server.pid):
+            os.kill(process, signal.SIGKILL)
+        self.server.wait()
+
     def probe(self, path: str) -> int:
         """The status of a GET."""
         return requests.get(self.origin + path, timeout=30).status_code
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that `process` started and that still run."""
+    listed = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in listed.split()]
 
 
 @contextmanager

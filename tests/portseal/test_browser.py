@@ -10,7 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Response,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from portseal.demo.people import licence_png
 from portseal.holder.card import Card
@@ -23,7 +31,8 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "var" / "screenshots"
 SAMPLE = ROOT / "tests" / "samples" / "dec-import.xml"
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 375, "height": 720}
+WIDE = ViewportSize(width=1280, height=800)
+NARROW = ViewportSize(width=375, height=720)
 ENTERPRISE = {
     "name": "宁波示例进出口有限公司",
     "uscc": "91330201MA2L7WQ410",
@@ -65,13 +74,17 @@ class Person:
 
     def picture(self, name: str, narrow: bool = False) -> None:
         """One wide picture of the whole page; `narrow` adds one as on a telephone."""
-        self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+        self._shoot(name)
         if narrow:
-            self.page.set_viewport_size({"width": NARROW["width"], "height": NARROW["height"]})
+            self.page.set_viewport_size(NARROW)
             overflow = "document.documentElement.scrollWidth - window.innerWidth"
             assert self.page.evaluate(overflow) <= 0, f"{name} is wider than a telephone"
-            self.page.screenshot(path=PICTURES / f"{name}-375.png", full_page=True)
-            self.page.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
+            self._shoot(f"{name}-375")
+            self.page.set_viewport_size(WIDE)
+
+    def _shoot(self, name: str) -> None:
+        path = PICTURES / f"{name}.png"
+        self.page.screenshot(path=path, full_page=True, animations="disabled")
 
     def sign_in(self, card: Card, to: str, picture: str = "") -> Page:
         """Paste the card's answer, as the sign-in page asks, and go on to `to`."""
