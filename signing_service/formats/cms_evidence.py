@@ -90,7 +90,9 @@ def signer_evidence(
         content_type = _text(signer, _MIME_TYPE)
         roles = _roles(signer)
         policy_digest = _policy_digest(signer)
-    except ValueError:
+        commitment = _first_identifier(signer, _COMMITMENT_TYPE)
+        policy = _first_identifier(signer, _SIGNATURE_POLICY)
+    except (ValueError, Malformed):
         raise Malformed("cms.attributes", "a signed attribute cannot be read") from None
     suite, name = _suite(
         signer.signature_algorithm, signer.digest, certificate.spki if certificate else None
@@ -120,9 +122,9 @@ def signer_evidence(
         content_type=content_type,
         timestamps=timestamps,
         counter_signatures=counter_signatures,
-        commitment=_first_identifier(signer, _COMMITMENT_TYPE),
+        commitment=commitment,
         roles=roles,
-        policy=_first_identifier(signer, _SIGNATURE_POLICY),
+        policy=policy,
         policy_digest=policy_digest,
         observations=message.observations + observations,
     )
@@ -229,7 +231,7 @@ def _roles(signer: Signer) -> tuple[str, ...]:
 def _policy_digest(signer: Signer) -> tuple[str, bytes] | None:
     """SigPolicyHash (EN 319 122-1, 5.2.9.1). Raises ValueError."""
     encoded = signer.value(_SIGNATURE_POLICY)
-    if encoded is None or encoded[:1] != b"\x30":
+    if encoded is None or encoded == der.NULL:
         return None
     _, hashed, *_ = der.elements(_inside(encoded))
     algorithm, value = der.elements(_inside(hashed))
@@ -246,4 +248,5 @@ def _inside(sequence: bytes) -> bytes:
 def _first_identifier(signer: Signer, kind: ObjectIdentifier) -> str | None:
     """The identifier that begins a signature policy or a commitment type."""
     encoded = signer.value(kind)
-    return None if encoded is None or encoded[:1] != b"\x30" else algorithm_oid(encoded)
+    # The NULL of an implied policy (EN 319 122-1, 5.2.9.1) names none.
+    return None if encoded is None or encoded == der.NULL else algorithm_oid(encoded)

@@ -218,7 +218,8 @@ def test_broken_attributes_are_refused(
 ) -> None:
     """Signed by the signer all the same: it is the structure that is refused."""
     prepared = cades.prepare(DOCUMENT, signer.certificate, software_authority.now)
-    attributes = der.elements(prepared.to_be_signed[2:])
+    whole = der.read_only(prepared.to_be_signed, der.SET)
+    attributes = der.elements(prepared.to_be_signed[whole.content :])
     for kind in (cms.ID_SIGNER_ATTRIBUTES_V2, cms.ID_SIGNATURE_POLICY):
         for value in (der.integer(1), der.sequence(der.explicit(0, b"\x30"))):
             signed_attributes = der.set_of((*attributes, cms.attribute(kind, value)))
