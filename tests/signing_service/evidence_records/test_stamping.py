@@ -141,7 +141,8 @@ def sha256_ends(world: StampingWorld, on: date) -> ValidationPolicy:
         AcceptedDigest(name=each.name, until=on) if each.name == "sha256" else each
         for each in world.policy.digests
     )
-    return ValidationPolicy(**{**dict(world.policy), "digests": digests})
+    fields = {name: getattr(world.policy, name) for name in ValidationPolicy.model_fields}
+    return ValidationPolicy(**{**fields, "digests": digests})
 
 
 def test_hash_trees_are_renewed_before_their_digest_ends(
