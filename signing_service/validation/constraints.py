@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from kernel.algorithms import AlgorithmSuite, KeyKind, PublicKey
 from policies.validation import ValidationPolicy
@@ -39,5 +40,11 @@ def weak_key(policy: ValidationPolicy, key: PublicKey) -> Weakness | None:
 def _weak(name: str, until: date | None, at: datetime) -> Weakness | None:
     if until is None:
         return Weakness(name, None)
-    end = datetime.combine(until, time(), UTC) + timedelta(days=1)
+    end = end_of(until)
     return None if at < end else Weakness(name, end)
+
+
+@lru_cache(maxsize=256)
+def end_of(day: date) -> datetime:
+    """The moment at which a day is over (UTC): exclusive bound of what is accepted until it."""
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)

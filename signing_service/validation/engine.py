@@ -19,8 +19,8 @@ from signing_service.validation import blocks
 from signing_service.validation.certificates import (
     CertificateValidation,
     CertificateValidator,
-    Expectations,
 )
+from signing_service.validation.chain_constraints import Expectations
 from signing_service.validation.constraints import weak_digest
 from signing_service.validation.evidence import (
     SignatureEvidence,

@@ -84,6 +84,8 @@ class Conclusion:
 
     def total(self) -> "Conclusion":
         """The same conclusion as a whole signature's (clause 5.1.3)."""
+        if self is _PASSED[self.step]:
+            return _TOTAL_PASSED[self.step]
         return replace(self, indication=_TOTALS.get(self.indication, self.indication))
 
 
@@ -92,6 +94,7 @@ _TOTALS = {
     Indication.FAILED: Indication.TOTAL_FAILED,
 }
 _PASSED = {step: Conclusion(step, Indication.PASSED) for step in Step}
+_TOTAL_PASSED = {step: Conclusion(step, Indication.TOTAL_PASSED) for step in Step}
 
 
 def passed(step: Step) -> Conclusion:

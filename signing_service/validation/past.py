@@ -7,19 +7,20 @@ from the trust anchor down. Its bounds are exclusive: what existed before the bo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from kernel.asn1.certificate import Certificate
 from policies.validation import ValidationPolicy
 from signing_service.ports import CertificateStatus, StatusAnswer
-from signing_service.validation.certificates import (
+from signing_service.validation.certificates import RevocationFinding
+from signing_service.validation.chain_constraints import (
     Expectations,
-    RevocationFinding,
     constraint_fault,
     fresh_until,
     purpose_fault,
     weak_key_in,
 )
+from signing_service.validation.constraints import end_of
 from signing_service.validation.indications import (
     Conclusion,
     Step,
@@ -164,7 +165,7 @@ class PastCertificateValidator:
         until = self._policy.suites_until.get(suite)
         if until is None:
             return datetime.min.replace(tzinfo=UTC)
-        return min(otherwise, datetime.combine(until, time(), UTC) + timedelta(days=1))
+        return min(otherwise, end_of(until))
 
 
 def _are_proven(answer: StatusAnswer, before: datetime, proofs: ProofsOfExistence) -> bool:

@@ -9,6 +9,7 @@ policies.
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from threading import Lock
 
@@ -32,6 +33,11 @@ class CertificatePath:
 
     certificates: tuple[Certificate, ...]
     authority: TrustedAuthority
+    windows: dict[int, tuple[tuple[datetime, datetime] | None, object]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """For the certificate validator: when nothing but its status can stand against the path, by
+    the `id` of what is expected of it, which is kept alive beside."""
 
     @property
     def anchor(self) -> Certificate:

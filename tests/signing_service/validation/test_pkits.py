@@ -21,7 +21,8 @@ from kernel.refusals import Refusal
 from policies.validation import ValidationPolicy, load_validation_policy
 from signing_service.formats import cades
 from signing_service.trust import TrustAnchors, TrustedAuthority
-from signing_service.validation.certificates import CertificateValidator, Expectations
+from signing_service.validation.certificates import CertificateValidator
+from signing_service.validation.chain_constraints import Expectations
 from signing_service.validation.evidence import SignatureEvidence
 from signing_service.validation.paths import PathBuilder
 from signing_service.validation.policy_graph import PolicyInputs, process_policies
