@@ -23,6 +23,9 @@ class SignatureFormat(StrEnum):
     JADES = "JAdES"
     JWS = "JWS"
     """A JWS without the certificate reference that makes it JAdES."""
+    ASIC_S = "ASiC-S"
+    ASIC_E = "ASiC-E"
+    """Containers: what is made and raised. Evidence tells the format of the signature inside."""
 
 
 class Packaging(StrEnum):
