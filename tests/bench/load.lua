@@ -22,7 +22,7 @@ end
 function done(summary)
   local errors = summary.errors
   io.write(string.format(
-    '{"answers": %d, "microseconds": %d, "refused": %d, "failed": %d}\n',
-    summary.requests, summary.duration, errors.status,
+    '{"answers": %d, "bytes": %d, "microseconds": %d, "refused": %d, "failed": %d}\n',
+    summary.requests, summary.bytes, summary.duration, errors.status,
     errors.connect + errors.read + errors.write + errors.timeout))
 end

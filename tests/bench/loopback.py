@@ -87,8 +87,13 @@ def answer_to(origin: str, request: HttpRequest) -> bytes:
         return body
 
 
-def load(origin: str, requests: Sequence[HttpRequest], directory: Path) -> Measure:
-    """Send the requests in turn over kept-alive connections, with wrk."""
+def load(
+    origin: str, requests: Sequence[HttpRequest], directory: Path, smallest: int = 0
+) -> Measure:
+    """Send the requests in turn over kept-alive connections, with wrk.
+
+    Raises RuntimeError when an answer is not 200, or they have fewer octets than `smallest`.
+    """
     program = shutil.which("wrk")
     if program is None:
         raise RuntimeError("wrk is missing: `scripts/setup.sh test` installs it")
@@ -103,7 +108,8 @@ def load(origin: str, requests: Sequence[HttpRequest], directory: Path) -> Measu
         run = [*command, f"--duration={max(1, round(seconds))}s", f"--script={_SCRIPT}", origin]
         done = subprocess.run([*run, "--", str(file)], capture_output=True, text=True, check=True)
         told = json.loads(done.stdout.splitlines()[-1])
-        if told["refused"] or told["failed"] or not told["answers"]:
+        enough = told["answers"] > 0 and told["bytes"] >= told["answers"] * smallest
+        if told["refused"] or told["failed"] or not enough:
             raise RuntimeError(f"not every request was answered well: {told}")
         rate: float = told["answers"] / told["microseconds"] * 1e6
         return rate

@@ -37,8 +37,8 @@ def ocsp_over_http(site: Site, pace: Pace) -> list[Row]:
         with constant(size) as bare:
             rates = best(
                 {
-                    "ours": load(origin, ours, site.directory),
-                    "limit": load(bare, ours, site.directory),
+                    "ours": load(origin, ours, site.directory, size),
+                    "limit": load(bare, ours, site.directory, size),
                     "peer": one_by_one(peer, theirs),
                 },
                 pace,

@@ -31,7 +31,7 @@ class Pace:
 
     seconds: float = 1.0
     """Of one round."""
-    rounds: int = 3
+    rounds: int = 5
 
 
 def best(contenders: Mapping[str, Measure], pace: Pace) -> dict[str, float]:
