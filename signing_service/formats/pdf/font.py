@@ -20,6 +20,7 @@ from signing_service.formats.pdf.update import Update
 DEFAULT_FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Debian's fonts-noto-cjk (SIL Open Font License)."""
 _SIMPLIFIED_CHINESE = "Noto Sans CJK SC"
+_MAX_COLLECTION = 64
 _UNITS = 1000
 _SYMBOLIC = 4
 _DROPPED = ["GSUB", "GPOS", "GDEF", "BASE", "VORG", "vhea", "vmtx", "DSIG", "meta"]
@@ -99,16 +100,15 @@ def embed(update: Update, subset: Glyphs) -> Ref:
 
 def _open(path: Path) -> TTFont:
     try:
-        first = TTFont(path, fontNumber=0, lazy=True)
-        count = first.reader.numFonts if hasattr(first.reader, "numFonts") else 1
-        for number in range(count):
+        for number in range(_MAX_COLLECTION):
             font = TTFont(path, fontNumber=number, lazy=True)
-            if count == 1 or font["name"].getDebugName(1) == _SIMPLIFIED_CHINESE:
+            last = getattr(font.reader, "numFonts", 1) - 1
+            if number >= last or font["name"].getDebugName(1) == _SIMPLIFIED_CHINESE:
                 return font
             font.close()
-        return first
     except (OSError, TTLibError):
-        raise Unavailable("seal.font", "the font for Chinese text is not installed") from None
+        pass
+    raise Unavailable("seal.font", "the font for Chinese text is not installed")
 
 
 def _subset(font: TTFont, characters: frozenset[str]) -> Glyphs:

@@ -22,8 +22,10 @@ _TOKEN = re.compile(
     + _SPACE.replace(b"*+)*+", b"*+)++")
     + rb"R"
     + _DELIMITED
-    + rb")|(?P<integer>[+-]?\d{1,20}(?![\d.]))"
+    + rb")|(?P<integer>[+-]?\d{1,20})"
+    + _DELIMITED
     + rb"|(?P<real>[+-]?(?:\d{1,20}\.\d{0,40}|\.\d{1,40}))"
+    + _DELIMITED
     + rb"|/(?P<name>[^\0\t\n\f\r ()<>\[\]{}/%]*)"
     + rb"|(?P<open>\[|<<)|(?P<close>\]|>>)"
     + rb"|<(?P<hex>[0-9A-Fa-f\0\t\n\f\r ]*)>"

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from pyhanko.sign.ades.report import AdESPassed
 
 from kernel.refusals import Malformed, Refusal
 from signing_service.formats import pades
@@ -65,7 +66,7 @@ def test_every_level_of_ours_and_of_a_stranger(
             pdf, signer.key, signer.certificate, software_authority.now, chain=signer.chain
         )
     else:
-        basic = signed_by_pyhanko(pdf, signer)
+        basic = signed_by_pyhanko(pdf, signer, digits=24_000)
 
     stamped = LEVELS.add_signature_timestamp(basic, timestamper)
     with_values = LEVELS.add_validation_material(stamped, material)
@@ -86,9 +87,9 @@ def test_every_level_of_ours_and_of_a_stranger(
         assert len(evidence.timestamps) == timestamps
         assert all(timestamp.imprint.intact for timestamp in evidence.timestamps)
         (verdict,) = pyhanko_verdicts(each, software_authority)
-        assert verdict.bottom_line, verdict.pretty_print_details()
+        assert verdict.bottom_line, verdict
     for each in (archived, renewed):
-        assert pyhanko_archival_verdict(each, software_authority) is None
+        assert pyhanko_archival_verdict(each, software_authority) is AdESPassed.OK
 
 
 def test_the_values_reach_the_evidence(
@@ -202,13 +203,12 @@ def test_a_timestamp_larger_than_foreseen_gets_more_room(
 def test_there_must_be_a_signature(
     timestamper: LocalTimestamper, material: ValidationMaterial
 ) -> None:
-    for attempt in (
-        lambda: LEVELS.add_signature_timestamp(sample(), timestamper),
-        lambda: LEVELS.add_validation_material(sample(), material),
-        lambda: LEVELS.add_archive_timestamp(sample(), timestamper),
-    ):
-        with pytest.raises(Malformed, match=r"pades.no-signature"):
-            attempt()
+    with pytest.raises(Malformed, match=r"pades.no-signature"):
+        LEVELS.add_signature_timestamp(sample(), timestamper)
+    with pytest.raises(Malformed, match=r"pades.no-signature"):
+        LEVELS.add_validation_material(sample(), material)
+    with pytest.raises(Malformed, match=r"pades.no-signature"):
+        LEVELS.add_archive_timestamp(sample(), timestamper)
 
 
 def test_broken_values_are_said_to_be(

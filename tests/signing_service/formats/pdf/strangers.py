@@ -39,7 +39,7 @@ def pdfsig(directory: Path, pdf: bytes) -> list[str]:
 
 
 def pyhanko_signer(identity: Identity) -> SimpleSigner:
-    store = SimpleCertificateStore()
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     for certificate in identity.chain:
         store.register(x509.Certificate.load(certificate.der))
     key = identity.key.private_key.private_bytes(
@@ -55,12 +55,19 @@ def pyhanko_signer(identity: Identity) -> SimpleSigner:
 
 
 def signed_by_pyhanko(
-    pdf: bytes, identity: Identity, field: str = "Theirs", *, pades: bool = True, **metadata: Any
+    pdf: bytes,
+    identity: Identity,
+    field: str = "Theirs",
+    *,
+    pades: bool = True,
+    digits: int | None = None,
+    **metadata: Any,
 ) -> bytes:
+    """`digits` is how many hexadecimal digits are kept for the signature."""
     kind = SigSeedSubFilter.PADES if pades else SigSeedSubFilter.ADOBE_PKCS7_DETACHED
     about = PdfSignatureMetadata(field_name=field, subfilter=kind, **metadata)
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
-    signed = sign_pdf(writer, about, pyhanko_signer(identity))
+    signed = sign_pdf(writer, about, pyhanko_signer(identity), bytes_reserved=digits)
     return bytes(signed.getvalue())
 
 
@@ -73,7 +80,7 @@ def pyhanko_verdicts(pdf: bytes, authority: SoftwareAuthority) -> list[PdfSignat
     ]
 
 
-def pyhanko_archival_verdict(pdf: bytes, authority: SoftwareAuthority) -> AdESSubIndic | None:
+def pyhanko_archival_verdict(pdf: bytes, authority: SoftwareAuthority) -> AdESSubIndic:
     """Its verdict on a B-LTA file (EN 319 102-1, 5.6.3), with nothing but what the file holds."""
     (signature,) = PdfFileReader(io.BytesIO(pdf)).embedded_regular_signatures
     root = x509.Certificate.load(authority.root.certificate.der)
