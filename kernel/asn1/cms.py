@@ -168,6 +168,49 @@ def attributes(content: bytes) -> list[Attribute]:
     return asn1.decode_der(_Attributes, der.sequence(der.tlv(der.SEQUENCE, content))).items
 
 
+def attribute_parts(content: bytes) -> list[tuple[bytes, list[bytes]]]:
+    """(Type, values) of each Attribute in the content octets of a SET OF Attribute, encoded.
+
+    Raises Malformed `der.malformed`.
+    """
+    found, offset, size = [], 0, len(content)
+    while offset < size:
+        short = _short_attribute(content, offset, size)
+        if short is None:
+            outer = der.read(content, offset)
+            end = outer.end
+            try:
+                kind, values_ = der.children(content, outer)
+            except ValueError:
+                raise Malformed("der.malformed", "an attribute is a type with values") from None
+            if (outer.tag, kind.tag, values_.tag) != (der.SEQUENCE, 0x06, der.SET):
+                raise Malformed("der.malformed", "an attribute is a type with values")
+            type_end, values_at = kind.end, values_.content
+            type_at = kind.start
+        else:
+            end, type_at, type_end, values_at = short
+        found.append((content[type_at:type_end], der.elements(content[values_at:end])))
+        offset = end
+    return found
+
+
+def _short_attribute(content: bytes, offset: int, size: int) -> tuple[int, int, int, int] | None:
+    """End of an attribute, start and end of its type, start of its values, where all lengths are
+    of the short form, as most are; None leaves it to the general reader."""
+    if offset + 6 > size or content[offset] != der.SEQUENCE or content[offset + 2] != 0x06:
+        return None
+    end = offset + 2 + content[offset + 1]
+    type_end = offset + 4 + content[offset + 3]
+    if (
+        content[offset + 1] < 0x80
+        and type_end + 2 <= end <= size
+        and content[type_end] == der.SET
+        and type_end + 2 + content[type_end + 1] == end
+    ):
+        return end, offset + 2, type_end, type_end + 2
+    return None
+
+
 def values(attribute: Attribute) -> list[bytes]:
     """The encoded values of an attribute. Raises Malformed `der.malformed`."""
     if attribute.values.tag_bytes != b"\x31":

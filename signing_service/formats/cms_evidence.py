@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.hazmat import asn1
-from cryptography.x509 import ObjectIdentifier
 
 from kernel.algorithms import (
     SUITES,
@@ -37,13 +36,13 @@ from signing_service.validation.evidence import (
     TimestampEvidence,
 )
 
-_SIGNING_TIME = ObjectIdentifier(cms.ID_SIGNING_TIME)
-_SIGNING_CERTIFICATE = ObjectIdentifier(cms.ID_SIGNING_CERTIFICATE)
-_SIGNING_CERTIFICATE_V2 = ObjectIdentifier(cms.ID_SIGNING_CERTIFICATE_V2)
-_SIGNATURE_POLICY = ObjectIdentifier(cms.ID_SIGNATURE_POLICY)
-_COMMITMENT_TYPE = ObjectIdentifier(cms.ID_COMMITMENT_TYPE)
-_MIME_TYPE = ObjectIdentifier(cms.ID_MIME_TYPE)
-_SIGNER_ATTRIBUTES = ObjectIdentifier(cms.ID_SIGNER_ATTRIBUTES_V2)
+_SIGNING_TIME = der.oid(cms.ID_SIGNING_TIME)
+_SIGNING_CERTIFICATE = der.oid(cms.ID_SIGNING_CERTIFICATE)
+_SIGNING_CERTIFICATE_V2 = der.oid(cms.ID_SIGNING_CERTIFICATE_V2)
+_SIGNATURE_POLICY = der.oid(cms.ID_SIGNATURE_POLICY)
+_COMMITMENT_TYPE = der.oid(cms.ID_COMMITMENT_TYPE)
+_MIME_TYPE = der.oid(cms.ID_MIME_TYPE)
+_SIGNER_ATTRIBUTES = der.oid(cms.ID_SIGNER_ATTRIBUTES_V2)
 
 _RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 _RSA_BY_DIGEST = {
@@ -134,7 +133,7 @@ def _signing_certificate(
     signer: Signer,
     embedded: Sequence[Certificate],
     known: Sequence[Certificate],
-    hashes: list[tuple[str, bytes]],
+    hashes: Sequence[tuple[str, bytes]],
 ) -> Certificate | None:
     """The one that the signer identifier names; among several, the one that was hashed."""
     candidates = [c for c in (*embedded, *known) if signer.is_by(c)]
@@ -144,17 +143,23 @@ def _signing_certificate(
     return candidates[0] if candidates else None
 
 
-def _certificate_hashes(signer: Signer) -> list[tuple[str, bytes]]:
+def _certificate_hashes(signer: Signer) -> tuple[tuple[str, bytes], ...]:
     """(hashlib's name, hash) of each certificate reference; the first is the signer's."""
     encoded = signer.value(_SIGNING_CERTIFICATE_V2)
     if encoded is not None:
-        v2 = asn1.decode_der(cms.SigningCertificateV2, encoded)
-        return [(_hash_name(entry.hash_algorithm), entry.hash) for entry in v2.certificates]
+        return _hashes_v2(encoded)
     encoded = signer.value(_SIGNING_CERTIFICATE)
     if encoded is not None:
         v1 = asn1.decode_der(cms.SigningCertificate, encoded)
-        return [("sha1", entry.hash) for entry in v1.certificates]
-    return []
+        return tuple(("sha1", entry.hash) for entry in v1.certificates)
+    return ()
+
+
+@lru_cache(maxsize=1024)
+def _hashes_v2(encoded: bytes) -> tuple[tuple[str, bytes], ...]:
+    """One signer's attribute is the same in all signatures."""
+    v2 = asn1.decode_der(cms.SigningCertificateV2, encoded)
+    return tuple((_hash_name(entry.hash_algorithm), entry.hash) for entry in v2.certificates)
 
 
 def _hash_name(algorithm: list[asn1.TLV] | None) -> str:
@@ -165,7 +170,7 @@ def _hash_name(algorithm: list[asn1.TLV] | None) -> str:
 
 
 def _certificate_reference(
-    certificate: Certificate | None, hashes: list[tuple[str, bytes]]
+    certificate: Certificate | None, hashes: Sequence[tuple[str, bytes]]
 ) -> CertificateReference | None:
     if not hashes:
         return None
@@ -209,7 +214,7 @@ def _signing_time(signer: Signer) -> datetime | None:
     return None if encoded is None else read_time(encoded)
 
 
-def _text(signer: Signer, kind: ObjectIdentifier) -> str | None:
+def _text(signer: Signer, kind: bytes) -> str | None:
     encoded = signer.value(kind)
     return None if encoded is None else asn1.decode_der(str, encoded)
 
@@ -245,7 +250,7 @@ def _inside(sequence: bytes) -> bytes:
     return sequence[element.content : element.end]
 
 
-def _first_identifier(signer: Signer, kind: ObjectIdentifier) -> str | None:
+def _first_identifier(signer: Signer, kind: bytes) -> str | None:
     """The identifier that begins a signature policy or a commitment type."""
     encoded = signer.value(kind)
     # The NULL of an implied policy (EN 319 122-1, 5.2.9.1) names none.

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.hazmat import asn1
@@ -22,10 +23,10 @@ MAX_ATTRIBUTES = 64
 
 _SIGNED_DATA = ObjectIdentifier(cms.ID_SIGNED_DATA)
 _OCSP_INFOS = frozenset(map(ObjectIdentifier, (cms.ID_RI_OCSP_RESPONSE, cms.ID_PKIX_OCSP_BASIC)))
-_CONTENT_TYPE = ObjectIdentifier(cms.ID_CONTENT_TYPE)
-_MESSAGE_DIGEST = ObjectIdentifier(cms.ID_MESSAGE_DIGEST)
+_CONTENT_TYPE = der.oid(cms.ID_CONTENT_TYPE)
+_MESSAGE_DIGEST = der.oid(cms.ID_MESSAGE_DIGEST)
 _SINGLE_VALUED = frozenset(
-    ObjectIdentifier(dotted)
+    der.oid(dotted)
     for dotted in (
         cms.ID_CONTENT_TYPE,
         cms.ID_MESSAGE_DIGEST,
@@ -42,6 +43,7 @@ _CERTIFICATE_VALUES = der.oid(cms.ID_CERTIFICATE_VALUES)
 _REVOCATION_VALUES = der.oid(cms.ID_REVOCATION_VALUES)
 _CONTENT_ATTRIBUTES = frozenset((_CONTENT_TYPE, _MESSAGE_DIGEST))
 _COUNTER_SIGNATURE_ATTRIBUTES = frozenset((_MESSAGE_DIGEST,))
+_CONSTRUCTORS = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 DIGEST_ALGORITHMS = {
     der.sequence(der.oid(dotted), parameters): name
     for name, dotted in DIGEST_OIDS.items()
@@ -58,16 +60,16 @@ class Signer(NamedTuple):
     """hashlib's name, or the algorithm's dotted identifier where it is unknown."""
     signed_bytes: bytes
     """The signed attributes as the SET that was signed (RFC 5652, 5.4)."""
-    signed: dict[ObjectIdentifier, list[bytes]]
-    """Encoded values of the signed attributes, by type."""
+    signed: dict[bytes, list[bytes]]
+    """Encoded values of the signed attributes, by type (DER)."""
     message_digest: bytes
     signature_algorithm: bytes
     """AlgorithmIdentifier, DER."""
     signature: bytes
     unsigned: list[cms.Attribute]
 
-    def value(self, kind: ObjectIdentifier) -> bytes | None:
-        """The encoded value of a signed attribute that occurs once."""
+    def value(self, kind: bytes) -> bytes | None:
+        """The encoded value of a signed attribute that occurs once; `kind` is an OID, DER."""
         found = self.signed.get(kind)
         return found[0] if found else None
 
@@ -112,22 +114,25 @@ def read(data: bytes) -> SignedMessage:
         signers = tuple(_signers(signed_data.signer_infos))
     except ValueError:
         raise Malformed("cms.malformed", "a signer info cannot be read") from None
+    dotted = content_type.dotted_string
+    encoded_type = der.oid(dotted)
     for signer in signers:
-        if signer.value(_CONTENT_TYPE) != der.oid(content_type.dotted_string):
+        if signer.value(_CONTENT_TYPE) != encoded_type:
             raise Malformed(
                 "cms.content-type", "the signed content type is not the content's (RFC 5652, 11.1)"
             )
-    return SignedMessage(
-        content_type.dotted_string, content, certificates, crls, ocsp, signers, tuple(observations)
-    )
+    return SignedMessage(dotted, content, certificates, crls, ocsp, signers, tuple(observations))
 
 
 def digest_of(name: str, data: bytes | Digestible) -> bytes | None:
     """None where the digest is not known here."""
+    if not isinstance(data, bytes):
+        return data.digest(name) if name in DIGEST_OIDS else None
+    constructor = _CONSTRUCTORS.get(name)
+    if constructor is not None:
+        return constructor(data).digest()
     if name not in DIGEST_OIDS:
         return None
-    if not isinstance(data, bytes):
-        return data.digest(name)
     try:
         return hashlib.new(name, data).digest()
     except ValueError:
@@ -148,6 +153,9 @@ def to_der(data: bytes) -> bytes:
 
 def read_time(encoded: bytes) -> datetime:
     """Time (RFC 5652, 11.3). Raises ValueError."""
+    if encoded[:2] == b"\x17\x0d" and encoded[2:14].isdigit() and encoded[14:] == b"Z":
+        century = "20" if encoded[2:3] < b"5" else "19"
+        return datetime.fromisoformat(f"{century}{encoded[2:8].decode()}T{encoded[8:].decode()}")
     if encoded[:1] == b"\x17":
         return asn1.decode_der(asn1.UTCTime, encoded).as_datetime().replace(tzinfo=UTC)
     return asn1.decode_der(asn1.GeneralizedTime, encoded).as_datetime().replace(tzinfo=UTC)
@@ -183,10 +191,16 @@ def _certificates(elements: Sequence[asn1.TLV], observations: list[str]) -> tupl
             observations.append("a certificate of another kind than X.509 was left aside")
             continue
         try:
-            certificates.append(Certificate.parse(der.encoded(element)))
+            certificates.append(_certificate(bytes(element.data)))
         except Refusal:
             observations.append("an embedded certificate cannot be read")
     return tuple(certificates)
+
+
+@lru_cache(maxsize=2048)
+def _certificate(content: bytes) -> Certificate:
+    """From its content octets: what a structure hands over without building anything."""
+    return Certificate.parse(der.tlv(der.SEQUENCE, content))
 
 
 def _revocation_infos(
@@ -259,7 +273,7 @@ def read_counter_signer(encoded: bytes) -> Signer:
         raise Malformed("cms.malformed", "a counter-signature cannot be read") from None
 
 
-def _signer(encoded: bytes, required: frozenset[ObjectIdentifier]) -> Signer:
+def _signer(encoded: bytes, required: frozenset[bytes]) -> Signer:
     info = asn1.decode_der(cms.SignerInfo, encoded)
     if info.signed_attributes.tag_bytes != b"\xa0":
         raise Malformed("cms.attributes", "a signature without signed attributes")
@@ -268,32 +282,53 @@ def _signer(encoded: bytes, required: frozenset[ObjectIdentifier]) -> Signer:
     unsigned = info.unsigned_attributes or []
     if len(unsigned) > MAX_ATTRIBUTES:
         raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
-    algorithm = der.encoded(info.digest_algorithm)
     return Signer(
-        sid=info.sid,
-        digest=DIGEST_ALGORITHMS.get(algorithm) or algorithm_oid(algorithm),
-        signed_bytes=der.tlv(der.SET, content),
-        signed=signed,
-        message_digest=asn1.decode_der(bytes, signed[_MESSAGE_DIGEST][0]),
-        signature_algorithm=der.encoded(info.signature_algorithm),
-        signature=info.signature,
-        unsigned=unsigned,
+        info.sid,
+        _digest_name(info.digest_algorithm.tag_bytes, bytes(info.digest_algorithm.data)),
+        der.tlv(der.SET, content),
+        signed,
+        _octets(signed[_MESSAGE_DIGEST][0]),
+        _encoded(info.signature_algorithm.tag_bytes, bytes(info.signature_algorithm.data)),
+        info.signature,
+        unsigned,
     )
 
 
-def _signed_attributes(
-    content: bytes, required: frozenset[ObjectIdentifier]
-) -> dict[ObjectIdentifier, list[bytes]]:
-    signed: dict[ObjectIdentifier, list[bytes]] = {}
-    attributes = cms.attributes(content)
+@lru_cache(maxsize=256)
+def _encoded(tag: bytes, content: bytes) -> bytes:
+    """A small element that recurs, such as an AlgorithmIdentifier."""
+    return tag + der.tlv(0, content)[1:]
+
+
+@lru_cache(maxsize=256)
+def _digest_name(tag: bytes, content: bytes) -> str:
+    algorithm = _encoded(tag, content)
+    return DIGEST_ALGORITHMS.get(algorithm) or algorithm_oid(algorithm)
+
+
+def _octets(encoded: bytes) -> bytes:
+    """The content of a short OCTET STRING. Raises ValueError."""
+    if encoded[:1] == b"\x04" and encoded[1] == len(encoded) - 2 < 0x80:
+        return encoded[2:]
+    return asn1.decode_der(bytes, encoded)
+
+
+def _signed_attributes(content: bytes, required: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+    signed: dict[bytes, list[bytes]] = {}
+    try:
+        attributes = cms.attribute_parts(content)
+    except Malformed:
+        raise Malformed("cms.malformed", "signed attributes cannot be read") from None
     if len(attributes) > MAX_ATTRIBUTES:
         raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
-    for attribute in attributes:
-        values = cms.values(attribute)
-        once = attribute.type in _SINGLE_VALUED
-        if not values or (once and (len(values) > 1 or attribute.type in signed)):
+    for kind, values in attributes:
+        once = kind in _SINGLE_VALUED
+        if not values or (once and (len(values) > 1 or kind in signed)):
             raise Malformed("cms.attributes", "an attribute without or with too many values")
-        signed.setdefault(attribute.type, []).extend(values)
+        if kind in signed:
+            signed[kind].extend(values)
+        else:
+            signed[kind] = values
     if not required <= signed.keys():
         raise Malformed("cms.attributes", "content-type and message-digest must be signed")
     return signed
