@@ -1,5 +1,6 @@
 """OCSP requests read strictly and responses put together from ready DER (RFC 6960, 4)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +9,7 @@ from enum import IntEnum
 from ca.inventory import RevocationReason
 from kernel.algorithms import DIGEST_OIDS, AlgorithmSuite
 from kernel.asn1 import der
+from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
 
 MAX_REQUEST_BYTES = 8 * 1024
@@ -78,6 +80,19 @@ def revoked(at: datetime, reason: RevocationReason) -> SingleStatus:
     if reason is not RevocationReason.UNSPECIFIED:
         told = der.explicit(0, der.tlv(0x0A, bytes((reason.number,))))
     return SingleStatus(der.explicit(1, der.generalized_time(at.replace(microsecond=0)) + told))
+
+
+def single_request(serial: int, issuer: Certificate) -> bytes:
+    """An OCSPRequest for one certificate, DER, its CertID under SHA-256 (RFC 6960, 4.1.1)."""
+    _, bits = der.children(issuer.spki, der.read(issuer.spki))
+    key = issuer.spki[bits.content + 1 : bits.end]
+    certificate = der.sequence(
+        der.sequence(der.oid(DIGEST_OIDS["sha256"])),
+        der.octet_string(hashlib.sha256(issuer.subject_der).digest()),
+        der.octet_string(hashlib.sha256(key).digest()),
+        der.integer(serial),
+    )
+    return der.sequence(der.sequence(der.sequence(der.sequence(certificate))))
 
 
 def read_request(data: bytes) -> OcspRequest:

@@ -1,12 +1,16 @@
 """Where rooms meet that must not know each other: small translations, nothing else."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from ca.ocsp import OcspResponder
+from ca.ocsp_messages import single_request
 from ca.status import OwnStatus
 from kernel.asn1.certificate import Certificate
 from ra_portal.directory import HolderDirectory
 from ra_portal.identity import HolderKind as PortalKind
 from ra_portal.identity import Identity, Role
+from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import CertificateStatus, Holder, HolderKind, StatusAnswer
 from signing_service.sso.sessions import SignedIn
 
@@ -45,6 +49,37 @@ def portal_identity(signed_in: SignedIn, directory: HolderDirectory, at: datetim
         roles=frozenset(Role(role) for role in record.roles),
         enterprise_id=record.enterprise_id,
     )
+
+
+class OwnMaterial:
+    """Fulfils `signing_service.ports.MaterialSource`: OCSP for what the issuing authority issued,
+    the root's CRL for the issuing authority itself."""
+
+    def __init__(
+        self,
+        root: Certificate,
+        issuing: Certificate,
+        responder: Callable[[], OcspResponder],
+        root_crl: Callable[[], bytes | None],
+    ) -> None:
+        self._root = root
+        self._issuing = issuing
+        self._responder = responder
+        self._root_crl = root_crl
+
+    def of(self, certificates: Sequence[Certificate]) -> ValidationMaterial:
+        known = dict.fromkeys(certificates)
+        ocsp, crls = [], []
+        for certificate in known:
+            if certificate.is_signed_by(self._issuing):
+                request = single_request(certificate.serial, self._issuing)
+                answer = self._responder().answer(request)
+                if answer.this_update is not None:
+                    ocsp.append(answer.der)
+        if self._issuing in known or ocsp:
+            crl = self._root_crl()
+            crls = [] if crl is None else [crl]
+        return ValidationMaterial(ocsp=tuple(ocsp), crls=tuple(crls))
 
 
 class AuthorityStatus:

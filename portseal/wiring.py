@@ -29,7 +29,7 @@ from kernel.entropy import Entropy, SystemEntropy
 from policies.catalogue import ProfileCatalogue, load_catalogue
 from policies.rights import RightsCatalogue, load_rights
 from policies.validation import load_validation_policy
-from portseal.adapters import AuthorityStatus, PortalHolders
+from portseal.adapters import AuthorityStatus, OwnMaterial, PortalHolders
 from portseal.settings import Settings, TokenSettings, read_settings
 from ra_portal.card import Card
 from ra_portal.services import PortalServices, open_portal
@@ -40,11 +40,14 @@ from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
 from signing_service.archive.objects import ObjectStore
 from signing_service.archive.retention import Retention
+from signing_service.evidence_records.records import EvidenceRecords
+from signing_service.evidence_records.stamping import Stamping, StampingPlan
+from signing_service.evidence_records.token_material import completing
 from signing_service.signing import Signing
 from signing_service.sso.services import SsoServices
 from signing_service.sso.settings import SsoSettings
 from signing_service.timestamping.authority import TimestampAuthority
-from signing_service.timestamping.client import LocalTimestamper
+from signing_service.timestamping.client import LocalTimestamper, Timestamper
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.verification import Verification
 
@@ -176,10 +179,9 @@ class House:
         )
 
     @cached_property
-    def status_application(self) -> StatusApplication:
-        """OCSP, CRLs and CA certificates over HTTP."""
+    def ocsp_responder(self) -> OcspResponder:
         pair = self.authorities
-        responder = OcspResponder(
+        return OcspResponder(
             ISSUING,
             pair.issuing_key.certificate,
             pair.ocsp.key,
@@ -188,8 +190,12 @@ class House:
             self.clock,
             lifetime=timedelta(minutes=self.settings.status.ocsp_lifetime_minutes),
         )
+
+    @cached_property
+    def status_application(self) -> StatusApplication:
+        """OCSP, CRLs and CA certificates over HTTP."""
         crls = CrlApplication(CrlArchive(self.database), self._ca_certificates)
-        return StatusApplication(OcspApplication(responder), crls)
+        return StatusApplication(OcspApplication(self.ocsp_responder), crls)
 
     @cached_property
     def publisher(self) -> "DirectoryPublisher | None":
@@ -290,6 +296,43 @@ class House:
     def archive(self) -> Archive:
         return Archive(self.database, self._object_store, self.journal, self.clock)
 
+    @cached_property
+    def material(self) -> OwnMaterial:
+        def root_crl() -> bytes | None:
+            latest = CrlArchive(self.database).latest(ROOT)
+            return None if latest is None else latest.der
+
+        pair = self.authorities
+        return OwnMaterial(
+            pair.root_key.certificate,
+            pair.issuing_key.certificate,
+            lambda: self.ocsp_responder,
+            root_crl,
+        )
+
+    @cached_property
+    def evidence_records(self) -> EvidenceRecords:
+        return EvidenceRecords(self.database, self.archive)
+
+    @cached_property
+    def stamping(self) -> Stamping:
+        configured = self.settings.archive
+        return Stamping(
+            database=self.database,
+            archive=self.archive,
+            evidence=self.evidence_records,
+            timestamper=self.timestamper,
+            complete=completing(self.material),
+            policy=load_validation_policy(self.settings.policy.signature_policy),
+            journal=self.journal,
+            clock=self.clock,
+            plan=StampingPlan(configured.digest, timedelta(days=configured.renew_before_days)),
+        )
+
+    @cached_property
+    def timestamper(self) -> Timestamper:
+        return LocalTimestamper(self.timestamp_authority, self.entropy)
+
     @property
     def _object_store(self) -> ObjectStore:
         configured = self.settings.archive.s3
@@ -314,9 +357,10 @@ class House:
             status=self.own_status,
             rights=self.rights,
             anchors=self.anchors,
-            timestamper=LocalTimestamper(self.timestamp_authority, self.entropy),
+            timestamper=self.timestamper,
             verifier=self.verification,
             archive=self.archive,
+            material=self.material,
             retention=Retention(self.settings.archive.retention_years),
             database=self.database,
             journal=self.journal,

@@ -23,6 +23,11 @@ ResultT = TypeVar("ResultT")
 STALE_INTENT = timedelta(minutes=5)
 """An intent this old has lost its process: issuing takes milliseconds."""
 
+EVIDENCE_PAUSE = timedelta(minutes=1)
+"""Between looks for signatures without an evidence record."""
+RENEWAL_PAUSE = timedelta(hours=12)
+"""Between looks for archive timestamps that weaken, and for objects that belong to nothing."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -42,6 +47,7 @@ class Worker:
     def __init__(self, house: House) -> None:
         self._house = house
         self._failures: list[str] = []
+        self._evidence_again_at = self._renewal_again_at = house.clock.now()
 
     def round(self, *, at_once: bool = False) -> Round:
         """Do what is due. A job that fails is logged and does not hold up the others.
@@ -53,6 +59,7 @@ class Worker:
         reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
         expired = self._attempt("expire", house.portal.cards.expire_overdue)
         self._attempt("sessions", house.sso.sessions.end_expired)
+        self._keep_evidence(at_once)
         crls = self._attempt("crl", lambda: self._renew_crls(at_once))
         delivery = self._attempt("publish", lambda: self._publish(at_once))
         if delivery is not None and delivery.failure is not None:
@@ -65,6 +72,20 @@ class Worker:
             expired=expired or 0,
             failures=tuple(self._failures),
         )
+
+    def _keep_evidence(self, at_once: bool) -> None:
+        """Archive timestamps over what is new and what weakens; the archive's own tidying."""
+        house, now = self._house, self._house.clock.now()
+        every = timedelta(minutes=house.settings.archive.stamp_every_minutes)
+        if not at_once and now < self._evidence_again_at:
+            return
+        self._evidence_again_at = now + min(every, EVIDENCE_PAUSE)
+        if at_once or self._attempt("evidence", lambda: house.stamping.is_due(every)):
+            self._attempt("evidence", house.stamping.cover_new)
+        if at_once or now >= self._renewal_again_at:
+            self._renewal_again_at = now + RENEWAL_PAUSE
+            self._attempt("evidence-renewal", house.stamping.renew)
+            self._attempt("archive-sweep", house.archive.sweep)
 
     def _renew_crls(self, at_once: bool) -> int:
         """One for each authority whose list is no longer true or half over."""

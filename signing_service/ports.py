@@ -4,12 +4,14 @@ The service can run alone: the front hall (`portseal.wiring`) fulfils these from
 registration portal's records and the authority's own status.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from kernel.asn1.certificate import Certificate
+from signing_service.formats.validation_material import ValidationMaterial
 
 
 class HolderKind(StrEnum):
@@ -72,6 +74,14 @@ class StatusAnswer:
     """Name of the algorithm suite that the evidence was signed with."""
     further_evidence: tuple[bytes, ...] = ()
     """More CRLs that the answer needs: a delta's base, those of other reasons."""
+
+
+class MaterialSource(Protocol):
+    """Gives what a stranger validates certificates with, later and offline."""
+
+    def of(self, certificates: Sequence[Certificate]) -> ValidationMaterial:
+        """Fresh OCSP responses and CRLs for those of our own authority; others are left out."""
+        ...
 
 
 class StatusSource(Protocol):

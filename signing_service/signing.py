@@ -21,12 +21,13 @@ from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
 from signing_service.archive.accepted import AcceptedSignature, Part, PartRole
+from signing_service.archive.evidence import collect_parts
 from signing_service.archive.keeping import Archive
 from signing_service.archive.retention import Retention
 from signing_service.declaration import Declaration, check_right, read_declaration
 from signing_service.formats import cades, xades
 from signing_service.formats.prepared import PreparedSignature
-from signing_service.ports import CertificateStatus, Holder, Holders, StatusSource
+from signing_service.ports import CertificateStatus, Holder, Holders, MaterialSource, StatusSource
 from signing_service.tables import prepared_signatures
 from signing_service.timestamping.client import Timestamper
 from signing_service.trust import TrustAnchors
@@ -80,6 +81,7 @@ class Signing:
         timestamper: Timestamper,
         verifier: Verifier,
         archive: Archive,
+        material: MaterialSource,
         retention: Retention,
         database: Database,
         journal: Journal,
@@ -92,6 +94,7 @@ class Signing:
         self._timestamper = timestamper
         self._verifier = verifier
         self._archive = archive
+        self._material = material
         self._retention = retention
         self._database = database
         self._journal = journal
@@ -195,7 +198,7 @@ class Signing:
             signature_sha256=hashlib.sha256(signed).hexdigest(),
             keep_until=self._retention.until(prepared.certificate),
         )
-        self._keep(accepted, self._evidence(document, signed, prepared.certificate, report))
+        self._keep(accepted, self._evidence(document, signed, prepared, report))
         return Receipt(identifier, prepared.format, signed, report)
 
     def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes]:
@@ -206,19 +209,16 @@ class Signing:
         return accepted, self._archive.read(identifier, PartRole.SIGNATURE)
 
     def _evidence(
-        self, document: bytes, signed: bytes, certificate: Certificate, report: ValidationReport
+        self, document: bytes, signed: bytes, prepared: PreparedSignature, report: ValidationReport
     ) -> list[Part]:
         """Everything that a judge may ask for later."""
-        told = json.dumps(report.to_json(), ensure_ascii=False, indent=2)
-        return [
-            Part(PartRole.DOCUMENT, document),
-            Part(PartRole.SIGNATURE, signed),
-            Part(PartRole.REPORT, told.encode()),
-            *(
-                Part(PartRole.CERTIFICATE, each.der)
-                for each in (certificate, *self._path(certificate))
-            ),
-        ]
+        told = json.dumps(report.to_json(), ensure_ascii=False, indent=2).encode()
+        if prepared.format is SignatureFormat.CADES:
+            evidence = cades.read(signed, document)
+        else:
+            evidence = xades.read(signed)
+        path = (prepared.certificate, *self._path(prepared.certificate))
+        return collect_parts(document, signed, told, evidence, path, self._material)
 
     def _authorise(
         self, document: bytes, certificate: Certificate, card: str, now: datetime
