@@ -326,7 +326,7 @@ def test_a_strangers_signature_is_attacked_in_vain(signer: Identity) -> None:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_any_flipped_octet_is_noticed(
