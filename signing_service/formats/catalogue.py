@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from kernel.refusals import Unprocessable
-from signing_service.formats import cades, jades, pades, xades
+from signing_service.formats import asic, cades, jades, pades, xades
 from signing_service.formats.document import Document
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
@@ -50,6 +50,9 @@ class Levels:
     add_archive_timestamp: AddArchiveTimestamp
 
 
+_ASIC = Levels(
+    asic.add_signature_timestamp, asic.add_validation_material, asic.add_archive_timestamp
+)
 LEVELS: Mapping[SignatureFormat, Levels] = MappingProxyType(
     {
         SignatureFormat.CADES: Levels(
@@ -72,6 +75,8 @@ LEVELS: Mapping[SignatureFormat, Levels] = MappingProxyType(
             jades.add_validation_material,
             jades.add_archive_timestamp,
         ),
+        SignatureFormat.ASIC_S: _ASIC,
+        SignatureFormat.ASIC_E: _ASIC,
     }
 )
 

@@ -1,0 +1,33 @@
+"""ASiC containers (EN 319 162-1): ASiC-S and ASiC-E with CAdES or XAdES, B-B to B-LTA.
+
+The whole format by one name; each file beside this one does one part of it.
+"""
+
+from signing_service.formats.asic_container import (
+    Container,
+    ContainerType,
+    add_evidence_record,
+    is_zip,
+)
+from signing_service.formats.asic_levels import (
+    add_archive_timestamp,
+    add_signature_timestamp,
+    add_validation_material,
+)
+from signing_service.formats.asic_reading import read
+from signing_service.formats.asic_writing import assemble, prepare, prepare_parallel, sign
+
+__all__ = [
+    "Container",
+    "ContainerType",
+    "add_archive_timestamp",
+    "add_evidence_record",
+    "add_signature_timestamp",
+    "add_validation_material",
+    "assemble",
+    "is_zip",
+    "prepare",
+    "prepare_parallel",
+    "read",
+    "sign",
+]

@@ -1,0 +1,130 @@
+"""ASiC containers from level to level (EN 319 162-1, 5 and 6).
+
+The inner signature rises by its own rules. Where a manifest stands between signature and data
+objects (ASiC-E with CAdES), the archive level is a timestamp over an ASiCArchiveManifest.
+"""
+
+import hashlib
+
+from kernel.refusals import Conflict, Malformed, Unprocessable
+from signing_service.formats import cades, xades
+from signing_service.formats.asic_container import META, Container, ContainerType
+from signing_service.formats.asic_manifest import TIMESTAMP_TYPE, write_manifest
+from signing_service.formats.asic_reading import (
+    Inside,
+    archive_manifests,
+    by_uri,
+    signatures_in,
+)
+from signing_service.formats.document import Document
+from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.timestamping.client import Timestamper
+
+_NEWEST = META + "ASiCArchiveManifest.xml"
+_EARLIER = META + "ASiCArchiveManifest{}.xml"
+_TIMESTAMP = META + "timestamp{}.tst"
+
+
+def add_signature_timestamp(
+    signed: bytes, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+) -> bytes:
+    """B-B to B-T, inside. `signer` counts as `read` tells the signatures; -1 is the last.
+
+    Raises Conflict `asic.archived`; Malformed `asic.*`, `zip.*`; and as the format inside.
+    """
+    container = Container.read(signed)
+    chosen = _chosen(container, signer)
+    _check_not_archived(container, chosen)
+    module = xades if chosen.file in container.xades else cades
+    raised = module.add_signature_timestamp(
+        container.files[chosen.file], timestamper, signer=chosen.index, digest=digest
+    )
+    return container.with_file(chosen.file, raised).encode()
+
+
+def add_validation_material(
+    signed: bytes, material: ValidationMaterial, *, signer: int = 0
+) -> bytes:
+    """B-T to B-LT, inside; once an archive manifest lists the signature, into its newest
+    timestamp token, before that is listed by the next. Raises as `add_signature_timestamp`."""
+    container = Container.read(signed)
+    chosen = _chosen(container, signer)
+    if _is_archived(container, chosen):
+        newest = next(each for each in archive_manifests(container) if each.name == _NEWEST)
+        name = newest.manifest.signed_by
+        token = cades.add_validation_material(container.files[name], material)
+        return container.with_file(name, token).encode()
+    module = xades if chosen.file in container.xades else cades
+    raised = module.add_validation_material(
+        container.files[chosen.file], material, signer=chosen.index
+    )
+    return container.with_file(chosen.file, raised).encode()
+
+
+def add_archive_timestamp(
+    signed: bytes,
+    timestamper: Timestamper,
+    *,
+    document: Document | None = None,
+    signer: int = 0,
+    digest: str = "sha256",
+) -> bytes:
+    """B-LT to B-LTA, or its renewal. A container holds its documents: `document` is not needed.
+
+    Raises Unprocessable `document.other`, `algorithm.unknown`; and as
+    `add_signature_timestamp`.
+    """
+    if document is not None:
+        raise Unprocessable("document.other", "a container holds its documents")
+    container = Container.read(signed)
+    chosen = _chosen(container, signer)
+    if not all(reference.intact for reference in chosen.evidence.references):
+        # An archive timestamp over another document would only ever show as broken.
+        raise Unprocessable("document.other", "these are not the documents that were signed")
+    if chosen.file in container.xades:
+        raised = xades.add_archive_timestamp(
+            container.files[chosen.file], timestamper, document=by_uri(container, chosen.file),
+            signer=chosen.index, digest=digest,
+        )  # fmt: skip
+        return container.with_file(chosen.file, raised).encode()
+    if container.type is ContainerType.ASIC_S:
+        (content,) = container.data_objects.values()
+        raised = cades.add_archive_timestamp(
+            container.files[chosen.file], timestamper, document=content,
+            signer=chosen.index, digest=digest,
+        )  # fmt: skip
+        return container.with_file(chosen.file, raised).encode()
+    return _with_archive_manifest(container, timestamper, digest).encode()
+
+
+def _with_archive_manifest(
+    container: Container, timestamper: Timestamper, digest: str
+) -> Container:
+    """The newest manifest always bears one name; the one before it gets a number (A.7)."""
+    earlier = None
+    if _NEWEST in container.files:
+        earlier = container.free_name(_EARLIER)
+        container = container.renamed(_NEWEST, earlier)
+    token_name = container.free_name(_TIMESTAMP)
+    manifest = write_manifest(
+        token_name, container.files, digest=digest, signature_type=TIMESTAMP_TYPE,
+        root_file=earlier,
+    )  # fmt: skip
+    token = timestamper.stamp(hashlib.new(digest, manifest).digest(), digest)
+    return container.with_file(_NEWEST, manifest).with_file(token_name, token)
+
+
+def _chosen(container: Container, signer: int) -> Inside:
+    signatures = signatures_in(container)
+    if not -1 <= signer < len(signatures):
+        raise Malformed("asic.no-signature", "there is no such signature")
+    return signatures[signer]
+
+
+def _is_archived(container: Container, signature: Inside) -> bool:
+    return any(each.lists(signature.file) for each in archive_manifests(container))
+
+
+def _check_not_archived(container: Container, signature: Inside) -> None:
+    if _is_archived(container, signature):
+        raise Conflict("asic.archived", "what an archive timestamp stands for is finished")
