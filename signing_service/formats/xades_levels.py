@@ -65,12 +65,13 @@ def add_validation_material(
     Raises Malformed `xml.*`, `xades.*`, `ocsp.malformed`; TooLarge `xades.too-large`.
     """
     root, parts = chosen(signed, signer)
-    read = read_properties(parts.qualifying, None)
+    unsigned = unsigned_properties(parts.qualifying)
+    read = read_properties(parts.qualifying, None, unsigned)
     present = (*certificates_in(parts.key_info), *read.certificates)
     new = material.without((certificate.der for certificate in present), read.ocsp, read.crls)
     if not new:
         return signed
-    tags = {element.tag for element in unsigned_properties(parts.qualifying)}
+    tags = {element.tag for element in unsigned}
     parent = container(parts)
     taken = {xades("CertificateValues"), xades("RevocationValues"), xades141("ArchiveTimeStamp")}
     if tags & taken:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from lxml import etree
 
@@ -23,6 +24,9 @@ from signing_service.validation.evidence import CertificateReference
 
 MAX_ROLES = 16
 
+_CONTENT_TIMESTAMPS = frozenset(
+    map(xades, ("AllDataObjectsTimeStamp", "IndividualDataObjectsTimeStamp"))
+)
 # The E-Port's own name for SM3; the digest itself is the standard one.
 _SM3 = "http://www.chinaport.gov.cn/2022/04/xmldsig#sm3"
 _XSD_DATE_TIME = re.compile(r"-?\d{4,9}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
@@ -48,8 +52,13 @@ class Properties:
     ocsp: tuple[bytes, ...] = ()
 
 
-def read_properties(qualifying: etree._Element | None, document_id: str | None) -> Properties:
-    """Read QualifyingProperties; `document_id` is the Id of the document's ds:Reference.
+def read_properties(
+    qualifying: etree._Element | None,
+    document_id: str | None,
+    unsigned: Sequence[etree._Element],
+) -> Properties:
+    """Read QualifyingProperties; `document_id` is the Id of the document's ds:Reference and
+    `unsigned` what `unsigned_properties` told.
 
     Raises Malformed `xades.signed-properties`, `xml.structure`, `xml.base64`.
     """
@@ -58,7 +67,7 @@ def read_properties(qualifying: etree._Element | None, document_id: str | None) 
     signed = qualifying[0]
     signature_properties = _one(signed, "SignedSignatureProperties")
     data_properties = _one(signed, "SignedDataObjectProperties")
-    values = _Values(unsigned_properties(qualifying))
+    values = _Values(unsigned)
     time = _text(signature_properties, "SigningTime")
     return Properties(
         signing_time=None if time is None else _date_time(time),
@@ -71,13 +80,14 @@ def read_properties(qualifying: etree._Element | None, document_id: str | None) 
         ),
         policy_digest=_policy_digest(signature_properties),
         roles=_roles(signature_properties),
-        content_timestamps=(
-            *_all(data_properties, "AllDataObjectsTimeStamp"),
-            *_all(data_properties, "IndividualDataObjectsTimeStamp"),
+        content_timestamps=tuple(
+            element
+            for element in (() if data_properties is None else data_properties)
+            if element.tag in _CONTENT_TIMESTAMPS
         ),
         certificates=values.certificates(),
-        crls=values.octets("RevocationValues", "CRLValues/EncapsulatedCRLValue"),
-        ocsp=values.octets("RevocationValues", "OCSPValues/EncapsulatedOCSPValue"),
+        crls=values.octets("CRLValues/EncapsulatedCRLValue"),
+        ocsp=values.octets("OCSPValues/EncapsulatedOCSPValue"),
     )
 
 
@@ -110,8 +120,9 @@ class _Values:
         ]
         return tuple(_parse_certificates(elements))
 
-    def octets(self, name: str, path: str) -> tuple[bytes, ...]:
-        elements = [value for holder in self._named(name) for value in _all(holder, path)]
+    def octets(self, path: str) -> tuple[bytes, ...]:
+        holders = self._named("RevocationValues")
+        elements = [value for holder in holders for value in _all(holder, path)]
         if len(elements) > MAX_REVOCATION_INFOS:
             raise Malformed("xades.too-many", f"at most {MAX_REVOCATION_INFOS} revocation values")
         return tuple(map(xml_security.base64_of, elements))
@@ -205,7 +216,13 @@ def _roles(parent: etree._Element | None) -> tuple[str, ...]:
 def _parse_certificates(elements: Sequence[etree._Element]) -> Iterable[Certificate]:
     if len(elements) > MAX_CERTIFICATES:
         raise Malformed("xades.too-many", f"at most {MAX_CERTIFICATES} certificates")
-    return [Certificate.parse(xml_security.base64_of(element)) for element in elements]
+    return [_certificate(xml_security.text_of(element)) for element in elements]
+
+
+@lru_cache(maxsize=2048)
+def _certificate(text: str) -> Certificate:
+    """From its base64 text, which recurs with every signature of a holder."""
+    return Certificate.parse(xml_security.from_base64(text, "X509Certificate"))
 
 
 def _date_time(text: str) -> datetime:
@@ -220,6 +237,7 @@ def _date_time(text: str) -> datetime:
         raise Malformed("xades.signed-properties", "not a signing time") from None
 
 
+@lru_cache(maxsize=128)
 def _path(path: str) -> str:
     return "/".join(map(xades, path.split("/")))
 

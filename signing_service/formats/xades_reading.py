@@ -121,6 +121,7 @@ class _Reader:
         self._depth = depth
         self._countersigned = countersigned
         self._parts = SignatureParts.of(signature)
+        self._unsigned = unsigned_properties(self._parts.qualifying)
         self._observations: list[str] = []
 
     def evidence(self) -> SignatureEvidence:
@@ -128,7 +129,7 @@ class _Reader:
         referenced = self._referenced()
         documents = [each for each in referenced if each.packaging is not None]
         first = documents[0]
-        read = read_properties(parts.qualifying, first.reference.identifier)
+        read = read_properties(parts.qualifying, first.reference.identifier, self._unsigned)
         embedded = tuple(dict.fromkeys((*certificates_in(parts.key_info), *read.certificates)))
         candidates = (*embedded, *self._inherited, *self._known)
         certificate, reference = choose_certificate(candidates, read.references)
@@ -192,7 +193,7 @@ class _Reader:
         counter_signatures: dict[etree._Element, SignatureEvidence],
     ) -> tuple[TimestampEvidence, ...]:
         """Every timestamp; those that cannot be read become observations."""
-        unsigned = unsigned_properties(self._parts.qualifying)
+        unsigned = self._unsigned
         found: list[tuple[TimestampKind, etree._Element, list[etree._Element]]] = [
             (TimestampKind.CONTENT, element, []) for element in read.content_timestamps
         ]
@@ -239,9 +240,7 @@ class _Reader:
     ) -> dict[etree._Element, SignatureEvidence]:
         """Those that can be read, by the element that holds each."""
         elements = [
-            element
-            for element in unsigned_properties(self._parts.qualifying)
-            if element.tag == xades("CounterSignature")
+            element for element in self._unsigned if element.tag == xades("CounterSignature")
         ]
         if len(elements) > MAX_COUNTER_SIGNATURES or (
             elements and self._depth >= MAX_COUNTER_DEPTH

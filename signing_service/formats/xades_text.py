@@ -132,16 +132,19 @@ def around_value(
 
 def attribute(value: str) -> str:
     """An attribute's value in canonical form (Canonical XML 1.0, 2.3)."""
-    for character, reference_ in (
-        ("&", "&amp;"),
-        ("<", "&lt;"),
-        ('"', "&quot;"),
-        ("\t", "&#x9;"),
-        ("\n", "&#xA;"),
-        ("\r", "&#xD;"),
-    ):
-        value = value.replace(character, reference_)
-    return value
+    return value.translate(_ATTRIBUTE_REFERENCES)
+
+
+_ATTRIBUTE_REFERENCES = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        '"': "&quot;",
+        "\t": "&#x9;",
+        "\n": "&#xA;",
+        "\r": "&#xD;",
+    }
+)
 
 
 @lru_cache(maxsize=512)

@@ -63,10 +63,16 @@ def text_of(element: etree._Element) -> str:
 
 def base64_of(element: etree._Element) -> bytes:
     """Raises Malformed `xml.structure`, `xml.base64`."""
+    return from_base64(text_of(element), element.tag)
+
+
+def from_base64(text: str, name: str) -> bytes:
+    """The octets of an element's text. Raises Malformed `xml.base64`."""
     try:
-        return base64.b64decode("".join(text_of(element).split()), validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Malformed("xml.base64", f"{_local(element)} is not base64") from None
+        local = etree.QName(name).localname
+        raise Malformed("xml.base64", f"{local} is not base64") from None
 
 
 def elements_by_id(root: etree._Element) -> dict[str, list[etree._Element]]:
