@@ -20,12 +20,14 @@ from signing_service.validation.assembly import finding_of, report_signature, we
 from signing_service.validation.engine import SignatureValidation, ValidationEngine
 from signing_service.validation.evidence import SignatureEvidence
 from signing_service.validation.indications import Step, SubIndication, failed
+from signing_service.validation.poe import ProofOfExistence
 from signing_service.validation.report import (
     DeclarationSummary,
     Finding,
     PolicySummary,
     ValidationReport,
 )
+from signing_service.validation.revocation import StatusFetcher
 
 MAX_PRESENTED_BYTES = MAX_DOCUMENT_BYTES
 MAX_SIGNATURES = 64
@@ -44,11 +46,16 @@ class Verification:
         policy: ValidationPolicy,
         clock: Clock,
         rights: RightsCatalogue | None = None,
+        *,
+        fetcher: StatusFetcher | None = None,
+        proofs: ProofOfExistence | None = None,
     ) -> None:
         """`rights`: with them the report also says what declaration was signed, and whether the
-        signer might file it."""
+        signer might file it. `fetcher`: where status comes from that nobody brought; `proofs`:
+        evidence records kept beside signatures."""
         self._anchors = anchors
-        self._engine = ValidationEngine(anchors, status_sources, policy)
+        self._engine = ValidationEngine(anchors, status_sources, policy, fetcher)
+        self._proofs = proofs
         self._holders = holders
         self._policy = policy
         self._clock = clock
@@ -57,8 +64,10 @@ class Verification:
     def verify(self, document: bytes | None, signature: bytes | None = None) -> ValidationReport:
         """Judge a signed document, or a document with its detached signature.
 
-        Whatever cannot be read as a signature is TOTAL-FAILED/FORMAT_FAILURE. Raises Malformed
-        `verification.nothing-presented`, TooLarge, Unavailable (the registry cannot be asked).
+        The verdict is there at once; the rest of the report is put together when it is read,
+        which raises Unavailable where the registry of holders cannot be asked. Whatever cannot
+        be read as a signature is TOTAL-FAILED/FORMAT_FAILURE. Raises Malformed
+        `verification.nothing-presented`, TooLarge, Unavailable.
         """
         document, signature = document or None, signature or None
         if document is None and signature is None:
@@ -74,11 +83,14 @@ class Verification:
         except (TooLarge, Unavailable):
             raise
         except Refusal as refusal:
-            return self._report(document, signature, _unreadable(refusal.detail), [], [])
+            return self._report(document, signature, _unreadable(refusal.detail), [])
         now = self._clock.now()
-        validations = [self._engine.validate(one, now) for one in evidence]
-        holders = [self._holder(validation) for validation in validations]
-        return self._report(document, signature, None, validations, holders)
+        records = () if self._proofs is None else self._proofs.of(signature or document or b"")
+        validations = [self._engine.validate(one, now, records) for one in evidence]
+        return ValidationReport.deferred(
+            weightiest(validation.conclusion for validation in validations),
+            lambda: self._report(document, signature, None, validations),
+        )
 
     def _read(self, document: bytes | None, signature: bytes | None) -> list[SignatureEvidence]:
         known = self._anchors.intermediates
@@ -118,8 +130,8 @@ class Verification:
         signature: bytes | None,
         unreadable: Finding | None,
         validations: list[SignatureValidation],
-        holders: list[Holder | None],
     ) -> ValidationReport:
+        holders = [self._holder(validation) for validation in validations]
         reports = tuple(
             report_signature(validation, holder)
             for validation, holder in zip(validations, holders, strict=True)

@@ -1,6 +1,7 @@
 """From the engine's outcome to the report on one signature."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from kernel.identifiers import Serial, serial_text
 from signing_service.ports import CertificateStatus, Holder
@@ -22,6 +23,7 @@ from signing_service.validation.report import (
 )
 from signing_service.validation.words import words_for
 
+FindingT = TypeVar("FindingT", Finding, Conclusion)
 _COMMON_NAME = "2.5.4.3"
 
 
@@ -63,8 +65,8 @@ def finding_of(conclusion: Conclusion) -> Finding:
     )
 
 
-def weightiest(findings: Iterable[Finding]) -> Finding:
-    """The finding that decides over several signatures: a failure, else a doubt, else a pass."""
+def weightiest(findings: Iterable[FindingT]) -> FindingT:
+    """What decides over several signatures: a failure, else a doubt, else a pass."""
     order = {"TOTAL-FAILED": 0, "INDETERMINATE": 1, "TOTAL-PASSED": 2}
     return min(findings, key=lambda finding: order[finding.indication.value])
 
@@ -110,8 +112,8 @@ def _revocation(validation: CertificateValidation | None) -> tuple[RevocationSum
     findings = validation.revocation if validation is not None else ()
     summaries = []
     for finding in findings:
-        subject = finding.certificate.subject_text()
-        serial, answer = serial_text(finding.certificate.serial), finding.answer
+        summary, answer = summarise_certificate(finding.certificate), finding.answer
+        subject, serial = summary.subject, summary.serial
         if answer is None:
             unknown = CertificateStatus.UNKNOWN.value
             summaries.append(RevocationSummary(subject, serial, unknown, None, None, None, None))

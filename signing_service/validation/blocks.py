@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
 from policies.validation import ValidationPolicy
-from signing_service.validation.constraints import Weakness, weak_digest, weak_suite
+from signing_service.validation.constraints import Weakness, end_of, weak_digest, weak_suite
 from signing_service.validation.evidence import SignatureEvidence
 from signing_service.validation.indications import (
     Conclusion,
@@ -119,8 +119,11 @@ def _element_findings(
     claimed = evidence.claimed_signing_time
     if claimed is None and wanted.require_signing_time:
         findings.append(_constraint("signature.no-signing-time"))
-    skew = timedelta(seconds=wanted.max_clock_skew_seconds)
-    if claimed is not None and claimed > at + skew:
+    if (
+        claimed is not None
+        and claimed > at
+        and claimed > at + timedelta(seconds=wanted.max_clock_skew_seconds)
+    ):
         findings.append(
             _constraint("time.claimed-in-future", claimed=claimed.isoformat(timespec="seconds"))
         )
@@ -130,6 +133,8 @@ def _element_findings(
 def _cryptographic_findings(
     evidence: SignatureEvidence, policy: ValidationPolicy, at: datetime
 ) -> list[Conclusion]:
+    if _is_strong(evidence, policy, at):
+        return []
     weaknesses: list[Weakness | None] = []
     if evidence.suite is not None:
         weaknesses.append(weak_suite(policy, evidence.suite, at))
@@ -150,6 +155,22 @@ def _cryptographic_findings(
         for weak in weaknesses
         if weak is not None
     ]
+
+
+def _is_strong(evidence: SignatureEvidence, policy: ValidationPolicy, at: datetime) -> bool:
+    """The short way to the same answer where nothing is weak."""
+    suite, reference = evidence.suite, evidence.certificate_reference
+    until = None if suite is None else policy.suites_until.get(suite.name)
+    if until is None or at >= end_of(until):
+        return False
+    digests = [each.digest for each in evidence.references]
+    if reference is not None:
+        digests.append(reference.digest)
+    for digest in digests:
+        until = policy.digests_until.get(digest)
+        if until is None or at >= end_of(until):
+            return False
+    return True
 
 
 def _constraint(reason: str, **facts: str) -> Conclusion:

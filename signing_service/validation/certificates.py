@@ -6,8 +6,9 @@ processes above (signatures with time) need not run it again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from kernel.asn1.certificate import Certificate
 from policies.validation import ValidationPolicy
@@ -36,16 +37,14 @@ from signing_service.validation.revocation import GivenEvidence, RevocationStatu
 _ON_HOLD = "certificateHold"
 
 
-@dataclass(frozen=True)
-class RevocationFinding:
+class RevocationFinding(NamedTuple):
     """The status of one certificate of the path, with the answer that tells it."""
 
     certificate: Certificate
     answer: StatusAnswer | None
 
 
-@dataclass(frozen=True)
-class CertificateValidation:
+class CertificateValidation(NamedTuple):
     """Conclusion for a signing certificate, and the path and status that it rests on."""
 
     conclusion: Conclusion

@@ -8,8 +8,8 @@ existence can answer several.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from kernel.asn1.certificate import Certificate
 from policies.validation import ValidationPolicy
@@ -61,8 +61,7 @@ _SLIDABLE = frozenset(
 _OF_CERTIFICATE = frozenset({Step.CERTIFICATE, Step.FRESHNESS})
 
 
-@dataclass(frozen=True)
-class BasicValidation:
+class BasicValidation(NamedTuple):
     """Outcome of clause 5.3."""
 
     conclusion: Conclusion
@@ -73,8 +72,7 @@ class BasicValidation:
     certificate: CertificateValidation | None
 
 
-@dataclass(frozen=True)
-class TimestampValidation:
+class TimestampValidation(NamedTuple):
     """Outcome of clause 5.4 for one timestamp."""
 
     evidence: TimestampEvidence
@@ -84,8 +82,7 @@ class TimestampValidation:
     """Of the authority's certificate, where the present could not tell (5.6.2.4)."""
 
 
-@dataclass(frozen=True)
-class SignatureValidation:
+class SignatureValidation(NamedTuple):
     """Outcome of clause 5.6: the verdict on one signature."""
 
     evidence: SignatureEvidence
@@ -228,7 +225,8 @@ class ValidationEngine:
         chain_doubts = chain.doubts or (() if chain.conclusion.passed else (chain.conclusion,))
         doubts = (*found, *chain_doubts, *acceptance)
         # What no proof of time can heal is told first: it is what stands in the way for good.
-        doubts = tuple(sorted(doubts, key=lambda doubt: doubt.healed_before is not None))
+        if len(doubts) > 1:
+            doubts = tuple(sorted(doubts, key=lambda doubt: doubt.healed_before is not None))
         conclusion = doubts[0] if doubts else passed(Step.ACCEPTANCE)
         return BasicValidation(conclusion, doubts, tuple(steps), chain)
 
@@ -358,6 +356,8 @@ def _order_finding(timestamps: tuple[TimestampValidation, ...]) -> Conclusion | 
         TimestampKind.ARCHIVE,
         TimestampKind.EVIDENCE_RECORD,
     )
+    if not timestamps:
+        return None
     latest = None
     for kind in order:
         times = [

@@ -49,7 +49,11 @@ class CertificatePath:
 
     def issued(self) -> Iterator[tuple[Certificate, Certificate]]:
         """Each certificate below the anchor, with its issuer, from the end entity up."""
-        return zip(self.certificates, self.certificates[1:], strict=False)
+        return iter(self._issued)
+
+    @cached_property
+    def _issued(self) -> tuple[tuple[Certificate, Certificate], ...]:
+        return tuple(zip(self.certificates, self.certificates[1:], strict=False))
 
     def policies(self) -> frozenset[str] | None:
         """Certificate policies valid for the whole path (RFC 5280, 6.1), as its authority calls

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from signing_service.validation.evidence import (
     SignatureEvidence,
@@ -13,8 +12,7 @@ from signing_service.validation.evidence import (
 )
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """One object existed at this time, and what proves it."""
 
     at: datetime

@@ -1,12 +1,14 @@
 """The validation report: what a platform reads as JSON and a person on a page.
 
 Frozen values only. `ValidationReport.to_json()` has the stable shape of `report.schema.json`.
+A report may be deferred: its verdict is there at once, its words when somebody reads them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,7 +17,7 @@ from kernel.identifiers import serial_text
 from kernel.refusals import Malformed
 from signing_service.ports import HolderKind
 from signing_service.validation.article13 import Condition, Text
-from signing_service.validation.indications import Indication, SubIndication
+from signing_service.validation.indications import Conclusion, Indication, SubIndication
 
 REPORT_VERSION = "1.0"
 
@@ -171,13 +173,46 @@ class ValidationReport:
     validated_at: datetime
     version: str = REPORT_VERSION
 
+    @classmethod
+    def deferred(
+        cls, conclusion: Conclusion, build: "Callable[[], ValidationReport]"
+    ) -> "ValidationReport":
+        """A report with that overall verdict, put together by `build` when it is first read.
+
+        What `build` raises is raised then; `complete` chooses the moment.
+        """
+        report = object.__new__(cls)
+        report.__dict__["_verdict"] = conclusion
+        report.__dict__["_build"] = build
+        return report
+
+    def complete(self) -> "ValidationReport":
+        """This report with nothing left to be put together."""
+        build = self.__dict__.get("_build")
+        if build is not None:
+            self.__dict__.update(build().__dict__)
+            self.__dict__.pop("_build", None)
+        return self
+
+    if not TYPE_CHECKING:  # called only for what is not there yet
+
+        def __getattr__(self, name: str) -> Any:
+            if "_build" not in self.__dict__ or name not in type(self).__dataclass_fields__:
+                raise AttributeError(name)
+            return self.complete().__dict__[name]
+
     @property
     def indication(self) -> Indication:
-        return self.finding.indication
+        return self._overall.indication
 
     @property
     def sub_indication(self) -> SubIndication | None:
-        return self.finding.sub_indication
+        return self._overall.sub_indication
+
+    @property
+    def _overall(self) -> Conclusion | Finding:
+        verdict: Conclusion | None = self.__dict__.get("_verdict")
+        return self.finding if verdict is None else verdict
 
     @property
     def passed(self) -> bool:
@@ -185,7 +220,7 @@ class ValidationReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values. Times are RFC 3339 in UTC; absent values are null."""
-        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        plain: dict[str, Any] = _ADAPTER.dump_python(self.complete(), mode="json")
         return plain
 
 

@@ -71,7 +71,7 @@ def _verify_presented(verification: Verification) -> ValidationReport:
     unknown = set(request.files) - _PARTS
     if unknown:
         raise Malformed("request.malformed", "the file parts are document and signature")
-    return verification.verify(_presented("document"), _presented("signature"))
+    return verification.verify(_presented("document"), _presented("signature")).complete()
 
 
 def _presented(part: str) -> bytes | None:
