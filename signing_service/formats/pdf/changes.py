@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from signing_service.formats.pdf.document import PdfFile, Revision
+from signing_service.formats.pdf.document import Revision
 from signing_service.formats.pdf.form import Field, fields, form_of
 from signing_service.formats.pdf.syntax import Name, Ref, Stream, Value, malformed
 from signing_service.formats.pdf.xref import InStream
@@ -27,8 +27,6 @@ _WIDGET_ACTIONS = frozenset({"A", "AA"})
 _CATALOG_KEYS = frozenset({"AcroForm", "DSS", "Metadata", "Extensions", "Version"})
 _VERSION = re.compile(r"[12]\.\d")
 _STORE_KEYS = frozenset({"Type", "VRI", "Certs", "OCSPs", "CRLs"})
-_GAP = rb"(?:[\0\t\n\f\r ]|%[^\r\n]*+)++"
-_REFERENCE = re.compile(rb"(\d{1,10})" + _GAP + rb"\d{1,5}" + _GAP + rb"R(?![A-Za-z0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class _Judge:
                 f"{len(unexplained)} objects were changed or hidden that no signature needs, "
                 f"the first is {min(unexplained)}"
             )
-        if self._added & references_in(self._old):
+        if self._added & self._old.references():
             self._refuse("an object was supplied that the signed document was waiting for")
         return Changes(tuple(self._refused), tuple(self._notes))
 
@@ -376,29 +374,3 @@ def _structure(revision: Revision, store: Value) -> Iterator[tuple[int, Value]]:
         elif isinstance(value, dict):
             inner = value.values()
         waiting.extend((each, depth + 1) for each in inner)
-
-
-def references_in(revision: Revision) -> set[int]:
-    """The number of every object that the revision's octets refer to, taken generously."""
-    file: PdfFile = revision.file
-    found = {int(match) for match in _REFERENCE.findall(file.data[: revision.end])}
-    holders = {
-        entry.stream
-        for section in revision.sections
-        for entry in section.entries.values()
-        if isinstance(entry, InStream)
-    }
-    for value in file.compressed_values(revision, holders):
-        _collect(value, found)
-    return found
-
-
-def _collect(value: Value, found: set[int]) -> None:
-    if isinstance(value, Ref):
-        found.add(value.number)
-    elif isinstance(value, list):
-        for each in value:
-            _collect(each, found)
-    elif isinstance(value, dict):
-        for each in value.values():
-            _collect(each, found)

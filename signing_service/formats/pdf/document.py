@@ -45,6 +45,7 @@ class PdfFile:
         self.version = (int(header[1]), int(header[2]))
         self._objects: dict[tuple[int, int], Value] = {}
         self._compressed: dict[int, dict[int, tuple[int, Value]]] = {}
+        self._references: dict[tuple[Entry, int], frozenset[int]] = {}
         self._inflated = 0
         self._loading: set[int] = set()
         start = last_startxref(data, len(data))
@@ -99,13 +100,19 @@ class PdfFile:
             return value
         return None
 
-    def compressed_values(self, revision: "Revision", holders: set[int]) -> Iterator[Value]:
-        """Every object in the object streams named by number."""
-        for number in holders:
-            holder = revision.entry(number)
-            if isinstance(holder, InFile):
-                for _, value in self._opened(number, holder, revision).values():
-                    yield value
+    def references_of(self, number: int, entry: Entry, revision: "Revision") -> frozenset[int]:
+        """The numbers of the objects that an object refers to; its stream's data are not read."""
+        if entry is None:
+            return frozenset()
+        key = (entry, number)
+        if key not in self._references:
+            if isinstance(entry, InStream):
+                value = self.load(number, entry, revision)
+            else:
+                head = _OBJECT.match(self.data, entry.offset)
+                value = None if head is None else Scanner(self.data, head.end()).value()
+            self._references[key] = frozenset(_references(value))
+        return self._references[key]
 
     def _opened(
         self, number: int, holder: InFile, revision: "Revision"
@@ -233,6 +240,13 @@ class Revision:
             raise malformed("no catalog where the trailer says")
         return catalog
 
+    def references(self) -> set[int]:
+        """The number of every object that any object in use refers to."""
+        found: set[int] = set()
+        for number in {number for section in self.sections for number in section.entries}:
+            found |= self.file.references_of(number, self.entry(number), self)
+        return found
+
     @property
     def size(self) -> int:
         """One more than the highest object number in use."""
@@ -283,6 +297,20 @@ def _check_borders(later: tuple[Section, ...], earlier: tuple[Section, ...], end
             reaches_back = isinstance(entry, InFile) and entry.offset < end
             if section.offset < end or (reaches_back and known.get(number) != entry):
                 raise Malformed("pdf.revision", "an update brings back what an earlier one changed")
+
+
+def _references(value: Value) -> Iterator[int]:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref):
+            yield each.number
+        elif isinstance(each, list):
+            waiting.extend(each)
+        elif isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, Stream):
+            waiting.extend(each.dictionary.values())
 
 
 def is_pdf(data: bytes) -> bool:
