@@ -36,6 +36,7 @@ from ra_portal.services import PortalServices, open_portal
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
+from signing_service.archive.export import Export
 from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
 from signing_service.archive.objects import ObjectStore
@@ -313,6 +314,10 @@ class House:
     @cached_property
     def evidence_records(self) -> EvidenceRecords:
         return EvidenceRecords(self.database, self.archive)
+
+    @cached_property
+    def export(self) -> Export:
+        return Export(self.archive, self.evidence_records)
 
     @cached_property
     def stamping(self) -> Stamping:

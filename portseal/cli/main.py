@@ -22,6 +22,7 @@ _COMMANDS = {
     "card": "portseal.cli.card:card",
     "verify": "portseal.cli.verification:verify",
     "revoke": "portseal.cli.verification:revoke",
+    "archive": "portseal.cli.archive:archive",
     "journal": "portseal.cli.records:journal",
     "db": "portseal.cli.records:database",
     "demo": "portseal.cli.running:demo",

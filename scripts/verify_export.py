@@ -1,0 +1,1 @@
+../signing_service/archive/verify_export.py

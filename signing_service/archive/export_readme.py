@@ -1,0 +1,97 @@
+"""README.txt of an export: which commands verify what, in Chinese and English."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from signing_service.archive.accepted import AcceptedSignature
+
+
+class _File(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+_INTRODUCTION = """\
+{id}
+
+本压缩包是一份已受理电子签名的全部证据，可离线验证，无需信任导出它的系统。
+This file holds the whole evidence of one accepted electronic signature. It can be verified
+offline, without trusting the system that exported it.
+
+受理时间 / accepted at:  {accepted_at}
+格式 / format:           {format} {level}
+保存至 / kept until:     {keep_until}
+
+文件 / Files
+  manifest.json          清单与各文件的 SHA-256 / list of files with their SHA-256
+  document/              原文 / the document
+  signature/             签名 / the signature
+  timestamps/            签名时间戳 (RFC 3161) / signature timestamps
+  certificates/          证书链 / certificates; *.pem are the same once more for the tools
+  revocation/            OCSP 响应与 CRL / status of the certificates
+  evidence/record.ers    证据记录 (RFC 4998)，若已生成 / evidence record, once there is one
+  report.json            受理时的验证报告 / validation report at acceptance
+
+先核对根证书指纹是否与认证机构公布的一致，再在解压目录中执行下列命令。
+First compare the root's fingerprint with the one that the authority published. Then run these
+commands in the directory that the file was unpacked to.
+
+0. 根证书指纹 / the root's fingerprint
+   $ openssl x509 -in certificates/root.pem -noout -subject -fingerprint -sha256
+
+1. 一次全部验证 / everything at once (Python 3.9 or later, and openssl)
+   $ python3 verify_export.py .
+"""
+_CMS = """
+2. 签名 / the signature
+   $ openssl cms -verify -binary -inform DER -in signature/signature.p7s -content {document} \
+-CAfile certificates/root.pem -certfile certificates/chain.pem -purpose any -attime {at} \
+-out verified-document
+"""
+_XML = """
+2. 签名 / the signature
+   $ xmlsec1 --verify --trusted-pem certificates/root.pem --untrusted-pem certificates/chain.pem \
+--verification-gmt-time "{gmt}" --id-attr:Id \
+http://uri.etsi.org/01903/v1.3.2#:SignedProperties {signature}
+"""
+_TIMESTAMP = """
+3. 签名时间戳 / signature timestamp {number}
+   $ openssl ts -verify -token_in -in timestamps/{number}.tst -digest {imprint} \
+-CAfile certificates/root.pem -untrusted certificates/chain.pem -attime {at}
+"""
+_STATUS = """
+4. 签名人证书在受理时的状态 / status of the signer's certificate at acceptance
+   $ openssl ocsp -respin revocation/1.ocsp -issuer certificates/issuer.pem -sha256 \
+-cert certificates/signer.pem -CAfile certificates/root.pem -no_nonce -attime {later}
+"""
+
+
+def text(
+    accepted: AcceptedSignature, files: Iterable[_File], stamps: Sequence[tuple[int, str]]
+) -> str:
+    """`stamps`: seconds of 1970 and imprint of each signature timestamp."""
+    paths = [each.path for each in files]
+    document = next(path for path in paths if path.startswith("document/"))
+    signature = next(path for path in paths if path.startswith("signature/"))
+    at = min((at for at, _ in stamps), default=int(accepted.accepted_at.timestamp()))
+    gmt = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    values = {
+        "id": accepted.id,
+        "accepted_at": accepted.accepted_at.isoformat(timespec="seconds"),
+        "format": accepted.format,
+        "level": accepted.level,
+        "keep_until": accepted.keep_until.isoformat(timespec="seconds"),
+        "document": document,
+        "signature": signature,
+        "at": at,
+        "gmt": gmt,
+        "later": at + 60,
+    }
+    blocks = [_INTRODUCTION, _CMS if signature.endswith(".p7s") else _XML]
+    told = "".join(block.format(**values) for block in blocks)
+    for number, (seconds, imprint) in enumerate(stamps, 1):
+        told += _TIMESTAMP.format(number=number, imprint=imprint, at=seconds)
+    if "revocation/1.ocsp" in paths:
+        told += _STATUS.format(**values)
+    return told
