@@ -1,9 +1,6 @@
 """Verify: bytes in, format recognised, evidence collected, one engine, one report."""
 
-import base64
-import binascii
 import hashlib
-import re
 from collections.abc import Sequence
 
 from kernel.clock import Clock
@@ -11,8 +8,8 @@ from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unavailable
 from policies.rights import RightsCatalogue
 from policies.validation import ValidationPolicy
 from signing_service.declaration import Declaration, check_right, read_declaration
-from signing_service.formats import cades, pades, xades
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
+from signing_service.formats.recognition import is_xml, read_signatures
 from signing_service.ports import Holder, Holders, StatusSource
 from signing_service.trust import TrustAnchors
 from signing_service.validation.article13 import Text
@@ -31,8 +28,6 @@ from signing_service.validation.revocation import StatusFetcher
 
 MAX_PRESENTED_BYTES = MAX_DOCUMENT_BYTES
 MAX_SIGNATURES = 64
-_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
-_PEM = re.compile(rb"\s{0,64}-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
 
 
 class Verification:
@@ -94,22 +89,7 @@ class Verification:
 
     def _read(self, document: bytes | None, signature: bytes | None) -> list[SignatureEvidence]:
         known = self._anchors.intermediates
-        presented = signature if signature is not None else document
-        assert presented is not None
-        if _XML.match(presented):
-            if signature is not None and document is not None:
-                raise Malformed(
-                    "xades.packaging", "a signed XML document is presented alone, as the document"
-                )
-            evidence = xades.read(presented, known=known)
-        elif pades.is_pdf(presented):
-            if signature is not None and document is not None:
-                raise Malformed("pades.packaging", "a signed PDF is presented alone")
-            evidence = pades.read(presented, known=known)
-        else:
-            evidence = cades.read(
-                _der(presented), document if signature is not None else None, known=known
-            )
+        evidence = read_signatures(document, signature, known=known)
         if not evidence:
             raise Malformed("signature.missing", "there is no signature in it")
         if len(evidence) > MAX_SIGNATURES:
@@ -151,7 +131,7 @@ class Verification:
     def _declaration(
         self, document: bytes | None, holders: list[Holder | None], *, genuine: bool
     ) -> DeclarationSummary | None:
-        if self._rights is None or document is None or not _XML.match(document):
+        if self._rights is None or document is None or not is_xml(document):
             return None
         try:
             declaration = read_declaration(document, self._rights)
@@ -179,17 +159,6 @@ def _unreadable(detail: str) -> Finding:
         Step.FORMAT_CHECKING, SubIndication.FORMAT_FAILURE, "format.unreadable", detail=detail
     )
     return finding_of(conclusion.total())
-
-
-def _der(presented: bytes) -> bytes:
-    """DER out of its PEM armour (RFC 7468), where there is one. Raises Malformed."""
-    armoured = _PEM.fullmatch(presented)
-    if armoured is None:
-        return presented
-    try:
-        return base64.b64decode(b"".join(armoured[2].split()), validate=True)
-    except binascii.Error:
-        raise Malformed("cms.malformed", "the PEM text is not base64") from None
 
 
 def _sha256(data: bytes | None) -> str | None:

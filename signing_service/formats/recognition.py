@@ -1,0 +1,104 @@
+"""Which format a presented file has, told from its own octets, and the evidence that it holds."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Malformed
+from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.validation.evidence import Packaging, SignatureEvidence
+
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
+_JSON = re.compile(rb"\s{0,1024}\{")
+_COMPACT_JWS = re.compile(rb"\s{0,64}eyA?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\s*")
+_PEM = re.compile(rb"\s{0,64}-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
+
+_Read = Callable[[bytes, bytes | None, Sequence[Certificate]], list[SignatureEvidence]]
+
+
+def read_signatures(
+    document: bytes | None, signature: bytes | None, *, known: Sequence[Certificate] = ()
+) -> list[SignatureEvidence]:
+    """Evidence of every signature in a signed file, or in a `signature` beside its `document`.
+
+    Raises Malformed `signature.packaging` (a document beside a signature that holds its own),
+    and what the format raises.
+    """
+    presented = signature if signature is not None else document
+    assert presented is not None
+    beside = document if signature is not None else None
+    return _reader_of(presented)(presented, beside, known)
+
+
+def is_xml(data: bytes) -> bool:
+    return _XML.match(data) is not None
+
+
+def is_jws(data: bytes) -> bool:
+    return _JSON.match(data) is not None or _COMPACT_JWS.fullmatch(data) is not None
+
+
+def _reader_of(presented: bytes) -> _Read:
+    return next((reader for told, reader in _READERS if told(presented)), _cades)
+
+
+def _xades(
+    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+) -> list[SignatureEvidence]:
+    evidence = xades.read(signed, document, known=known)
+    if document is not None and any(e.packaging is not Packaging.DETACHED for e in evidence):
+        raise _holds_its_own()
+    return evidence
+
+
+def _pades(
+    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+) -> list[SignatureEvidence]:
+    if document is not None:
+        raise _holds_its_own()
+    return pades.read(signed, known=known)
+
+
+def _asic(
+    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+) -> list[SignatureEvidence]:
+    if document is not None:
+        raise _holds_its_own()
+    return asic.read(signed, known=known)
+
+
+def _jades(
+    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+) -> list[SignatureEvidence]:
+    return jades.read(signed, document, known=known)
+
+
+def _cades(
+    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+) -> list[SignatureEvidence]:
+    return cades.read(_der(signed), document, known=known)
+
+
+_READERS: tuple[tuple[Callable[[bytes], bool], _Read], ...] = (
+    (is_xml, _xades),
+    (pades.is_pdf, _pades),
+    (asic.is_zip, _asic),
+    (is_jws, _jades),
+)
+
+
+def _holds_its_own() -> Malformed:
+    return Malformed("signature.packaging", "this signature holds its document: present it alone")
+
+
+def _der(presented: bytes) -> bytes:
+    """DER out of its PEM armour (RFC 7468), where there is one. Raises Malformed."""
+    armoured = _PEM.fullmatch(presented)
+    if armoured is None:
+        return presented
+    try:
+        return base64.b64decode(b"".join(armoured[2].split()), validate=True)
+    except binascii.Error:
+        raise Malformed("cms.malformed", "the PEM text is not base64") from None
