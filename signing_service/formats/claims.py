@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kernel.algorithms import DIGEST_OIDS
 from kernel.refusals import Unprocessable
+from policies.signature_policy import SignaturePolicy
 
 MAX_ROLES = 16
 _MAX_TEXT = 256
@@ -54,6 +55,11 @@ class PolicyReference:
     def __post_init__(self) -> None:
         if self.digest not in DIGEST_OIDS:
             raise Unprocessable("algorithm.unknown", "no such digest", name=self.digest)
+
+    @classmethod
+    def to(cls, policy: SignaturePolicy) -> "PolicyReference":
+        """The reference to a policy of ours."""
+        return cls(policy.terms.oid, "sha256", policy.sha256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
+from policies.signature_policy import known_signature_policies
 from policies.validation import ValidationPolicy
 from signing_service.validation.constraints import Weakness, end_of, weak_digest, weak_suite
 from signing_service.validation.evidence import SignatureEvidence
@@ -45,15 +46,23 @@ def identify_certificate(evidence: SignatureEvidence) -> Conclusion:
 
 
 def initialise_context(evidence: SignatureEvidence, policy: ValidationPolicy) -> Conclusion:
-    """5.2.4: the policy to validate against. Another explicit policy is not available here."""
-    if evidence.policy is not None and evidence.policy != policy.identifier:
-        return indeterminate(
-            Step.CONTEXT,
-            SubIndication.SIGNATURE_POLICY_NOT_AVAILABLE,
-            "policy.not-available",
-            policy=evidence.policy,
-        )
-    return passed(Step.CONTEXT)
+    """5.2.4: the policy to validate against. An explicit one must be known here, be the very
+    document that the signer saw, and be judged under `policy`."""
+    name, step = evidence.policy, Step.CONTEXT
+    if name is None or name == policy.identifier:
+        return passed(step)
+    explicit = known_signature_policies().get(name)
+    if explicit is None or explicit.terms.judged_under != policy.identifier:
+        sub = SubIndication.SIGNATURE_POLICY_NOT_AVAILABLE
+        return indeterminate(step, sub, "policy.not-available", policy=name)
+    if evidence.policy_digest is None or not explicit.is_document(*evidence.policy_digest):
+        sub = SubIndication.POLICY_PROCESSING_ERROR
+        return indeterminate(step, sub, "policy.other-document", policy=name)
+    commitments = explicit.terms.commitments
+    if commitments and evidence.commitment not in commitments:
+        sub = SubIndication.SIG_CONSTRAINTS_FAILURE
+        return indeterminate(step, sub, "policy.no-commitment", policy=name)
+    return passed(step)
 
 
 def verify_cryptographically(evidence: SignatureEvidence, certificate: Certificate) -> Conclusion:

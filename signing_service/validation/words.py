@@ -67,6 +67,14 @@ WORDS: Mapping[str, Words] = {
         "The signature was made under the policy {policy}, which is not known here.",
         "该签名依据的签名策略 {policy} 在此不可用。",
     ),
+    "policy.other-document": Words(
+        "The signature names the policy {policy}, but not by the digest of its document here.",
+        "该签名引用了签名策略 {policy}，但其摘要与此处的策略文件不符。",
+    ),
+    "policy.no-commitment": Words(
+        "The signature does not make a commitment that its policy {policy} asks for.",
+        "该签名未作出其签名策略 {policy} 所要求的承诺。",
+    ),
     "path.none": Words(
         "No trusted authority stands behind the certificate; its issuer is {subject}.",
         "该证书无法追溯到受信任的认证机构，其颁发者为 {subject}。",
