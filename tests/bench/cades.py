@@ -28,7 +28,7 @@ def signing(site: Site, pace: Pace) -> list[Row]:
         {
             "ours": repeating(our_signature(site)),
             "limit": repeating(site.raw_token_signature()),
-            "peer": _in_loop(_PyHankoSigner(site).signed),
+            "peer": in_loop(_PyHankoSigner(site).signed),
         },
         pace,
     )
@@ -47,7 +47,7 @@ def verification(site: Site, pace: Pace) -> list[Row]:
             "ours": repeating(_our_verdict(site, signed)),
             "report": repeating(lambda: site.house.verification.verify(DOCUMENT, signed)),
             "limit": repeating(site.raw_verification()),
-            "peer": _in_loop(_their_verdict(site, signed)),
+            "peer": in_loop(_their_verdict(site, signed)),
         },
         pace,
     )
@@ -117,7 +117,7 @@ def _their_verdict(site: Site, signed: bytes) -> Callable[[], Any]:
     return verdict
 
 
-def _in_loop(make: Callable[[], Any]) -> Measure:
+def in_loop(make: Callable[[], Any]) -> Measure:
     """Time a coroutine function inside an event loop."""
 
     def measure(seconds: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.bench import cades, xades
+from tests.bench import cades, pades, xades
 from tests.bench.issuing import issuing
 from tests.bench.ocsp import ocsp_over_http
 from tests.bench.site import Site
@@ -16,5 +16,7 @@ BENCHMARKS: dict[str, Callable[[Site, Pace], list[Row]]] = {
     "cades.verify": cades.verification,
     "xades.sign.2k": xades.signing,
     "xades.verify.2k": xades.verification,
+    "pades.sign": pades.signing,
+    "pades.verify.3sig": pades.verification,
     "tsa.http": timestamps_over_http,
 }

@@ -27,7 +27,7 @@ def write_json(rows: Sequence[Row], path: Path) -> None:
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """For a terminal, in columns. All rates are per second."""
+    """For a terminal, in columns. All rates are per second, but for what names its unit."""
     lines = [_COLUMNS, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     numbers = {1, 2, 3, 5, 6}
@@ -71,18 +71,25 @@ def write_document(rows: Sequence[Row], path: Path) -> None:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
-        _number(row.ours),
-        _number(row.limit),
-        f"{row.ours / row.limit:.0%}" if row.limit else "-",
+        _number(row.ours, row.unit),
+        _number(row.limit, row.unit),
+        f"{_faster(row, row.limit):.0%}" if row.limit else "-",
         row.limit_name or "-",
-        _number(row.peer),
-        f"{row.ours / row.peer:.1f}" if row.peer else "-",
+        _number(row.peer, row.unit),
+        f"{_faster(row, row.peer):.1f}" if row.peer else "-",
         row.peer_name or "-",
     )
 
 
-def _number(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:,.0f}"
+def _faster(row: Row, other: float) -> float:
+    """How many times as fast: more is better in a rate, less in a duration."""
+    return other / row.ours if row.unit == "ms" else row.ours / other
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f} ms" if unit == "ms" else f"{value:,.0f}"
 
 
 def _read(path: str) -> str:
