@@ -109,6 +109,11 @@ class Source:
             return True
         return len(self.root) > 0 and all(child.tag == ds("Signature") for child in self.root)
 
+    @property
+    def is_alone(self) -> bool:
+        """No document was presented beside it, of which the reader could think it was signed."""
+        return self.detached is None
+
     def resolve(self, uri: str) -> etree._Element:
         """The element that `#id` names. Raises Malformed."""
         if not uri[1:] or uri.startswith("#xpointer("):
@@ -322,7 +327,7 @@ def _enveloped(source: Source, parts: SignatureParts, reference: Reference) -> R
         content = xml_security.canonical_without_all(
             source.root, ds("Signature"), method.algorithm, method.prefixes
         )
-        whole = _only_signatures_are_left_out(source.root)
+        whole = source.is_alone and _only_signatures_are_left_out(source.root)
         return Referenced(reference, "document", content, Packaging.ENVELOPED, whole)
     if not transforms.enveloped or transforms.without_signatures or transforms.base64:
         raise Malformed("xades.references", "the signature would cover itself")
@@ -333,7 +338,7 @@ def _enveloped(source: Source, parts: SignatureParts, reference: Reference) -> R
         method.prefixes,
         with_surroundings=not reference.uri,
     )
-    return Referenced(reference, "document", content, Packaging.ENVELOPED, whole=True)
+    return Referenced(reference, "document", content, Packaging.ENVELOPED, source.is_alone)
 
 
 def _enveloping(
@@ -348,7 +353,7 @@ def _enveloping(
         content = transforms.method.apply(target)
     inside = target in parts.objects or len(target.getparent()) == 1  # type: ignore[arg-type]
     whole = source.root is parts.element and inside
-    if isinstance(source.detached, bytes):
+    if not source.is_alone:
         whole = whole and transforms.base64 and source.detached == content
     return Referenced(reference, "document", content, Packaging.ENVELOPING, whole)
 
@@ -366,7 +371,8 @@ def _internally_detached(
     root = source.root
     others = [child for child in root if child is not target and isinstance(child.tag, str)]
     whole = (
-        target.getparent() is root
+        source.is_alone
+        and target.getparent() is root
         and not root.attrib
         and not "".join([root.text or "", *(child.tail or "" for child in root)]).strip()
         and all(_is_bare_signature(child) for child in others)

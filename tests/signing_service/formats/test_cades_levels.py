@@ -5,9 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms as asn1_cms
+from asn1crypto import core
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernel.asn1 import cms
 from kernel.refusals import Malformed, Refusal, Unprocessable
 from signing_service.formats import cades
 from signing_service.formats.catalogue import levels_of
@@ -128,6 +131,48 @@ def test_an_archive_timestamp_says_what_it_covers(
     wanted = {evidence.signature_value, stamp.token}
     wanted |= {*material.certificates, *material.crls, *material.ocsp}
     assert {sha256(thing) for thing in wanted} <= archive.covers
+
+
+def test_the_imprint_is_what_the_standard_says(archived: bytes) -> None:
+    """EN 319 122-1, 5.5.2 and 5.5.3, done once more with asn1crypto."""
+
+    def sha256(data: bytes) -> bytes:
+        return hashlib.sha256(data).digest()
+
+    data = asn1_cms.ContentInfo.load(archived)["content"]
+    (info,) = data["signer_infos"]
+    unsigned = list(info["unsigned_attrs"])
+    (token,) = (
+        value for each in unsigned if each["type"].dotted == cms.ID_ARCHIVE_TIMESTAMP_V3
+        for value in each["values"]
+    )  # fmt: skip
+    (stamp,) = asn1_cms.ContentInfo.load(token.dump())["content"]["signer_infos"]
+    (index,) = stamp["unsigned_attrs"][0]["values"]
+    _, certificates, crls, values = core.SequenceOf.load(index.dump(), spec=core.Any)
+    names = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm")
+
+    octets = data["encap_content_info"]["content_type"].dump() + sha256(DOCUMENT)
+    octets += b"".join(info[name].dump() for name in (*names, "signature")) + index.dump()
+
+    imprint = cades.read(archived, DOCUMENT)[0].timestamps[-1].imprint
+    assert imprint.expected == sha256(octets)
+    for hashed, things in (
+        (certificates, [each.dump() for each in data["certificates"]]),
+        (crls, [each.dump() for each in data["crls"]]),
+        (
+            values,
+            [
+                each["type"].dump() + value.dump()
+                for each in unsigned
+                if each["type"].dotted != cms.ID_ARCHIVE_TIMESTAMP_V3
+                for value in each["values"]
+            ],
+        ),
+    ):
+        listed = [
+            each.native for each in core.SequenceOf.load(hashed.dump(), spec=core.OctetString)
+        ]
+        assert sorted(listed) == sorted(map(sha256, things))
 
 
 def test_renewal_covers_what_came_after_the_first_archive_timestamp(

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import subprocess
+import tempfile
+import tracemalloc
 from base64 import b64encode
 from pathlib import Path
 
@@ -159,6 +161,39 @@ def test_a_detached_document_is_what_is_presented(
     assert streamed.references[0].intact
 
 
+def test_a_document_beside_a_signature_that_holds_its_own_is_not_covered(
+    software_authority: SoftwareAuthority, signer: Identity
+) -> None:
+    """Who presents two documents must not read of the one that the other was signed."""
+    for packaging in (Packaging.ENVELOPED, Packaging.INTERNALLY_DETACHED):
+        signed, _ = signed_as(packaging, signer, software_authority)
+
+        assert verifies(xades.read(signed, b"another")[0])
+        assert not xades.read(signed, b"another")[0].covers_document
+
+
+def test_a_detached_document_of_256_mebibytes_is_signed_and_verified_in_little_memory(
+    software_authority: SoftwareAuthority, signer: Identity, timestamper: LocalTimestamper
+) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.truncate(256 << 20)
+        tracemalloc.start()
+        document = StreamedDocument(file)
+        signed = xades.sign(
+            {"large.bin": document}, signer.key, signer.certificate, software_authority.now,
+            packaging=Packaging.DETACHED,
+        )  # fmt: skip
+        signed = xades.add_archive_timestamp(signed, timestamper, document=document)
+        (evidence,) = xades.read(signed, document)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+    assert verifies(evidence)
+    assert evidence.covers_document
+    assert evidence.timestamps[0].imprint.intact
+    assert peak < 16 << 20
+
+
 def test_several_detached_documents_under_one_signature(
     software_authority: SoftwareAuthority, signer: Identity
 ) -> None:
@@ -300,6 +335,32 @@ def test_an_archive_timestamp_says_what_it_covers(
     wanted |= {*material.certificates, *material.crls, *material.ocsp}
 
     assert {hashlib.sha256(thing).digest() for thing in wanted} <= archive.covers
+
+
+def test_the_imprint_is_what_the_standard_says(
+    software_authority: SoftwareAuthority, signer: Identity,
+    material: ValidationMaterial, timestamper: LocalTimestamper,
+) -> None:  # fmt: skip
+    """EN 319 132-1, 5.5.2, done once more with lxml alone."""
+    basic = xades.sign(b"<r><a/></r>", signer.key, signer.certificate, software_authority.now)
+    archived = raised(basic, material, timestamper)
+    root = etree.fromstring(archived)
+    ds = "{http://www.w3.org/2000/09/xmldsig#}"
+    (signature,) = root.findall(f"{ds}Signature")
+    (properties,) = root.iter("{*}SignedProperties")
+    (unsigned,) = root.iter("{*}UnsignedSignatureProperties")
+    bare = etree.fromstring(archived)
+    bare.remove(bare[-1])
+    signed = [child for child in signature if child.tag != f"{ds}Object"]
+    parts = [properties, *signed, *list(unsigned)[:-1]]
+    assert etree.QName(unsigned[-1]).localname == "ArchiveTimeStamp"
+
+    octets = etree.tostring(bare, method="c14n", with_comments=False)
+    octets += b"".join(etree.tostring(part, method="c14n", with_tail=False) for part in parts)
+
+    assert xades.read(archived)[0].timestamps[-1].imprint.expected == (
+        hashlib.sha256(octets).digest()
+    )
 
 
 def test_any_flipped_byte_of_an_archived_signature_is_seen(archived: bytes) -> None:
