@@ -20,8 +20,12 @@ class StatusAddresses:
     def ocsp(self) -> str:
         return f"{self.base_url}/ocsp"
 
-    def crl(self, authority: str) -> str:
-        return f"{self.base_url}/crl/{authority}.crl"
+    def crl(self, authority: str, shard: int = 0) -> str:
+        """Of the complete list (0), or of one part of a partitioned one."""
+        return f"{self.base_url}/crl/{authority}{f'/{shard}' if shard else ''}.crl"
+
+    def delta_crl(self, authority: str, shard: int = 0) -> str:
+        return f"{self.base_url}/crl/{authority}/{f'{shard}-' if shard else ''}delta.crl"
 
     def certificate(self, authority: str) -> str:
         return f"{self.base_url}/certs/{authority}.cer"

@@ -138,6 +138,8 @@ class Authority:
                     requester=request.requester,
                     reference=request.reference,
                     at=now,
+                    crl_shard=made.crl_shard,
+                    crl_keep=timedelta(days=profile.crl_keep_days),
                 )
             )
             intents.append(

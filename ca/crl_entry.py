@@ -7,6 +7,7 @@ from kernel.asn1 import der
 from kernel.identifiers import Serial
 
 _REASON_CODE = der.oid("2.5.29.21")
+_REMOVE_FROM_CRL = der.sequence(der.sequence(_REASON_CODE, der.octet_string(b"\x0a\x01\x08")))
 
 
 def crl_entry(serial: Serial, at: datetime, reason: RevocationReason) -> bytes:
@@ -17,3 +18,8 @@ def crl_entry(serial: Serial, at: datetime, reason: RevocationReason) -> bytes:
         extension = der.sequence(_REASON_CODE, der.octet_string(enumerated))
         parts.append(der.sequence(extension))
     return der.sequence(*parts)
+
+
+def removal_entry(serial: Serial, at: datetime) -> bytes:
+    """An element of a delta list: no longer on hold (removeFromCRL, RFC 5280, 5.2.4)."""
+    return der.sequence(der.integer(serial), der.time(at), _REMOVE_FROM_CRL)

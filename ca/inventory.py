@@ -7,13 +7,14 @@ the row decides, so two processes never both succeed.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from ca import crl_entries
 from ca.tables import certificates, status_versions
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import ProfileName, Serial, parse_serial, serial_text
@@ -213,8 +214,13 @@ def intent_row(
     requester: str,
     reference: str,
     at: datetime,
+    crl_shard: int = 0,
+    crl_keep: timedelta = timedelta(0),
 ) -> dict[str, Any]:
-    """The row of a certificate that is about to be signed."""
+    """The row of a certificate that is about to be signed.
+
+    `crl_keep`: how long after its end a revoked certificate stays on the lists.
+    """
     fingerprint = specimen.public_key.fingerprint
     return {
         "serial": serial_text(specimen.serial),
@@ -232,6 +238,8 @@ def intent_row(
         "not_after": specimen.not_after,
         "tbs": specimen.tbs,
         "intended_at": at,
+        "crl_shard": crl_shard,
+        "crl_until": specimen.not_after + crl_keep,
     }
 
 
@@ -284,8 +292,6 @@ def record_revoked(
         "state": after,
         "revoked_at": at,
         "reason": reason,
-        "crl_entry": crl_entry,
-        "status_version": version,
     }
     if reason is not RevocationReason.CERTIFICATE_HOLD:
         values["live_key"] = None
@@ -294,11 +300,12 @@ def record_revoked(
         .where(certificates.c.serial == serial, certificates.c.state.in_(before))
         .values(**values)
     )
+    crl_entries.put(connection, [crl_entries.Change(serial, crl_entry)][: done.rowcount], version)
     return done.rowcount == 1
 
 
-def record_released(connection: Connection, serial: str, version: int) -> bool:
-    """Hold -> issued again."""
+def record_released(connection: Connection, serial: str, removal: bytes, version: int) -> bool:
+    """Hold -> issued again; `removal` is what delta lists tell of it."""
     done = connection.execute(
         update(certificates)
         .where(
@@ -310,10 +317,10 @@ def record_released(connection: Connection, serial: str, version: int) -> bool:
             state=CertificateState.ISSUED,
             revoked_at=None,
             reason=None,
-            crl_entry=None,
-            status_version=version,
         )
     )
+    told = [crl_entries.Change(serial, removal, listed=False)]
+    crl_entries.put(connection, told[: done.rowcount], version)
     return done.rowcount == 1
 
 
@@ -325,16 +332,6 @@ def bump_status_version(connection: Connection, authority: str) -> int:
 def status_version(connection: Connection, authority: str) -> int:
     query = select(status_versions.c.version).where(status_versions.c.authority == authority)
     return connection.execute(query).scalar() or 0
-
-
-def changed_since(connection: Connection, authority: str, version: int, limit: int) -> list[Serial]:
-    """Serials whose status changed after `version`, at most `limit` of them."""
-    query = (
-        select(certificates.c.serial)
-        .where(certificates.c.authority == authority, certificates.c.status_version > version)
-        .limit(limit)
-    )
-    return [parse_serial(serial) for serial in connection.execute(query).scalars()]
 
 
 def statuses(
@@ -357,20 +354,6 @@ def statuses(
         )
         for row in connection.execute(query)
     ]
-
-
-def crl_entries(connection: Connection, authority: str, not_expired_at: datetime) -> list[bytes]:
-    """Ready DER of every entry whose certificate had not expired by then, oldest first."""
-    query = (
-        select(certificates.c.crl_entry)
-        .where(
-            certificates.c.authority == authority,
-            certificates.c.revoked_at.is_not(None),
-            certificates.c.not_after >= not_expired_at,
-        )
-        .order_by(certificates.c.revoked_at, certificates.c.serial)
-    )
-    return list(connection.execute(query).scalars())
 
 
 def _record(row: Any) -> CertificateRecord:

@@ -27,7 +27,7 @@ from records.journal import Journal
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
-_AUTHORITY_CLASSES = ["cRLDistributionPoint", "pkiCA"]
+_AUTHORITY_CLASSES = ["cRLDistributionPoint", "pkiCA", "deltaCRL"]
 _HOLDER_CLASSES = ["device", "pkiUser"]
 
 
@@ -53,8 +53,10 @@ class Directory:
         """Raises Unavailable `directory.unavailable`, as every method here."""
         self._put_authority(name, {"cACertificate;binary": certificate})
 
-    def put_crl(self, name: str, crl: bytes) -> None:
-        self._put_authority(name, {"certificateRevocationList;binary": crl})
+    def put_crl(self, name: str, crl: bytes, *, delta: bool = False) -> None:
+        """`name`: of the authority, or of a part of its list."""
+        kind = "deltaRevocationList" if delta else "certificateRevocationList"
+        self._put_authority(name, {f"{kind};binary": crl})
 
     def put_certificate(self, record: CertificateRecord) -> None:
         """`record` is an issued certificate's."""
@@ -183,10 +185,12 @@ class DirectoryPublisher:
         self._tell(serial_text(record.serial), "published" if lives else "removed")
 
     def _publish_crl(self, payload: dict[str, Any]) -> None:
-        crl = self._crls.latest(payload["authority"])
+        shard, delta = payload.get("shard", 0), payload.get("delta", False)
+        crl = self._crls.latest(payload["authority"], shard, delta=delta)
         if crl is not None:
-            self._directory.put_crl(crl.authority, crl.der)
-            self._tell(crl.authority, f"CRL {crl.number}")
+            name = f"{crl.authority}-{shard}" if shard else crl.authority
+            self._directory.put_crl(name, crl.der, delta=delta)
+            self._tell(crl.authority, f"{'delta CRL' if delta else 'CRL'} {crl.number}")
 
     def _tell(self, subject: str, what: str) -> None:
         with self._database.transaction() as connection:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ca import inventory
 from ca.authority import DIRECTORY_CHANNEL
-from ca.crl_entry import crl_entry
+from ca.crl_entry import crl_entry, removal_entry
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
 from kernel.clock import Clock
 from kernel.identifiers import Serial, serial_text
@@ -79,7 +79,8 @@ class Revocation:
             if record.state is CertificateState.ISSUED:
                 return
             version = inventory.bump_status_version(connection, record.authority)
-            if not inventory.record_released(connection, serial_text(serial), version):
+            removal = removal_entry(serial, self._clock.now())
+            if not inventory.record_released(connection, serial_text(serial), removal, version):
                 raise Conflict("certificate.not-on-hold", "the certificate is not on hold")
             self._tell(connection, record, Event.CERTIFICATE_RELEASED, actor)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ca import inventory
+from ca import crl_entries, inventory
 from kernel.identifiers import Serial
 from kernel.refusals import Unavailable
 from records.database import Database
@@ -80,5 +80,5 @@ class StatusWatch:
     def _change_since(self, connection: Connection, version: int) -> StatusChange:
         if self._version is None or version < self._version:
             return StatusChange((), everything=True)
-        serials = inventory.changed_since(connection, self._authority, self._version, _MANY)
+        serials = crl_entries.changed_since(connection, self._authority, self._version, _MANY)
         return StatusChange(tuple(serials), everything=len(serials) >= _MANY)

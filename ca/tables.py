@@ -1,6 +1,16 @@
-"""Rows of the authority: certificates, the version of status, revocation lists."""
+"""Rows of the authority: certificates, their status and its versions, lists, ready answers."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    text,
+)
 
 from records.database import UtcDateTime, metadata
 
@@ -30,13 +40,33 @@ certificates = Table(
     Column("issued_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Column("reason", String(24)),  # RevocationReason
-    Column("crl_entry", LargeBinary),  # ready DER
-    Column("status_version", _COUNTER),  # the version in which the status last changed
+    Column("crl_shard", Integer, nullable=False),  # 0: the complete list alone
+    Column("crl_until", UtcDateTime, nullable=False),  # an entry is listed until then
     Index("ix_ca_certificates_key", "key_fingerprint"),
     Index("ix_ca_certificates_reference", "reference"),
-    Index("ix_ca_certificates_pending", "authority", "state", "intended_at"),
-    Index("ix_ca_certificates_revoked", "authority", "revoked_at"),
-    Index("ix_ca_certificates_version", "authority", "status_version"),
+    # Only intents: a register of millions has a handful.
+    Index(
+        "ix_ca_certificates_pending",
+        "authority",
+        "intended_at",
+        postgresql_where=text("state = 'intended'"),
+        sqlite_where=text("state = 'intended'"),
+    ),
+)
+
+# Narrow, apart from the certificates: a list of a million entries reads nothing else.
+crl_entries = Table(
+    "ca_crl_entries",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("authority", String(40), nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("entry", LargeBinary, nullable=False),  # ready DER
+    Column("listed", Boolean, nullable=False),  # False: removeFromCRL, for delta lists alone
+    Column("until", UtcDateTime, nullable=False),
+    Column("version", _COUNTER, nullable=False),  # in which the status last changed
+    Index("ix_ca_crl_entries_version", "authority", "version"),
+    Index("ix_ca_crl_entries_shard", "authority", "shard", "version"),
 )
 
 status_versions = Table(
@@ -57,10 +87,56 @@ crls = Table(
     "ca_crls",
     metadata,
     Column("authority", String(40), primary_key=True),
+    Column("shard", Integer, primary_key=True, autoincrement=False),  # 0: everything
+    Column("delta", Boolean, primary_key=True),
     Column("number", _COUNTER, primary_key=True, autoincrement=False),
+    Column("base_number", _COUNTER),  # of a delta list
     Column("this_update", UtcDateTime, nullable=False),
     Column("next_update", UtcDateTime, nullable=False),
     Column("status_version", _COUNTER, nullable=False),
     Column("entries", Integer, nullable=False),
     Column("crl", LargeBinary, nullable=False),
+)
+
+ocsp_answers = Table(
+    "ca_ocsp_answers",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("authority", String(40), nullable=False),
+    Column("version", _COUNTER, nullable=False),  # the status version that it was made under
+    Column("asked_at", UtcDateTime),  # None: made ahead, never asked for
+    Column("next_update", UtcDateTime),
+    Column("answer", LargeBinary),  # None: asked for, not yet made ahead
+    Index("ix_ca_ocsp_answers_due", "authority", "next_update"),
+)
+
+ocsp_responders = Table(
+    "ca_ocsp_responders",
+    metadata,
+    Column("authority", String(40), primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("label", String(40), nullable=False),  # of the key in the token
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("certificate", LargeBinary),  # None until issued
+)
+
+mass_jobs = Table(
+    "ca_mass_jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("reason", String(24), nullable=False),  # RevocationReason
+    Column("actor", String(200), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+
+mass_items = Table(
+    "ca_mass_items",
+    metadata,
+    Column("job", String(32), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("serial", String(40), nullable=False),
+    Column("outcome", String(16)),  # None: still to do
+    Index("ix_ca_mass_items_open", "job", "outcome"),
 )

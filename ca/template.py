@@ -60,6 +60,8 @@ class Draft:
     serial: Serial
     tbs: bytes
     """TBSCertificate, DER: the bytes to be signed."""
+    crl_shard: int
+    """Which part of a partitioned list tells its revocation; 0: the complete list."""
     specimen: Certificate
     """The same bytes under the throwaway signature, for linting."""
 
@@ -102,6 +104,8 @@ def draft(
     algorithm as the algorithm table does.
     """
     key = throwaway_key(issuer.suite)
+    # The serial is random: the parts of the list fill alike.
+    shard = serial % profile.crl_shards + 1 if profile.crl_shards else 0
     builder = x509.CertificateBuilder(
         _subject_of(issuer.certificate) if issuer.certificate else subject,
         subject,
@@ -109,7 +113,7 @@ def draft(
         serial,
         period.not_before,
         period.not_after,
-        _extensions(profile, issuer, public_key),
+        _extensions(profile, issuer, public_key, shard),
     )
     algorithm = _HASHES[issuer.suite.digest] if issuer.suite.kind is not KeyKind.ED25519 else None
     if issuer.suite.padding is Padding.PSS:
@@ -121,7 +125,7 @@ def draft(
     parsed = Certificate.parse(specimen.public_bytes(Encoding.DER))
     if parsed.signature_suite is not issuer.suite:
         raise Unprocessable("certificate.encoding", "the signature algorithm is encoded otherwise")
-    return Draft(serial, parsed.tbs, parsed)
+    return Draft(serial, parsed.tbs, shard, parsed)
 
 
 def assemble(tbs: bytes, suite: AlgorithmSuite, signature: bytes) -> bytes:
@@ -139,13 +143,29 @@ def throwaway_key(suite: AlgorithmSuite) -> _SoftwareKey:
     return rsa.generate_private_key(65537, 2048)
 
 
+def throwaway_signature(suite: AlgorithmSuite, message: bytes) -> bytes:
+    """A signature that nothing trusts, for a specimen to lint."""
+    key = throwaway_key(suite)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(message, ec.ECDSA(_HASHES[suite.digest]))
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(message)
+    algorithm = _HASHES[suite.digest]
+    if suite.padding is Padding.PSS:
+        pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+        return key.sign(message, pss, algorithm)
+    return key.sign(message, padding.PKCS1v15(), algorithm)
+
+
 @lru_cache(maxsize=64)
 def _subject_of(certificate: Certificate) -> x509.Name:
     """The issuer's name with its string types, so that it is repeated octet for octet."""
     return x509.load_der_x509_certificate(certificate.der).subject
 
 
-def _extensions(profile: CertificateProfile, issuer: Issuer, key: PublicKey) -> _Extensions:
+def _extensions(
+    profile: CertificateProfile, issuer: Issuer, key: PublicKey, shard: int
+) -> _Extensions:
     """RFC 5280, 4.2; what varies with the key comes first, the profile's own follows."""
     own = x509.SubjectKeyIdentifier.from_public_key(key.pyca)
     authority = own.digest
@@ -157,13 +177,13 @@ def _extensions(profile: CertificateProfile, issuer: Issuer, key: PublicKey) -> 
     return [
         _extension(x509.AuthorityKeyIdentifier(authority, None, None)),
         _extension(own),
-        *_profile_extensions(profile, issuer.name, issuer.addresses),
+        *_profile_extensions(profile, issuer.name, issuer.addresses, shard),
     ]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)
 def _profile_extensions(
-    profile: CertificateProfile, issuer: str, addresses: StatusAddresses
+    profile: CertificateProfile, issuer: str, addresses: StatusAddresses, shard: int
 ) -> tuple[x509.Extension[x509.ExtensionType], ...]:
     made = [_key_usage(profile)]
     if profile.policy_oids:
@@ -179,7 +199,7 @@ def _profile_extensions(
         usage = x509.ExtendedKeyUsage(purposes)
         made.append(_extension(usage, critical=profile.extended_key_usage_critical))
     if profile.crl_address:
-        point = x509.DistributionPoint([_uri(addresses.crl(issuer))], None, None, None)
+        point = x509.DistributionPoint([_uri(addresses.crl(issuer, shard))], None, None, None)
         made.append(_extension(x509.CRLDistributionPoints([point])))
     access = []
     if profile.ocsp_address:

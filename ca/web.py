@@ -1,5 +1,8 @@
 """Status over HTTP, as bare WSGI: `/ocsp`, `/crl/<authority>.crl`, `/certs/<authority>.cer`.
 
+Parts of a partitioned list are `/crl/<authority>/<part>.crl`; delta lists `.../delta.crl` and
+`.../<part>-delta.crl`.
+
 The path is read from PATH_INFO whole; the front hall mounts the application at the root.
 """
 
@@ -21,7 +24,13 @@ from kernel.refusals import Unavailable
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, Headers], object]
-_PATH = re.compile(r"/(crl|certs)/([a-z][a-z0-9-]{0,39})\.(crl|cer)")
+_CERTIFICATE_PATH = re.compile(r"/certs/([a-z][a-z0-9-]{0,39})\.cer")
+_CRL_PATH = re.compile(
+    r"/crl/(?P<authority>[a-z][a-z0-9-]{0,39})"
+    r"(/((?P<shard>[1-9]\d{0,3})-)?(?P<delta>delta)|/(?P<part>[1-9]\d{0,3}))?\.crl"
+)
+_Scope = tuple[str, int, bool]
+"""Authority, part (0: everything), whether a delta list."""
 _OCSP_RESPONSE = ("Content-Type", "application/ocsp-response")
 _MALFORMED = OcspAnswer(error_response(ResponseStatus.MALFORMED_REQUEST))
 _LONGEST_PATH = 4 * MAX_REQUEST_BYTES
@@ -101,21 +110,22 @@ class CrlApplication:
     def __init__(self, archive: CrlArchive, certificates: Mapping[str, Certificate]) -> None:
         self._archive = archive
         self._certificates = dict(certificates)
-        self._latest: dict[str, StoredCrl] = {}
-        self._looked: dict[str, float] = {}
+        self._latest: dict[_Scope, StoredCrl] = {}
+        self._looked: dict[_Scope, float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return _plain(start_response, "405 Method Not Allowed", [("Allow", "GET, HEAD")])
-        found = _PATH.fullmatch(environ["PATH_INFO"])
-        certificate = None if found is None else self._certificates.get(found[2])
-        if found is None or certificate is None:
-            return _plain(start_response, "404 Not Found")
-        if (found[1], found[3]) == ("certs", "cer"):
-            return self._send_certificate(certificate, environ, start_response)
-        if (found[1], found[3]) == ("crl", "crl"):
-            return self._send_crl(found[2], environ, start_response)
+        path: str = environ["PATH_INFO"]
+        found = _CRL_PATH.fullmatch(path)
+        if found is not None and found["authority"] in self._certificates:
+            shard = int(found["shard"] or found["part"] or 0)
+            scope = found["authority"], shard, found["delta"] is not None
+            return self._send_crl(scope, environ, start_response)
+        found = _CERTIFICATE_PATH.fullmatch(path)
+        if found is not None and found[1] in self._certificates:
+            return self._send_certificate(self._certificates[found[1]], environ, start_response)
         return _plain(start_response, "404 Not Found")
 
     def _send_certificate(
@@ -129,10 +139,10 @@ class CrlApplication:
         return _send(certificate.der, certificate.fingerprint, headers, environ, start_response)
 
     def _send_crl(
-        self, authority: str, environ: Environ, start_response: StartResponse
+        self, scope: _Scope, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         try:
-            crl = self._latest_crl(authority)
+            crl = self._latest_crl(scope)
         except Unavailable:
             return _plain(start_response, "503 Service Unavailable", [("Retry-After", "5")])
         if crl is None:
@@ -145,21 +155,23 @@ class CrlApplication:
         ]
         return _send(crl.der, crl.fingerprint, headers, environ, start_response)
 
-    def _latest_crl(self, authority: str) -> StoredCrl | None:
+    def _latest_crl(self, scope: _Scope) -> StoredCrl | None:
+        authority, shard, delta = scope
         with self._lock:
             now = time.monotonic()
-            known = self._latest.get(authority)
-            if now - self._looked.get(authority, float("-inf")) < _CRL_POLL_SECONDS:
+            known = self._latest.get(scope)
+            if now - self._looked.get(scope, float("-inf")) < _CRL_POLL_SECONDS:
                 return known
             try:
-                if known is None or self._archive.latest_number(authority) != known.number:
-                    known = self._archive.latest(authority)
+                number = self._archive.latest_number(authority, shard, delta=delta)
+                if number and (known is None or number != known.number):
+                    known = self._archive.latest(authority, shard, delta=delta)
             except Unavailable:
                 if known is None:
                     raise
-            if known is not None:
-                self._latest[authority] = known
-            self._looked[authority] = now
+            if known is not None:  # what never stood is not remembered: scopes are many
+                self._latest[scope] = known
+                self._looked[scope] = now
             return known
 
 

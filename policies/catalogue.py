@@ -26,6 +26,10 @@ class ProfileCatalogue:
         except KeyError:
             raise NotFound("profile.unknown", "no such certificate profile", name=name) from None
 
+    def shards(self, issuer: str) -> int:
+        """Into how many parts the revocation list of this authority is split at most."""
+        return max((each.crl_shards for each in self if each.issuer == issuer), default=0)
+
     def __iter__(self) -> Iterator[CertificateProfile]:
         return iter(self._profiles.values())
 

@@ -96,6 +96,11 @@ class CertificateProfile(PolicyData):
     ocsp_address: bool
     issuer_address: bool
     """Whether cRLDistributionPoints, the OCSP and the caIssuers access descriptions stand."""
+    crl_shards: int = Field(default=0, ge=0, le=1000)
+    """Into how many parts the issuer's list is split for these certificates; each names its part
+    (RFC 5280, 4.2.1.13 and 5.2.5). 0: they name the complete list."""
+    crl_keep_days: int = Field(default=0, ge=0, le=10_958)
+    """How long after its end a revoked certificate stays on the lists."""
     published: bool
     """Whether these certificates go to the directory."""
 
@@ -142,6 +147,8 @@ class CertificateProfile(PolicyData):
         if self.issuer == "self":
             if self.crl_address or self.ocsp_address or self.issuer_address:
                 raise ValueError("a self-signed certificate names no status addresses")
+        elif self.crl_shards and not self.crl_address:
+            raise ValueError("crl_shards: the certificate names no list")
         elif not self.policies:
             raise ValueError("policies: a certificate below the root asserts a policy")
         elif not (self.crl_address or self.ocsp_nocheck):

@@ -9,10 +9,18 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +30,8 @@ from pydantic_settings import (
 
 from kernel.refusals import Unprocessable
 from policies.oids import PLACEHOLDER_ARC
+
+OID = r"^[0-2](\.(0|[1-9]\d*))+$"
 
 
 class _Table(BaseModel):
@@ -100,6 +110,8 @@ class StatusSettings(_Table):
     """From thisUpdate to nextUpdate; when half of it is over a new CRL is made in any case."""
     crl_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
     """After a revocation the worker makes a new CRL, but not more often than this."""
+    crl_complete_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    """A change is told by a delta list alone until the complete list is this old; 0: by both."""
     ocsp_lifetime_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
 
 
@@ -111,7 +123,7 @@ class SessionSettings(_Table):
 class PolicySettings(_Table):
     """What may be issued and accepted."""
 
-    arc: Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9]\d*))+$")] = PLACEHOLDER_ARC
+    arc: Annotated[str, Field(pattern=OID)] = PLACEHOLDER_ARC
     """The operator's own object identifier, below which the certificate policies stand. The
     default is the number for documentation (RFC 5612) and must be replaced in earnest."""
     signature_policy: str = "declaration"
@@ -128,6 +140,27 @@ class ObjectStoreSettings(_Table):
     prefix: str = "portseal"
     access_key: str
     secret_key: SecretStr
+
+
+class TimestampSettings(_Table):
+    """Our timestamp authority, and others to ask when it cannot answer."""
+
+    accuracy_milliseconds: Annotated[int, Field(ge=1, le=60_000)] = 1000
+    """How far a token's time may be from UTC, as the token says."""
+    further_policies: tuple[Annotated[str, Field(pattern=OID)], ...] = ()
+    """Policies granted on request, beside the operator's own."""
+    ordering: bool = False
+    """Promise that times alone order the tokens; one server process only."""
+    require_synchronised_clock: bool = False
+    """Refuse while the kernel does not say that NTP keeps its clock."""
+    max_clock_error_milliseconds: Annotated[int, Field(ge=1)] = 1000
+    """The kernel's bound on its clock's error, beyond which time is not told."""
+    max_clock_drift_milliseconds: Annotated[int, Field(ge=1)] = 500
+    """How far the clock may part from the machine's steady one before time is not told."""
+    others: tuple[str, ...] = ()
+    """Addresses of further authorities (RFC 3161 over HTTP), asked in this order when our own
+    cannot answer. They must be trusted for timestamps."""
+    others_timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 5
 
 
 class ArchiveSettings(_Table):
@@ -163,6 +196,13 @@ class Settings(BaseSettings):
     session: SessionSettings = SessionSettings()
     policy: PolicySettings = PolicySettings()
     archive: ArchiveSettings = ArchiveSettings()
+    timestamp: TimestampSettings = TimestampSettings()
+
+    @model_validator(mode="after")
+    def _order_needs_one_process(self) -> Self:
+        if self.timestamp.ordering and self.web.workers != 1:
+            raise ValueError("timestamp.ordering needs web.workers = 1")
+        return self
 
     @property
     def status_base_url(self) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
 from ca.authority import DIRECTORY_CHANNEL
 from ca.ceremony import ISSUING, KEYS, ROOT, SIGN_IN, Ceremony, CeremonyOutcome, CeremonyPlan
-from ca.crl import CrlIssuer
+from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive
 from ca.inventory import Inventory
 from ca.ocsp import OcspResponder
@@ -47,8 +48,10 @@ from signing_service.evidence_records.token_material import completing
 from signing_service.signing import Signing
 from signing_service.sso.services import SsoServices
 from signing_service.sso.settings import SsoSettings
-from signing_service.timestamping.authority import TimestampAuthority
-from signing_service.timestamping.client import LocalTimestamper, Timestamper
+from signing_service.timestamping.authority import Accuracy, TimestampAuthority
+from signing_service.timestamping.client import HttpTimestamper, LocalTimestamper, Timestamper
+from signing_service.timestamping.failover import FailoverTimestamper
+from signing_service.timestamping.health import ClockHealth
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.verification import Verification
 
@@ -175,6 +178,11 @@ class House:
                 self.outbox,
                 self.clock,
                 timedelta(hours=self.settings.status.crl_lifetime_hours),
+                ListPlan(
+                    self.addresses,
+                    self.profiles.shards(name),
+                    timedelta(seconds=self.settings.status.crl_complete_pause_seconds),
+                ),
             )
             for name, held in ((ROOT, pair.root_key), (ISSUING, pair.issuing_key))
         )
@@ -280,7 +288,27 @@ class House:
             f"{self.settings.policy.arc}.{_TSA_POLICY}",
             self.clock,
             self.entropy,
+            Accuracy.of_milliseconds(self.settings.timestamp.accuracy_milliseconds),
+            self.clock_health,
+            further_policies=self.settings.timestamp.further_policies,
+            ordering=self.settings.timestamp.ordering,
         )
+
+    @cached_property
+    def clock_health(self) -> ClockHealth:
+        configured = self.settings.timestamp
+        return ClockHealth(
+            self.clock,
+            max_drift=timedelta(milliseconds=configured.max_clock_drift_milliseconds),
+            require_ntp=configured.require_synchronised_clock,
+            max_error=timedelta(milliseconds=configured.max_clock_error_milliseconds),
+            confirmation=self.clock_confirmation,
+        )
+
+    @property
+    def clock_confirmation(self) -> Path:
+        """Touched by `portseal clock confirm`; every process looks at it."""
+        return self.settings.data_directory / "clock-confirmed"
 
     @cached_property
     def verification(self) -> Verification:
@@ -336,7 +364,15 @@ class House:
 
     @cached_property
     def timestamper(self) -> Timestamper:
-        return LocalTimestamper(self.timestamp_authority, self.entropy)
+        own: Timestamper = LocalTimestamper(self.timestamp_authority, self.entropy)
+        configured = self.settings.timestamp
+        if not configured.others:
+            return own
+        others = (
+            (url, HttpTimestamper(url, timeout=configured.others_timeout_seconds))
+            for url in configured.others
+        )
+        return FailoverTimestamper([("own", own), *others])
 
     @property
     def _object_store(self) -> ObjectStore:

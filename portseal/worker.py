@@ -11,8 +11,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 from ca.authority import DIRECTORY_CHANNEL
-from ca.ceremony import ISSUING, ROOT
-from ca.crl_archive import CrlArchive
 from kernel.refusals import Refusal
 from portseal.wiring import House
 from records.outbox import Delivery
@@ -88,17 +86,10 @@ class Worker:
             self._attempt("archive-sweep", house.archive.sweep)
 
     def _renew_crls(self, at_once: bool) -> int:
-        """One for each authority whose list is no longer true or half over."""
+        """Every list, part and delta list that is no longer true or half over."""
         house = self._house
         pause = timedelta(seconds=0 if at_once else house.settings.status.crl_pause_seconds)
-        archive = CrlArchive(house.database)
-        made = 0
-        for name, issuer in zip((ROOT, ISSUING), house.crl_issuers, strict=True):
-            before = archive.latest(name)
-            if before is not None and house.clock.now() < before.this_update + pause:
-                continue
-            made += issuer.current().number != (before.number if before else 0)
-        return made
+        return sum(len(issuer.renew(pause)) for issuer in house.crl_issuers)
 
     def _publish(self, at_once: bool) -> Delivery | None:
         house = self._house

@@ -1,6 +1,6 @@
 """Rows of the journal and the outbox."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
 from records.database import UtcDateTime, metadata
 
@@ -38,7 +38,21 @@ outbox = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("failure", String(200)),
     Column("delivered_at", UtcDateTime),
-    Index("ix_outbox_pending", "channel", "delivered_at", "id"),
+    Column("refused_at", UtcDateTime),  # for good: set aside, for a person to look at
+    # Only what waits: a register of millions has delivered millions.
+    Index(
+        "ix_outbox_pending",
+        "channel",
+        "id",
+        postgresql_where=text("delivered_at IS NULL AND refused_at IS NULL"),
+        sqlite_where=text("delivered_at IS NULL AND refused_at IS NULL"),
+    ),
+    Index(
+        "ix_outbox_refused",
+        "channel",
+        postgresql_where=text("refused_at IS NOT NULL"),
+        sqlite_where=text("refused_at IS NOT NULL"),
+    ),
 )
 
 outbox_lease = Table(

@@ -1,6 +1,6 @@
 """the first schema
 
-Revision: 0001. After: . Written: 2026-11-21 02:36:29.892697.
+Revision: 0001. After: . Written: 2026-11-21 03:06:22.320445.
 """
 
 import sqlalchemy as sa
@@ -57,17 +57,29 @@ def upgrade() -> None:
     sa.Column('issued_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('reason', sa.String(length=24), nullable=True),
-    sa.Column('crl_entry', sa.LargeBinary(), nullable=True),
-    sa.Column('status_version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('crl_shard', sa.Integer(), nullable=False),
+    sa.Column('crl_until', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('serial', name=op.f('pk_ca_certificates')),
     sa.UniqueConstraint('live_key', name=op.f('uq_ca_certificates_live_key'))
     )
     with op.batch_alter_table('ca_certificates', schema=None) as batch_op:
         batch_op.create_index('ix_ca_certificates_key', ['key_fingerprint'], unique=False)
-        batch_op.create_index('ix_ca_certificates_pending', ['authority', 'state', 'intended_at'], unique=False)
+        batch_op.create_index('ix_ca_certificates_pending', ['authority', 'intended_at'], unique=False, postgresql_where=sa.text("state = 'intended'"), sqlite_where=sa.text("state = 'intended'"))
         batch_op.create_index('ix_ca_certificates_reference', ['reference'], unique=False)
-        batch_op.create_index('ix_ca_certificates_revoked', ['authority', 'revoked_at'], unique=False)
-        batch_op.create_index('ix_ca_certificates_version', ['authority', 'status_version'], unique=False)
+
+    op.create_table('ca_crl_entries',
+    sa.Column('serial', sa.String(length=40), nullable=False),
+    sa.Column('authority', sa.String(length=40), nullable=False),
+    sa.Column('shard', sa.Integer(), nullable=False),
+    sa.Column('entry', sa.LargeBinary(), nullable=False),
+    sa.Column('listed', sa.Boolean(), nullable=False),
+    sa.Column('until', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.PrimaryKeyConstraint('serial', name=op.f('pk_ca_crl_entries'))
+    )
+    with op.batch_alter_table('ca_crl_entries', schema=None) as batch_op:
+        batch_op.create_index('ix_ca_crl_entries_shard', ['authority', 'shard', 'version'], unique=False)
+        batch_op.create_index('ix_ca_crl_entries_version', ['authority', 'version'], unique=False)
 
     op.create_table('ca_crl_numbers',
     sa.Column('authority', sa.String(length=40), nullable=False),
@@ -76,13 +88,55 @@ def upgrade() -> None:
     )
     op.create_table('ca_crls',
     sa.Column('authority', sa.String(length=40), nullable=False),
+    sa.Column('shard', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('delta', sa.Boolean(), nullable=False),
     sa.Column('number', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('base_number', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('this_update', sa.DateTime(timezone=True), nullable=False),
     sa.Column('next_update', sa.DateTime(timezone=True), nullable=False),
     sa.Column('status_version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('entries', sa.Integer(), nullable=False),
     sa.Column('crl', sa.LargeBinary(), nullable=False),
-    sa.PrimaryKeyConstraint('authority', 'number', name=op.f('pk_ca_crls'))
+    sa.PrimaryKeyConstraint('authority', 'shard', 'delta', 'number', name=op.f('pk_ca_crls'))
+    )
+    op.create_table('ca_mass_items',
+    sa.Column('job', sa.String(length=32), nullable=False),
+    sa.Column('position', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('serial', sa.String(length=40), nullable=False),
+    sa.Column('outcome', sa.String(length=16), nullable=True),
+    sa.PrimaryKeyConstraint('job', 'position', name=op.f('pk_ca_mass_items'))
+    )
+    with op.batch_alter_table('ca_mass_items', schema=None) as batch_op:
+        batch_op.create_index('ix_ca_mass_items_open', ['job', 'outcome'], unique=False)
+
+    op.create_table('ca_mass_jobs',
+    sa.Column('id', sa.String(length=32), nullable=False),
+    sa.Column('reason', sa.String(length=24), nullable=False),
+    sa.Column('actor', sa.String(length=200), nullable=False),
+    sa.Column('total', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_ca_mass_jobs'))
+    )
+    op.create_table('ca_ocsp_answers',
+    sa.Column('serial', sa.String(length=40), nullable=False),
+    sa.Column('authority', sa.String(length=40), nullable=False),
+    sa.Column('version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('asked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('next_update', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('answer', sa.LargeBinary(), nullable=True),
+    sa.PrimaryKeyConstraint('serial', name=op.f('pk_ca_ocsp_answers'))
+    )
+    with op.batch_alter_table('ca_ocsp_answers', schema=None) as batch_op:
+        batch_op.create_index('ix_ca_ocsp_answers_due', ['authority', 'next_update'], unique=False)
+
+    op.create_table('ca_ocsp_responders',
+    sa.Column('authority', sa.String(length=40), nullable=False),
+    sa.Column('generation', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('label', sa.String(length=40), nullable=False),
+    sa.Column('claimed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('certificate', sa.LargeBinary(), nullable=True),
+    sa.PrimaryKeyConstraint('authority', 'generation', name=op.f('pk_ca_ocsp_responders'))
     )
     op.create_table('ca_status_versions',
     sa.Column('authority', sa.String(length=40), nullable=False),
@@ -200,10 +254,12 @@ def upgrade() -> None:
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('failure', sa.String(length=200), nullable=True),
     sa.Column('delivered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('refused_at', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_outbox'))
     )
     with op.batch_alter_table('outbox', schema=None) as batch_op:
-        batch_op.create_index('ix_outbox_pending', ['channel', 'delivered_at', 'id'], unique=False)
+        batch_op.create_index('ix_outbox_pending', ['channel', 'id'], unique=False, postgresql_where=sa.text('delivered_at IS NULL AND refused_at IS NULL'), sqlite_where=sa.text('delivered_at IS NULL AND refused_at IS NULL'))
+        batch_op.create_index('ix_outbox_refused', ['channel'], unique=False, postgresql_where=sa.text('refused_at IS NOT NULL'), sqlite_where=sa.text('refused_at IS NOT NULL'))
 
     op.create_table('outbox_lease',
     sa.Column('channel', sa.String(length=40), nullable=False),
@@ -215,6 +271,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String(length=32), nullable=False),
     sa.Column('card', sa.String(length=64), nullable=False),
     sa.Column('kind', sa.String(length=64), nullable=False),
+    sa.Column('level', sa.String(length=16), nullable=False),
     sa.Column('document', sa.LargeBinary(), nullable=False),
     sa.Column('prepared', sa.LargeBinary(), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
@@ -428,7 +485,8 @@ def downgrade() -> None:
     op.drop_table('prepared_signatures')
     op.drop_table('outbox_lease')
     with op.batch_alter_table('outbox', schema=None) as batch_op:
-        batch_op.drop_index('ix_outbox_pending')
+        batch_op.drop_index('ix_outbox_refused', postgresql_where=sa.text('refused_at IS NOT NULL'), sqlite_where=sa.text('refused_at IS NOT NULL'))
+        batch_op.drop_index('ix_outbox_pending', postgresql_where=sa.text('delivered_at IS NULL AND refused_at IS NULL'), sqlite_where=sa.text('delivered_at IS NULL AND refused_at IS NULL'))
 
     op.drop_table('outbox')
     op.drop_table('officers')
@@ -454,13 +512,26 @@ def downgrade() -> None:
 
     op.drop_table('cards')
     op.drop_table('ca_status_versions')
+    op.drop_table('ca_ocsp_responders')
+    with op.batch_alter_table('ca_ocsp_answers', schema=None) as batch_op:
+        batch_op.drop_index('ix_ca_ocsp_answers_due')
+
+    op.drop_table('ca_ocsp_answers')
+    op.drop_table('ca_mass_jobs')
+    with op.batch_alter_table('ca_mass_items', schema=None) as batch_op:
+        batch_op.drop_index('ix_ca_mass_items_open')
+
+    op.drop_table('ca_mass_items')
     op.drop_table('ca_crls')
     op.drop_table('ca_crl_numbers')
+    with op.batch_alter_table('ca_crl_entries', schema=None) as batch_op:
+        batch_op.drop_index('ix_ca_crl_entries_version')
+        batch_op.drop_index('ix_ca_crl_entries_shard')
+
+    op.drop_table('ca_crl_entries')
     with op.batch_alter_table('ca_certificates', schema=None) as batch_op:
-        batch_op.drop_index('ix_ca_certificates_version')
-        batch_op.drop_index('ix_ca_certificates_revoked')
         batch_op.drop_index('ix_ca_certificates_reference')
-        batch_op.drop_index('ix_ca_certificates_pending')
+        batch_op.drop_index('ix_ca_certificates_pending', postgresql_where=sa.text("state = 'intended'"), sqlite_where=sa.text("state = 'intended'"))
         batch_op.drop_index('ix_ca_certificates_key')
 
     op.drop_table('ca_certificates')
