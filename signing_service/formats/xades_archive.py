@@ -12,7 +12,8 @@ from kernel.refusals import Malformed, Refusal
 from signing_service.formats import signed_data, xml_security
 from signing_service.formats.document import Concatenation, Document
 from signing_service.formats.validation_material import basic_response
-from signing_service.formats.xades_references import Canonicalisation, Referenced, SignatureParts
+from signing_service.formats.xades_references import Referenced, SignatureParts
+from signing_service.formats.xades_transforms import Canonicalisation
 from signing_service.formats.xml_names import ds, xades, xades141
 from signing_service.validation.evidence import SignatureEvidence
 

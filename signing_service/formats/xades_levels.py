@@ -20,11 +20,11 @@ from signing_service.formats.xades_properties import (
 )
 from signing_service.formats.xades_reading import signatures_of
 from signing_service.formats.xades_references import (
-    Canonicalisation,
     SignatureParts,
     Source,
     resolve_all,
 )
+from signing_service.formats.xades_transforms import Canonicalisation
 from signing_service.formats.xml_names import DS, XADES, XADES_141, ds, xades, xades141
 from signing_service.formats.xml_security import C14N
 from signing_service.timestamping.client import Timestamper

@@ -28,14 +28,13 @@ from signing_service.formats.xades_properties import (
     unsigned_properties,
 )
 from signing_service.formats.xades_references import (
-    Canonicalisation,
     Referenced,
     SignatureParts,
     Source,
     algorithm_of,
-    method_of,
     resolve_all,
 )
+from signing_service.formats.xades_transforms import Canonicalisation, method_of
 from signing_service.formats.xml_names import COUNTERSIGNED, ds, xades
 from signing_service.formats.xml_security import C14N
 from signing_service.timestamping.token import read_timestamp

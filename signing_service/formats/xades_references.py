@@ -17,47 +17,12 @@ from signing_service.formats import xml_security
 from signing_service.formats.document import Document
 from signing_service.formats.signed_data import digest_of
 from signing_service.formats.xades_properties import digest_name
-from signing_service.formats.xml_names import (
-    BASE64,
-    DS,
-    ENVELOPED_SIGNATURE,
-    SIGNED_PROPERTIES,
-    WITHOUT_SIGNATURES,
-    XPATH,
-    ds,
-    xades,
-)
-from signing_service.formats.xml_security import C14N, CANONICALISATIONS, EXCLUSIVE_C14N
+from signing_service.formats.xades_transforms import Transforms, read_transforms
+from signing_service.formats.xml_names import SIGNED_PROPERTIES, ds, xades
 from signing_service.validation.evidence import DigestReference, Packaging
 
 MAX_REFERENCES = 4
 MAX_DETACHED_REFERENCES = 256
-_INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces"
-
-
-@dataclass(frozen=True, slots=True)
-class Canonicalisation:
-    algorithm: str
-    prefixes: tuple[str, ...] = ()
-
-    def apply(self, element: etree._Element) -> bytes:
-        return xml_security.canonicalise(element, self.algorithm, self.prefixes)
-
-
-class Transforms(NamedTuple):
-    """What happens to the referenced data before its digest."""
-
-    enveloped: bool = False
-    """The signature itself is taken out."""
-    without_signatures: bool = False
-    """Every signature is taken out."""
-    base64: bool = False
-    canonicalisation: Canonicalisation | None = None
-    """None: none is named; nodes then become octets by Canonical XML 1.0 (XML-DSig, 4.4.3.2)."""
-
-    @property
-    def method(self) -> Canonicalisation:
-        return self.canonicalisation or Canonicalisation(C14N)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +177,6 @@ def resolve_all(source: Source, parts: SignatureParts) -> list[Referenced]:
     return found
 
 
-def method_of(element: etree._Element | None) -> Canonicalisation:
-    """A CanonicalizationMethod or the like. Raises Malformed `xml.transform`."""
-    algorithm = "" if element is None else element.get("Algorithm", "")
-    if element is None or algorithm not in CANONICALISATIONS:
-        raise Malformed("xml.transform", "this canonicalisation or transform is not accepted")
-    prefixes = element.find(_INCLUSIVE_NAMESPACES)
-    listed = () if prefixes is None else tuple(prefixes.get("PrefixList", "").split())
-    if len(listed) > 64 or len(element) > (prefixes is not None):
-        raise Malformed("xml.transform", "these parameters are not accepted")
-    return Canonicalisation(algorithm, listed)
-
-
 def algorithm_of(parent: etree._Element, name: str) -> str:
     """The algorithm that a method element names. Raises Malformed `xades.structure`."""
     elements = parent.findall(ds(name))
@@ -244,42 +197,10 @@ def _reference(element: etree._Element) -> Reference:
         identifier=element.get("Id"),
         uri=uri,
         type=element.get("Type"),
-        transforms=_transforms(element.find(ds("Transforms"))),
+        transforms=read_transforms(element.find(ds("Transforms"))),
         digest=digest_name(algorithm_of(element, "DigestMethod")),
         expected=xml_security.base64_of(value),
     )
-
-
-def _transforms(element: etree._Element | None) -> Transforms:
-    """Accepted: taking out this signature or all, a canonicalisation, or the one before the
-    other; or base64 alone. Other XPath and XSLT rewrite what is signed, so they are refused."""
-    transforms = [] if element is None else list(element)
-    if any(transform.tag != ds("Transform") for transform in transforms):
-        raise Malformed("xml.transform", "these transforms are not accepted")
-    names = [transform.get("Algorithm") for transform in transforms]
-    if names == [BASE64] and not len(transforms[0]):
-        return Transforms(base64=True)
-    enveloped = names[:1] == [ENVELOPED_SIGNATURE]
-    rest = transforms[1:] if enveloped else transforms
-    without_signatures = bool(rest) and rest[0].get("Algorithm") == XPATH
-    if without_signatures:
-        _check_expression(rest[0])
-        rest = rest[1:]
-    if len(rest) > 1:
-        raise Malformed("xml.transform", "these transforms are not accepted")
-    method = method_of(rest[0]) if rest else None
-    return Transforms(enveloped, without_signatures, canonicalisation=method)
-
-
-def _check_expression(transform: etree._Element) -> None:
-    expression = transform.find(ds("XPath"))
-    if (
-        expression is None
-        or len(transform) != 1
-        or "".join(xml_security.text_of(expression).split()) != WITHOUT_SIGNATURES
-        or expression.nsmap.get("ds") != DS
-    ):
-        raise Malformed("xml.transform", "this XPath expression is not accepted")
 
 
 def _resolve(
