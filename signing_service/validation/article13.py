@@ -96,6 +96,9 @@ def _chain_holds(validation: SignatureValidation) -> bool:
     certificate = validation.basic.certificate
     if certificate is None or certificate.path is None:
         return False
+    past = validation.past
+    if past is not None and past.before is not None:
+        return validation.best_signature_time.at < past.before
     doubts = certificate.doubts or (certificate.conclusion,)
     return all(d.passed or d.is_healed_by(validation.best_signature_time.at) for d in doubts)
 
@@ -157,8 +160,12 @@ def _controlled_by_signatory(
             )
         )
     in_force = False
-    if certificate is not None and certificate.revocation:
-        answer = certificate.revocation[0].answer
+    past = validation.past
+    findings = certificate.revocation if certificate is not None else ()
+    if past is not None and past.before is not None:
+        findings = past.revocation
+    if findings:
+        answer = findings[0].answer
         if answer is not None and answer.status is CertificateStatus.GOOD:
             in_force = True
             evidence.append(

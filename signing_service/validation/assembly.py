@@ -9,6 +9,7 @@ from signing_service.validation.article13 import Text, answer_article_13
 from signing_service.validation.certificates import CertificateValidation
 from signing_service.validation.engine import SignatureValidation, TimestampValidation
 from signing_service.validation.indications import Conclusion
+from signing_service.validation.poe import sha256
 from signing_service.validation.report import (
     CertificateSummary,
     Enterprise,
@@ -47,10 +48,16 @@ def report_signature(validation: SignatureValidation, holder: Holder | None) -> 
             ReferenceSummary(reference.name, reference.digest, reference.intact)
             for reference in evidence.references
         ),
-        steps=tuple(finding_of(step) for step in validation.basic.steps),
+        steps=tuple(finding_of(step) for step in _steps(validation)),
         article_13=answer_article_13(validation, holder),
         observations=evidence.observations,
+        signature_value_sha256=sha256(evidence.signature_value).hex(),
     )
+
+
+def _steps(validation: SignatureValidation) -> tuple[Conclusion, ...]:
+    past = validation.past
+    return validation.basic.steps + (() if past is None else (past.conclusion,))
 
 
 def finding_of(conclusion: Conclusion) -> Finding:
@@ -145,4 +152,5 @@ def _timestamp(validation: TimestampValidation) -> TimestampSummary:
         authority.subject_text() if authority is not None else None,
         _path(validation.basic.certificate),
         _revocation(validation.basic.certificate),
+        sha256(evidence.token).hex(),
     )

@@ -105,6 +105,8 @@ class TimestampSummary:
     authority: str | None
     path: tuple[CertificateSummary, ...]
     revocation: tuple[RevocationSummary, ...]
+    sha256: str | None = None
+    """Of the token."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class SignatureReport:
     steps: tuple[Finding, ...]
     article_13: tuple[Condition, ...]
     observations: tuple[str, ...]
+    signature_value_sha256: str | None = None
+    """Names the signature among others."""
 
     @property
     def passed(self) -> bool:
