@@ -1,4 +1,4 @@
-"""Signing a declaration in two steps, with the holder's right checked in both.
+"""Signing a declaration or document in two steps, with the holder's right checked in both.
 
 `prepare` says what the card shall sign; `complete` takes the card's signature value, checks it
 against what was prepared, timestamps and validates the result at once, and keeps it. The
@@ -24,20 +24,27 @@ from signing_service.archive.accepted import AcceptedSignature, Part, PartRole
 from signing_service.archive.evidence import collect_parts
 from signing_service.archive.keeping import Archive
 from signing_service.archive.retention import Retention
-from signing_service.declaration import Declaration, check_right, read_declaration
-from signing_service.formats import cades, xades
+from signing_service.filing import Filing, file_as
+from signing_service.formats.catalogue import making_of, raise_to
 from signing_service.formats.prepared import PreparedSignature
+from signing_service.formats.recognition import read_signatures
+from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import CertificateStatus, Holder, Holders, MaterialSource, StatusSource
 from signing_service.tables import prepared_signatures
 from signing_service.timestamping.client import Timestamper
 from signing_service.trust import TrustAnchors
-from signing_service.validation.evidence import SignatureFormat
+from signing_service.validation.evidence import (
+    SignatureEvidence,
+    SignatureFormat,
+    SignatureLevel,
+)
 from signing_service.validation.report import ValidationReport
 
 PREPARED_FOR = timedelta(minutes=10)
 MAX_PREPARED_PER_CARD = 50
 MAX_ATTEMPTS = 3
 _LONGEST_PATH = 8
+_LEVELS = (SignatureLevel.B_B, SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA)
 
 
 class Verifier(Protocol):
@@ -52,10 +59,12 @@ class Preparation:
 
     id: str
     format: SignatureFormat
+    level: SignatureLevel
+    """What `complete` will make of it."""
     to_be_signed: bytes
     suite: str
     expires_at: datetime
-    declaration: Declaration
+    filing: Filing
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class Receipt:
 
     id: str
     format: SignatureFormat
+    level: SignatureLevel
     signature: bytes
     report: ValidationReport
 
@@ -101,27 +111,31 @@ class Signing:
         self._clock = clock
 
     def prepare(
-        self, document: bytes, certificate: Certificate, format_: SignatureFormat, card: str
+        self,
+        document: bytes,
+        certificate: Certificate,
+        format_: SignatureFormat,
+        card: str,
+        level: SignatureLevel = SignatureLevel.B_T,
     ) -> Preparation:
-        """First step. `card` is the one that the caller signed in with.
+        """First step. `card` is the one that the caller signed in with; `level` what the
+        finished signature shall have.
 
         Raises Forbidden `signer.unknown`, `signer.other-card`, `card.not-active`,
-        `certificate.revoked`, `right.missing`, `declaration.other-enterprise`; Unprocessable
-        `declaration.*`, `format.unsupported`; TooMany `signature.too-many-prepared`.
+        `certificate.revoked`, and as `file_as`; Unprocessable `format.unsupported`,
+        `level.unknown`; TooMany `signature.too-many-prepared`; and as the format.
         """
         now = self._clock.now()
+        if level not in _LEVELS:
+            raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
+        making = making_of(format_)
         try:
-            declaration, _ = self._authorise(document, certificate, card, now)
+            filing, _ = self._authorise(document, certificate, card, now)
         except Refusal as refusal:
             self._record_refusal(refusal, card, document)
             raise
         chain = self._path(certificate)[:-1]  # whoever verifies has the anchor already
-        if format_ is SignatureFormat.CADES:
-            prepared = cades.prepare(document, certificate, now, chain=chain)
-        elif format_ is SignatureFormat.XADES:
-            prepared = xades.prepare(document, certificate, now, chain=chain)
-        else:
-            raise Unprocessable("format.unsupported", "declarations are signed as CAdES or XAdES")
+        prepared = making.prepare(document, certificate, now, chain=chain)
         identifier = new_id()
         with self._database.transaction() as connection:
             connection.execute(
@@ -138,7 +152,8 @@ class Signing:
             row = {
                 "id": identifier,
                 "card": card,
-                "kind": declaration.kind.code,
+                "kind": filing.kind,
+                "level": str(level),
                 "document": document,
                 "prepared": prepared.to_bytes(),
                 "expires_at": now + PREPARED_FOR,
@@ -150,13 +165,14 @@ class Signing:
                 Event.SIGNATURE_PREPARED,
                 subject=identifier,
                 actor=card,
-                kind=declaration.kind.code,
+                kind=filing.kind,
                 format=str(format_),
+                level=str(level),
                 document_sha256=hashlib.sha256(document).hexdigest(),
             )
         return Preparation(
-            identifier, format_, prepared.to_be_signed, prepared.suite.name,
-            now + PREPARED_FOR, declaration,
+            identifier, format_, level, prepared.to_be_signed, prepared.suite.name,
+            now + PREPARED_FOR, filing,
         )  # fmt: skip
 
     def complete(self, identifier: str, signature_value: bytes, card: str) -> Receipt:
@@ -168,17 +184,20 @@ class Signing:
         because the right may have been withdrawn in between.
         """
         now = self._clock.now()
-        document, prepared = self._take_attempt(identifier, card, now)
+        document, level, prepared = self._take_attempt(identifier, card, now)
+        making = making_of(prepared.format)
         try:
-            declaration, holder = self._authorise(document, prepared.certificate, card, now)
-            module = cades if prepared.format is SignatureFormat.CADES else xades
-            signed = module.add_signature_timestamp(
-                module.assemble(prepared, signature_value), self._timestamper
+            filing, holder = self._authorise(document, prepared.certificate, card, now)
+            signed = raise_to(
+                level,
+                prepared.format,
+                making.assemble(prepared, signature_value),
+                document,
+                self._timestamper,
+                self._validation_material,
             )
-            detached = prepared.format is SignatureFormat.CADES
-            report = self._verifier.verify(
-                document if detached else signed, signed if detached else None
-            )
+            presented = (document, signed) if making.detached else (signed, None)
+            report = self._verifier.verify(*presented)
             _require_passed(report)
         except Refusal as refusal:
             self._record_refusal(refusal, card, document)
@@ -187,8 +206,8 @@ class Signing:
             id=identifier,
             accepted_at=now,
             format=str(prepared.format),
-            level="B-T",
-            kind=declaration.kind.code,
+            level=str(level),
+            kind=filing.kind,
             card=card,
             subject=holder.subject,
             enterprise=holder.enterprise_uscc,
@@ -198,8 +217,9 @@ class Signing:
             signature_sha256=hashlib.sha256(signed).hexdigest(),
             keep_until=self._retention.until(prepared.certificate),
         )
-        self._keep(accepted, self._evidence(document, signed, prepared, report))
-        return Receipt(identifier, prepared.format, signed, report)
+        evidence = read_signatures(*presented)
+        self._keep(accepted, self._evidence(document, signed, prepared, report, evidence))
+        return Receipt(identifier, prepared.format, level, signed, report)
 
     def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes]:
         """An accepted signature and its bytes, for the card that made it. Raises NotFound."""
@@ -209,20 +229,21 @@ class Signing:
         return accepted, self._archive.read(identifier, PartRole.SIGNATURE)
 
     def _evidence(
-        self, document: bytes, signed: bytes, prepared: PreparedSignature, report: ValidationReport
+        self,
+        document: bytes,
+        signed: bytes,
+        prepared: PreparedSignature,
+        report: ValidationReport,
+        evidence: list[SignatureEvidence],
     ) -> list[Part]:
         """Everything that a judge may ask for later."""
         told = json.dumps(report.to_json(), ensure_ascii=False, indent=2).encode()
-        if prepared.format is SignatureFormat.CADES:
-            evidence = cades.read(signed, document)
-        else:
-            evidence = xades.read(signed)
         path = (prepared.certificate, *self._path(prepared.certificate))
         return collect_parts(document, signed, told, evidence, path, self._material)
 
     def _authorise(
         self, document: bytes, certificate: Certificate, card: str, now: datetime
-    ) -> tuple[Declaration, Holder]:
+    ) -> tuple[Filing, Holder]:
         holder = self._holders.by_certificate(certificate, now)
         if holder is None:
             raise Forbidden("signer.unknown", "this certificate belongs to no card of ours")
@@ -236,9 +257,19 @@ class Signing:
         answer = self._status.status(certificate, above[0]) if above else None
         if answer is None or answer.status is not CertificateStatus.GOOD:
             raise Forbidden("certificate.revoked", "the certificate is not valid any more")
-        declaration = read_declaration(document, self._rights)
-        check_right(declaration, holder, self._rights)
-        return declaration, holder
+        return file_as(document, holder, self._rights), holder
+
+    def _validation_material(self, evidence: list[SignatureEvidence]) -> ValidationMaterial:
+        """Of signers and timestamp authorities, with the authorities above them."""
+        wanted: list[Certificate] = []
+        for one in evidence:
+            for signature in (one, *(stamp.signature for stamp in one.timestamps)):
+                if signature.signing_certificate is not None:
+                    wanted.append(signature.signing_certificate)
+                    wanted += self._path(signature.signing_certificate)
+        certificates = list(dict.fromkeys(wanted))
+        embedded = ValidationMaterial(tuple(each.der for each in certificates))
+        return embedded + self._material.of(certificates)
 
     def _path(self, certificate: Certificate) -> tuple[Certificate, ...]:
         """The issuers above the signer's certificate, up to and with the anchor."""
@@ -255,7 +286,7 @@ class Signing:
 
     def _take_attempt(
         self, identifier: str, card: str, now: datetime
-    ) -> tuple[bytes, PreparedSignature]:
+    ) -> tuple[bytes, SignatureLevel, PreparedSignature]:
         """Count an attempt before working, so that a wrong value cannot be tried for ever."""
         table = prepared_signatures
         mine = (table.c.id == identifier) & (table.c.card == card) & (table.c.expires_at > now)
@@ -266,7 +297,7 @@ class Signing:
             if row.attempts >= MAX_ATTEMPTS:
                 raise TooMany("signature.too-many-attempts", "prepare the signature again")
             connection.execute(update(table).where(mine).values(attempts=row.attempts + 1))
-        return row.document, PreparedSignature.from_bytes(row.prepared)
+        return row.document, SignatureLevel(row.level), PreparedSignature.from_bytes(row.prepared)
 
     def _keep(self, accepted: AcceptedSignature, evidence: list[Part]) -> None:
         parts = self._archive.store_parts(evidence)

@@ -10,6 +10,7 @@ prepared_signatures = Table(
     Column("id", String(32), primary_key=True),
     Column("card", String(64), nullable=False),
     Column("kind", String(64), nullable=False),
+    Column("level", String(16), nullable=False),
     Column("document", LargeBinary, nullable=False),
     Column("prepared", LargeBinary, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),

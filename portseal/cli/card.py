@@ -12,9 +12,23 @@ from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
 from portseal.holder.card import Card
 from portseal.holder.service import Service
-from signing_service.validation.evidence import SignatureFormat
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
-_FORMATS = {"cades": SignatureFormat.CADES, "xades": SignatureFormat.XADES}
+_FORMATS = {
+    "cades": SignatureFormat.CADES,
+    "xades": SignatureFormat.XADES,
+    "jades": SignatureFormat.JADES,
+    "asic-s": SignatureFormat.ASIC_S,
+}
+_LEVELS = {
+    str(level): level
+    for level in (
+        SignatureLevel.B_B,
+        SignatureLevel.B_T,
+        SignatureLevel.B_LT,
+        SignatureLevel.B_LTA,
+    )
+}
 
 
 @click.group()
@@ -121,6 +135,7 @@ def login(
 @url_option
 @click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--format", "format_", type=click.Choice(sorted(_FORMATS)), default="cades")
+@click.option("--level", type=click.Choice(list(_LEVELS)), default="B-T")
 @click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def sign(
@@ -131,16 +146,18 @@ def sign(
     url: str,
     declaration: Path,
     format_: str,
+    level: str,
     output: Path,
     as_json: bool,
 ) -> None:
-    """Sign a declaration: detached CAdES or enveloped XAdES, with a timestamp (B-T).
+    """Sign a declaration or a PDF: detached CAdES, enveloped XAdES, JAdES around it, or an
+    ASiC-S container; with a timestamp (B-T), or up to the archive level.
 
     The right to file it is checked by the service, the document's digest by this program.
     """
     holder = Card(module, label, pin_source(pin_env, pin_fd))
     service = Service(url)
     service.sign_in(holder)
-    signed = service.sign(holder, declaration.read_bytes(), _FORMATS[format_])
+    signed = service.sign(holder, declaration.read_bytes(), _FORMATS[format_], _LEVELS[level])
     output.write_bytes(signed.signature)
     show({"id": signed.id, "indication": signed.indication, "written": str(output)}, as_json)

@@ -12,7 +12,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Malformed, Refusal, Unavailable
 from portseal.holder.card import Card
 from signing_service.formats.coverage import covers
-from signing_service.validation.evidence import SignatureFormat
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 _TIMEOUT_SECONDS = 30
 _MAX_ANSWER_BYTES = 64 << 20
@@ -101,8 +101,14 @@ class Service:
         token = card.answer(self.origin, challenge["nonce"])
         return self.call("POST", "/api/v1/sign-in", {"token": token})
 
-    def sign(self, card: Card, document: bytes, format_: SignatureFormat) -> Signed:
-        """Sign a declaration with the card (B-T). The session must be the card's.
+    def sign(
+        self,
+        card: Card,
+        document: bytes,
+        format_: SignatureFormat,
+        level: SignatureLevel = SignatureLevel.B_T,
+    ) -> Signed:
+        """Sign a declaration or document with the card. The session must be the card's.
 
         Raises Forbidden `service.other-document` when the service asks the card to sign
         something that is not this document.
@@ -111,6 +117,7 @@ class Service:
             "document": base64.b64encode(document).decode("ascii"),
             "certificate": base64.b64encode(card.certificate.der).decode("ascii"),
             "format": str(format_),
+            "level": str(level),
         }
         prepared = self.call("POST", "/api/v1/signatures/prepare", body)
         to_be_signed = base64.b64decode(prepared["to_be_signed"], validate=True)

@@ -13,23 +13,46 @@ from lxml import etree
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1 import cms, der
 from kernel.refusals import Refusal
+from signing_service.formats import jades_json as json
 from signing_service.formats import xml_security
 from signing_service.formats.xml_names import DS, ds
 from signing_service.formats.xml_security import C14N
 from signing_service.validation.evidence import SignatureFormat
 
+_OVER_THE_DOCUMENT = frozenset({SignatureFormat.CADES, SignatureFormat.ASIC_S})
+"""Formats whose CMS attributes hold the digest of the document itself."""
+
 
 def covers(
     format_: SignatureFormat, to_be_signed: bytes, document: bytes, suite: AlgorithmSuite
 ) -> bool:
-    """Whether a value over `to_be_signed` is a signature of this format over `document`, whole."""
+    """Whether a value over `to_be_signed` is a signature of this format over `document`, whole.
+
+    False for PAdES: what it covers is a PDF that the service has added to.
+    """
     try:
-        if format_ is SignatureFormat.CADES:
+        if format_ in _OVER_THE_DOCUMENT:
             return _attributes_cover(to_be_signed, suite.hash(document))
+        if format_ is SignatureFormat.JADES:
+            return _payload_is(to_be_signed, document, suite)
+        if format_ is not SignatureFormat.XADES:
+            return False
         canonical = xml_security.canonicalise(xml_security.parse(document))
         return _signed_info_covers(to_be_signed, suite, suite.hash(canonical))
     except (Refusal, ValueError, binascii.Error):
         return False
+
+
+def _payload_is(to_be_signed: bytes, document: bytes, suite: AlgorithmSuite) -> bool:
+    """A JWS signing input with the document as its whole payload (RFC 7515, 5.1)."""
+    protected, _, payload = to_be_signed.partition(b".")
+    header = json.parse_object(json.decode(protected.decode("ascii")))
+    elsewhere = {"b64", "sigD"} & header.keys()
+    return (
+        header.get("alg") == suite.jose
+        and not elsewhere
+        and hmac.compare_digest(payload, json.encode(document).encode())
+    )
 
 
 def _attributes_cover(to_be_signed: bytes, digest: bytes) -> bool:

@@ -12,7 +12,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, TooLarge, Unauthenticated
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.signing import Signing
-from signing_service.validation.evidence import SignatureFormat
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 _BASE64_GROWTH = 4 / 3
 
@@ -27,6 +27,7 @@ class _PrepareBody(_Body):
     certificate: str = Field(max_length=90_000)
     """Base64 of the signer's certificate, DER."""
     format: str
+    level: str = "B-T"
 
 
 class _CompleteBody(_Body):
@@ -50,22 +51,23 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
         holder_card = card()
         body = _read(_PrepareBody, int(MAX_DOCUMENT_BYTES * _BASE64_GROWTH) + 100_000)
         try:
-            format_ = SignatureFormat(body.format)
+            format_, level = SignatureFormat(body.format), SignatureLevel(body.level)
         except ValueError:
-            raise Malformed("request.malformed", "format is CAdES or XAdES") from None
+            raise Malformed("request.malformed", "no such format or level") from None
         certificate = Certificate.parse(_bytes(body.certificate))
-        made = signing.prepare(_bytes(body.document), certificate, format_, holder_card)
+        made = signing.prepare(_bytes(body.document), certificate, format_, holder_card, level)
         return jsonify(
             id=made.id,
             format=str(made.format),
+            level=str(made.level),
             to_be_signed=_text(made.to_be_signed),
             suite=made.suite,
             expires_at=made.expires_at.isoformat(),
             declaration={
-                "kind": made.declaration.kind.code,
+                "kind": made.filing.kind,
                 "fields": [
                     {"name_zh": each.name_zh, "name_en": each.name_en, "value": each.value}
-                    for each in made.declaration.fields
+                    for each in made.filing.fields
                 ],
             },
         )
@@ -78,6 +80,7 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
         return jsonify(
             id=receipt.id,
             format=str(receipt.format),
+            level=str(receipt.level),
             signature=_text(receipt.signature),
             indication=str(receipt.report.indication),
         )
