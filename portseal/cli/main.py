@@ -23,6 +23,7 @@ _COMMANDS = {
     "verify": "portseal.cli.verification:verify",
     "revoke": "portseal.cli.verification:revoke",
     "archive": "portseal.cli.archive:archive",
+    "clock": "portseal.cli.clock:clock",
     "journal": "portseal.cli.records:journal",
     "db": "portseal.cli.records:database",
     "demo": "portseal.cli.running:demo",

@@ -6,9 +6,10 @@ little more than its signature.
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from cryptography.hazmat import asn1
@@ -27,6 +28,8 @@ MAX_NONCE_BITS = 512
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 _EXTENDED_KEY_USAGE = "2.5.29.37"
 _ACCEPTED_DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,10 @@ class Accuracy:
     seconds: int = 1
     milliseconds: int = 0
 
+    @classmethod
+    def of_milliseconds(cls, milliseconds: int) -> "Accuracy":
+        return cls(*divmod(milliseconds, 1000))
+
     def to_der(self) -> bytes:
         seconds = der.integer(self.seconds) if self.seconds else b""
         milliseconds = b""
@@ -71,7 +78,7 @@ def _always_healthy() -> bool:
 
 
 class TimestampAuthority:
-    """Answers time-stamp requests with one key, under one policy. Thread-safe if the key is."""
+    """Answers time-stamp requests with one key, under its policies. Thread-safe if the key is."""
 
     def __init__(
         self,
@@ -83,8 +90,14 @@ class TimestampAuthority:
         entropy: Entropy,
         accuracy: Accuracy = Accuracy(),
         clock_health: Callable[[], bool] = _always_healthy,
+        *,
+        further_policies: Sequence[str] = (),
+        ordering: bool = False,
     ) -> None:
-        """`policy` is the TSAPolicyId, dotted; `clock_health` says whether time can be trusted.
+        """`policy` is the TSAPolicyId, dotted, for those who ask for none; `further_policies` are
+        granted on request. `clock_health` says whether time can be trusted. `ordering` promises
+        that tokens can be ordered by their times alone (RFC 3161, 2.4.2): only for a key that one
+        process uses.
 
         Raises Unprocessable `timestamp.certificate-unfit` where the certificate is not for time
         stamping alone, critically (RFC 3161, 2.3), or not the key's.
@@ -105,8 +118,14 @@ class TimestampAuthority:
         self._clock_health = clock_health
         suite = key.suite
         self._digest = suite.digest
-        self._policy_identifier = ObjectIdentifier(policy)
-        self._info_head = der.integer(1) + der.oid(policy)
+        self._default_policy = ObjectIdentifier(policy)
+        self._info_heads = {
+            ObjectIdentifier(each): der.integer(1) + der.oid(each)
+            for each in (policy, *further_policies)
+        }
+        self._ordering = der.TRUE if ordering else b""
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._last_lock = threading.Lock()
         self._accuracy = accuracy.to_der()
         self._digest_algorithm = der.sequence(der.oid(suite.digest_oid))
         reference = cms.signing_certificate_v2(
@@ -149,8 +168,9 @@ class TimestampAuthority:
             raise _Refused(Failure.BAD_ALG, "imprints are SHA-256, SHA-384 or SHA-512")
         if len(imprint.hashed_message) != size:
             raise _Refused(Failure.BAD_DATA_FORMAT, "the imprint has another length")
-        if read.policy is not None and read.policy != self._policy_identifier:
-            raise _Refused(Failure.UNACCEPTED_POLICY, f"the policy here is {self.policy}")
+        if read.policy is not None and read.policy not in self._info_heads:
+            known = ", ".join(each.dotted_string for each in self._info_heads)
+            raise _Refused(Failure.UNACCEPTED_POLICY, f"policies here: {known}")
         if read.extensions:
             raise _Refused(Failure.UNACCEPTED_EXTENSION, "no extension is accepted")
         if read.nonce is not None and read.nonce.bit_length() > MAX_NONCE_BITS:
@@ -160,7 +180,7 @@ class TimestampAuthority:
     def _token(self, request: tsp.TimeStampReq) -> bytes:
         if not self._clock_health():
             raise _Refused(Failure.TIME_NOT_AVAILABLE, "the clock cannot be trusted now")
-        info = self._info(request, self._clock.now())
+        info = self._info(request, self._time())
         digest = hashlib.new(self._digest, info).digest()
         message_digest = cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(digest))
         to_be_signed = der.set_of((*self._attributes, message_digest))
@@ -178,15 +198,25 @@ class TimestampAuthority:
             signer_info=signer_info,
         )
 
+    def _time(self) -> datetime:
+        """Now, in milliseconds; where order is promised, later than any time told before."""
+        now = self._clock.now().astimezone(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if not self._ordering:
+            return now
+        with self._last_lock:
+            self._last = max(now, self._last + _MILLISECOND)
+            return self._last
+
     def _info(self, request: tsp.TimeStampReq, at: datetime) -> bytes:
-        milliseconds = at.microsecond // 1000 * 1000
         serial = int.from_bytes(self._entropy.token(16), "big") | 1
         return der.sequence(
-            self._info_head,
+            self._info_heads[request.policy or self._default_policy],
             asn1.encode_der(request.message_imprint),
             der.integer(serial),
-            der.generalized_time(at.astimezone(UTC).replace(microsecond=milliseconds)),
+            der.generalized_time(at),
             self._accuracy,
+            self._ordering,
             b"" if request.nonce is None else der.integer(request.nonce),
         )
 

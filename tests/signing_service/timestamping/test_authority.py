@@ -229,3 +229,39 @@ def test_any_flipped_byte_gets_an_answer(
     response = asn1.decode_der(tsp.TimeStampResp, authority.answer(bytes(changed)))
 
     assert (response.token is None) == (response.status.status == tsp.REJECTION)
+
+
+def test_several_policies(pki: SoftwareAuthority) -> None:
+    tsa = pki.timestamp_authority()
+    authority = TimestampAuthority(
+        tsa.key, tsa.certificate, tsa.chain, POLICY, SystemClock(), SystemEntropy(),
+        further_policies=("1.2.3.4",),
+    )  # fmt: skip
+    for asked, given_policy in ((None, POLICY), (POLICY, POLICY), ("1.2.3.4", "1.2.3.4")):
+        answer = authority.answer(encode_request(IMPRINT, "sha256", nonce=1, policy=asked))
+        token = check_answer(answer, IMPRINT, "sha256", nonce=1, policy=asked)
+        assert read_timestamp(token, TimestampKind.SIGNATURE, None).policy == given_policy
+    other = authority.answer(encode_request(IMPRINT, "sha256", nonce=1, policy="1.2.3.5"))
+    assert failure(other) is Failure.UNACCEPTED_POLICY
+
+
+def test_promised_order_is_kept_within_one_millisecond(
+    pki: SoftwareAuthority, tmp_path: Path
+) -> None:
+    tsa = pki.timestamp_authority()
+    authority = TimestampAuthority(
+        tsa.key, tsa.certificate, tsa.chain, POLICY,
+        FixedClock(datetime(2026, 11, 21, 8, tzinfo=UTC)), SystemEntropy(), ordering=True,
+    )  # fmt: skip
+    answers = [authority.answer(encode_request(IMPRINT, "sha256", nonce=n)) for n in range(5)]
+    times = [
+        read_timestamp(
+            check_answer(a, IMPRINT, "sha256", nonce=n, policy=None),
+            TimestampKind.SIGNATURE, None,
+        ).generated_at
+        for n, a in enumerate(answers)
+    ]  # fmt: skip
+
+    assert times == sorted(set(times))
+    (tmp_path / "a.tsr").write_bytes(answers[0])
+    assert "Ordering: yes" in openssl(tmp_path, "ts -reply -in a.tsr -text").stdout
