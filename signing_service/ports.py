@@ -90,5 +90,3 @@ class StatusSource(Protocol):
     def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
         """None: this source does not speak for that issuer."""
         ...
-
-

@@ -25,7 +25,8 @@ HOMES = {
     "click": ("portseal",),
     "pydantic_settings": ("portseal",),
     "pkilint": ("policies", "ca"),
-    "fontTools": ("signing_service.formats.pdf",),
+    "fontTools": ("signing_service.formats.pdf", "signing_service.reports.pdf"),
+    "fpdf": ("signing_service.reports.pdf",),
     "PIL": ("signing_service.formats.pdf",),
     "segno": ("signing_service.formats.pdf",),
 }

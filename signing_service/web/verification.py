@@ -1,29 +1,55 @@
 """Routes of verification: the page for everybody, and the same for programs."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    after_this_request,
+    current_app,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+)
 from flask_babel import get_locale
+from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage
 
-from kernel.refusals import Malformed, Refusal, TooLarge
+from kernel.refusals import Malformed, Refusal, TooLarge, TooMany, Unprocessable
+from signing_service.reports.pdf import Language, pdf_report
+from signing_service.reports.pdf_words import PDF_WORDS
 from signing_service.validation.article13 import Text
-from signing_service.validation.report import ValidationReport
+from signing_service.validation.report import ValidationReport, read_report
 from signing_service.verification import MAX_PRESENTED_BYTES, Verification
+from signing_service.web.rate_limit import RateLimit
 
 _HERE = Path(__file__).parent
 _PARTS = frozenset({"document", "signature"})
 _FORM_OVERHEAD_BYTES = 64 * 1024
 _CHINA = timezone(timedelta(hours=8))
+_JSON, _PDF, _XML = "application/json", "application/pdf", "application/xml"
+_MAX_REPORT_BYTES = 4 * 1024 * 1024
+_REPORT_LASTS_SECONDS = 3600
+XmlReport = Callable[[ValidationReport], bytes]
 
 
-def verification_blueprint(verification: Verification) -> Blueprint:
-    """`GET /verify`, `POST /verify` (pages), `POST /api/v1/verifications` (JSON).
+def verification_blueprint(
+    verification: Verification,
+    *,
+    xml_report: XmlReport | None = None,
+    rate_limit: RateLimit | None = None,
+) -> Blueprint:
+    """`GET /verify`, `POST /verify` (pages), `POST /verify/report.pdf` (a page's report again),
+    `POST /api/v1/verifications` (JSON; PDF and, with `xml_report`, signed ETSI XML by `Accept`).
 
     Files come as multipart parts `document` and, for a detached signature, `signature`. Nothing
     is kept. The page's form changes no state; only the API needs to be exempt from CSRF tokens.
     """
+    limit = rate_limit or RateLimit()
     blueprint = Blueprint(
         "verification",
         __name__,
@@ -34,6 +60,7 @@ def verification_blueprint(verification: Verification) -> Blueprint:
     blueprint.add_app_template_filter(_in_words, "in_words")
     blueprint.add_app_template_filter(_moment, "moment")
     blueprint.add_app_template_filter(_day, "day")
+    blueprint.add_app_template_filter(_kind, "timestamp_kind")
 
     @blueprint.get("/verify")
     def form() -> str:
@@ -44,6 +71,7 @@ def verification_blueprint(verification: Verification) -> Blueprint:
     @blueprint.post("/verify")
     def page() -> Response:
         try:
+            _count(limit)
             report = _verify_presented(verification)
         except Refusal as refusal:
             body = render_template(
@@ -52,13 +80,66 @@ def verification_blueprint(verification: Verification) -> Blueprint:
                 limit_mib=MAX_PRESENTED_BYTES >> 20,
             )
             return make_response(body, refusal.status)
-        return make_response(render_template("signing_service/report.html", report=report))
+        sealed = _serializer().dumps(json.dumps(report.to_json()))
+        page = render_template("signing_service/report.html", report=report, sealed=sealed)
+        return make_response(page)
+
+    @blueprint.post("/verify/report.pdf")
+    def pdf() -> Response:
+        _count(limit)
+        request.max_content_length = request.max_form_memory_size = _MAX_REPORT_BYTES
+        language: Language = "en" if request.form.get("language") == "en" else "zh"
+        return _pdf(_unsealed(request.form.get("report", "")), language)
 
     @blueprint.post("/api/v1/verifications")
     def api() -> Response:
-        return jsonify(_verify_presented(verification).to_json())
+        _count(limit)
+        wanted = request.accept_mimetypes.best_match((_JSON, _PDF, _XML), default=_JSON)
+        if wanted == _XML and xml_report is None:
+            raise Unprocessable("report.no-signing-key", "no key signs XML reports here")
+        report = _verify_presented(verification)
+        if wanted == _PDF:
+            return _pdf(report, "zh" if _is_chinese() else "en")
+        if wanted == _XML and xml_report is not None:
+            return Response(xml_report(report), mimetype=_XML)
+        return jsonify(report.to_json())
 
     return blueprint
+
+
+def _count(limit: RateLimit) -> None:
+    """Raises TooMany, and says when to come again."""
+    try:
+        limit.check(request.remote_addr)
+    except TooMany as refusal:
+        seconds = str(refusal.facts["retry_after"])
+
+        @after_this_request
+        def tell(response: Response) -> Response:
+            response.headers["Retry-After"] = seconds
+            return response
+
+        raise
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    """Seals a report into its page, so that the PDF of it is ours and needs no second upload."""
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="validation-report")
+
+
+def _unsealed(sealed: str) -> ValidationReport:
+    try:
+        text = _serializer().loads(sealed, max_age=_REPORT_LASTS_SECONDS)
+    except BadData:
+        detail = "this report is not from here, or too old; verify the document again"
+        raise Malformed("report.not-ours", detail) from None
+    return read_report(str(text))
+
+
+def _pdf(report: ValidationReport, language: Language) -> Response:
+    response = Response(pdf_report(report, language), mimetype=_PDF)
+    response.headers["Content-Disposition"] = 'attachment; filename="verification-report.pdf"'
+    return response
 
 
 def _verify_presented(verification: Verification) -> ValidationReport:
@@ -89,7 +170,15 @@ def _presented(part: str) -> bytes | None:
 
 def _in_words(text: Text) -> str:
     """A sentence in the reader's language."""
-    return text.zh if str(get_locale() or "").startswith("zh") else text.en
+    return text.zh if _is_chinese() else text.en
+
+
+def _is_chinese() -> bool:
+    return str(get_locale() or "").startswith("zh")
+
+
+def _kind(kind: str) -> str:
+    return _in_words(PDF_WORDS[kind])
 
 
 def _day(at: datetime) -> str:

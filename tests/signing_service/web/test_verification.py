@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from flask import Flask, Response, jsonify
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from kernel.refusals import Refusal
+from kernel.refusals import Refusal, TooMany
 from policies.rights import load_rights
 from portseal.web.layout import STATIC, TEMPLATES, install_layout
 from signing_service import verification as verification_module
 from signing_service.formats import cades, xades
+from signing_service.reports.etsi_xml import signed_xml_report
 from signing_service.validation.report import read_report
 from signing_service.web import verification as web_module
+from signing_service.web.rate_limit import RateLimit
 from signing_service.web.verification import verification_blueprint
 from tests.signing_service.validation.scenery import DAY, START, World
 
@@ -195,3 +198,100 @@ def test_a_revoked_card_is_told_in_plain_words(world: World) -> None:
     report = other.verification().verify(xml, None)
     assert "keyCompromise" in report.finding.why.en
     assert report.finding.help.zh
+
+
+# -- other forms of the report ---------------------------------------------------------------------
+
+
+def test_the_api_gives_a_pdf_to_who_asks_for_one(
+    client: FlaskClient, signed: dict[str, bytes]
+) -> None:
+    files = {"document": (io.BytesIO(signed["xml"]), "document.xml")}
+    answer = client.post(
+        "/api/v1/verifications", data=files, headers={"Accept": "application/pdf"},
+        content_type="multipart/form-data",
+    )  # fmt: skip
+    assert answer.status_code == 200
+    assert answer.mimetype == "application/pdf"
+    assert answer.data.startswith(b"%PDF-")
+
+
+def test_signed_xml_is_given_where_a_key_signs_it(
+    world: World, client: FlaskClient, signed: dict[str, bytes]
+) -> None:
+    def ask(asked: FlaskClient) -> TestResponse:
+        return asked.post(
+            "/api/v1/verifications",
+            data={"document": (io.BytesIO(signed["xml"]), "document.xml")},
+            headers={"Accept": "application/xml"}, content_type="multipart/form-data",
+        )  # fmt: skip
+
+    refused = ask(client)
+    assert refused.status_code == 422
+    assert refused.get_json()["code"] == "report.no-signing-key"
+    app = Flask("signing")
+    install_layout(app, lambda: None)
+    app.register_blueprint(
+        verification_blueprint(
+            world.verification(),
+            xml_report=lambda report: signed_xml_report(
+                report, world.card.key, world.card.certificate
+            ),
+        )
+    )
+    answer = ask(app.test_client())
+    assert answer.mimetype == "application/xml"
+    (evidence,) = xades.read(answer.data)
+    assert all(reference.intact for reference in evidence.references)
+
+
+def test_the_page_offers_its_report_as_pdf(client: FlaskClient, signed: dict[str, bytes]) -> None:
+    page = post(client, "/verify", "en", document=signed["xml"])
+    found = re.search(r'name="report" value="([^"]+)"', page.text)
+    assert found is not None
+    for language in ("zh", "en"):
+        form = {"report": found[1], "language": language}
+        answer = client.post("/verify/report.pdf", data=form)
+        assert answer.status_code == 200
+        assert answer.data.startswith(b"%PDF-")
+    forged = {"report": found[1][:-3] + "abc", "language": "zh"}
+    refused = client.post("/verify/report.pdf", data=forged)
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "report.not-ours")
+
+
+# -- the rate limit --------------------------------------------------------------------------------
+
+
+def test_who_asks_too_often_is_told_to_wait(world: World) -> None:
+    now = [0.0]
+    limit = RateLimit(per_minute=60, burst=3, monotonic=lambda: now[0])
+    app = Flask("limited", template_folder=str(TEMPLATES), static_folder=str(STATIC))
+    app.config.update(SECRET_KEY="only-for-this-test")
+    install_layout(app, lambda: None)
+
+    @app.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> tuple[Response, int]:
+        return jsonify(code=refusal.code), refusal.status
+
+    app.register_blueprint(verification_blueprint(world.verification(), rate_limit=limit))
+    client = app.test_client()
+    statuses = [post(client, "/api/v1/verifications", document=b"x").status_code for _ in "1234"]
+    assert statuses == [200, 200, 200, 429]
+    page = post(client, "/verify", document=b"x")
+    assert page.status_code == 429
+    assert page.headers["Retry-After"] == "2"
+    now[0] = 2.0
+    assert post(client, "/verify", document=b"x").status_code == 200
+    elsewhere = client.post("/api/v1/verifications", environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    assert elsewhere.status_code == 400  # counted on its own, and nothing presented
+
+
+def test_the_memory_of_clients_is_bounded_and_a_network_is_one_client() -> None:
+    limit = RateLimit(burst=1, clients=3, monotonic=lambda: 0.0)
+    for number in range(10):
+        limit.check(f"192.0.2.{number}")
+    assert len(limit._buckets) == 3
+    limit.check("2001:db8::1")
+    with pytest.raises(TooMany):
+        limit.check("2001:db8::2")
+    limit.check("2001:db8:0:1::1")
