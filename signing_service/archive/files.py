@@ -61,10 +61,12 @@ class FileStore:
         with _refusing():
             self._make(self._incoming)
             try:
+                if _put_at(path) >= put_before:
+                    return False
                 path.rename(aside)
             except FileNotFoundError:
                 return False
-            if datetime.fromtimestamp(aside.stat().st_mtime, UTC) >= put_before:
+            if _put_at(aside) >= put_before:
                 aside.rename(path)
                 return False
             aside.unlink()
@@ -75,7 +77,7 @@ class FileStore:
         removed = 0
         for path in self._incoming.glob("*"):
             with suppress(FileNotFoundError):
-                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < put_before:
+                if _put_at(path) < put_before:
                     path.unlink()
                     removed += 1
         return removed
@@ -118,6 +120,10 @@ class FileStore:
             self._make(directory.parent)
         directory.mkdir(mode=0o700, exist_ok=True)
         _synchronise(directory.parent)
+
+
+def _put_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _synchronise(directory: Path) -> None:
