@@ -16,6 +16,8 @@ from signing_service.formats.validation_material import ValidationMaterial, whol
 
 MAX_VALUES = 512
 MAX_VALUE_BYTES = 8 * 1024 * 1024
+MAX_STORE_BYTES = 24 * 1024 * 1024
+"""All values of one kind together, inflated."""
 _KINDS = (("Certs", "Cert"), ("OCSPs", "OCSP"), ("CRLs", "CRL"))
 """The store's own key and the one of a signature's part of it (VRI)."""
 
@@ -35,18 +37,16 @@ def read_store(revision: Revision) -> Store:
     store = revision.dictionary(revision.catalog.get("DSS"))
     if not store:
         return Store()
+    values = {key: _values(revision, store, key) for key, _ in _KINDS}
     observations = []
     certificates = []
-    for encoded in _values(revision, store, "Certs"):
+    for encoded in values["Certs"]:
         try:
             certificates.append(Certificate.parse(encoded))
         except Refusal:
             observations.append("a certificate in the document security store cannot be read")
     return Store(
-        tuple(certificates),
-        tuple(_values(revision, store, "OCSPs")),
-        tuple(_values(revision, store, "CRLs")),
-        tuple(observations),
+        tuple(certificates), tuple(values["OCSPs"]), tuple(values["CRLs"]), tuple(observations)
     )
 
 
@@ -57,10 +57,7 @@ def grow_store(update: Update, signature: EmbeddedSignature, material: Validatio
     """
     revision = update.revision
     store = revision.dictionary(revision.catalog.get("DSS"))
-    known = {
-        key: {_encoded(revision.stream(ref)): ref for ref in revision.array(store.get(key))}
-        for key, _ in _KINDS
-    }
+    known = {key: _by_value(revision, revision.array(store.get(key))) for key, _ in _KINDS}
     wanted = {
         "Certs": material.certificates,
         "OCSPs": tuple(map(whole_response, material.ocsp)),
@@ -112,8 +109,15 @@ def _values(revision: Revision, store: dict[str, Any], key: str) -> list[bytes]:
     references = revision.array(store.get(key))
     if len(references) > MAX_VALUES:
         raise Malformed("pades.too-many", f"at most {MAX_VALUES} values in a security store")
-    return list(dict.fromkeys(_encoded(revision.stream(ref)) for ref in references))
+    return list(_by_value(revision, references))
 
 
-def _encoded(stream: Stream) -> bytes:
-    return decode(stream, MAX_VALUE_BYTES)
+def _by_value(revision: Revision, references: Sequence[Value]) -> dict[bytes, Value]:
+    """Each value once, with where it stands. Raises Malformed `pdf.malformed`."""
+    found: dict[bytes, Value] = {}
+    room = MAX_STORE_BYTES
+    for reference in references:
+        value = decode(revision.stream(reference), min(MAX_VALUE_BYTES, room))
+        room -= len(value)
+        found.setdefault(value, reference)
+    return found

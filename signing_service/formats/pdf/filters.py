@@ -32,6 +32,8 @@ def decode(stream: Stream, limit: int = MAX_DECODED_BYTES) -> bytes:
 
 def inflate(data: bytes, limit: int) -> bytes:
     """Raises Malformed `pdf.malformed`, also for more than `limit` octets."""
+    if limit < 1:  # for zlib no limit at all
+        raise malformed("a stream is larger than is read here")
     inflater = zlib.decompressobj()
     try:
         inflated = inflater.decompress(data, limit)

@@ -1,15 +1,20 @@
 """PAdES: what we sign strangers accept, what strangers sign we read, several hands on one file."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kernel.algorithms import ED25519, AlgorithmSuite
+from kernel.asn1 import der
 from kernel.refusals import Conflict, Forbidden, Malformed, Refusal, TooLarge, Unprocessable
 from signing_service.formats import cades, pades
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
 from signing_service.formats.pades import Certification, Placement
+from signing_service.formats.pades_reading import Reading
+from signing_service.formats.pades_writing import fill
+from signing_service.formats.pdf.document import PdfFile
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, PreparedSignature
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (
@@ -28,7 +33,7 @@ from tests.signing_service.formats.pdf.strangers import (
     pyhanko_verdicts,
     signed_by_pyhanko,
 )
-from tests.software_keys import SIGNING_SUITES, Identity, SoftwareAuthority
+from tests.software_keys import SIGNING_SUITES, Identity, SoftwareAuthority, write_pem
 
 VALID = "Signature is Valid"
 
@@ -174,6 +179,46 @@ def test_a_plain_pdf_signature_is_read_and_not_called_pades(signer: Identity) ->
     assert evidence.format is SignatureFormat.CMS
 
 
+@pytest.mark.parametrize("form", ["DER", "BER"])
+@pytest.mark.parametrize("kind", [b"ETSI.CAdES.detached", b"adbe.pkcs7.detached"])
+def test_a_signature_by_openssl_in_a_pdf(
+    tmp_path: Path, form: str, kind: bytes, signer: Identity, software_authority: SoftwareAuthority
+) -> None:
+    """Definite lengths, and the indefinite ones that streaming producers write."""
+    body, hole = _with_hole(signer, software_authority, kind)
+    (tmp_path / "covered").write_bytes(body[: hole[0]] + body[hole[1] :])
+    (tmp_path / "key.pem").write_bytes(signer.key.pem())
+    write_pem(tmp_path / "signer.pem", [signer.certificate])
+    command = ["openssl", "cms", "-sign", "-cades", "-binary", "-in", "covered", "-md", "sha256"]
+    command += ["-signer", "signer.pem", "-inkey", "key.pem", "-outform", "DER", "-out", "cms"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    made = (tmp_path / "cms").read_bytes()
+
+    pdf = fill(body, hole, _of_indefinite_length(made) if form == "BER" else made)
+
+    (evidence,) = pades.read(pdf)
+    assert sound(evidence)
+    is_pades = kind == b"ETSI.CAdES.detached"
+    assert evidence.format is (SignatureFormat.PADES if is_pades else SignatureFormat.CMS)
+    assert pdfsig(tmp_path, pdf) == [VALID]
+
+
+@pytest.mark.parametrize("producer", ["pdftocairo -pdf", "pdfunite"])
+def test_files_of_other_producers_are_signed(
+    tmp_path: Path, producer: str, signer: Identity, software_authority: SoftwareAuthority
+) -> None:
+    (tmp_path / "ours.pdf").write_bytes(sample(2))
+    inputs = ["ours.pdf", "ours.pdf"] if producer == "pdfunite" else ["ours.pdf"]
+    command = [*producer.split(), *inputs, "theirs.pdf"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+
+    pdf = signed((tmp_path / "theirs.pdf").read_bytes(), signer, software_authority)
+    pdf = signed(pdf, signer, software_authority)
+
+    assert all(map(sound, pades.read(pdf)))
+    assert pdfsig(tmp_path, pdf) == [VALID] * 2
+
+
 def test_an_empty_field_is_signed_in_its_place(
     signer: Identity, software_authority: SoftwareAuthority
 ) -> None:
@@ -263,6 +308,25 @@ def test_what_cannot_be_signed_is_refused(
         signed(b"%PDF-1.7" + bytes(MAX_DOCUMENT_BYTES), signer, software_authority)
     with pytest.raises(Refusal, match=r"pades.text"):
         Placement(reason="line\nbreak")
+
+
+def _of_indefinite_length(content_info: bytes) -> bytes:
+    """The outer three elements as BER that ends with zeros, as padding does."""
+    kind, wrapper = der.children(content_info, der.read_only(content_info, der.SEQUENCE))
+    (body,) = der.children(content_info, wrapper)
+    head = b"\x30\x80" + content_info[kind.start : kind.end] + b"\xa0\x80\x30\x80"
+    return head + content_info[body.content : body.end] + bytes(6)
+
+
+def _with_hole(
+    signer: Identity, authority: SoftwareAuthority, kind: bytes
+) -> tuple[bytes, tuple[int, int]]:
+    """A PDF that waits for somebody's signature of a kind, and where it goes."""
+    pdf = signed(sample(), signer, authority)
+    (own,) = Reading(PdfFile(pdf)).signatures
+    cleared = pdf.replace(b"/ETSI.CAdES.detached", (b"/" + kind).ljust(20))
+    assert len(cleared) == len(pdf)
+    return fill(cleared, own.hole, b""), own.hole
 
 
 def _signed_regardless(pdf: bytes, signer: Identity) -> bytes:

@@ -214,6 +214,8 @@ def test_decompression_bombs_are_stopped() -> None:
         filters = [Name("FlateDecode")] * 2
         with pytest.raises(Malformed, match=r"larger than is read"):
             decode(Stream({"Filter": filters}, data), 1024 * 1024)
+    with pytest.raises(Malformed, match=r"larger than is read"):
+        inflate(bomb, 0)
     with pytest.raises(Malformed, match=r"ends early"):
         inflate(zlib.compress(b"x" * 100)[:-6], 1000)
     assert time.perf_counter() - started < 1
