@@ -302,6 +302,8 @@ class _Judge:
     def _signed(self, field: Field, *, visible: bool) -> None:
         value = self._new.dictionary(field.value)
         if not value:
+            if visible:
+                self._refuse(f"the visible field {field.name} was added without a signature")
             self._note(f"the signature field {field.name} was added later")
         elif value.get("Type") == Name("DocTimeStamp"):
             if visible:

@@ -255,9 +255,13 @@ def test_a_new_field_may_only_sign(signed: bytes) -> None:
     catalog = object_in(signed, CATALOG).replace(form[0], b"/Fields [" + form[1] + b" 900 0 R]")
     for field in (
         b"<</FT /Tx /T (new) /Rect [0 0 595 842] /V (lies)>>",
+        b"<</FT /Sig /T (new) /Rect [0 0 595 842] /AP <</N 901 0 R>>>>",
         b"<</FT /Sig /T (new) /Rect [0 0 0 0] /AA <</E <</S /JavaScript /JS (x)>>>>>>",
     ):
-        changed(updated(signed, {CATALOG: catalog, 900: field}))
+        appearance = stream(b"0 0 595 842 re f", b"/Type /XObject /Subtype /Form /BBox [0 0 9 9]")
+        changed(updated(signed, {CATALOG: catalog, 900: field, 901: appearance}))
+    waiting = b"<</FT /Sig /T (new) /Rect [0 0 0 0]>>"
+    assert sound(pades.read(updated(signed, {CATALOG: catalog, 900: waiting}))[0])
 
 
 def test_a_field_filled_in_after_signing(sign: Sign) -> None:
