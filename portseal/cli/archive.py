@@ -1,5 +1,6 @@
 """`portseal archive`: export a signature's evidence, check the store, renew evidence."""
 
+import getpass
 import sys
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def verify(as_json: bool) -> None:
     )
     if faults:
         sys.exit(ExitCode.NOT_PASSED)
+
+
+@archive.command("delete")
+@click.argument("signature_id", metavar="ID")
+def delete(signature_id: str) -> None:
+    """Delete a signature whose retention is over; earlier is refused (exit code 1)."""
+    with House.opened() as house:
+        house.archive.delete(signature_id, f"console:{getpass.getuser()}")
+    click.echo("deleted; its objects go with the worker's next sweep")
 
 
 @archive.command("renew")

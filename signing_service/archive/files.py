@@ -72,15 +72,12 @@ class FileStore:
             aside.unlink()
         return True
 
-    def clear_incoming(self, put_before: datetime) -> int:
-        """Remove what a dead process left half-written; how many files."""
-        removed = 0
+    def tidy(self, put_before: datetime) -> None:
+        """Remove what a dead process left half-written."""
         for path in self._incoming.glob("*"):
             with suppress(FileNotFoundError):
                 if _put_at(path) < put_before:
                     path.unlink()
-                    removed += 1
-        return removed
 
     def _path(self, address: str) -> Path:
         if not _ADDRESS.fullmatch(address):

@@ -122,6 +122,7 @@ class Archive:
     def sweep(self) -> int:
         """Remove objects that nothing refers to and that were put long ago; how many."""
         before = self._clock.now() - SWEEP_AGE
+        self.store.tidy(before)
         removed = 0
         addresses = self.store.addresses()
         while chunk := list(islice(addresses, _CHUNK)):

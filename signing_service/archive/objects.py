@@ -35,6 +35,10 @@ class ObjectStore(Protocol):
         """Remove the object unless `put` was called for it since; whether it is gone."""
         ...
 
+    def tidy(self, put_before: datetime) -> None:
+        """Remove what was begun before that time and never finished."""
+        ...
+
 
 def address_of(data: bytes) -> str:
     """SHA-256, hexadecimal."""

@@ -86,6 +86,9 @@ class S3Store:
             return False
         return True
 
+    def tidy(self, put_before: datetime) -> None:
+        """Nothing to do: a put leaves a whole object or none."""
+
 
 @contextmanager
 def _refusing() -> Iterator[None]:

@@ -160,3 +160,16 @@ def test_putting_and_removing_at_once_loses_nothing(store: FileStore) -> None:
         sweeper.join()
     for number in range(5):
         assert store.get(address_of(b"%d" % number)) == b"%d" % number
+
+
+def test_what_a_dead_process_left_is_tidied(store: FileStore) -> None:
+    store.put(DATA)
+    left = store._directory / "incoming" / "half"
+    left.write_bytes(b"wha")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    store.tidy(yesterday)
+    assert left.exists()
+    os.utime(left, (0, 0))
+    store.tidy(yesterday)
+    assert not left.exists()
+    assert store.get(address_of(DATA)) == DATA
