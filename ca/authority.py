@@ -5,7 +5,7 @@ cycle, in numbered lines, is in docs/issuance.md.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakSet
@@ -31,7 +31,7 @@ from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
 from records.database import Database
 from records.events import Event
-from records.journal import Journal
+from records.journal import Entry, Journal
 from records.outbox import Outbox
 
 DIRECTORY_CHANNEL = "directory"
@@ -152,19 +152,24 @@ class Authority:
                     profile.published,
                 )
             )
+        told = [
+            Entry(
+                Event.CERTIFICATE_INTENDED,
+                serial_text(intent.serial),
+                intent.requester,
+                {
+                    "authority": self.name,
+                    "profile": intent.profile,
+                    "reference": intent.reference,
+                    "key": row["key_fingerprint"],
+                },
+            )
+            for row, intent in zip(rows, intents, strict=True)
+        ]
         with self._database.transaction() as connection:
-            for row, intent in zip(rows, intents, strict=True):
-                self._journal.append(
-                    connection,
-                    Event.CERTIFICATE_INTENDED,
-                    subject=serial_text(intent.serial),
-                    actor=intent.requester,
-                    authority=self.name,
-                    profile=intent.profile,
-                    reference=intent.reference,
-                    key=row["key_fingerprint"],
-                )
-                _require_free_key(connection, row["key_fingerprint"], row["subject_digest"], now)
+            self._journal.append_many(connection, told)
+            wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
+            _require_free_keys(connection, wanted, now)
             inventory.insert_intents(connection, rows)
         with self._open_lock:
             self._open.update(intents)
@@ -267,23 +272,31 @@ class Authority:
         if not signed:
             return
         now = self._clock.now()
+        told = [
+            Entry(
+                Event.CERTIFICATE_ISSUED,
+                serial_text(intent.serial),
+                intent.requester,
+                {
+                    "authority": self.name,
+                    "profile": intent.profile,
+                    "reference": intent.reference,
+                    "sha256": certificate.fingerprint,
+                },
+            )
+            for intent, certificate in signed
+        ]
+        published = [
+            {"kind": "certificate", "serial": serial_text(intent.serial)}
+            for intent, _ in signed
+            if intent.published
+        ]
         with self._database.transaction() as connection:
-            for intent, certificate in signed:
-                if not inventory.record_issued(connection, certificate, now):
-                    raise Conflict("intent.abandoned", "the intent was given up meanwhile")
-                self._journal.append(
-                    connection,
-                    Event.CERTIFICATE_ISSUED,
-                    subject=serial_text(intent.serial),
-                    actor=intent.requester,
-                    authority=self.name,
-                    profile=intent.profile,
-                    reference=intent.reference,
-                    sha256=certificate.fingerprint,
-                )
-                if intent.published:
-                    payload = {"kind": "certificate", "serial": serial_text(intent.serial)}
-                    self._outbox.put(connection, DIRECTORY_CHANNEL, payload)
+            certificates = [certificate for _, certificate in signed]
+            if not inventory.record_issued(connection, certificates, now):
+                raise Conflict("intent.abandoned", "an intent was given up meanwhile")
+            self._journal.append_many(connection, told)
+            self._outbox.put_many(connection, DIRECTORY_CHANNEL, published)
 
     def _chain(self) -> tuple[Certificate, ...]:
         return () if self.certificate is None else (self.certificate, *self.chain)
@@ -328,11 +341,14 @@ class Authority:
         return abandoned
 
 
-def _require_free_key(connection: Connection, key: str, subject: str, now: datetime) -> None:
-    """Refuse a key that lives in a certificate, was somebody else's, or was compromised."""
+def _require_free_keys(connection: Connection, wanted: Mapping[str, str], now: datetime) -> None:
+    """Refuse a key that lives in a certificate, was somebody else's, or was compromised.
+
+    `wanted`: digest of the subject by the key's fingerprint.
+    """
     expired = []
-    for row in inventory.holders_of_key(connection, key):
-        if row.subject_digest != subject:
+    for row in inventory.holders_of_keys(connection, list(wanted)):
+        if row.subject_digest != wanted[row.key_fingerprint]:
             raise inventory.already_certified()
         if row.reason == RevocationReason.KEY_COMPROMISE:
             raise Unprocessable("public-key.compromised", "the key was reported as compromised")

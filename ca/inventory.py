@@ -118,13 +118,14 @@ _RECORD = (
 
 
 # Statements on the path of every certificate, built once.
-_HOLDERS_OF_KEY = select(
+_HOLDERS_OF_KEYS = select(
     certificates.c.serial,
+    certificates.c.key_fingerprint,
     certificates.c.subject_digest,
     certificates.c.state,
     certificates.c.reason,
     certificates.c.not_after,
-).where(certificates.c.key_fingerprint == bindparam("fingerprint"))
+).where(certificates.c.key_fingerprint.in_(bindparam("fingerprints", expanding=True)))
 _INSERT = insert(certificates)
 _RECORD_ISSUED = (
     update(certificates)
@@ -181,9 +182,10 @@ def find(
     return None if row is None else _record(row)
 
 
-def holders_of_key(connection: Connection, fingerprint: str) -> list[Row[Any]]:
-    """`serial, subject_digest, state, reason, not_after` of every certificate of one key."""
-    return list(connection.execute(_HOLDERS_OF_KEY, {"fingerprint": fingerprint}))
+def holders_of_keys(connection: Connection, fingerprints: Sequence[str]) -> list[Row[Any]]:
+    """`serial, key_fingerprint, subject_digest, state, reason, not_after` of every certificate
+    of these keys."""
+    return list(connection.execute(_HOLDERS_OF_KEYS, {"fingerprints": list(fingerprints)}))
 
 
 def release_key(connection: Connection, serials: Iterable[str]) -> None:
@@ -247,16 +249,20 @@ def subject_digest(certificate: Certificate) -> str:
     return hashlib.sha256(certificate.subject_der).hexdigest()
 
 
-def record_issued(connection: Connection, certificate: Certificate, at: datetime) -> bool:
-    """Intended -> issued, if the recorded intent holds these very bytes. False: it does not."""
-    issued = {
-        "of_serial": serial_text(certificate.serial),
-        "signed_tbs": certificate.tbs,
-        "certificate": certificate.der,
-        "issued_at": at,
-    }
-    done = connection.execute(_RECORD_ISSUED, issued)
-    return done.rowcount == 1
+def record_issued(
+    connection: Connection, certificates: Sequence[Certificate], at: datetime
+) -> bool:
+    """Intended -> issued, where the recorded intent holds the very bytes. False: not for all."""
+    issued = [
+        {
+            "of_serial": serial_text(certificate.serial),
+            "signed_tbs": certificate.tbs,
+            "certificate": certificate.der,
+            "issued_at": at,
+        }
+        for certificate in certificates
+    ]
+    return connection.execute(_RECORD_ISSUED, issued).rowcount == len(issued)
 
 
 def intended_before(connection: Connection, authority: str, before: datetime) -> list[Row[Any]]:

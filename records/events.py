@@ -19,6 +19,9 @@ class Event(StrEnum):
     CERTIFICATE_REFUSED = "certificate.refused"
     CERTIFICATE_REVOKED = "certificate.revoked"
     CERTIFICATE_RELEASED = "certificate.released"
+    REVOCATION_PLANNED = "revocation.planned"
+    REVOCATION_FINISHED = "revocation.finished"
+    RESPONDER_ROTATED = "responder.rotated"
     CRL_INTENDED = "crl.intended"
     CRL_ISSUED = "crl.issued"
 

@@ -6,6 +6,7 @@ A record is appended in the transaction of the fact that it tells, so neither ex
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, text, update
@@ -29,6 +30,16 @@ _FIRST_HEAD = text(
 )
 
 Fact = str | int | bool | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record that is to be written."""
+
+    event: Event
+    subject: str
+    actor: str
+    facts: Mapping[str, Fact]
 
 
 @dataclass(frozen=True)
@@ -70,19 +81,30 @@ class Journal:
         Facts are small and public: never a PIN, a key or a person's identity number.
         Raises Unavailable `journal.unwritable` when the head is missing.
         """
-        position, previous = _locked_head(connection)
-        position += 1
-        record = {
-            "position": position,
-            "at": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "event": str(event),
-            "subject": subject[:200],
-            "actor": actor[:200],
-            "facts": json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
-        }
-        digest = _digest(previous, record)
-        connection.execute(_APPEND, {**record, "hash": digest})
-        connection.execute(_MOVE_HEAD, {"position": position, "hash": digest})
+        return self.append_many(connection, [Entry(event, subject, actor, facts)])
+
+    def append_many(self, connection: Connection, entries: Sequence[Entry]) -> int:
+        """Append records in their order, with one statement; the last one's position.
+
+        Raises as `append`.
+        """
+        position, digest = _locked_head(connection)
+        rows = []
+        for entry in entries:
+            position += 1
+            record: dict[str, object] = {
+                "position": position,
+                "at": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                "event": str(entry.event),
+                "subject": entry.subject[:200],
+                "actor": entry.actor[:200],
+                "facts": _json(entry.facts),
+            }
+            digest = _digest(digest, record)
+            rows.append({**record, "hash": digest})
+        if rows:
+            connection.execute(_APPEND, rows)
+            connection.execute(_MOVE_HEAD, {"position": position, "hash": digest})
         return position
 
     def verify(self, connection: Connection) -> Verification:
@@ -117,18 +139,20 @@ def records(connection: Connection, subject: str | None = None) -> list[Record]:
 
 def _locked_head(connection: Connection) -> tuple[int, bytes]:
     """The head, locked until the transaction ends, so that positions have no gaps."""
-    query = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
-    head = connection.execute(query).one_or_none()
+    head = connection.execute(_HEAD).one_or_none()
     if head is None:
         # Two processes may write the first record at once: the later one waits here.
         first = {"id": _HEAD_ID, "position": 0, "hash": _GENESIS}
         is_first = connection.execute(_FIRST_HEAD, first).rowcount == 1
         if is_first and connection.execute(select(journal.c.position).limit(1)).first() is not None:
             raise Unavailable("journal.unwritable", "the journal's head is missing")
-        head = connection.execute(query).one()
+        head = connection.execute(_HEAD).one()
     return head.position, head.hash
 
 
 def _digest(previous: bytes, record: dict[str, object]) -> bytes:
-    text = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(b"\x00record" + previous + text.encode()).digest()
+    return hashlib.sha256(b"\x00record" + previous + _json(record).encode()).digest()
+
+
+# One encoder: json.dumps with these options would make one for each call.
+_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode

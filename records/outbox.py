@@ -1,24 +1,31 @@
 """The outbox: what must reach another system, written with the fact that causes it.
 
 A message is delivered at least once and in the order of its channel. When the other system is
-down, messages wait; nothing is lost and nothing overtakes.
+down, messages wait; nothing is lost and nothing overtakes. A message that the other system itself
+refuses, time and again, is set aside for a person to look at, and the others go on.
 """
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
+from kernel.refusals import Unavailable
 from records.database import Database, new_id
 from records.tables import outbox, outbox_lease
 
 _LEASE = timedelta(seconds=60)
 _LONGEST_DELAY = timedelta(minutes=5)
+_TRIES = 5
+"""Refusals of one message before it is set aside; an absence of the other system counts not."""
+_BATCH = 200
+"""Messages whose delivery is recorded at once; a death in between delivers them again."""
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload], None]
@@ -33,6 +40,8 @@ class Delivery:
     waiting: int
     failure: str | None = None
     """The error of the message that is now at the head of the queue."""
+    refused: int = 0
+    """Messages that are set aside."""
 
 
 class Outbox:
@@ -43,19 +52,37 @@ class Outbox:
 
     def put(self, connection: Connection, channel: str, payload: Payload) -> None:
         """Queue a message in the caller's transaction. `payload` is JSON, small, no secrets."""
+        self.put_many(connection, channel, [payload])
+
+    def put_many(self, connection: Connection, channel: str, payloads: Sequence[Payload]) -> None:
+        """Queue messages in their order."""
         now = self._clock.now()
-        row = {
-            "channel": channel,
-            "payload": json.dumps(payload, ensure_ascii=False),
-            "created_at": now,
-            "due_at": now,
-            "attempts": 0,
-        }
-        connection.execute(_PUT, row)
+        rows = [
+            {
+                "channel": channel,
+                "payload": json.dumps(payload, ensure_ascii=False),
+                "created_at": now,
+                "due_at": now,
+                "attempts": 0,
+            }
+            for payload in payloads
+        ]
+        if rows:
+            connection.execute(_PUT, rows)
 
     def waiting(self, connection: Connection, channel: str) -> int:
-        pending = (outbox.c.channel == channel) & outbox.c.delivered_at.is_(None)
-        return connection.execute(select(func.count()).where(pending)).scalar_one()
+        return connection.execute(select(func.count()).where(_pending(channel))).scalar_one()
+
+    def refused(self, connection: Connection, channel: str) -> int:
+        """How many messages are set aside."""
+        aside = (outbox.c.channel == channel) & outbox.c.refused_at.is_not(None)
+        return connection.execute(select(func.count()).where(aside)).scalar_one()
+
+    def try_again(self, connection: Connection, channel: str) -> int:
+        """Put the messages that were set aside back in their places; how many."""
+        aside = (outbox.c.channel == channel) & outbox.c.refused_at.is_not(None)
+        values = {"refused_at": None, "refusals": 0, "attempts": 0, "due_at": self._clock.now()}
+        return connection.execute(update(outbox).where(aside).values(values)).rowcount
 
     def deliver(
         self,
@@ -68,7 +95,8 @@ class Outbox:
     ) -> Delivery:
         """Deliver what is due, in order, until one fails; then wait longer each time.
 
-        `handler` raises any exception when the other system did not take the message.
+        `handler` raises Unavailable when the other system is away, any other exception when it
+        did not take the message: after five of these the message is set aside.
         `at_once` ignores the waiting time (a person asked for it).
         """
         owner = new_id()
@@ -77,47 +105,68 @@ class Outbox:
         delivered, failure = 0, None
         try:
             while delivered < limit and failure is None:
-                row = self._next(database, channel, at_once)
-                if row is None:
+                rows = self._next(database, channel, min(_BATCH, limit - delivered), at_once)
+                if not rows:
                     break
-                failure = self._attempt(database, row.id, row.payload, row.attempts, handler)
-                delivered += failure is None
+                done, failure, aside = self._attempt(database, rows, handler)
+                delivered += done
+                if aside:  # the failure blocks nobody any more
+                    failure = None
                 if not self._lease(database, channel, owner):
                     break
         finally:
             self._release(database, channel, owner)
         return self._report(database, channel, delivered, failure)
 
-    def _next(self, database: Database, channel: str, at_once: bool) -> Any:
+    def _next(self, database: Database, channel: str, limit: int, at_once: bool) -> list[Any]:
+        """The messages at the head of the queue; none when the first one is to wait."""
         query = (
-            select(outbox.c.id, outbox.c.payload, outbox.c.attempts, outbox.c.due_at)
-            .where(outbox.c.channel == channel, outbox.c.delivered_at.is_(None))
+            select(
+                outbox.c.id,
+                outbox.c.payload,
+                outbox.c.attempts,
+                outbox.c.refusals,
+                outbox.c.due_at,
+            )
+            .where(_pending(channel))
             .order_by(outbox.c.id)
-            .limit(1)
+            .limit(limit)
         )
         with database.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None or (row.due_at > self._clock.now() and not at_once):
-            return None
-        return row
+            rows = list(connection.execute(query))
+        if rows and rows[0].due_at > self._clock.now() and not at_once:
+            return []
+        return rows
 
     def _attempt(
-        self, database: Database, row_id: int, payload: str, attempts: int, handler: Handler
-    ) -> str | None:
+        self, database: Database, rows: Sequence[Any], handler: Handler
+    ) -> tuple[int, str | None, bool]:
+        """Deliver until one fails: how many were taken, the failure, and whether it is set aside.
+
+        Stops well before the lease ends, so that no second worker delivers beside this one.
+        """
         now = self._clock.now()
-        failure: str | None = None
-        values: dict[str, Any]
-        try:
-            handler(json.loads(payload))
-        except Exception as error:  # noqa: BLE001 - whatever it raises, the message stays
-            failure = f"{type(error).__name__}: {error}"[:200]
-            delay = min(timedelta(seconds=2 ** min(attempts, 16)), _LONGEST_DELAY)
-            values = {"attempts": attempts + 1, "due_at": now + delay, "failure": failure}
-        else:
-            values = {"attempts": attempts + 1, "delivered_at": now, "failure": None}
+        until = time.monotonic() + _LEASE.total_seconds() / 4
+        taken: list[int] = []
+        failed: tuple[int, dict[str, Any]] | None = None
+        for row in rows:
+            try:
+                handler(json.loads(row.payload))
+            except Exception as error:  # noqa: BLE001 - whatever it raises, the message stays
+                failed = row.id, _failure(error, row.attempts, row.refusals, now)
+                break
+            taken.append(row.id)
+            if time.monotonic() > until:
+                break
         with database.transaction() as connection:
-            connection.execute(update(outbox).where(outbox.c.id == row_id), values)
-        return failure
+            if taken:
+                done = {"delivered_at": now, "failure": None, "attempts": outbox.c.attempts + 1}
+                connection.execute(update(outbox).where(outbox.c.id.in_(taken)).values(done))
+            if failed is not None:
+                connection.execute(update(outbox).where(outbox.c.id == failed[0]), failed[1])
+        if failed is None:
+            return len(taken), None, False
+        return len(taken), failed[1]["failure"], "refused_at" in failed[1]
 
     def _lease(self, database: Database, channel: str, owner: str) -> bool:
         """Take or prolong the channel's lease; False while another worker holds it."""
@@ -153,4 +202,29 @@ class Outbox:
         self, database: Database, channel: str, delivered: int, failure: str | None
     ) -> Delivery:
         with database.reading() as connection:
-            return Delivery(delivered, self.waiting(connection, channel), failure)
+            waiting, refused = (
+                self.waiting(connection, channel),
+                self.refused(connection, channel),
+            )
+        return Delivery(delivered, waiting, failure, refused)
+
+
+def _pending(channel: str) -> Any:
+    return and_(
+        outbox.c.channel == channel, outbox.c.delivered_at.is_(None), outbox.c.refused_at.is_(None)
+    )
+
+
+def _failure(error: Exception, attempts: int, refusals: int, now: datetime) -> dict[str, Any]:
+    """What is recorded of a message that was not taken."""
+    delay = min(timedelta(seconds=2 ** min(attempts, 16)), _LONGEST_DELAY)
+    values: dict[str, Any] = {
+        "attempts": attempts + 1,
+        "due_at": now + delay,
+        "failure": f"{type(error).__name__}: {error}"[:200],
+    }
+    if not isinstance(error, Unavailable):
+        values["refusals"] = refusals + 1
+        if refusals + 1 >= _TRIES:
+            values["refused_at"] = now
+    return values

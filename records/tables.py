@@ -38,6 +38,7 @@ outbox = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("failure", String(200)),
     Column("delivered_at", UtcDateTime),
+    Column("refusals", Integer, nullable=False, default=0),
     Column("refused_at", UtcDateTime),  # for good: set aside, for a person to look at
     # Only what waits: a register of millions has delivered millions.
     Index(

@@ -1,6 +1,6 @@
 """the first schema
 
-Revision: 0001. After: . Written: 2026-11-21 03:06:22.320445.
+Revision: 0001. After: . Written: 2026-11-21 03:11:33.322602.
 """
 
 import sqlalchemy as sa
@@ -254,6 +254,7 @@ def upgrade() -> None:
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('failure', sa.String(length=200), nullable=True),
     sa.Column('delivered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('refusals', sa.Integer(), nullable=False),
     sa.Column('refused_at', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_outbox'))
     )
