@@ -60,7 +60,7 @@ check_test_packages() {
     fi
     has_file '/usr/lib/*/libatomic.so.1' || need libatomic1 "Playwright's driver is linked with it"
     has_file '/usr/share/fonts/opentype/noto/NotoSansCJK*' \
-        || need fonts-noto-cjk "Chinese text in the portal's screenshots"
+        || need fonts-noto-cjk "Chinese text in visible seals and in screenshots"
     has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' \
         || need postgresql "the storage tests run on it besides SQLite"
     has_command swtpm || need swtpm "TPM in software, for a token that locks"

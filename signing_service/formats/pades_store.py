@@ -10,7 +10,7 @@ from kernel.refusals import Malformed, Refusal
 from signing_service.formats.pdf.document import Revision
 from signing_service.formats.pdf.filters import decode
 from signing_service.formats.pdf.signature import EmbeddedSignature
-from signing_service.formats.pdf.syntax import Ref, Stream, Value
+from signing_service.formats.pdf.syntax import Stream, Value
 from signing_service.formats.pdf.update import Update
 from signing_service.formats.validation_material import ValidationMaterial, whole_response
 
@@ -84,7 +84,7 @@ def grow_store(update: Update, signature: EmbeddedSignature, material: Validatio
     entries[identifier] = _joined(revision, entries.get(identifier), own)
     new_store["VRI"] = entries
     place = revision.catalog.get("DSS")
-    if isinstance(place, Ref):
+    if update.is_place(place):
         update.put(place, new_store)
     else:
         catalog = update.get(revision.root)

@@ -317,12 +317,12 @@ def _put_form(update: Update, new_field: Ref | None) -> None:
     form["SigFlags"] = _SIGNATURES_EXIST_APPEND_ONLY
     if new_field is not None:
         every = [*revision.array(form.get("Fields")), new_field]
-        if isinstance(form.get("Fields"), Ref):
+        if update.is_place(form.get("Fields")):
             update.put(form["Fields"], every)
         else:
             form["Fields"] = every
     catalog = dict(update.get(revision.root))
-    if isinstance(catalog.get("AcroForm"), Ref):
+    if update.is_place(catalog.get("AcroForm")):
         update.put(catalog["AcroForm"], form)
     else:
         catalog["AcroForm"] = form

@@ -278,6 +278,8 @@ class Revision:
             raise malformed(f"more than {MAX_PAGES} pages")
         found = self.dictionary(node)
         if "Kids" not in found:
+            if not found:
+                raise malformed("a page that is not there")
             yield node
             return
         for kid in self.array(found["Kids"]):

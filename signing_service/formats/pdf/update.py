@@ -3,7 +3,7 @@
 import hashlib
 import struct
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from signing_service.formats.pdf.document import Revision
 from signing_service.formats.pdf.syntax import Name, Ref, Stream, Value, write
@@ -43,11 +43,15 @@ class Update:
             value = self._objects[value] if known else self.revision.get(value)
         return value
 
+    def is_place(self, value: Value) -> TypeGuard[Ref]:
+        """Whether a value is a reference to an object that is there and can be replaced."""
+        return isinstance(value, Ref) and self.revision.get(value) is not None
+
     def edit(self, holder: dict[str, Any], owner: Ref, key: str, new: Value) -> None:
         """Change what `holder[key]` is: in its own object where it has one, else in `owner`,
         the object whose value `holder` is."""
         old = holder.get(key)
-        if isinstance(old, Ref):
+        if self.is_place(old):
             self.put(old, new)
         else:
             self.put(owner, {**self.get(owner), key: new})
