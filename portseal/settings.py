@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -180,6 +181,27 @@ class ArchiveSettings(_Table):
     """Archive timestamps are renewed so long before their certificate or algorithm ends."""
 
 
+class TrustedListSettings(_Table):
+    """An ETSI trusted list (TS 119 612) whose authorities are trusted beside our own."""
+
+    file: Path
+    signers: Path
+    """The certificates that may have signed it, PEM."""
+
+
+class VerificationSettings(_Table):
+    """How strangers' signatures are judged, and for whom."""
+
+    fetch_status: bool = True
+    """Ask OCSP responders and fetch CRLs where neither our records nor the signature tell."""
+    fetch_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks that status may be fetched from though they are not public."""
+    trusted_lists: tuple[TrustedListSettings, ...] = ()
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120
+    """For one client address, on the public page and the API."""
+
+
 class Settings(BaseSettings):
     """All settings. Raises pydantic's ValidationError, which names the setting at fault."""
 
@@ -196,6 +218,7 @@ class Settings(BaseSettings):
     session: SessionSettings = SessionSettings()
     policy: PolicySettings = PolicySettings()
     archive: ArchiveSettings = ArchiveSettings()
+    verification: VerificationSettings = VerificationSettings()
     timestamp: TimestampSettings = TimestampSettings()
 
     @model_validator(mode="after")

@@ -24,12 +24,14 @@ from ca.status import OwnStatus
 from ca.web import CrlApplication, OcspApplication, StatusApplication
 from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
 from hsm.token import Token
+from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock, SystemClock
 from kernel.entropy import Entropy, SystemEntropy
+from kernel.refusals import Conflict
 from policies.catalogue import ProfileCatalogue, load_catalogue
 from policies.rights import RightsCatalogue, load_rights
-from policies.validation import load_validation_policy
+from policies.validation import ValidationPolicy, load_validation_policy
 from portseal.adapters import AuthorityStatus, OwnMaterial, PortalHolders
 from portseal.settings import Settings, TokenSettings, read_settings
 from ra_portal.card import Card
@@ -42,6 +44,8 @@ from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
 from signing_service.archive.objects import ObjectStore
 from signing_service.archive.retention import Retention
+from signing_service.batch import Batches
+from signing_service.evidence_records.proofs import ArchivedProofs
 from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.stamping import Stamping, StampingPlan
 from signing_service.evidence_records.token_material import completing
@@ -53,6 +57,9 @@ from signing_service.timestamping.client import HttpTimestamper, LocalTimestampe
 from signing_service.timestamping.failover import FailoverTimestamper
 from signing_service.timestamping.health import ClockHealth
 from signing_service.trust import TrustAnchors, TrustedAuthority
+from signing_service.trusted_lists import TrustedList, load_trusted_list
+from signing_service.validation.fetching import FetchLimits, HttpFetcher
+from signing_service.validation.online_status import OnlineStatus
 from signing_service.verification import Verification
 
 if TYPE_CHECKING:
@@ -240,8 +247,16 @@ class House:
             self.inventory,
             self.revocation,
             self.rights,
+            self._make_seal_key,
             on_card_ended=self._end_sessions,
         )
+
+    def _make_seal_key(self, label: str) -> PublicKey:
+        """A new key in the authority's token, or the one that an attempt that died left there."""
+        try:
+            return self.token.generate(label, ECDSA_P256_SHA256).public_key
+        except Conflict:
+            return self.token.key(label).public_key
 
     def _end_sessions(self, card: Card) -> None:
         self.sso.sessions.end_sessions_of_card(
@@ -266,7 +281,34 @@ class House:
             (root,),
             token_policies=self._token_policies,
         )
-        return TrustAnchors((own,), (self.authorities.issuing_key.certificate,))
+        listed = (one for found in self.trusted_lists for one in found.authorities)
+        return TrustAnchors((own, *listed), (self.authorities.issuing_key.certificate,))
+
+    @cached_property
+    def trusted_lists(self) -> tuple[TrustedList, ...]:
+        """The configured lists. Raises as `load_trusted_list`: a list that does not hold stops
+        the service from starting, rather than leaving its authorities out unnoticed."""
+        return tuple(
+            load_trusted_list(
+                one.file.read_bytes(),
+                Certificate.parse_bundle(one.signers.read_bytes()),
+                self.clock.now(),
+                self.validation_policy,
+            )
+            for one in self.settings.verification.trusted_lists
+        )
+
+    @cached_property
+    def validation_policy(self) -> ValidationPolicy:
+        return load_validation_policy(self.settings.policy.signature_policy)
+
+    @cached_property
+    def online_status(self) -> OnlineStatus | None:
+        plan = self.settings.verification
+        if not plan.fetch_status:
+            return None
+        limits = FetchLimits(plan.fetch_seconds, allowed_networks=plan.allowed_networks)
+        return OnlineStatus(self.clock, HttpFetcher(limits))
 
     @property
     def _token_policies(self) -> frozenset[str]:
@@ -316,9 +358,11 @@ class House:
             self.anchors,
             (self.own_status,),
             self.holders,
-            load_validation_policy(self.settings.policy.signature_policy),
+            self.validation_policy,
             self.clock,
             self.rights,
+            fetcher=self.online_status,
+            proofs=ArchivedProofs(self.database, self.archive, self.evidence_records),
         )
 
     @cached_property
@@ -392,6 +436,10 @@ class House:
         )
 
     @cached_property
+    def batches(self) -> Batches:
+        return Batches(self.database, self.journal, self.clock)
+
+    @cached_property
     def signing(self) -> Signing:
         return Signing(
             holders=self.holders,
@@ -403,6 +451,7 @@ class House:
             archive=self.archive,
             material=self.material,
             retention=Retention(self.settings.archive.retention_years),
+            batches=self.batches,
             database=self.database,
             journal=self.journal,
             clock=self.clock,

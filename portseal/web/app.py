@@ -13,6 +13,7 @@ from portseal.wiring import House
 from ra_portal.identity import Identity
 from ra_portal.web.portal import portal_blueprint
 from signing_service.sso.web import current_session, sso_blueprint
+from signing_service.web.rate_limit import RateLimit
 from signing_service.web.signing import signing_blueprint
 from signing_service.web.verification import verification_blueprint
 
@@ -54,8 +55,9 @@ def create_flask(house: House) -> Flask:
     install_layout(app, visitor)
     app.register_blueprint(sso_blueprint(house.sso))
     app.register_blueprint(portal_blueprint(house.portal, identify))
-    verification = verification_blueprint(house.verification)
-    signing = signing_blueprint(house.signing, signed_in_card)
+    limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)
+    verification = verification_blueprint(house.verification, rate_limit=limit)
+    signing = signing_blueprint(house.signing, house.batches, signed_in_card)
     for blueprint in (verification, signing):
         app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(house))
