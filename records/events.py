@@ -47,13 +47,24 @@ class Event(StrEnum):
     CARD_REVOKED = "card.revoked"
     CARD_REPLACED = "card.replaced"
     CARD_EXPIRED = "card.expired"
+    SEAL_REQUESTED = "seal.requested"
+    SEAL_APPROVED = "seal.approved"
+    SEAL_MADE = "seal.made"
+    SEAL_REFUSED = "seal.refused"
+    SEAL_REVOKED = "seal.revoked"
 
     # Signing and verifying
+    BATCH_OPENED = "batch.opened"
     SIGNATURE_PREPARED = "signature.prepared"
     SIGNATURE_ACCEPTED = "signature.accepted"
     SIGNATURE_REFUSED = "signature.refused"
     SIGNATURE_DELETED = "signature.deleted"
     EVIDENCE_STAMPED = "evidence.stamped"
+
+    # Remote signing
+    SEAL_USE_AUTHORISED = "seal.use-authorised"
+    SEAL_USED = "seal.used"
+    SEAL_USE_REFUSED = "seal.use-refused"
 
     # Sign-in
     SIGNIN_SUCCEEDED = "signin.succeeded"

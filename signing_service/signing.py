@@ -24,6 +24,7 @@ from signing_service.archive.accepted import AcceptedSignature, Part, PartRole
 from signing_service.archive.evidence import collect_parts
 from signing_service.archive.keeping import Archive
 from signing_service.archive.retention import Retention
+from signing_service.batch import Batches, BatchItem
 from signing_service.filing import Filing, file_as
 from signing_service.formats.catalogue import making_of, raise_to
 from signing_service.formats.prepared import PreparedSignature
@@ -93,6 +94,7 @@ class Signing:
         archive: Archive,
         material: MaterialSource,
         retention: Retention,
+        batches: Batches,
         database: Database,
         journal: Journal,
         clock: Clock,
@@ -106,6 +108,7 @@ class Signing:
         self._archive = archive
         self._material = material
         self._retention = retention
+        self._batches = batches
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -175,12 +178,19 @@ class Signing:
             now + PREPARED_FOR, filing,
         )  # fmt: skip
 
-    def complete(self, identifier: str, signature_value: bytes, card: str) -> Receipt:
-        """Last step: the value in the X.509 shape, over exactly what was prepared.
+    def complete(
+        self,
+        identifier: str,
+        signature_value: bytes,
+        card: str,
+        item: BatchItem | None = None,
+    ) -> Receipt:
+        """Last step: the value in the X.509 shape, over exactly what was prepared. `item`: the
+        claimed item of a job, marked when the signature is accepted.
 
         Raises NotFound `signature.not-prepared`; Unprocessable `signature.mismatch`,
         `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*` and
-        `archive.*` (a full archive accepts nothing); and as `prepare`,
+        `archive.*` (a full archive accepts nothing); as `Batches.mark_signed`; and as `prepare`,
         because the right may have been withdrawn in between.
         """
         now = self._clock.now()
@@ -218,7 +228,7 @@ class Signing:
             keep_until=self._retention.until(prepared.certificate),
         )
         evidence = read_signatures(*presented)
-        self._keep(accepted, self._evidence(document, signed, prepared, report, evidence))
+        self._keep(accepted, self._evidence(document, signed, prepared, report, evidence), item)
         return Receipt(identifier, prepared.format, level, signed, report)
 
     def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes]:
@@ -299,7 +309,9 @@ class Signing:
             connection.execute(update(table).where(mine).values(attempts=row.attempts + 1))
         return row.document, SignatureLevel(row.level), PreparedSignature.from_bytes(row.prepared)
 
-    def _keep(self, accepted: AcceptedSignature, evidence: list[Part]) -> None:
+    def _keep(
+        self, accepted: AcceptedSignature, evidence: list[Part], item: BatchItem | None
+    ) -> None:
         parts = self._archive.store_parts(evidence)
         with self._database.transaction() as connection:
             done = connection.execute(
@@ -308,6 +320,11 @@ class Signing:
             if done.rowcount != 1:
                 raise Conflict("signature.already-completed", "this signature was completed before")
             self._archive.keep(connection, accepted, parts)
+            if item is not None:
+                self._batches.mark_signed(
+                    connection, item, accepted.card, accepted.document_sha256,
+                    SignatureFormat(accepted.format), SignatureLevel(accepted.level), accepted.id,
+                )  # fmt: skip
             self._journal.append(
                 connection,
                 Event.SIGNATURE_ACCEPTED,

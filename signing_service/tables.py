@@ -18,6 +18,34 @@ prepared_signatures = Table(
     Index("ix_prepared_signatures_card", "card"),
 )
 
+# A job of many signatures by one card: the digest of its list tells it from others.
+signing_batches = Table(
+    "signing_batches",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("card", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_signing_batches_card", "card", "digest", unique=True),
+)
+
+batch_items = Table(
+    "batch_items",
+    metadata,
+    Column("batch", String(32), ForeignKey(signing_batches.c.id), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(512), nullable=False),
+    Column("document_sha256", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("claimed_at", UtcDateTime),
+    # The accepted signature's identifier, or the code of the refusal.
+    Column("outcome", String(128)),
+    Index("ix_batch_items_state", "batch", "state", "position"),
+)
+
 accepted_signatures = Table(
     "accepted_signatures",
     metadata,

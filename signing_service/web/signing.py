@@ -1,18 +1,18 @@
 """Routes of signing: prepare, complete, receipt."""
 
-import base64
-import binascii
 from collections.abc import Callable
-from typing import TypeVar
 
-from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from flask import Blueprint, Response, jsonify
+from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.asn1.certificate import Certificate
-from kernel.refusals import Malformed, TooLarge, Unauthenticated
+from kernel.refusals import Malformed, Unauthenticated
+from signing_service.batch import Batches, BatchItem
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.signing import Signing
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
+from signing_service.web.batches import batches_blueprint
+from signing_service.web.body import base64_of, octets_of, read_body
 
 _BASE64_GROWTH = 4 / 3
 
@@ -30,15 +30,26 @@ class _PrepareBody(_Body):
     level: str = "B-T"
 
 
+class _ItemBody(_Body):
+    """Which claimed item of a job this signature is."""
+
+    batch: str = Field(pattern=r"^[0-9a-f]{32}$")
+    position: int = Field(ge=0)
+
+
 class _CompleteBody(_Body):
     id: str = Field(pattern=r"^[0-9a-f]{32}$")
     signature_value: str = Field(max_length=4096)
     """Base64; ECDSA as the DER SEQUENCE of r and s."""
+    item: _ItemBody | None = None
 
 
-def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]) -> Blueprint:
+def signing_blueprint(
+    signing: Signing, batches: Batches, signed_in_card: Callable[[], str | None]
+) -> Blueprint:
     """`signed_in_card` gives the card of the present sign-in session."""
     blueprint = Blueprint("signing", __name__)
+    blueprint.register_blueprint(batches_blueprint(batches, signed_in_card))
 
     def card() -> str:
         found = signed_in_card()
@@ -49,18 +60,18 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
     @blueprint.post("/api/v1/signatures/prepare")
     def prepare() -> Response:
         holder_card = card()
-        body = _read(_PrepareBody, int(MAX_DOCUMENT_BYTES * _BASE64_GROWTH) + 100_000)
+        body = read_body(_PrepareBody, int(MAX_DOCUMENT_BYTES * _BASE64_GROWTH) + 100_000)
         try:
             format_, level = SignatureFormat(body.format), SignatureLevel(body.level)
         except ValueError:
             raise Malformed("request.malformed", "no such format or level") from None
-        certificate = Certificate.parse(_bytes(body.certificate))
-        made = signing.prepare(_bytes(body.document), certificate, format_, holder_card, level)
+        certificate = Certificate.parse(octets_of(body.certificate))
+        made = signing.prepare(octets_of(body.document), certificate, format_, holder_card, level)
         return jsonify(
             id=made.id,
             format=str(made.format),
             level=str(made.level),
-            to_be_signed=_text(made.to_be_signed),
+            to_be_signed=base64_of(made.to_be_signed),
             suite=made.suite,
             expires_at=made.expires_at.isoformat(),
             declaration={
@@ -75,13 +86,14 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
     @blueprint.post("/api/v1/signatures/complete")
     def complete() -> Response:
         holder_card = card()
-        body = _read(_CompleteBody, 16_384)
-        receipt = signing.complete(body.id, _bytes(body.signature_value), holder_card)
+        body = read_body(_CompleteBody, 16_384)
+        item = None if body.item is None else BatchItem(body.item.batch, body.item.position)
+        receipt = signing.complete(body.id, octets_of(body.signature_value), holder_card, item)
         return jsonify(
             id=receipt.id,
             format=str(receipt.format),
             level=str(receipt.level),
-            signature=_text(receipt.signature),
+            signature=base64_of(receipt.signature),
             indication=str(receipt.report.indication),
         )
 
@@ -96,34 +108,7 @@ def signing_blueprint(signing: Signing, signed_in_card: Callable[[], str | None]
             kind=kept.kind,
             card=kept.card,
             document_sha256=kept.document_sha256,
-            signature=_text(signature),
+            signature=base64_of(signature),
         )
 
     return blueprint
-
-
-BodyT = TypeVar("BodyT", bound=_Body)
-
-
-def _read(model: type[BodyT], limit: int) -> BodyT:
-    if request.mimetype != "application/json":
-        raise Malformed("request.malformed", "send application/json")
-    data = request.get_data(cache=False)
-    if len(data) > limit:
-        raise TooLarge("request.too-large", "the request is too large")
-    try:
-        return model.model_validate_json(data)
-    except ValidationError as error:
-        names = sorted({str(part) for fault in error.errors() for part in fault["loc"][:1]})
-        raise Malformed("request.malformed", f"check these members: {', '.join(names)}") from None
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed("request.malformed", "not base64") from None
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

@@ -283,6 +283,33 @@ def upgrade() -> None:
         batch_op.create_index('ix_prepared_signatures_card', ['card'], unique=False)
         batch_op.create_index(batch_op.f('ix_prepared_signatures_expires_at'), ['expires_at'], unique=False)
 
+    op.create_table('signing_batches',
+    sa.Column('id', sa.String(length=32), nullable=False),
+    sa.Column('card', sa.String(length=64), nullable=False),
+    sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('format', sa.String(length=16), nullable=False),
+    sa.Column('level', sa.String(length=16), nullable=False),
+    sa.Column('total', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_signing_batches'))
+    )
+    with op.batch_alter_table('signing_batches', schema=None) as batch_op:
+        batch_op.create_index('ix_signing_batches_card', ['card', 'digest'], unique=True)
+
+    op.create_table('batch_items',
+    sa.Column('batch', sa.String(length=32), nullable=False),
+    sa.Column('position', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('name', sa.String(length=512), nullable=False),
+    sa.Column('document_sha256', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('claimed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('outcome', sa.String(length=128), nullable=True),
+    sa.ForeignKeyConstraint(['batch'], ['signing_batches.id'], name=op.f('fk_batch_items_batch_signing_batches')),
+    sa.PrimaryKeyConstraint('batch', 'position', name=op.f('pk_batch_items'))
+    )
+    with op.batch_alter_table('batch_items', schema=None) as batch_op:
+        batch_op.create_index('ix_batch_items_state', ['batch', 'state', 'position'], unique=False)
+
     op.create_table('sso_challenge',
     sa.Column('nonce', sa.String(length=64), nullable=False),
     sa.Column('browser_hash', sa.LargeBinary(length=32), nullable=False),
@@ -479,6 +506,14 @@ def downgrade() -> None:
         batch_op.drop_index('ix_sso_challenge_browser')
 
     op.drop_table('sso_challenge')
+    with op.batch_alter_table('batch_items', schema=None) as batch_op:
+        batch_op.drop_index('ix_batch_items_state')
+
+    op.drop_table('batch_items')
+    with op.batch_alter_table('signing_batches', schema=None) as batch_op:
+        batch_op.drop_index('ix_signing_batches_card')
+
+    op.drop_table('signing_batches')
     with op.batch_alter_table('prepared_signatures', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_prepared_signatures_expires_at'))
         batch_op.drop_index('ix_prepared_signatures_card')
