@@ -67,6 +67,18 @@ class SignedData:
 
 
 @asn1.sequence
+class UsualSignedData:
+    """SignedData as most have it: with certificates and without CRLs. The certificates are left
+    together, so that a set seen before need not be taken apart."""
+
+    version: int
+    digest_algorithms: asn1.TLV
+    content_info: EncapsulatedContentInfo
+    certificates: asn1.TLV
+    signer_infos: asn1.TLV
+
+
+@asn1.sequence
 class IssuerAndSerialNumber:
     """RFC 5652, 10.2.4."""
 

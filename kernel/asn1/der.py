@@ -154,6 +154,13 @@ def elements(content: bytes) -> list[bytes]:
     size = len(content)
     if size > 1 and size == content[1] + 2 < 0x82 and content[0] & 0x1F != 0x1F:
         return [content]  # one short element: what most attributes have
+    if (
+        size > 259
+        and content[1] == 0x82
+        and (content[2] << 8 | content[3]) + 4 == size
+        and content[0] & 0x1F != 0x1F
+    ):
+        return [content]  # one longer element: what most sets of signers have
     found = []
     offset = 0
     while offset < len(content):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.hazmat import asn1
@@ -19,6 +18,7 @@ from kernel.asn1 import cms, der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal
 from signing_service.formats.document import Digestible
+from signing_service.formats.remembering import remembered
 from signing_service.formats.signed_data import (
     DIGEST_ALGORITHMS,
     SignedMessage,
@@ -93,9 +93,8 @@ def signer_evidence(
         policy = _first_identifier(signer, _SIGNATURE_POLICY)
     except (ValueError, Malformed):
         raise Malformed("cms.attributes", "a signed attribute cannot be read") from None
-    suite, name = _suite(
-        signer.signature_algorithm, signer.digest, certificate.spki if certificate else None
-    )
+    spki = None if certificate is None else certificate.spki
+    suite, name = _suite(signer.digest, spki, signer.signature_algorithm)
     document = DigestReference(
         covered.name,
         signer.digest,
@@ -155,7 +154,7 @@ def _certificate_hashes(signer: Signer) -> tuple[tuple[str, bytes], ...]:
     return ()
 
 
-@lru_cache(maxsize=1024)
+@remembered(entries=1024, max_size=1024)
 def _hashes_v2(encoded: bytes) -> tuple[tuple[str, bytes], ...]:
     """One signer's attribute is the same in all signatures."""
     v2 = asn1.decode_der(cms.SigningCertificateV2, encoded)
@@ -184,8 +183,8 @@ def _certificate_reference(
     return CertificateReference(name, value, matches=actual == value)
 
 
-@lru_cache(maxsize=1024)
-def _suite(algorithm: bytes, digest: str, spki: bytes | None) -> tuple[AlgorithmSuite | None, str]:
+@remembered(entries=1024, max_size=256)
+def _suite(digest: str, spki: bytes | None, algorithm: bytes) -> tuple[AlgorithmSuite | None, str]:
     """The suite that an AlgorithmIdentifier means for a key, and the name to show."""
     dotted = algorithm_oid(algorithm)
     suite = SUITES_BY_SIGNATURE_ALGORITHM.get(algorithm) or _RSA_BY_OID.get(dotted)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.hazmat import asn1
@@ -15,6 +14,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal, TooLarge
 from signing_service.formats.document import Digestible
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, MAX_SIGNATURE_BYTES
+from signing_service.formats.remembering import remembered
 
 MAX_SIGNERS = 64
 MAX_CERTIFICATES = 128
@@ -103,15 +103,15 @@ def read(data: bytes) -> SignedMessage:
     """
     if len(data) > MAX_DOCUMENT_BYTES + MAX_SIGNATURE_BYTES:
         raise TooLarge("cms.too-large", "the signature is too large", limit=MAX_SIGNATURE_BYTES)
-    signed_data, observations = _decode(data)
-    content = signed_data.content_info.content
+    fields, observations = _decode(data)
+    content = fields.content_info.content
     if len(data) - len(content or b"") > MAX_SIGNATURE_BYTES:
         raise TooLarge("cms.too-large", "the signature is too large", limit=MAX_SIGNATURE_BYTES)
-    content_type = signed_data.content_info.content_type
-    certificates = _certificates(signed_data.certificates or (), observations)
-    crls, ocsp = _revocation_infos(signed_data.crls or ())
+    content_type = fields.content_info.content_type
+    certificates, left_aside = _certificates(fields.certificates)
+    crls, ocsp = _revocation_infos(fields.crls)
     try:
-        signers = tuple(_signers(signed_data.signer_infos))
+        signers = tuple(_signers(fields.signer_infos))
     except ValueError:
         raise Malformed("cms.malformed", "a signer info cannot be read") from None
     dotted = content_type.dotted_string
@@ -121,7 +121,9 @@ def read(data: bytes) -> SignedMessage:
             raise Malformed(
                 "cms.content-type", "the signed content type is not the content's (RFC 5652, 11.1)"
             )
-    return SignedMessage(dotted, content, certificates, crls, ocsp, signers, tuple(observations))
+    return SignedMessage(
+        dotted, content, certificates, crls, ocsp, signers, observations + left_aside
+    )
 
 
 def digest_of(name: str, data: bytes | Digestible) -> bytes | None:
@@ -161,46 +163,67 @@ def read_time(encoded: bytes) -> datetime:
     return asn1.decode_der(asn1.GeneralizedTime, encoded).as_datetime().replace(tzinfo=UTC)
 
 
-def _decode(data: bytes) -> tuple[cms.SignedData, list[str]]:
+class _Fields(NamedTuple):
+    """What a SignedData holds, as far as it is taken apart at once."""
+
+    content_info: cms.EncapsulatedContentInfo
+    certificates: bytes
+    """The content octets of the set; empty where there is none."""
+    crls: Sequence[asn1.TLV]
+    signer_infos: asn1.TLV
+
+
+def _decode(data: bytes) -> tuple[_Fields, tuple[str, ...]]:
     try:
-        return _decode_strictly(data), []
+        return _decode_strictly(data), ()
     except ValueError:
         pass
     try:
-        return _decode_strictly(ber.to_definite(data)), ["the CMS structure is BER, not DER"]
+        return _decode_strictly(ber.to_definite(data)), ("the CMS structure is BER, not DER",)
     except (ValueError, Malformed):
         raise Malformed("cms.malformed", "not a CMS SignedData") from None
 
 
-def _decode_strictly(data: bytes) -> cms.SignedData:
+def _decode_strictly(data: bytes) -> _Fields:
     info = asn1.decode_der(cms.ContentInfo, data)
     if info.content_type != _SIGNED_DATA:
         raise ValueError("another content type")
-    signed_data: cms.SignedData = info.content.parse(cms.SignedData)
-    if not 1 <= signed_data.version <= 5 or signed_data.digest_algorithms.tag_bytes != b"\x31":
+    signed: cms.UsualSignedData | cms.SignedData
+    crls: Sequence[asn1.TLV] = ()
+    try:
+        signed = usual = info.content.parse(cms.UsualSignedData)
+        if usual.certificates.tag_bytes != b"\xa0":
+            raise ValueError("no certificates")
+        certificates = bytes(usual.certificates.data)
+    except ValueError:
+        signed = general = info.content.parse(cms.SignedData)
+        certificates = b"".join(map(der.encoded, general.certificates or ()))
+        crls = general.crls or ()
+    if not 1 <= signed.version <= 5 or signed.digest_algorithms.tag_bytes != b"\x31":
         raise ValueError("no version of SignedData")
-    return signed_data
+    return _Fields(signed.content_info, certificates, crls, signed.signer_infos)
 
 
-def _certificates(elements: Sequence[asn1.TLV], observations: list[str]) -> tuple[Certificate, ...]:
+@remembered(entries=1024, max_size=16 * 1024)
+def _certificates(content: bytes) -> tuple[tuple[Certificate, ...], tuple[str, ...]]:
+    """The X.509 certificates of a set, which is the same in all signatures of a holder, and
+    what was left aside."""
+    try:
+        elements = der.elements(content)
+    except Malformed:
+        raise Malformed("cms.malformed", "the certificates cannot be read") from None
     if len(elements) > MAX_CERTIFICATES:
         raise Malformed("cms.too-many", f"at most {MAX_CERTIFICATES} certificates")
-    certificates = []
+    certificates, left_aside = [], []
     for element in elements:
-        if element.tag_bytes != b"\x30":
-            observations.append("a certificate of another kind than X.509 was left aside")
+        if element[:1] != b"\x30":
+            left_aside.append("a certificate of another kind than X.509 was left aside")
             continue
         try:
-            certificates.append(_certificate(bytes(element.data)))
+            certificates.append(Certificate.parse(element))
         except Refusal:
-            observations.append("an embedded certificate cannot be read")
-    return tuple(certificates)
-
-
-@lru_cache(maxsize=2048)
-def _certificate(content: bytes) -> Certificate:
-    """From its content octets: what a structure hands over without building anything."""
-    return Certificate.parse(der.tlv(der.SEQUENCE, content))
+            left_aside.append("an embedded certificate cannot be read")
+    return tuple(certificates), tuple(left_aside)
 
 
 def _revocation_infos(
@@ -294,13 +317,13 @@ def _signer(encoded: bytes, required: frozenset[bytes]) -> Signer:
     )
 
 
-@lru_cache(maxsize=256)
+@remembered(entries=256, max_size=256)
 def _encoded(tag: bytes, content: bytes) -> bytes:
     """A small element that recurs, such as an AlgorithmIdentifier."""
     return tag + der.tlv(0, content)[1:]
 
 
-@lru_cache(maxsize=256)
+@remembered(entries=256, max_size=256)
 def _digest_name(tag: bytes, content: bytes) -> str:
     algorithm = _encoded(tag, content)
     return DIGEST_ALGORITHMS.get(algorithm) or algorithm_oid(algorithm)

@@ -18,6 +18,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal
 from signing_service.formats import xml_security
 from signing_service.formats.claims import COMMITMENTS_BY_URI
+from signing_service.formats.remembering import remembered
 from signing_service.formats.signed_data import MAX_CERTIFICATES, MAX_REVOCATION_INFOS
 from signing_service.formats.xml_names import ds, xades, xades141
 from signing_service.validation.evidence import CertificateReference
@@ -219,7 +220,7 @@ def _parse_certificates(elements: Sequence[etree._Element]) -> Iterable[Certific
     return [_certificate(xml_security.text_of(element)) for element in elements]
 
 
-@lru_cache(maxsize=2048)
+@remembered(entries=2048, max_size=8 * 1024)
 def _certificate(text: str) -> Certificate:
     """From its base64 text, which recurs with every signature of a holder."""
     return Certificate.parse(xml_security.from_base64(text, "X509Certificate"))
