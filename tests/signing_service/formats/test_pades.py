@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyhanko.sign.fields import MDPPerm
 
 from kernel.algorithms import ED25519, AlgorithmSuite
 from kernel.asn1 import der
@@ -254,6 +255,20 @@ def test_a_certification_binds_those_who_come_after(
     (evidence,) = pades.read(pades.add_archive_timestamp(certified, timestamper))
     assert sound(evidence)
     assert evidence.level is SignatureLevel.B_T
+
+
+@pytest.mark.parametrize("permissions", list(MDPPerm))
+def test_a_strangers_certification_is_read_and_respected(
+    permissions: MDPPerm, signer: Identity, software_authority: SoftwareAuthority
+) -> None:
+    certified = signed_by_pyhanko(sample(2), signer, certify=True, docmdp_permissions=permissions)
+
+    assert sound(pades.read(certified)[0])
+    if permissions is MDPPerm.NO_CHANGES:
+        with pytest.raises(Forbidden, match=r"pades.certified"):
+            signed(certified, signer, software_authority)
+    else:
+        assert all(map(sound, pades.read(signed(certified, signer, software_authority))))
 
 
 def test_signing_against_a_certification_shows(

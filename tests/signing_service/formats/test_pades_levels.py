@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from pyhanko.sign.ades.report import AdESPassed
 
+from kernel.algorithms import RSA_PKCS1_SHA256
 from kernel.refusals import Malformed, Refusal
 from signing_service.formats import pades
 from signing_service.formats.catalogue import levels_of
@@ -22,6 +23,7 @@ from signing_service.validation.evidence import (
 from tests.signing_service.formats.material import material_for, ocsp_of
 from tests.signing_service.formats.pdf.samples import sample
 from tests.signing_service.formats.pdf.strangers import (
+    archived_by_pyhanko,
     pyhanko_archival_verdict,
     pyhanko_verdicts,
     signed_by_pyhanko,
@@ -90,6 +92,27 @@ def test_every_level_of_ours_and_of_a_stranger(
         assert verdict.bottom_line, verdict
     for each in (archived, renewed):
         assert pyhanko_archival_verdict(each, software_authority) is AdESPassed.OK
+
+
+@pytest.mark.parametrize("as_streams", [False, True], ids=["table", "streams"])
+def test_an_archived_pdf_of_a_stranger_is_read_and_renewed(
+    as_streams: bool, signer: Identity, software_authority: SoftwareAuthority,
+    timestamper: LocalTimestamper,
+) -> None:  # fmt: skip
+    stamping = software_authority.timestamp_authority("Theirs", RSA_PKCS1_SHA256)
+    material = material_for(software_authority, signer.certificate, stamping.certificate)
+    pdf = sample(2, as_streams=as_streams)
+
+    theirs = archived_by_pyhanko(pdf, signer, stamping, material, software_authority)
+    renewed = LEVELS.add_archive_timestamp(theirs, timestamper)
+
+    for each, count in ((theirs, 2), (renewed, 3)):
+        (evidence,) = pades.read(each)
+        assert sound(evidence), evidence.observations
+        assert evidence.level is SignatureLevel.B_LTA
+        assert len(evidence.timestamps) == count
+        assert all(timestamp.imprint.intact for timestamp in evidence.timestamps)
+        assert evidence.embedded_ocsp or evidence.embedded_crls
 
 
 def test_the_values_reach_the_evidence(

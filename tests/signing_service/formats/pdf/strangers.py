@@ -14,6 +14,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import PdfSignatureMetadata, SimpleSigner, sign_pdf
 from pyhanko.sign.ades.report import AdESSubIndic
 from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.ades import ades_lta_validation
 from pyhanko.sign.validation.policy_decl import (
@@ -26,6 +27,7 @@ from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 from pyhanko_certvalidator.registry import SimpleCertificateStore, SimpleTrustManager
 
+from signing_service.formats.validation_material import ValidationMaterial
 from tests.software_keys import Identity, SoftwareAuthority
 
 
@@ -68,6 +70,38 @@ def signed_by_pyhanko(
     about = PdfSignatureMetadata(field_name=field, subfilter=kind, **metadata)
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
     signed = sign_pdf(writer, about, pyhanko_signer(identity), bytes_reserved=digits)
+    return bytes(signed.getvalue())
+
+
+def archived_by_pyhanko(
+    pdf: bytes,
+    identity: Identity,
+    stamping: Identity,
+    material: ValidationMaterial,
+    authority: SoftwareAuthority,
+) -> bytes:
+    """B-LTA, all by pyHanko: its own timestamps, security store and document timestamp."""
+    context = ValidationContext(
+        trust_roots=[x509.Certificate.load(authority.root.certificate.der)],
+        other_certs=list(map(x509.Certificate.load, material.certificates)),
+        crls=list(material.crls),
+        ocsps=list(material.ocsp),
+        allow_fetching=False,
+        revocation_mode="hard-fail",
+    )
+    signer = pyhanko_signer(stamping)
+    about = PdfSignatureMetadata(
+        field_name="Theirs",
+        subfilter=SigSeedSubFilter.PADES,
+        validation_context=context,
+        embed_validation_info=True,
+        use_pades_lta=True,
+    )
+    stamper = DummyTimeStamper(
+        signer.signing_cert, signer.signing_key, certs_to_embed=signer.cert_registry
+    )
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    signed = sign_pdf(writer, about, pyhanko_signer(identity), timestamper=stamper)
     return bytes(signed.getvalue())
 
 
