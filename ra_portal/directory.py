@@ -5,9 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ra_portal import card_rows, people_rows
+from ra_portal import card_rows, people_rows, seal_rows
 from ra_portal.card import Card
 from ra_portal.identity import HolderKind
+from ra_portal.seal import Seal
 from records.database import Database
 
 
@@ -39,7 +40,10 @@ class HolderDirectory:
         """The holder of the certificate with this SHA-256 (hexadecimal); None for a stranger's."""
         with self._database.reading() as connection:
             card = card_rows.find_by_fingerprint(connection, fingerprint)
-            return None if card is None else _record(connection, card, at)
+            if card is not None:
+                return _record(connection, card, at)
+            seal = seal_rows.find_by_fingerprint(connection, fingerprint)
+            return None if seal is None else _of_seal(connection, seal, at)
 
     def by_card(self, number: str, at: datetime) -> HolderRecord:
         """Raises NotFound `card.unknown`."""
@@ -51,6 +55,22 @@ class HolderDirectory:
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             return _record(connection, card, card.requested_at).name
+
+
+def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
+    """The enterprise, under the seal's number: no sign-in takes a seal for its card."""
+    enterprise = people_rows.enterprise(connection, seal.enterprise_id)
+    return HolderRecord(
+        kind=HolderKind.LEGAL_PERSON,
+        subject=enterprise.id,
+        name=enterprise.name,
+        card=seal.number,
+        card_state=str(seal.state_at(at)),
+        enterprise_id=enterprise.id,
+        enterprise_name=enterprise.name,
+        enterprise_uscc=enterprise.uscc,
+        customs_code=enterprise.customs_code,
+    )
 
 
 def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:

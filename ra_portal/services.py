@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ca.authority import Authority
 from ca.inventory import Inventory
 from ca.revocation import Revocation
+from kernel.algorithms import PublicKey
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from policies.rights import RightsCatalogue
@@ -17,6 +18,7 @@ from ra_portal.journal_rows import JournalReader
 from ra_portal.officers import Officers
 from ra_portal.operators import Operators
 from ra_portal.registration import Registration
+from ra_portal.seals import Seals
 from records.database import Database
 from records.journal import Journal
 
@@ -28,6 +30,7 @@ class PortalServices:
     officers: Officers
     operators: Operators
     enrolment: Enrolment
+    seals: Seals
     directory: HolderDirectory
     journal: JournalReader
     catalogue: RightsCatalogue
@@ -42,9 +45,11 @@ def open_portal(
     inventory: Inventory,
     revocation: Revocation,
     catalogue: RightsCatalogue,
+    make_seal_key: Callable[[str], PublicKey],
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
-    """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card."""
+    """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
+    `make_seal_key` makes or finds a seal's key in the authority's token."""
     cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards),
@@ -52,6 +57,9 @@ def open_portal(
         officers=Officers(database, journal, clock, cards),
         operators=Operators(database, journal, clock, cards, catalogue),
         enrolment=Enrolment(database, journal, clock, authority, inventory, revocation),
+        seals=Seals(
+            database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
+        ),
         directory=HolderDirectory(database),
         journal=JournalReader(database, journal),
         catalogue=catalogue,

@@ -18,6 +18,7 @@ from ra_portal.application import Application
 from ra_portal.card import Card
 from ra_portal.documents import LARGEST_LICENCE
 from ra_portal.operators import OperatorView
+from ra_portal.seal import Seal
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
 from ra_portal.web.public import uploaded
@@ -51,6 +52,7 @@ def add_routes(
     _officer_routes(route, services, person)
     _enterprise_routes(route, services, person)
     _card_routes(route, services, person)
+    _seal_routes(route, services, person)
     return views
 
 
@@ -196,6 +198,36 @@ def _card_routes(route: _Route, services: PortalServices, person: Person) -> Non
         return _code(services.cards.replace(by, number))
 
 
+def _seal_routes(route: _Route, services: PortalServices, person: Person) -> None:
+    seals = services.seals
+
+    @route("GET", "/seals")
+    def all_seals() -> Answer:
+        return jsonify(seals=[_seal(each) for each in seals.visible(person.required())])
+
+    @route("POST", "/seals")
+    def request_seal() -> Answer:
+        by = person.required()
+        return jsonify(_seal(seals.request(by, _text(_body(), "name")))), 201
+
+    @route("POST", "/seals/<number>/approval")
+    def approve_seal(number: str) -> Answer:
+        by = person.required()
+        _body()
+        return jsonify(_seal(seals.approve(by, number)))
+
+    @route("POST", "/seals/<number>/refusal")
+    def refuse_seal(number: str) -> Answer:
+        by = person.required()
+        _body()
+        return jsonify(_seal(seals.refuse(by, number)))
+
+    @route("POST", "/seals/<number>/revocation")
+    def revoke_seal(number: str) -> Answer:
+        by = person.required()
+        return jsonify(_seal(seals.revoke(by, number, _text(_body(), "reason"))))
+
+
 # -- what goes out ---------------------------------------------------------------------------------
 
 
@@ -229,6 +261,22 @@ def _card(card: Card) -> dict[str, object]:
         "not_after": card.not_after.isoformat() if card.not_after else None,
         "ended_at": card.ended_at.isoformat() if card.ended_at else None,
         "end_reason": card.end_reason,
+    }
+
+
+def _seal(seal: Seal) -> dict[str, object]:
+    return {
+        "number": seal.number,
+        "name": seal.name,
+        "enterprise": seal.enterprise_id,
+        "state": seal.state,
+        "requested_at": seal.requested_at.isoformat(),
+        "serial": seal.serial,
+        "fingerprint": seal.fingerprint,
+        "activated_at": seal.activated_at.isoformat() if seal.activated_at else None,
+        "not_after": seal.not_after.isoformat() if seal.not_after else None,
+        "ended_at": seal.ended_at.isoformat() if seal.ended_at else None,
+        "end_reason": seal.end_reason,
     }
 
 

@@ -27,6 +27,8 @@ class CodeGrant:
     scope: str
     nonce: str | None
     code_challenge: str
+    details: str | None = None
+    """What else was granted, in JSON: the digests that a seal may be used for."""
     code_challenge_method: str = "S256"
 
     def get_redirect_uri(self) -> str:
@@ -67,6 +69,7 @@ class Grants:
         scope: str,
         nonce: str | None,
         code_challenge: str,
+        details: str | None = None,
     ) -> None:
         now = self._clock.now()
         row = {
@@ -76,6 +79,7 @@ class Grants:
             "redirect_uri": redirect_uri,
             "scope": scope,
             "nonce": nonce,
+            "details": details,
             "code_challenge": code_challenge,
             "expires_at": now + timedelta(seconds=self._settings.code_seconds),
         }
@@ -111,6 +115,7 @@ class Grants:
             row.scope,
             row.nonce,
             row.code_challenge,
+            row.details,
         )
 
     def save_access_token(self, token: str, grant: CodeGrant, subject: str) -> bool:

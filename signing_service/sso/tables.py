@@ -61,6 +61,7 @@ codes = Table(
     Column("redirect_uri", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("nonce", Text),
+    Column("details", Text),
     Column("code_challenge", String(128), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("redeemed_at", UtcDateTime),

@@ -13,7 +13,8 @@ from policies.data_file import InvalidPolicyFile
 def test_the_house_s_profiles_are_coherent() -> None:
     catalogue = load_catalogue()
     names = {profile.name for profile in catalogue}
-    assert names == {"root", "issuing", "legal-person", "operator", "officer", "ocsp", "tsa"}
+    holders = {"legal-person", "operator", "officer", "enterprise-seal"}
+    assert names == holders | {"root", "issuing", "ocsp", "tsa"}
     for profile in catalogue:
         assert profile.ca is (profile.name in ("root", "issuing"))
         assert len(profile.digest) == 64

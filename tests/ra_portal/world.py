@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ca.inventory import Inventory
 from ca.revocation import Revocation
 from hsm.token import Token
+from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.entropy import SystemEntropy
 from policies.rights import load_rights
 from ra_portal.application import Application
@@ -82,9 +83,17 @@ def open_portal_world(authority: World) -> PortalWorld:
         inventory,
         revocation,
         load_rights(),
+        lambda label: seal_key(authority.token, label),
         ended.append,
     )
     return PortalWorld(authority, services, ended)
+
+
+def seal_key(token: Token, label: str) -> PublicKey:
+    """As the front hall makes one: new, or the one that is there."""
+    if label in token.key_labels():
+        return token.key(label).public_key
+    return token.generate(label, ECDSA_P256_SHA256).public_key
 
 
 def token_after_ceremony(bench: TokenBench, label: str, directory: Path) -> Token:

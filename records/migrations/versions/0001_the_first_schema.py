@@ -1,6 +1,6 @@
 """the first schema
 
-Revision: 0001. After: . Written: 2026-11-21 03:11:33.322602.
+Revision: 0001. After: . Written: 2026-11-21 03:16:21.801551.
 """
 
 import sqlalchemy as sa
@@ -123,6 +123,7 @@ def upgrade() -> None:
     sa.Column('authority', sa.String(length=40), nullable=False),
     sa.Column('version', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('asked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('this_update', sa.DateTime(timezone=True), nullable=True),
     sa.Column('next_update', sa.DateTime(timezone=True), nullable=True),
     sa.Column('answer', sa.LargeBinary(), nullable=True),
     sa.PrimaryKeyConstraint('serial', name=op.f('pk_ca_ocsp_answers'))
@@ -296,20 +297,6 @@ def upgrade() -> None:
     with op.batch_alter_table('signing_batches', schema=None) as batch_op:
         batch_op.create_index('ix_signing_batches_card', ['card', 'digest'], unique=True)
 
-    op.create_table('batch_items',
-    sa.Column('batch', sa.String(length=32), nullable=False),
-    sa.Column('position', sa.Integer(), autoincrement=False, nullable=False),
-    sa.Column('name', sa.String(length=512), nullable=False),
-    sa.Column('document_sha256', sa.String(length=64), nullable=False),
-    sa.Column('state', sa.String(length=16), nullable=False),
-    sa.Column('claimed_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('outcome', sa.String(length=128), nullable=True),
-    sa.ForeignKeyConstraint(['batch'], ['signing_batches.id'], name=op.f('fk_batch_items_batch_signing_batches')),
-    sa.PrimaryKeyConstraint('batch', 'position', name=op.f('pk_batch_items'))
-    )
-    with op.batch_alter_table('batch_items', schema=None) as batch_op:
-        batch_op.create_index('ix_batch_items_state', ['batch', 'state', 'position'], unique=False)
-
     op.create_table('sso_challenge',
     sa.Column('nonce', sa.String(length=64), nullable=False),
     sa.Column('browser_hash', sa.LargeBinary(length=32), nullable=False),
@@ -394,6 +381,20 @@ def upgrade() -> None:
     with op.batch_alter_table('archived_objects', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_archived_objects_sha256'), ['sha256'], unique=False)
 
+    op.create_table('batch_items',
+    sa.Column('batch', sa.String(length=32), nullable=False),
+    sa.Column('position', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('name', sa.String(length=512), nullable=False),
+    sa.Column('document_sha256', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('claimed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('outcome', sa.String(length=128), nullable=True),
+    sa.ForeignKeyConstraint(['batch'], ['signing_batches.id'], name=op.f('fk_batch_items_batch_signing_batches')),
+    sa.PrimaryKeyConstraint('batch', 'position', name=op.f('pk_batch_items'))
+    )
+    with op.batch_alter_table('batch_items', schema=None) as batch_op:
+        batch_op.create_index('ix_batch_items_state', ['batch', 'state', 'position'], unique=False)
+
     op.create_table('evidence_members',
     sa.Column('signature_id', sa.String(length=32), nullable=False),
     sa.Column('chain', sa.Integer(), autoincrement=False, nullable=False),
@@ -416,6 +417,54 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_operators')),
     sa.UniqueConstraint('enterprise_id', 'employee_number', name=op.f('uq_operators_enterprise_id'))
     )
+    op.create_table('remote_activation',
+    sa.Column('id', sa.String(length=32), nullable=False),
+    sa.Column('secret_hash', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('client_id', sa.String(length=64), nullable=False),
+    sa.Column('sid', sa.String(length=32), nullable=False),
+    sa.Column('credential', sa.String(length=24), nullable=False),
+    sa.Column('digest', sa.String(length=16), nullable=False),
+    sa.Column('hashes', sa.Text(), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('code_hash', sa.LargeBinary(length=32), nullable=True),
+    sa.ForeignKeyConstraint(['client_id'], ['sso_platform.client_id'], name=op.f('fk_remote_activation_client_id_sso_platform')),
+    sa.ForeignKeyConstraint(['sid'], ['sso_session.sid'], name=op.f('fk_remote_activation_sid_sso_session')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_remote_activation'))
+    )
+    with op.batch_alter_table('remote_activation', schema=None) as batch_op:
+        batch_op.create_index('ix_remote_activation_code', ['code_hash'], unique=False)
+        batch_op.create_index('ix_remote_activation_expires', ['expires_at'], unique=False)
+
+    op.create_table('seals',
+    sa.Column('id', sa.String(length=32), nullable=False),
+    sa.Column('number', sa.String(length=24), nullable=False),
+    sa.Column('enterprise_id', sa.String(length=32), nullable=False),
+    sa.Column('name', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('requested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('requested_by', sa.String(length=64), nullable=False),
+    sa.Column('decided_by', sa.String(length=64), nullable=True),
+    sa.Column('key_fingerprint', sa.String(length=64), nullable=True),
+    sa.Column('serial', sa.String(length=40), nullable=True),
+    sa.Column('fingerprint', sa.String(length=64), nullable=True),
+    sa.Column('certificate', sa.LargeBinary(), nullable=True),
+    sa.Column('activated_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('not_after', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('end_reason', sa.String(length=40), nullable=True),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprises.id'], name=op.f('fk_seals_enterprise_id_enterprises')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_seals')),
+    sa.UniqueConstraint('fingerprint', name=op.f('uq_seals_fingerprint')),
+    sa.UniqueConstraint('key_fingerprint', name=op.f('uq_seals_key_fingerprint')),
+    sa.UniqueConstraint('number', name=op.f('uq_seals_number')),
+    sa.UniqueConstraint('serial', name=op.f('uq_seals_serial'))
+    )
+    with op.batch_alter_table('seals', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_seals_enterprise_id'), ['enterprise_id'], unique=False)
+        batch_op.create_index('ix_seals_state', ['state', 'requested_at'], unique=False)
+
     op.create_table('sso_access_token',
     sa.Column('token_hash', sa.LargeBinary(length=32), nullable=False),
     sa.Column('code_hash', sa.LargeBinary(length=32), nullable=False),
@@ -439,6 +488,7 @@ def upgrade() -> None:
     sa.Column('redirect_uri', sa.Text(), nullable=False),
     sa.Column('scope', sa.Text(), nullable=False),
     sa.Column('nonce', sa.Text(), nullable=True),
+    sa.Column('details', sa.Text(), nullable=True),
     sa.Column('code_challenge', sa.String(length=128), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('redeemed_at', sa.DateTime(timezone=True), nullable=True),
@@ -482,11 +532,25 @@ def downgrade() -> None:
         batch_op.drop_index('ix_sso_access_token_code')
 
     op.drop_table('sso_access_token')
+    with op.batch_alter_table('seals', schema=None) as batch_op:
+        batch_op.drop_index('ix_seals_state')
+        batch_op.drop_index(batch_op.f('ix_seals_enterprise_id'))
+
+    op.drop_table('seals')
+    with op.batch_alter_table('remote_activation', schema=None) as batch_op:
+        batch_op.drop_index('ix_remote_activation_expires')
+        batch_op.drop_index('ix_remote_activation_code')
+
+    op.drop_table('remote_activation')
     op.drop_table('operators')
     with op.batch_alter_table('evidence_members', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_evidence_members_tree'))
 
     op.drop_table('evidence_members')
+    with op.batch_alter_table('batch_items', schema=None) as batch_op:
+        batch_op.drop_index('ix_batch_items_state')
+
+    op.drop_table('batch_items')
     with op.batch_alter_table('archived_objects', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_archived_objects_sha256'))
 
@@ -506,10 +570,6 @@ def downgrade() -> None:
         batch_op.drop_index('ix_sso_challenge_browser')
 
     op.drop_table('sso_challenge')
-    with op.batch_alter_table('batch_items', schema=None) as batch_op:
-        batch_op.drop_index('ix_batch_items_state')
-
-    op.drop_table('batch_items')
     with op.batch_alter_table('signing_batches', schema=None) as batch_op:
         batch_op.drop_index('ix_signing_batches_card')
 
