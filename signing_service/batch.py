@@ -232,9 +232,7 @@ class Batches:
                 select(batch_items.c.state, func.count())
                 .where(batch_items.c.batch == identifier)
                 .group_by(batch_items.c.state)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         return Progress(
             row.id,

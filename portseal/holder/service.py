@@ -107,8 +107,12 @@ class Service:
         document: bytes,
         format_: SignatureFormat,
         level: SignatureLevel = SignatureLevel.B_T,
+        *,
+        item: tuple[str, int] | None = None,
     ) -> Signed:
         """Sign a declaration or document with the card. The session must be the card's.
+
+        `item` is the job and the position of an item that was claimed.
 
         Raises Forbidden `service.other-document` when the service asks the card to sign
         something that is not this document.
@@ -128,16 +132,26 @@ class Service:
                 "the service asks the card to sign something else than the document",
             )
         value = key.sign(to_be_signed)
-        answer = self.call(
-            "POST",
-            "/api/v1/signatures/complete",
-            {
-                "id": prepared["id"],
-                "signature_value": base64.b64encode(value).decode("ascii"),
-            },
-        )
+        finished: dict[str, Any] = {
+            "id": prepared["id"],
+            "signature_value": base64.b64encode(value).decode("ascii"),
+        }
+        if item is not None:
+            finished["item"] = {"batch": item[0], "position": item[1]}
+        answer = self.call("POST", "/api/v1/signatures/complete", finished)
         signature = base64.b64decode(answer["signature"], validate=True)
         return Signed(answer["id"], signature, answer["indication"])
+
+    def another(self) -> "Service":
+        """A second conversation in the same sign-in session, for another thread."""
+        other = Service(self.origin)
+        other.session.cookies.update(self.session.cookies)
+        return other
+
+    def signature(self, identifier: str) -> bytes:
+        """A signature that the service accepted from this card before."""
+        answer = self.call("GET", f"/api/v1/signatures/{quote(identifier, safe='')}")
+        return base64.b64decode(answer["signature"], validate=True)
 
     def verify(self, document: bytes, signature: bytes | None = None) -> dict[str, Any]:
         """The validation report, JSON."""
