@@ -87,10 +87,17 @@ def batches_blueprint(batches: Batches, signed_in_card: Callable[[], str | None]
         batches.refuse(BatchItem(identifier, body.position), holder_card, body.code)
         return jsonify(_plain(batches.progress(identifier, holder_card)))
 
-    @blueprint.get("/api/v1/batches/<identifier>/<any(signed, refused):state>")
-    def outcomes(identifier: str, state: str) -> Response:
+    @blueprint.get("/api/v1/batches/<identifier>/signed")
+    def signed(identifier: str) -> Response:
+        return outcomes(identifier, ItemState.SIGNED)
+
+    @blueprint.get("/api/v1/batches/<identifier>/refused")
+    def refused(identifier: str) -> Response:
+        return outcomes(identifier, ItemState.REFUSED)
+
+    def outcomes(identifier: str, state: ItemState) -> Response:
         after = request.args.get("after", default=-1, type=int)
-        items = batches.outcomes(identifier, card(), ItemState(state), after)
+        items = batches.outcomes(identifier, card(), state, after)
         return jsonify(
             items=[
                 {"position": item.position, "name": item.name, "outcome": item.outcome}
