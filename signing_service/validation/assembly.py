@@ -8,7 +8,7 @@ from signing_service.ports import CertificateStatus, Holder
 from signing_service.validation.article13 import Text, answer_article_13
 from signing_service.validation.certificates import CertificateValidation
 from signing_service.validation.engine import SignatureValidation, TimestampValidation
-from signing_service.validation.indications import Conclusion
+from signing_service.validation.indications import Conclusion, Indication
 from signing_service.validation.poe import sha256
 from signing_service.validation.report import (
     CertificateSummary,
@@ -25,6 +25,11 @@ from signing_service.validation.report import (
 from signing_service.validation.words import words_for
 
 FindingT = TypeVar("FindingT", Finding, Conclusion)
+_WEIGHTS = {
+    Indication.TOTAL_FAILED: 0,
+    Indication.INDETERMINATE: 1,
+    Indication.TOTAL_PASSED: 2,
+}
 _COMMON_NAME = "2.5.4.3"
 
 
@@ -74,8 +79,7 @@ def finding_of(conclusion: Conclusion) -> Finding:
 
 def weightiest(findings: Iterable[FindingT]) -> FindingT:
     """What decides over several signatures: a failure, else a doubt, else a pass."""
-    order = {"TOTAL-FAILED": 0, "INDETERMINATE": 1, "TOTAL-PASSED": 2}
-    return min(findings, key=lambda finding: order[finding.indication.value])
+    return min(findings, key=lambda finding: _WEIGHTS[finding.indication])
 
 
 def _signer(validation: SignatureValidation, holder: Holder | None) -> Signer | None:

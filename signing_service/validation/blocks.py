@@ -118,7 +118,7 @@ def _element_findings(
     wanted, findings = policy.signature, []
     if not evidence.covers_document:
         findings.append(_constraint("signature.not-whole-document"))
-    if evidence.level.value not in wanted.levels:
+    if evidence.level not in wanted.levels:
         levels = ", ".join(wanted.levels)
         # A missing reference is told on its own, in plainer words.
         if evidence.certificate_reference is not None:

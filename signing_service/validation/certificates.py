@@ -174,11 +174,12 @@ class CertificateValidator:
         def is_fresh(answer: StatusAnswer) -> bool:
             return at <= fresh_until(answer, self._policy.revocation, is_end=True)
 
+        of = self._status.of
         return tuple(
-            RevocationFinding(
-                certificate, self._status.of(certificate, path, issuer, given, at, is_fresh)
-            )
-            for certificate, issuer in path.issued()
+            [
+                RevocationFinding(one, of(one, path, issuer, given, at, is_fresh))
+                for one, issuer in path.issued()
+            ]
         )
 
     def _authority_doubts(

@@ -9,6 +9,7 @@ existence can answer several.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import NamedTuple
 
 from kernel.asn1.certificate import Certificate
@@ -207,7 +208,7 @@ class ValidationEngine:
         steps = [blocks.check_format(evidence), blocks.identify_certificate(evidence)]
         if not is_timestamp:
             steps.append(blocks.initialise_context(evidence, self.policy))
-        stopped = next((step for step in steps if not step.passed), None)
+        stopped = None if all(map(_is_passed, steps)) else next(s for s in steps if not s.passed)
         certificate = evidence.signing_certificate
         if stopped is not None or certificate is None:
             assert stopped is not None
@@ -287,7 +288,9 @@ class ValidationEngine:
         """Clause 5.5.4, steps 4 to 6: compare the doubts with the best signature time."""
         if basic.conclusion.indication is Indication.FAILED:
             return basic.conclusion
-        standing = next((d for d in basic.doubts if not d.is_healed_by(best.at)), None)
+        standing = None
+        if basic.doubts:
+            standing = next((d for d in basic.doubts if not d.is_healed_by(best.at)), None)
         if standing is not None and standing.healed_before is None:
             return standing
         certificate = evidence.signing_certificate
@@ -333,6 +336,9 @@ class ValidationEngine:
     @property
     def _skew(self) -> timedelta:
         return timedelta(seconds=self.policy.signature.max_clock_skew_seconds)
+
+
+_is_passed = attrgetter("passed")
 
 
 def _given(evidence: SignatureEvidence) -> GivenEvidence:

@@ -76,7 +76,7 @@ class Conclusion:
 
     @property
     def passed(self) -> bool:
-        return self.indication in (Indication.PASSED, Indication.TOTAL_PASSED)
+        return self.indication is _PASS or self.indication is _TOTAL_PASS
 
     def is_healed_by(self, proven_at: datetime) -> bool:
         """Whether a proof that the signature existed at `proven_at` answers this finding."""
@@ -89,6 +89,7 @@ class Conclusion:
         return replace(self, indication=_TOTALS.get(self.indication, self.indication))
 
 
+_PASS, _TOTAL_PASS = Indication.PASSED, Indication.TOTAL_PASSED
 _TOTALS = {
     Indication.PASSED: Indication.TOTAL_PASSED,
     Indication.FAILED: Indication.TOTAL_FAILED,
