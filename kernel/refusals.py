@@ -8,7 +8,7 @@ a person, and facts for a program. It never carries a key, a PIN or a whole fore
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
+class Refusal(Exception):
     """Base of all refusals. `status` is the HTTP status that says it."""
 
     status: ClassVar[int] = 400
