@@ -14,17 +14,19 @@ from kernel.refusals import Unavailable
 from signing_service.archive.objects import ARCHIVE_FULL, address_of, checked
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_REMEMBERED = 4096
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
 
 class FileStore:
-    """Files `ab/cd/abcd...` below one directory, readable by the service alone."""
+    """Files `ab/abcd...` below one directory, readable by the service alone."""
 
     def __init__(self, directory: Path, reserve_bytes: int = 64 << 20) -> None:
         """`reserve_bytes` stay free on the disk: the archive is full before the disk is."""
         self._directory = directory
         self._incoming = directory / "incoming"
         self._reserve_bytes = reserve_bytes
+        self._synchronised: set[str] = set()  # what need not be synchronised again
 
     def put(self, data: bytes) -> str:
         address = address_of(data)
@@ -50,7 +52,7 @@ class FileStore:
         return checked(data, address)
 
     def addresses(self) -> Iterator[str]:
-        for path in self._directory.glob("??/??/*"):
+        for path in self._directory.glob("??/*"):
             if _ADDRESS.fullmatch(path.name):
                 yield path.name
 
@@ -70,6 +72,7 @@ class FileStore:
                 aside.rename(path)
                 return False
             aside.unlink()
+            self._synchronised.discard(address)
         return True
 
     def tidy(self, put_before: datetime) -> None:
@@ -82,7 +85,7 @@ class FileStore:
     def _path(self, address: str) -> Path:
         if not _ADDRESS.fullmatch(address):
             raise Unavailable("archive.missing", "not an object's address")
-        return self._directory / address[:2] / address[2:4] / address
+        return self._directory / address[:2] / address
 
     def _is_there(self, path: Path, data: bytes) -> bool:
         """Whether the same bytes are kept already; if so, marked as wanted from now on."""
@@ -92,8 +95,15 @@ class FileStore:
             os.utime(path)
         except FileNotFoundError:
             return False
-        _synchronise(path.parent)  # its writer may have died before doing so
+        if path.name not in self._synchronised:
+            _synchronise(path.parent)  # its writer may have died before doing so
+            self._remember(path.name)
         return True
+
+    def _remember(self, address: str) -> None:
+        if len(self._synchronised) >= _REMEMBERED:
+            self._synchronised.clear()
+        self._synchronised.add(address)
 
     def _write(self, path: Path, data: bytes) -> None:
         aside = self._incoming / secrets.token_hex(8)
@@ -108,6 +118,7 @@ class FileStore:
             aside.unlink(missing_ok=True)
             raise
         _synchronise(path.parent)
+        self._remember(path.name)
 
     def _make(self, directory: Path) -> None:
         """The directory with those above it, each recorded durably in its parent."""

@@ -4,17 +4,20 @@ import hashlib
 import json
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from kernel.refusals import Unavailable
 from portseal.demo.signing_steps import import_declaration
+from portseal.holder.service import ServiceRefusal
 from signing_service.validation.evidence import SignatureFormat
-from tests.portseal.service import RunningService
+from tests.portseal.service import RunningService, Twin
 
 FORMATS = (SignatureFormat.CADES, SignatureFormat.XADES)
 VERIFIER = Path(__file__).parents[3] / "scripts" / "verify_export.py"
@@ -149,7 +152,7 @@ def test_the_store_is_walked(service: RunningService) -> None:
     assert told["sound"] > 10
 
     store = service.site.directory / "data" / "archive"
-    path = next(iter(sorted(store.glob("??/??/*"))))
+    path = next(iter(sorted(store.glob("??/*"))))
     kept = path.with_name("kept")
     shutil.copy2(path, kept)
     try:
@@ -158,6 +161,24 @@ def test_the_store_is_walked(service: RunningService) -> None:
             service.site.run("archive", "verify", "--json")
     finally:
         kept.replace(path)
+
+
+def test_a_full_archive_accepts_nothing(service: RunningService, twin: Twin) -> None:
+    def accepted() -> int:
+        with closing(sqlite3.connect(twin.database_file)) as connection:
+            return int(connection.execute("SELECT count(*) FROM accepted_signatures").fetchone()[0])
+
+    before = accepted()
+    twin.serve(PORTSEAL_ARCHIVE__RESERVE_MEGABYTES=str(1 << 40))
+    conversation, card = twin.anonymous(), service.stage.cards["operator"]
+    conversation.sign_in(card)
+
+    with pytest.raises(ServiceRefusal) as caught:
+        conversation.sign(card, import_declaration(), SignatureFormat.CADES)
+
+    assert caught.value.code == "archive.full"
+    assert accepted() == before
+    assert not list((twin.site.directory / "data" / "archive").glob("??/*"))
 
 
 def test_early_deletion_is_refused(service: RunningService) -> None:

@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> FileStore:
 
 
 def path_of(store: FileStore, address: str) -> Path:
-    (found,) = store._directory.glob(f"??/??/{address}")
+    (found,) = store._directory.glob(f"??/{address}")
     return found
 
 
