@@ -23,7 +23,8 @@ from records.journal import Journal
 from records.outbox import Outbox
 
 ROOT, ISSUING, OCSP, TSA, SIGN_IN = "root", "issuing", "ocsp", "tsa", "sign-in"
-CERTIFIED = (ROOT, ISSUING, OCSP, TSA)
+ROOT_OCSP = "root-ocsp"
+CERTIFIED = (ROOT, ISSUING, OCSP, TSA, ROOT_OCSP)
 """Keys with a certificate, in the order of issue; each is named as its profile."""
 KEYS = (*CERTIFIED, SIGN_IN)
 """Labels of the keys in the token; the sign-in key signs ID tokens and needs no certificate."""
@@ -37,13 +38,15 @@ class CeremonyPlan:
     """Whose authority it is: O of every certificate made here."""
     conducted_by: str
     """Who conducts it, for the transcript and the journal."""
-    common_names: tuple[str, str, str, str] = (
+    common_names: tuple[str, str, str, str, str] = (
         "PortSeal Root CA",
         "PortSeal Issuing CA",
         "PortSeal OCSP Responder",
         "PortSeal Timestamp Authority",
+        "PortSeal Root OCSP Responder",
     )
-    """CN of root, issuing authority, OCSP responder and timestamp authority."""
+    """CN of root, issuing authority, its OCSP responder, timestamp authority, and the root's own
+    OCSP responder."""
     root_suite: AlgorithmSuite = ECDSA_P384_SHA384
     suite: AlgorithmSuite = ECDSA_P256_SHA256
     """For every key but the root's."""
@@ -55,7 +58,14 @@ class CeremonyOutcome:
     issuing: Certificate
     ocsp: Certificate
     tsa: Certificate
+    root_ocsp: Certificate
     transcript: str
+
+    @property
+    def certificates(self) -> dict[str, Certificate]:
+        """By the label of the key, in the order of issue."""
+        made = (self.root, self.issuing, self.ocsp, self.tsa, self.root_ocsp)
+        return dict(zip(CERTIFIED, made, strict=True))
 
 
 class Ceremony:
@@ -105,6 +115,7 @@ class Ceremony:
             certificates[ISSUING],
             certificates[OCSP],
             certificates[TSA],
+            certificates[ROOT_OCSP],
             transcript,
         )
 
@@ -160,7 +171,7 @@ class Ceremony:
     def _issuer_of(
         self, label: str, keys: dict[str, TokenKey], certificates: dict[str, Certificate]
     ) -> Authority:
-        name = ROOT if label in (ROOT, ISSUING) else ISSUING
+        name = ISSUING if self._catalogue[label].issuer == ISSUING else ROOT
         return Authority(
             name,
             certificates.get(name),

@@ -5,11 +5,15 @@ A serial that the authority never issued is answered `revoked` in the extended s
 """
 
 import hashlib
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from ca import inventory
+from ca import inventory, ocsp_store
 from ca.inventory import CertificateState, RevocationReason
 from ca.ocsp_cache import CacheKey, OcspAnswer, OcspCache
 from ca.ocsp_messages import (
@@ -17,31 +21,52 @@ from ca.ocsp_messages import (
     NEVER_ISSUED,
     UNKNOWN,
     CertId,
+    IssuerHashes,
     OcspRequest,
     ResponseStatus,
     SingleStatus,
+    archive_cutoff,
+    certificate_id,
     error_response,
     read_request,
     response_data,
     revoked,
     single_response,
-    successful_response,
 )
+from ca.ocsp_signer import OcspSigner, key_bits
+from ca.ocsp_store import Ready
 from ca.status_watch import POLL_SECONDS, StatusWatch
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.identifiers import Serial
+from kernel.identifiers import Serial, serial_text
 from kernel.keys import KeyHandle
 from kernel.refusals import Malformed, Refusal, Unavailable
 from records.database import Database
+from records.lookup import Lookup
 
-_MALFORMED = OcspAnswer(error_response(ResponseStatus.MALFORMED_REQUEST))
+MALFORMED = OcspAnswer(error_response(ResponseStatus.MALFORMED_REQUEST))
+UNAUTHORIZED = OcspAnswer(error_response(ResponseStatus.UNAUTHORIZED))
 _TRY_LATER = OcspAnswer(error_response(ResponseStatus.TRY_LATER))
-_UNAUTHORIZED = OcspAnswer(error_response(ResponseStatus.UNAUTHORIZED))
 _INTERNAL_ERROR = OcspAnswer(error_response(ResponseStatus.INTERNAL_ERROR))
 _MARGIN = timedelta(seconds=30)
 """An answer is made anew this long before its nextUpdate."""
+_RENEWAL_POLL_SECONDS = 30.0
+_SERIAL_LIMIT = 1 << 159
+_STATE = "SELECT state FROM ca_certificates WHERE serial = ? AND authority = ?"
+
+
+@dataclass(frozen=True)
+class AnswerPlan:
+    """How long answers live and who makes them."""
+
+    lifetime: timedelta = timedelta(minutes=10)
+    """thisUpdate to nextUpdate of what is signed on demand."""
+    http_max_age: timedelta = timedelta(seconds=0)
+    """How long a shared HTTP cache may answer in our place; every second of it delays a
+    revocation that much, hence none."""
+    ahead: bool = False
+    """Look for answers that were made ahead, and note what is asked for."""
 
 
 class OcspResponder:
@@ -56,38 +81,47 @@ class OcspResponder:
         database: Database,
         clock: Clock,
         *,
-        lifetime: timedelta = timedelta(minutes=10),
-        http_max_age: timedelta = timedelta(seconds=0),
+        plan: AnswerPlan = AnswerPlan(),
+        renewal: Callable[[], OcspSigner | None] | None = None,
         cache_capacity: int = 50_000,
         poll_seconds: float = POLL_SECONDS,
+        renewal_poll_seconds: float = _RENEWAL_POLL_SECONDS,
     ) -> None:
-        """`lifetime`: thisUpdate to nextUpdate. `http_max_age`: how long a shared HTTP cache may
-        answer in our place; every second of it delays a revocation that much, hence none.
+        """`renewal` gives the newest generation of the responder's key, or None to keep the one
+        in use; it is asked now and then.
 
         Raises Unavailable `ocsp.wrong-key` when the key is not the responder certificate's, or
         the certificate was not issued by `issuer` for OCSP signing (RFC 6960, 4.2.2.2).
         """
-        if certificate.spki != key.public_key.spki or not certificate.is_signed_by(issuer):
-            raise Unavailable("ocsp.wrong-key", "key, responder certificate and issuer differ")
-        self._authority = authority
-        self._key = key
-        self._certificate = certificate
+        self.authority = authority
+        self._signer = OcspSigner(issuer, key, certificate)
+        self._renewal = renewal
+        self._renewal_poll_seconds = renewal_poll_seconds
+        self._next_renewal = float("-inf")
+        self._renewing = threading.Lock()
         self._database = database
         self._clock = clock
-        self._lifetime = lifetime
+        self._plan = plan
         self._cache_control = (
-            f"max-age={int(http_max_age.total_seconds())}, public, no-transform, must-revalidate"
+            f"max-age={int(plan.http_max_age.total_seconds())}, "
+            "public, no-transform, must-revalidate"
         )
-        self._own_key_hash = hashlib.sha1(_key_bits(certificate), usedforsecurity=False).digest()
-        self._issuer_hashes = {
-            name: (
-                hashlib.new(name, issuer.subject_der, usedforsecurity=False).digest(),
-                hashlib.new(name, _key_bits(issuer), usedforsecurity=False).digest(),
-            )
+        bits = key_bits(issuer)
+        self.key_hashes = {
+            name: hashlib.new(name, bits, usedforsecurity=False).digest()
             for name in ("sha1", "sha256")
         }
+        """SHA-1 and SHA-256 of the issuer's key, as requests name it."""
+        self._issuer_hashes = {
+            name: (hashlib.new(name, issuer.subject_der, usedforsecurity=False).digest(), known)
+            for name, known in self.key_hashes.items()
+        }
+        self._plain_names = IssuerHashes.of("sha1", issuer.subject_der, bits)
+        self._extensions = archive_cutoff(issuer.not_before)
         self._cache = OcspCache(cache_capacity)
         self._watch = StatusWatch(database, authority, self._cache.forget, poll_seconds)
+        self._state = Lookup(database, _STATE)
+        self._demand = ocsp_store.Demand(database, authority, clock) if plan.ahead else None
 
     def cached(self, key: CacheKey) -> OcspAnswer | None:
         """The answer kept under `key`, if it is still true."""
@@ -102,12 +136,17 @@ class OcspResponder:
 
         Never raises: what cannot be answered is told in OCSP's own words.
         """
-        generation = self._cache.generation
         try:
             parsed = read_request(request)
-            answer = self._answer(parsed)
         except Malformed:
-            return _MALFORMED
+            return MALFORMED
+        return self.reply(parsed, key)
+
+    def reply(self, request: OcspRequest, key: CacheKey | None = None) -> OcspAnswer:
+        """As `answer`, to a request that was read before."""
+        generation = self._cache.generation
+        try:
+            answer = self._answer(request)
         except Unavailable:
             return _TRY_LATER
         except Refusal:
@@ -116,12 +155,41 @@ class OcspResponder:
             self._cache.put(key, answer, generation)
         return answer
 
+    def make_ahead(self, serials: Sequence[Serial], lifetime: timedelta) -> list[Ready]:
+        """Answers to plain requests (one certificate, SHA-1, no nonce), to be stored.
+
+        Serials that were never issued are left out. Raises Unavailable.
+        """
+        with self._database.reading() as connection:
+            # Before the statuses: an answer counts as made under the older version.
+            version = inventory.status_version(connection, self.authority)
+            statuses = self._statuses(serials)
+        signer, now = self._usable_signer(), self._clock.now().replace(microsecond=0)
+        if signer is None:
+            raise Unavailable("ocsp.expired", "the responder's certificate is not valid now")
+        next_update = min(now + lifetime, signer.certificate.not_after)
+        this, following = der.generalized_time(now), der.generalized_time(next_update)
+        made = []
+        for serial in serials:
+            status = statuses[serial]
+            if not status.never_issued:
+                asked = CertId(certificate_id(self._plain_names, serial), "sha1", b"", b"", serial)
+                single = single_response(asked, status, this, following, self._extensions)
+                data = response_data(signer.key_hash, this, [single], None, False)
+                body = signer.response(data, kept=True)
+                made.append(Ready(serial, version, now, next_update, body))
+        return made
+
     def _answer(self, request: OcspRequest) -> OcspAnswer:
         ours = [certificate for certificate in request.certificates if self._is_ours(certificate)]
         if not ours:
-            return _UNAUTHORIZED
+            return UNAUTHORIZED
+        stored = self._made_ahead(request)
+        if stored is not None:
+            return self._kept(stored.der, stored.this_update, stored.next_update, ours)
         now = self._clock.now().replace(microsecond=0)
-        if not self._certificate.not_before <= now < self._certificate.not_after:
+        signer = self._usable_signer()
+        if signer is None:
             return _TRY_LATER
         statuses = self._statuses([certificate.serial for certificate in ours])
         told = [
@@ -130,18 +198,26 @@ class OcspResponder:
         ]
         # What was never issued may be issued the next moment: no nextUpdate, kept by nobody.
         stable = all(status is not UNKNOWN and not status.never_issued for status in told)
-        next_update = min(now + self._lifetime, self._certificate.not_after) if stable else None
+        next_update = None
+        if stable:
+            next_update = min(now + self._plan.lifetime, signer.certificate.not_after)
+        this = der.generalized_time(now)
+        following = None if next_update is None else der.generalized_time(next_update)
         singles = [
-            single_response(certificate, status, now, next_update)
+            single_response(
+                certificate,
+                status,
+                this,
+                following,
+                b"" if status.never_issued or status is UNKNOWN else self._extensions,
+            )
             for certificate, status in zip(request.certificates, told, strict=True)
         ]
         extended = any(status.never_issued for status in told)
-        body = self._signed(
-            response_data(self._own_key_hash, now, singles, request.nonce, extended)
-        )
+        data = response_data(signer.key_hash, this, singles, request.nonce, extended)
         if next_update is None or request.nonce is not None:
-            return OcspAnswer(body, now, next_update)
-        return self._kept(body, now, next_update, ours)
+            return OcspAnswer(signer.response(data, kept=False), now, next_update)
+        return self._kept(signer.response(data, kept=True), now, next_update, ours)
 
     def _kept(
         self, body: bytes, now: datetime, next_update: datetime, ours: Sequence[CertId]
@@ -156,23 +232,53 @@ class OcspResponder:
             ("ETag", etag),
         ]
         serials = tuple(Serial(certificate.serial) for certificate in ours)
-        fresh_until = next_update - min(_MARGIN, self._lifetime / 2)
+        fresh_until = next_update - min(_MARGIN, self._plan.lifetime / 2)
         return OcspAnswer(body, now, next_update, fresh_until, serials, headers, etag)
 
-    def _signed(self, data: bytes) -> bytes:
-        suite = self._key.suite
-        signature = self._key.sign(data)
-        if not self._key.public_key.verify(suite, signature, data):
-            raise Unavailable("token.wrong-key", "a signature of the token does not verify")
-        return successful_response(data, suite, signature, self._certificate.der)
+    def _made_ahead(self, request: OcspRequest) -> Ready | None:
+        """A stored answer to a plain request, still true and not about to end."""
+        if self._demand is None or request.nonce is not None or len(request.certificates) != 1:
+            return None
+        asked = request.certificates[0]
+        if not 0 < asked.serial < _SERIAL_LIMIT:
+            return None
+        if asked.der != certificate_id(self._plain_names, asked.serial):
+            return None
+        serial = Serial(asked.serial)
+        with self._database.reading() as connection:
+            ready = ocsp_store.find(connection, serial)
+        if ready is None or self._clock.now() >= ready.next_update - _MARGIN:
+            self._demand.note(serial)
+            return None
+        return ready
+
+    def _usable_signer(self) -> OcspSigner | None:
+        """The newest generation of the key; None: none is valid now."""
+        due = self._renewal is not None and time.monotonic() >= self._next_renewal
+        if due and self._renewing.acquire(blocking=False):
+            try:
+                self._renew()
+            finally:
+                self._renewing.release()
+        signer = self._signer
+        return signer if signer.is_valid(self._clock.now()) else None
+
+    def _renew(self) -> None:
+        self._next_renewal = time.monotonic() + self._renewal_poll_seconds
+        # While database or token are away the generation in use serves on.
+        with suppress(Unavailable):
+            if self._renewal is not None:
+                self._signer = self._renewal() or self._signer
 
     def _is_ours(self, certificate: CertId) -> bool:
         hashes = self._issuer_hashes.get(certificate.digest or "")
         return hashes == (certificate.name_hash, certificate.key_hash)
 
     def _statuses(self, serials: Sequence[int]) -> dict[int, SingleStatus]:
+        if len(serials) == 1 and self._is_good(serials[0]):
+            return {serials[0]: GOOD}
         with self._database.reading() as connection:
-            rows = inventory.statuses(connection, self._authority, serials)
+            rows = inventory.statuses(connection, self.authority, serials)
         found: dict[int, SingleStatus] = dict.fromkeys(serials, NEVER_ISSUED)
         for row in rows:
             if row.state is CertificateState.ISSUED:
@@ -183,13 +289,13 @@ class OcspResponder:
                 )
         return found
 
+    def _is_good(self, serial: int) -> bool:
+        """The common case, asked in the quickest way."""
+        if not 0 < serial < _SERIAL_LIMIT:
+            return False
+        row = self._state.first(serial_text(Serial(serial)), self.authority)
+        return row is not None and row[0] == CertificateState.ISSUED
+
 
 def http_date(at: datetime) -> str:
     return format_datetime(at.astimezone(UTC), usegmt=True)
-
-
-def _key_bits(certificate: Certificate) -> bytes:
-    """The subjectPublicKey's octets, without tag, length and unused bits (RFC 6960, 4.1.1)."""
-    spki = certificate.spki
-    _, bits = der.children(spki, der.read(spki))
-    return spki[bits.content + 1 : bits.end]

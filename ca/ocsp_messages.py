@@ -19,6 +19,7 @@ LONGEST_NONCE = 128
 """Octets (RFC 9654, 2.1)."""
 
 _NONCE = der.oid("1.3.6.1.5.5.7.48.1.2")
+_ARCHIVE_CUTOFF = der.oid("1.3.6.1.5.5.7.48.1.6")
 _EXTENDED_REVOKE = der.oid("1.3.6.1.5.5.7.48.1.9")
 _BASIC = der.oid("1.3.6.1.5.5.7.48.1.1")
 _DIGESTS = {der.oid(DIGEST_OIDS[name]): name for name in ("sha1", "sha256")}
@@ -181,25 +182,58 @@ def _require(condition: bool) -> None:
 
 
 def single_response(
-    certificate: CertId, status: SingleStatus, this_update: datetime, next_update: datetime | None
+    certificate: CertId,
+    status: SingleStatus,
+    this_update: bytes,
+    next_update: bytes | None,
+    extensions: bytes = b"",
 ) -> bytes:
-    parts = [certificate.der, status.der, der.generalized_time(this_update)]
-    if next_update is not None:
-        parts.append(der.explicit(0, der.generalized_time(next_update)))
-    return der.sequence(*parts)
+    """SingleResponse; the times are GeneralizedTime, `extensions` singleExtensions, ready DER."""
+    following = b"" if next_update is None else der.explicit(0, next_update)
+    return der.sequence(certificate.der, status.der, this_update, following, extensions)
+
+
+def archive_cutoff(since: datetime) -> bytes:
+    """singleExtensions: the status is kept since then, also of certificates that expired
+    (RFC 6960, 4.4.4)."""
+    value = der.octet_string(der.generalized_time(since))
+    return der.explicit(1, der.sequence(der.sequence(_ARCHIVE_CUTOFF, value)))
+
+
+def certificate_id(issuer: "IssuerHashes", serial: int) -> bytes:
+    """CertID under SHA-1, as clients of RFC 5019 write it (2.1.1)."""
+    number = der.integer(serial)
+    return der.sequence(issuer.algorithm, issuer.name_octets, issuer.key_octets, number)
+
+
+@dataclass(frozen=True)
+class IssuerHashes:
+    """How requests name an issuer under one digest."""
+
+    algorithm: bytes
+    name_octets: bytes
+    key_octets: bytes
+
+    @classmethod
+    def of(cls, digest: str, name: bytes, key_bits: bytes) -> "IssuerHashes":
+        """`name`: the issuer's Name, DER; `key_bits`: its subjectPublicKey's octets."""
+        algorithm = der.sequence(der.oid(DIGEST_OIDS[digest]), der.NULL)
+        hashed = (hashlib.new(digest, each, usedforsecurity=False) for each in (name, key_bits))
+        return cls(algorithm, *(der.octet_string(each.digest()) for each in hashed))
 
 
 def response_data(
     responder_key_hash: bytes,
-    produced_at: datetime,
+    produced_at: bytes,
     singles: Sequence[bytes],
     nonce: bytes | None,
     extended_revoke: bool,
 ) -> bytes:
-    """ResponseData: the bytes to be signed. `responder_key_hash` is SHA-1 of the key's bits."""
+    """ResponseData: the bytes to be signed. `responder_key_hash` is SHA-1 of the key's bits,
+    `produced_at` a GeneralizedTime."""
     parts = [
         der.explicit(2, der.octet_string(responder_key_hash)),
-        der.generalized_time(produced_at),
+        produced_at,
         der.sequence(*singles),
     ]
     extensions = []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.ceremony import ISSUING, OCSP, ROOT, TSA
+from ca.ceremony import CERTIFIED, ISSUING, OCSP, ROOT, ROOT_OCSP, TSA
 from hsm.token import Token, TokenKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -36,6 +36,7 @@ class Authorities:
     issuing_key: KeyWithCertificate
     ocsp: KeyWithCertificate
     tsa: KeyWithCertificate
+    root_ocsp: KeyWithCertificate
 
 
 def open_authorities(
@@ -54,7 +55,7 @@ def open_authorities(
     `authority.wrong-chain`, and as the token does.
     """
     held = {stored.label: stored.der for stored in token.certificates()}
-    missing = [label for label in (ROOT, ISSUING, OCSP, TSA) if label not in held]
+    missing = [label for label in CERTIFIED if label not in held]
     if missing:
         raise Unavailable(
             "authority.missing", "the token has not been through the ceremony", missing=missing[0]
@@ -65,6 +66,7 @@ def open_authorities(
         ISSUING: _open(token, ISSUING, issuing, (root,)),
         OCSP: _open(token, OCSP, ocsp, (issuing, root)),
         TSA: _open(token, TSA, tsa, (issuing, root)),
+        ROOT_OCSP: _open(token, ROOT_OCSP, Certificate.parse(held[ROOT_OCSP]), (root,)),
     }
 
     def authority(name: str) -> Authority:
@@ -90,6 +92,7 @@ def open_authorities(
         opened[ISSUING],
         opened[OCSP],
         opened[TSA],
+        opened[ROOT_OCSP],
     )
 
 

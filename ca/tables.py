@@ -105,6 +105,7 @@ ocsp_answers = Table(
     Column("authority", String(40), nullable=False),
     Column("version", _COUNTER, nullable=False),  # the status version that it was made under
     Column("asked_at", UtcDateTime),  # None: made ahead, never asked for
+    Column("this_update", UtcDateTime),
     Column("next_update", UtcDateTime),
     Column("answer", LargeBinary),  # None: asked for, not yet made ahead
     Index("ix_ca_ocsp_answers_due", "authority", "next_update"),

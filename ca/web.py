@@ -16,9 +16,10 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from ca.crl_archive import CrlArchive, StoredCrl
-from ca.ocsp import OcspResponder, http_date
+from ca.ocsp import http_date
 from ca.ocsp_cache import Headers, OcspAnswer
 from ca.ocsp_messages import MAX_REQUEST_BYTES, ResponseStatus, error_response
+from ca.ocsp_service import Answering
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unavailable
 
@@ -44,7 +45,7 @@ class Application(Protocol):
 class OcspApplication:
     """GET and POST (RFC 6960, appendix A; RFC 5019, 5 and 6). One look-up when cached."""
 
-    def __init__(self, responder: OcspResponder, prefix: str = "/ocsp") -> None:
+    def __init__(self, responder: Answering, prefix: str = "/ocsp") -> None:
         self._responder = responder
         self._prefix = prefix + "/"
 

@@ -147,12 +147,12 @@ class CertificateProfile(PolicyData):
         if self.issuer == "self":
             if self.crl_address or self.ocsp_address or self.issuer_address:
                 raise ValueError("a self-signed certificate names no status addresses")
-        elif self.crl_shards and not self.crl_address:
-            raise ValueError("crl_shards: the certificate names no list")
         elif not self.policies:
             raise ValueError("policies: a certificate below the root asserts a policy")
         elif not (self.crl_address or self.ocsp_nocheck):
             raise ValueError("crl_address: its revocation could not be learnt")
+        elif self.crl_shards and not self.crl_address:
+            raise ValueError("crl_shards: the certificate names no list")
         return self
 
     def _check_authority(self) -> None:

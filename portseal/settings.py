@@ -114,6 +114,11 @@ class StatusSettings(_Table):
     crl_complete_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
     """A change is told by a delta list alone until the complete list is this old; 0: by both."""
     ocsp_lifetime_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
+    """Of an OCSP answer that is signed when it is asked for."""
+    ocsp_ahead: Literal["off", "recent", "all"] = "recent"
+    """Which answers the worker signs ahead: what was asked for in the last day, or all."""
+    ocsp_ahead_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    """Lifetime of those; a revocation shows at once all the same."""
 
 
 class SessionSettings(_Table):

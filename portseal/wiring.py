@@ -13,11 +13,25 @@ from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
 from ca.authority import DIRECTORY_CHANNEL
-from ca.ceremony import ISSUING, KEYS, ROOT, SIGN_IN, Ceremony, CeremonyOutcome, CeremonyPlan
+from ca.ceremony import (
+    ISSUING,
+    KEYS,
+    OCSP,
+    ROOT,
+    ROOT_OCSP,
+    SIGN_IN,
+    Ceremony,
+    CeremonyOutcome,
+    CeremonyPlan,
+)
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive
 from ca.inventory import Inventory
-from ca.ocsp import OcspResponder
+from ca.mass import MassRevocation
+from ca.ocsp import AnswerPlan, OcspResponder
+from ca.ocsp_ahead import OcspAhead
+from ca.ocsp_rotation import ResponderKeys
+from ca.ocsp_service import OcspService
 from ca.opening import Authorities, open_authorities
 from ca.revocation import Revocation
 from ca.status import OwnStatus
@@ -195,23 +209,76 @@ class House:
         )
 
     @cached_property
-    def ocsp_responder(self) -> OcspResponder:
+    def responder_keys(self) -> dict[str, ResponderKeys]:
+        """The generations of each authority's OCSP key, by the authority's name."""
         pair = self.authorities
-        return OcspResponder(
-            ISSUING,
-            pair.issuing_key.certificate,
-            pair.ocsp.key,
-            pair.ocsp.certificate,
-            self.database,
-            self.clock,
-            lifetime=timedelta(minutes=self.settings.status.ocsp_lifetime_minutes),
+        return {
+            authority.name: ResponderKeys(
+                authority,
+                profile,
+                first.certificate,
+                first.key.suite,
+                self.token,
+                self.database,
+                self.journal,
+                self.clock,
+            )
+            for authority, profile, first in (
+                (pair.issuing, OCSP, pair.ocsp),
+                (pair.root, ROOT_OCSP, pair.root_ocsp),
+            )
+        }
+
+    @cached_property
+    def ocsp_responders(self) -> tuple[OcspResponder, ...]:
+        """One for each authority, the issuing one first."""
+        pair, status = self.authorities, self.settings.status
+        plan = AnswerPlan(
+            timedelta(minutes=status.ocsp_lifetime_minutes), ahead=status.ocsp_ahead != "off"
         )
+        return tuple(
+            OcspResponder(
+                name,
+                issuer.certificate,
+                held.key,
+                held.certificate,
+                self.database,
+                self.clock,
+                plan=plan,
+                renewal=self.responder_keys[name].newest,
+            )
+            for name, issuer, held in (
+                (ISSUING, pair.issuing_key, pair.ocsp),
+                (ROOT, pair.root_key, pair.root_ocsp),
+            )
+        )
+
+    @property
+    def ocsp_responder(self) -> OcspResponder:
+        """The issuing authority's."""
+        return self.ocsp_responders[0]
+
+    @cached_property
+    def ocsp_ahead(self) -> tuple[OcspAhead, ...]:
+        """The jobs that sign answers before they are asked for; none when that is off."""
+        status = self.settings.status
+        if status.ocsp_ahead == "off":
+            return ()
+        lifetime = timedelta(hours=status.ocsp_ahead_hours)
+        return tuple(
+            OcspAhead(responder, self.database, self.clock, status.ocsp_ahead, lifetime)
+            for responder in self.ocsp_responders
+        )
+
+    @cached_property
+    def mass_revocation(self) -> MassRevocation:
+        return MassRevocation(self.database, self.journal, self.outbox, self.clock)
 
     @cached_property
     def status_application(self) -> StatusApplication:
         """OCSP, CRLs and CA certificates over HTTP."""
         crls = CrlApplication(CrlArchive(self.database), self._ca_certificates)
-        return StatusApplication(OcspApplication(self.ocsp_responder), crls)
+        return StatusApplication(OcspApplication(OcspService(self.ocsp_responders)), crls)
 
     @cached_property
     def publisher(self) -> "DirectoryPublisher | None":

@@ -1,4 +1,5 @@
-"""What happens without a request: publication, fresh CRLs, reconciling, cards that expire.
+"""What happens without a request: publication, fresh CRLs, OCSP answers and responder keys ahead
+of time, mass revocations, reconciling, cards that expire.
 
 One round does what is due and returns; every job is safe to run on several nodes at once.
 """
@@ -25,6 +26,9 @@ EVIDENCE_PAUSE = timedelta(minutes=1)
 """Between looks for signatures without an evidence record."""
 RENEWAL_PAUSE = timedelta(hours=12)
 """Between looks for archive timestamps that weaken, and for objects that belong to nothing."""
+
+_AHEAD_IN_A_ROUND = 5000
+"""OCSP answers signed ahead before the other jobs have their turn again."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ class Worker:
         expired = self._attempt("expire", house.portal.cards.expire_overdue)
         self._attempt("sessions", house.sso.sessions.end_expired)
         self._keep_evidence(at_once)
+        self._attempt("mass revocation", self._revoke_many)
+        self._attempt("responders", self._rotate_responders)
         crls = self._attempt("crl", lambda: self._renew_crls(at_once))
+        self._attempt("ocsp", lambda: [job.run(_AHEAD_IN_A_ROUND) for job in house.ocsp_ahead])
         delivery = self._attempt("publish", lambda: self._publish(at_once))
         if delivery is not None and delivery.failure is not None:
             self._failures.append(f"publish: {delivery.failure}")
@@ -90,6 +97,16 @@ class Worker:
         house = self._house
         pause = timedelta(seconds=0 if at_once else house.settings.status.crl_pause_seconds)
         return sum(len(issuer.renew(pause)) for issuer in house.crl_issuers)
+
+    def _revoke_many(self) -> None:
+        """Go on with jobs that a dead process left, or that were only planned."""
+        jobs = self._house.mass_revocation
+        for job in jobs.unfinished():
+            jobs.run(job)
+
+    def _rotate_responders(self) -> None:
+        for keys in self._house.responder_keys.values():
+            keys.rotate_if_due()
 
     def _publish(self, at_once: bool) -> Delivery | None:
         house = self._house

@@ -101,6 +101,23 @@ class Database:
         with _refusing(), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    @property
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """What `driver_connection` and what it gives raise when the database does not answer."""
+        driver: Any = self.engine.dialect.loaded_dbapi
+        return (driver.OperationalError, driver.InterfaceError)
+
+    def driver_connection(self) -> Any:
+        """A connection of the bare driver, for `records.lookup`: it commits by itself, belongs to
+        one thread, and the caller closes it."""
+        dialect: Any = self.engine.dialect
+        positional, named = dialect.create_connect_args(self._url)
+        if self.is_sqlite:
+            named = {**named, "timeout": _BUSY_MILLISECONDS / 1000, "isolation_level": None}
+        else:
+            named = {**named, "connect_timeout": 5, "autocommit": True, "prepare_threshold": 1}
+        return dialect.loaded_dbapi.connect(*positional, **named)
+
     def upgrade(self) -> None:
         """Bring the schema to the newest migration."""
         # Imported here: every other command does without Alembic, which is slow to load.

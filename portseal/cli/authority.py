@@ -7,7 +7,7 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca.ceremony import CERTIFIED, CeremonyPlan
+from ca.ceremony import CeremonyPlan
 from kernel.asn1.certificate import Certificate
 from portseal.cli.output import json_option, show
 from portseal.settings import read_settings
@@ -43,7 +43,7 @@ def init(organization: str, output: Path, as_json: bool) -> None:
 
     outcome = conduct_ceremony(settings, plan, progress)
     output.mkdir(parents=True, exist_ok=True)
-    certificates = {name: getattr(outcome, name) for name in CERTIFIED}
+    certificates = outcome.certificates
     for name in ("root", "issuing"):
         (output / f"{name}.pem").write_bytes(_pem(certificates[name]))
     (output / "transcript.txt").write_text(outcome.transcript, encoding="utf-8")

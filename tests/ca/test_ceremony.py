@@ -27,7 +27,7 @@ def test_every_key_and_certificate_is_on_the_token(fresh_token: Token, database:
     stored = {each.label: each.der for each in fresh_token.certificates()}
     assert sorted(stored) == sorted(CERTIFIED)
     assert stored["issuing"] == outcome.issuing.der
-    for certificate in (outcome.root, outcome.issuing, outcome.ocsp, outcome.tsa):
+    for certificate in outcome.certificates.values():
         record = Inventory(database).by_serial(certificate.serial)
         assert record is not None
         assert record.state is CertificateState.ISSUED

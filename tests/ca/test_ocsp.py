@@ -32,6 +32,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable
 from records.database import Database
+from records.lookup import Lookup
 from tests.ca.openssl import openssl, run
 from tests.ca.test_crl import crl_issuer
 from tests.ca.world import World, operator_request
@@ -313,6 +314,7 @@ def test_without_the_database_the_client_is_told_to_come_later(
     request = request_for(world, issued.serial)
     client.post(request)
     responder._database = responder._watch._database = gone
+    responder._state = Lookup(gone, "SELECT state FROM ca_certificates")
     answer = ocsp.load_der_ocsp_response(client.post(request))
     assert answer.response_status is Status.TRY_LATER
 

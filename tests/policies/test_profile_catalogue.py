@@ -14,7 +14,7 @@ def test_the_house_s_profiles_are_coherent() -> None:
     catalogue = load_catalogue()
     names = {profile.name for profile in catalogue}
     holders = {"legal-person", "operator", "officer", "enterprise-seal"}
-    assert names == holders | {"root", "issuing", "ocsp", "tsa"}
+    assert names == holders | {"root", "issuing", "ocsp", "tsa", "root-ocsp"}
     for profile in catalogue:
         assert profile.ca is (profile.name in ("root", "issuing"))
         assert len(profile.digest) == 64

@@ -1,6 +1,6 @@
 """the first schema
 
-Revision: 0001. After: . Written: 2026-11-21 03:16:21.801551.
+Revision: 0001. After: . Written: 2026-11-21 03:19:44.443155.
 """
 
 import sqlalchemy as sa

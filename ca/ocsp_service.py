@@ -1,0 +1,59 @@
+"""Several authorities behind one OCSP address: the request's issuerKeyHash chooses."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ca.ocsp import MALFORMED, UNAUTHORIZED, OcspResponder
+from ca.ocsp_cache import CacheKey, OcspAnswer
+from ca.ocsp_messages import read_request
+from kernel.refusals import Malformed
+
+_MOST_REMEMBERED = 100_000
+
+
+class Answering(Protocol):
+    """What the web application asks: one responder, or many behind one address."""
+
+    def cached(self, key: CacheKey) -> OcspAnswer | None: ...
+
+    def answer(self, request: bytes, key: CacheKey | None = None) -> OcspAnswer: ...
+
+
+class OcspService:
+    """Hands each request to the responder of the authority that it asks about.
+
+    A response has one signer: of a request that names certificates of several authorities, the
+    responder of the first known one answers, and tells `unknown` of the others.
+    """
+
+    def __init__(self, responders: Sequence[OcspResponder]) -> None:
+        self._by_key_hash = {
+            hashed: responder
+            for responder in responders
+            for hashed in responder.key_hashes.values()
+        }
+        self._homes: dict[CacheKey, OcspResponder] = {}
+        """Who keeps the answer under a key."""
+
+    def cached(self, key: CacheKey) -> OcspAnswer | None:
+        home = self._homes.get(key)
+        return None if home is None else home.cached(key)
+
+    def answer(self, request: bytes, key: CacheKey | None = None) -> OcspAnswer:
+        """Never raises; an issuer that is none of ours is told `unauthorized`."""
+        try:
+            parsed = read_request(request)
+        except Malformed:
+            return MALFORMED
+        for certificate in parsed.certificates:
+            responder = self._by_key_hash.get(certificate.key_hash)
+            if responder is not None:
+                break
+        else:
+            return UNAUTHORIZED
+        answer = responder.reply(parsed, key)
+        if key is not None and answer.fresh_until is not None:
+            if len(self._homes) >= _MOST_REMEMBERED:
+                self._homes.clear()
+            self._homes[key] = responder
+        return answer
