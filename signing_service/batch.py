@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from kernel.clock import Clock
 from kernel.refusals import Conflict, NotFound, Unprocessable
@@ -134,7 +135,7 @@ class Batches:
             and_(table.c.state == ItemState.CLAIMED, table.c.claimed_at < now - CLAIMED_FOR),
         )
         with self._database.transaction() as connection:
-            self._progress(connection, identifier, card)
+            self._owned(connection, identifier, card)
             mine = table.c.batch == identifier
             if release:
                 claimed = mine & (table.c.state == ItemState.CLAIMED)
@@ -159,7 +160,7 @@ class Batches:
             (table.c.batch == identifier) & (table.c.state == state) & (table.c.position > after)
         )
         with self._database.reading() as connection:
-            self._progress(connection, identifier, card)
+            self._owned(connection, identifier, card)
             rows = connection.execute(
                 select(table).where(wanted).order_by(table.c.position).limit(PAGE)
             )
@@ -169,7 +170,7 @@ class Batches:
         """Note why a claimed item was not signed. Raises NotFound `batch.not-found`; Conflict
         `batch.not-claimed`."""
         with self._database.transaction() as connection:
-            self._progress(connection, item.batch, card)
+            self._owned(connection, item.batch, card)
             self._settle(connection, item, ItemState.REFUSED, code)
 
     def mark_signed(
@@ -187,11 +188,11 @@ class Batches:
         Raises NotFound `batch.not-found`; Unprocessable `batch.other-document`; Conflict
         `batch.not-claimed` (signed by another program meanwhile).
         """
-        batch = self._progress(connection, item.batch, card)
+        batch = self._owned(connection, item.batch, card)
         table = batch_items
         this = (table.c.batch == item.batch) & (table.c.position == item.position)
         wanted = connection.execute(select(table.c.document_sha256).where(this)).scalar()
-        if (wanted, batch.format, batch.level) != (document_sha256, format_, level):
+        if (wanted, batch.format, batch.level) != (document_sha256, str(format_), str(level)):
             raise Unprocessable("batch.other-document", "this is not what the job asks for")
         self._settle(connection, item, ItemState.SIGNED, signature)
 
@@ -222,11 +223,7 @@ class Batches:
             connection.execute(insert(batch_items), rows)
 
     def _progress(self, connection: Connection, identifier: str, card: str) -> Progress:
-        table = signing_batches
-        mine = (table.c.id == identifier) & (table.c.card == card)
-        row = connection.execute(select(table).where(mine)).one_or_none()
-        if row is None:
-            raise NotFound("batch.not-found", "no such job of this card")
+        row = self._owned(connection, identifier, card)
         counts: dict[str, int] = dict(
             connection.execute(
                 select(batch_items.c.state, func.count())
@@ -243,6 +240,15 @@ class Batches:
             counts.get(ItemState.REFUSED, 0),
             counts.get(ItemState.CLAIMED, 0),
         )
+
+    def _owned(self, connection: Connection, identifier: str, card: str) -> Row[Any]:
+        """The job, without counting: its items are many, and each is marked once."""
+        table = signing_batches
+        mine = (table.c.id == identifier) & (table.c.card == card)
+        row = connection.execute(select(table).where(mine)).one_or_none()
+        if row is None:
+            raise NotFound("batch.not-found", "no such job of this card")
+        return row
 
 
 def _digest(
