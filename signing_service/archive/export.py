@@ -29,6 +29,15 @@ _PATHS = {
     PartRole.REPORT: "report.json",
 }
 
+_SUFFIXES = {
+    "CAdES": "p7s",
+    "XAdES": "xml",
+    "PAdES": "pdf",
+    "JAdES": "jws",
+    "ASiC-S": "asics",
+    "ASiC-E": "asice",
+}
+
 
 @dataclass(frozen=True)
 class ExportedFile:
@@ -110,7 +119,7 @@ def _paths(parts: Sequence[StoredPart], format_: str, *, is_xml: bool) -> list[s
     numbers: dict[PartRole, int] = {}
     found = []
     suffix = "xml" if is_xml else "bin"
-    signed = {"CAdES": "p7s", "XAdES": "xml", "PAdES": "pdf"}.get(format_, "bin")
+    signed = _SUFFIXES.get(format_, "bin")
     for part in parts:
         numbers[part.role] = number = numbers.get(part.role, 0) + 1
         if part.role is PartRole.DOCUMENT:

@@ -55,6 +55,27 @@ _XML = """
 --verification-gmt-time "{gmt}" --id-attr:Id \
 http://uri.etsi.org/01903/v1.3.2#:SignedProperties {signature}
 """
+_PDF = """
+2. 签名 / the signature (poppler-utils)
+   $ pdfsig -nocert {signature}
+"""
+_JWS = """
+2. 签名：JAdES (ETSI TS 119 182-1)，可用任何 JWS 库及 certificates/signer.pem 中的公钥验证
+   The signature is JAdES: any JWS library verifies it with the key in certificates/signer.pem.
+"""
+_CONTAINER = """
+2. 签名：ASiC 容器 (EN 319 162-1)，解压后签名在 META-INF/ 中
+   The signature is an ASiC container: unpack it, the signature lies in META-INF/.
+   $ unzip -t {signature}
+"""
+_BY_SUFFIX = {
+    "p7s": _CMS,
+    "xml": _XML,
+    "pdf": _PDF,
+    "jws": _JWS,
+    "asics": _CONTAINER,
+    "asice": _CONTAINER,
+}
 _TIMESTAMP = """
 3. 签名时间戳 / signature timestamp {number}
    $ openssl ts -verify -token_in -in timestamps/{number}.tst -digest {imprint} \
@@ -88,7 +109,7 @@ def text(
         "gmt": gmt,
         "later": at + 60,
     }
-    blocks = [_INTRODUCTION, _CMS if signature.endswith(".p7s") else _XML]
+    blocks = [_INTRODUCTION, _BY_SUFFIX.get(signature.rpartition(".")[2], "")]
     told = "".join(block.format(**values) for block in blocks)
     for number, (seconds, imprint) in enumerate(stamps, 1):
         told += _TIMESTAMP.format(number=number, imprint=imprint, at=seconds)

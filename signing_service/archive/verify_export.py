@@ -11,7 +11,7 @@ It checks, and says in one line each:
    every archive timestamp, that the timestamps follow each other, and by `openssl ts -verify`
    that each was signed by its authority at its time;
 3. a detached CMS signature by `openssl cms -verify`, at the time that its timestamp proves;
-   an enveloped XML signature is for xmlsec1: the command is printed;
+   another format is for another tool, which README.txt names;
 4. the signature timestamp by `openssl ts -verify`;
 5. the OCSP response on the signer's certificate by `openssl ocsp`.
 
@@ -339,7 +339,7 @@ def verify_token(token: Path, over: tuple[str, ...], root: Path, chain: Path, at
 def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetime) -> None:
     (signature,) = files(manifest, directory, "signature")
     if signature.suffix != ".p7s":
-        print(f"note    XML signature: xmlsec1 verifies it; see README ({signature.name})")
+        print(f"note    signature: not CMS, see README.txt for its command ({signature.name})")
         return
     (document,) = files(manifest, directory, "document")
     done = run(

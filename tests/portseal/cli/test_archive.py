@@ -20,6 +20,7 @@ from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.service import RunningService, Twin
 
 FORMATS = (SignatureFormat.CADES, SignatureFormat.XADES)
+OTHERS = (SignatureFormat.JADES, SignatureFormat.ASIC_S)
 VERIFIER = Path(__file__).parents[3] / "scripts" / "verify_export.py"
 
 
@@ -73,6 +74,19 @@ def test_every_command_of_the_readme_succeeds(
         if " ocsp " in command:
             assert "Response verify OK" in said
             assert "signer.pem: good" in said
+
+
+def test_other_formats_are_exported_too(service: RunningService, tmp_path: Path) -> None:
+    signed_in, card = service.signed_in("operator"), service.stage.cards["operator"]
+    made = {each: signed_in.sign(card, import_declaration(), each).id for each in OTHERS}
+    service.site.run("archive", "renew")
+    for format_, identifier in made.items():
+        path = tmp_path / f"{format_}.zip"
+        service.site.run("archive", "export", identifier, "--output", str(path))
+        done = verify(path)
+        assert done.returncode == 0, done.stdout
+        assert "archive timestamp: 1 over all" in done.stdout
+        assert "README.txt" in done.stdout
 
 
 @pytest.mark.parametrize("format_", FORMATS)
