@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tests.bench import cades, pades, xades
 from tests.bench.issuing import issuing
+from tests.bench.memory import memory_over_verifications
 from tests.bench.ocsp import ocsp_over_http
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row
@@ -14,9 +15,12 @@ BENCHMARKS: dict[str, Callable[[Site, Pace], list[Row]]] = {
     "ocsp.http.cached": ocsp_over_http,
     "cades.sign": cades.signing,
     "cades.verify": cades.verification,
-    "xades.sign.2k": xades.signing,
-    "xades.verify.2k": xades.verification,
+    "xades.sign.2k": xades.signing_small,
+    "xades.verify.2k": xades.verification_small,
+    "xades.sign.60k": xades.signing_large,
+    "xades.verify.60k": xades.verification_large,
     "pades.sign": pades.signing,
     "pades.verify.3sig": pades.verification,
     "tsa.http": timestamps_over_http,
+    "verify.rss.growth": memory_over_verifications,
 }

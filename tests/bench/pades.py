@@ -116,7 +116,7 @@ def _their_verdict(site: Site, signed: bytes) -> Callable[[], Any]:
     context = ValidationContext(
         trust_roots=[_certificate(site.chain[1].der)],
         other_certs=[_certificate(site.chain[0].der)],
-        crls=[issuer.current().der for issuer in site.house.crl_issuers],
+        crls=site.revocation_lists(),
         revocation_mode="require",
         allow_fetching=False,
     )

@@ -89,7 +89,7 @@ def _faster(row: Row, other: float) -> float:
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.1f} ms" if unit == "ms" else f"{value:,.0f}"
+    return f"{value:,.0f}" if unit == "1/s" else f"{value:.1f} {unit}"
 
 
 def _read(path: str) -> str:

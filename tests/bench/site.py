@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,17 @@ class Site:
         authority = self.house.authorities.issuing
         intent = authority.prepare("operator", self.request(self.card_key.public_key))
         return authority.issue(intent).certificate
+
+    def revocation_lists(self) -> list[bytes]:
+        """The lists that the certificates of card and issuing authority point to, with the delta
+        lists that those point to, DER."""
+        root, issuing = self.house.crl_issuers
+        (address,) = self.card.crl_urls
+        shard = int(found[1]) if (found := re.search(r"/(\d+)\.crl$", address)) else 0
+        complete = (root.current(), issuing.current(shard))
+        return [
+            each.der for each in (*complete, root.issue_delta(), issuing.issue_delta(shard=shard))
+        ]
 
     # -- raw limits ----------------------------------------------------------------------------
 
