@@ -66,6 +66,7 @@ class Database:
         self._engine: Engine | None = None
         self._pid = 0
         self._lock = threading.Lock()
+        self._driver_connections: list[tuple[int, Any]] = []
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)})"
@@ -109,14 +110,18 @@ class Database:
 
     def driver_connection(self) -> Any:
         """A connection of the bare driver, for `records.lookup`: it commits by itself, belongs to
-        one thread, and the caller closes it."""
+        one thread, and ends with `dispose` at the latest."""
         dialect: Any = self.engine.dialect
         positional, named = dialect.create_connect_args(self._url)
         if self.is_sqlite:
             named = {**named, "timeout": _BUSY_MILLISECONDS / 1000, "isolation_level": None}
+            named["check_same_thread"] = False  # `dispose` closes it from another
         else:
             named = {**named, "connect_timeout": 5, "autocommit": True, "prepare_threshold": 1}
-        return dialect.loaded_dbapi.connect(*positional, **named)
+        connection = dialect.loaded_dbapi.connect(*positional, **named)
+        with self._lock:
+            self._driver_connections.append((os.getpid(), connection))
+        return connection
 
     def upgrade(self) -> None:
         """Bring the schema to the newest migration."""
@@ -136,6 +141,10 @@ class Database:
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
+            for process, connection in self._driver_connections:
+                if process == os.getpid():  # a parent's connection is the parent's
+                    connection.close()
+            self._driver_connections.clear()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from ca.crl_archive import CrlArchive
 from ca.inventory import RevocationReason
 from ca.ocsp import OcspResponder
 from ca.ocsp_messages import MAX_REQUEST_BYTES
+from ca.ocsp_service import Answering
 from ca.revocation import Revocation
 from ca.web import CrlApplication, OcspApplication, StatusApplication
 from kernel.asn1 import der
@@ -80,7 +81,7 @@ def responder_of(world: World, key: KeyHandle | None = None, **options: Any) -> 
     )
 
 
-def application_of(world: World, responder: OcspResponder | None = None) -> StatusApplication:
+def application_of(world: World, responder: Answering | None = None) -> StatusApplication:
     keys = world.authorities
     certificates = {"root": keys.root_key.certificate, "issuing": keys.issuing_key.certificate}
     crls = CrlApplication(CrlArchive(world.database), certificates)
