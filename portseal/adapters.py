@@ -6,12 +6,18 @@ from datetime import datetime
 from ca.ocsp import OcspResponder
 from ca.ocsp_messages import single_request
 from ca.status import OwnStatus
+from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.keys import KeyHandle
 from ra_portal.directory import HolderDirectory
 from ra_portal.identity import HolderKind as PortalKind
 from ra_portal.identity import Identity, Role
+from ra_portal.seal import Seal as PortalSeal
+from ra_portal.seals import Seals
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import CertificateStatus, Holder, HolderKind, StatusAnswer
+from signing_service.remote.ports import Seal as RemoteSeal
 from signing_service.sso.sessions import SignedIn
 
 
@@ -49,6 +55,41 @@ def portal_identity(signed_in: SignedIn, directory: HolderDirectory, at: datetim
         roles=frozenset(Role(role) for role in record.roles),
         enterprise_id=record.enterprise_id,
     )
+
+
+class PortalSeals:
+    """Fulfils `signing_service.remote.ports.SealSource` from the portal and the token."""
+
+    def __init__(
+        self, seals: Seals, clock: Clock, key: Callable[[str, AlgorithmSuite], KeyHandle]
+    ) -> None:
+        """`key` opens the key of a label in the authority's token."""
+        self._seals = seals
+        self._clock = clock
+        self._key = key
+
+    def of(self, owner: str) -> list[RemoteSeal]:
+        found = (self._certified(seal) for seal in self._seals.of_enterprise(owner))
+        return [seal for seal in found if seal is not None]
+
+    def find(self, number: str) -> RemoteSeal | None:
+        found = self._seals.find(number)
+        return None if found is None else self._certified(found)
+
+    def key(self, seal: RemoteSeal, suite: AlgorithmSuite) -> KeyHandle:
+        return self._key(seal.key_label, suite)
+
+    def _certified(self, seal: PortalSeal) -> RemoteSeal | None:
+        if seal.certificate is None:
+            return None
+        return RemoteSeal(
+            number=seal.number,
+            name=seal.name,
+            owner=seal.enterprise_id,
+            state=str(seal.state_at(self._clock.now())),
+            certificate=Certificate.parse(seal.certificate),
+            key_label=seal.key_label,
+        )
 
 
 class OwnMaterial:

@@ -17,7 +17,17 @@ from kernel.refusals import Refusal
 from portseal.web.errors import error_page
 
 _log = logging.getLogger("portseal.web")
-_API_PREFIXES = ("/api/", "/oidc/token", "/oidc/userinfo", "/.well-known/", "/health/")
+_API_PREFIXES = (
+    "/api/",
+    "/oidc/token",
+    "/oidc/userinfo",
+    "/.well-known/",
+    "/health/",
+    "/csc/v2/info",
+    "/csc/v2/oauth2/token",
+    "/csc/v2/credentials/",
+    "/csc/v2/signatures/",
+)
 _REQUEST_ID = re.compile(r"^[0-9A-Za-z-]{8,64}$")
 
 

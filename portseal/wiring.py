@@ -46,7 +46,7 @@ from kernel.refusals import Conflict
 from policies.catalogue import ProfileCatalogue, load_catalogue
 from policies.rights import RightsCatalogue, load_rights
 from policies.validation import ValidationPolicy, load_validation_policy
-from portseal.adapters import AuthorityStatus, OwnMaterial, PortalHolders
+from portseal.adapters import AuthorityStatus, OwnMaterial, PortalHolders, PortalSeals
 from portseal.settings import Settings, TokenSettings, read_settings
 from ra_portal.card import Card
 from ra_portal.services import PortalServices, open_portal
@@ -63,6 +63,7 @@ from signing_service.evidence_records.proofs import ArchivedProofs
 from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.stamping import Stamping, StampingPlan
 from signing_service.evidence_records.token_material import completing
+from signing_service.remote.services import RemoteServices
 from signing_service.signing import Signing
 from signing_service.sso.services import SsoServices
 from signing_service.sso.settings import SsoSettings
@@ -546,6 +547,17 @@ class House:
                 session_idle_seconds=session.idle_minutes * 60,
                 session_absolute_seconds=session.absolute_hours * 3600,
             ),
+        )
+
+    @cached_property
+    def remote(self) -> RemoteServices:
+        """Remote signing with enterprises' seals (CSC API)."""
+        pair = self.authorities
+        return RemoteServices(
+            sso=self.sso,
+            seals=PortalSeals(self.portal.seals, self.clock, self.token.key),
+            chain=(pair.issuing_key.certificate, pair.root_key.certificate),
+            timestamper=self.timestamper,
         )
 
 

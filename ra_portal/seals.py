@@ -21,7 +21,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.identifiers import parse_serial, serial_text
-from kernel.refusals import Conflict, Forbidden, Malformed, Unavailable
+from kernel.refusals import Conflict, Forbidden, Malformed, NotFound, Unavailable
 from ra_portal import fields, people_rows, seal_rows
 from ra_portal.cards import read_reason
 from ra_portal.codes import new_number
@@ -158,6 +158,13 @@ class Seals:
     def of_enterprise(self, enterprise_id: str) -> list[Seal]:
         with self._database.reading() as connection:
             return seal_rows.of_enterprise(connection, enterprise_id)
+
+    def find(self, number: str) -> Seal | None:
+        with self._database.reading() as connection:
+            try:
+                return seal_rows.by_number(connection, number)
+            except NotFound:
+                return None
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from portseal.settings import read_settings
 from portseal.status import status_of
 from portseal.wiring import House, conduct_ceremony
 from ra_portal.identity import Identity, Role, console
+from signing_service.sso.claims import SCOPES
+from signing_service.sso.platforms import REMOTE_SCOPES
 
 
 def _operator() -> Identity:
@@ -97,9 +99,15 @@ def platform() -> None:
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
 @click.option("--client-id", help="Default: random.")
 @click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
+@click.option("--remote-signing", is_flag=True, help="May ask to use enterprises' seals (CSC API).")
 @json_option
 def add_platform(
-    name: str, redirect_uris: tuple[str, ...], client_id: str | None, public: bool, as_json: bool
+    name: str,
+    redirect_uris: tuple[str, ...],
+    client_id: str | None,
+    public: bool,
+    remote_signing: bool,
+    as_json: bool,
 ) -> None:
     """Register a platform; prints its client secret, once."""
     with House.opened() as house:
@@ -107,6 +115,7 @@ def add_platform(
             name,
             redirect_uris,
             actor=_operator().actor,
+            scopes=(*SCOPES, *REMOTE_SCOPES) if remote_signing else SCOPES,
             confidential=not public,
             client_id=client_id,
         )

@@ -12,6 +12,7 @@ from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
 from portseal.wiring import House
 from ra_portal.identity import Identity
 from ra_portal.web.portal import portal_blueprint
+from signing_service.remote.web import remote_blueprints
 from signing_service.sso.web import current_session, sso_blueprint
 from signing_service.web.rate_limit import RateLimit
 from signing_service.web.signing import signing_blueprint
@@ -59,6 +60,8 @@ def create_flask(house: House) -> Flask:
     verification = verification_blueprint(house.verification, rate_limit=limit)
     signing = signing_blueprint(house.signing, house.batches, signed_in_card)
     for blueprint in (verification, signing):
+        app.register_blueprint(blueprint)
+    for blueprint in remote_blueprints(house.remote):
         app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(house))
     # Programs send JSON or multipart without a cookie-bearing form; their routes check the media

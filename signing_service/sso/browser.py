@@ -16,6 +16,7 @@ _SIGNED_IN = "portseal.signed_in"
 _SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,4095}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 AUTHORIZE_PATH = "/oidc/authorize"
+REMOTE_AUTHORIZE_PATH = "/csc/v2/oauth2/authorize"
 
 
 class Cookies:
@@ -104,7 +105,7 @@ def safe_next(path: str | None, home: str) -> str:
 def asking_platform(services: SsoServices, next_path: str) -> str | None:
     """The name of the platform on whose behalf the holder is asked to sign in."""
     parts = urlsplit(next_path)
-    if parts.path != AUTHORIZE_PATH:
+    if parts.path not in (AUTHORIZE_PATH, REMOTE_AUTHORIZE_PATH):
         return None
     named = parse_qs(parts.query).get("client_id", [])
     platform = services.platforms.find(named[0]) if len(named) == 1 else None

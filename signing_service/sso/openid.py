@@ -6,7 +6,7 @@ algorithm and key of ID tokens, times from our clock.
 """
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.integrations.flask_oauth2.requests import FlaskOAuth2Payload, FlaskOAuth2Request
@@ -50,8 +50,8 @@ class OpenIdServer(AuthorizationServer):
                 expires_generator=lambda client, grant_type: lifetime,
             ),
         )
-        self.register_grant(_CodeGrant, [_S256Only(required=True), _OpenIdCode(services)])
-        self.register_extension(_issuer_parameter(services.settings.origin))
+        self.register_grant(CodeFlow, [S256Only(required=True), _OpenIdCode(services)])
+        self.register_extension(issuer_parameter(services.settings.origin))
 
     def query_client(self, client_id: str) -> Platform | None:
         return self.services.platforms.find(client_id)
@@ -66,13 +66,13 @@ class OpenIdServer(AuthorizationServer):
             raise InvalidGrantError("The code was used twice.")
 
     def create_oauth2_request(self, request: object) -> OAuth2Request:
-        return _Request(self.services.settings.origin)
+        return OwnRequest(self.services.settings.origin)
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Nobody listens; the journal is written where the facts are."""
 
 
-class _Request(FlaskOAuth2Request):
+class OwnRequest(FlaskOAuth2Request):
     """The present request under our own origin, whatever a proxy or a client says."""
 
     def __init__(self, origin: str) -> None:
@@ -82,8 +82,10 @@ class _Request(FlaskOAuth2Request):
         self.payload = FlaskOAuth2Payload(flask_request)
 
 
-class _CodeGrant(AuthorizationCodeGrant):
-    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "none")
+class CodeFlow(AuthorizationCodeGrant):
+    """The authorization code grant on our storage (RFC 6749, 4.1)."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS: ClassVar[tuple[str, ...]] = ("client_secret_basic", "none")
 
     def generate_authorization_code(self) -> str:
         return new_secret(self.server.services.entropy)
@@ -112,7 +114,7 @@ class _CodeGrant(AuthorizationCodeGrant):
         return signed_in
 
 
-class _S256Only(CodeChallenge):
+class S256Only(CodeChallenge):
     """RFC 7636 with S256 alone, for every client (RFC 9700, 2.1.1)."""
 
     DEFAULT_CODE_CHALLENGE_METHOD = "S256"
@@ -172,7 +174,7 @@ def id_token(
     return services.id_token_keys.sign(claims)
 
 
-def _issuer_parameter(origin: str) -> IssuerParameter:
+def issuer_parameter(origin: str) -> IssuerParameter:
     """RFC 9207: the issuer in every authorization response, against mix-up."""
 
     class Issuer(IssuerParameter):

@@ -48,12 +48,12 @@ class OpenIdRoutes:
     def authorize_post(self) -> Response:
         """As a GET: our cookies do not come with another site's form."""
         query = urlencode(list(request.form.items(multi=True)))
-        _require_once(request.form, query)
-        return _see_other(f"{AUTHORIZE_PATH}?{query}")
+        require_once(request.form, query)
+        return see_other(f"{AUTHORIZE_PATH}?{query}")
 
     def authorize(self) -> Response:
         asked = request.args
-        _require_once(asked, request.query_string.decode("latin-1"))
+        require_once(asked, request.query_string.decode("latin-1"))
         redirect_uri = self._registered_redirect_uri(asked)
         refused = _unsupported(asked)
         if refused is not None:
@@ -66,7 +66,7 @@ class OpenIdRoutes:
             return self._answer_error(redirect_uri, error.error, error.description)
         if fresh is None:
             back = f"{AUTHORIZE_PATH}?{self._freshness.remembered(asked)}"
-            return _see_other("/sso/sign-in?" + urlencode({"next": back}))
+            return see_other("/sso/sign-in?" + urlencode({"next": back}))
         response: Response = self._server.create_authorization_response(
             grant=grant, grant_user=fresh
         )
@@ -121,7 +121,7 @@ class OpenIdRoutes:
 
     def end_session(self) -> Response:
         asked = request.form if request.method == "POST" else request.args
-        _require_once(asked, urlencode(list(asked.items(multi=True))))
+        require_once(asked, urlencode(list(asked.items(multi=True))))
         hint = asked.get("id_token_hint")
         signed_in = current_session()
         if not hint:
@@ -137,7 +137,7 @@ class OpenIdRoutes:
         if target is None:
             response = make_response(render_template("sso/signed_out.html"))
         else:
-            response = _see_other(target)
+            response = see_other(target)
         self._cookies.forget_session(response)
         return response
 
@@ -157,7 +157,8 @@ class OpenIdRoutes:
         return make_response(render_template("sso/sign_out.html", holder=signed_in.holder))
 
 
-def _require_once(asked: MultiDict[str, str], query: str) -> None:
+def require_once(asked: MultiDict[str, str], query: str) -> None:
+    """Raises Malformed `oidc.request-length`, `oidc.parameter-repeated` (RFC 6749, 3.1)."""
     if len(query) > _MAX_QUERY_CHARACTERS:
         raise Malformed("oidc.request-length", "the request is too long")
     if any(len(asked.getlist(name)) > 1 for name in asked):
@@ -206,7 +207,8 @@ def _oauth_error(status: int, error: str | None, challenge: str | None = None) -
     return response
 
 
-def _see_other(target: str) -> Response:
+def see_other(target: str) -> Response:
+    """303: the browser goes on with a GET."""
     return make_response(redirect(target, 303))
 
 

@@ -25,6 +25,8 @@ from signing_service.sso.tables import platforms
 _URI = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{8,2000}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_URIS = 20
+REMOTE_SCOPES = ("service", "credential")
+"""For remote signing (CSC API): to see an enterprise's seals, and to use one."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Platform:
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """What is asked and permitted; None without `openid` (OpenID Connect Core, 3.1.2.1)."""
         asked = dict.fromkeys((scope or "").split())
-        granted = [each for each in asked if each in self.scopes]
+        granted = [each for each in asked if each in self.scopes and each in SCOPES]
         return " ".join(granted) if "openid" in granted else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
@@ -107,7 +109,7 @@ class Platforms:
         permitted = frozenset(scopes) | {"openid"}
         if not uris:
             raise Unprocessable("platform.redirect-uri", "a platform has a redirect URI")
-        if not permitted <= set(SCOPES):
+        if not permitted <= {*SCOPES, *REMOTE_SCOPES}:
             raise Unprocessable("platform.scope", "no such scope")
         if not 0 < len(name.strip()) <= 200 or not name.isprintable():
             raise Unprocessable("platform.name", "a platform's name has 1 to 200 characters")

@@ -76,7 +76,7 @@ def sso_blueprint(services: SsoServices) -> Blueprint:
         state.app.extensions[EXTENSION] = (services, cookies)
 
     blueprint.record_once(install)
-    blueprint.after_request(_guarded)
+    blueprint.after_request(guarded)
     return blueprint
 
 
@@ -218,7 +218,7 @@ def _redirect(path: str) -> Response:
     return make_response(redirect(path, 303))
 
 
-def _guarded(response: Response) -> Response:
+def guarded(response: Response) -> Response:
     """Not stored, not framed (a click would sign out), no address with a code handed on."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Frame-Options", "DENY")
