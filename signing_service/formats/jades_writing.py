@@ -114,8 +114,10 @@ def sign(
 
 
 def signature_of(prepared: PreparedSignature, signature_value: bytes) -> JwsSignature:
-    """The signature without its payload."""
+    """The signature without its payload. Raises Malformed `prepared.malformed`."""
     protected, _, _ = prepared.to_be_signed.partition(b".")
+    if not protected.isascii():
+        raise Malformed("prepared.malformed", "not a prepared JWS")
     raw = prepared.suite.to_raw(signature_value)
     return JwsSignature(protected.decode("ascii"), json.encode(raw))
 
