@@ -159,3 +159,28 @@ def refusal(response: requests.Response) -> tuple[int, str, str]:
     told = response.json()
     assert set(told) == {"error", "error_description", "error_uri"}
     return response.status_code, told["error"], told["error_uri"].rpartition(":")[2]
+
+
+def card_proof(
+    service: RunningService,
+    platform: RemotePlatform,
+    token: str,
+    seal: str,
+    hashes: list[str],
+    label: str = "legal-person",
+) -> list[dict[str, str]]:
+    """`authData`: a challenge of the service, and the card's signature over what it is for."""
+    answer = platform.post("credentials/getChallenge", token, {"credentialID": seal})
+    assert answer.status_code == 200, answer.text
+    challenge = str(answer.json()["challenge"])
+    lines = [
+        "PortSeal seal authorisation 1",
+        platform.origin,
+        platform.client_id,
+        seal,
+        challenge,
+        SHA256,
+        *hashes,
+    ]
+    value = service.stage.cards[label].key.sign(("\n".join(lines) + "\n").encode())
+    return [{"id": "challenge", "value": challenge}, {"id": "card", "value": text(value)}]
