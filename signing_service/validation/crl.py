@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
@@ -35,6 +36,11 @@ _ENTRY_UNDERSTOOD = {
     CRLEntryExtensionOID.INVALIDITY_DATE,
 }
 _REMOVED = "removeFromCRL"
+_UNREADABLE = (
+    ValueError, TypeError, UnsupportedAlgorithm,
+    x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
+"""What pyca raises for a list, or for a part of it when that is first looked at."""
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 
@@ -54,7 +60,7 @@ class Crl:
             parsed = x509.load_der_x509_crl(der)
             _ = parsed.issuer, parsed.last_update_utc, parsed.next_update_utc
             extensions = list(parsed.extensions)
-        except (ValueError, TypeError, x509.DuplicateExtension):
+        except _UNREADABLE:
             return None
         if any(e.critical and e.oid not in _UNDERSTOOD for e in extensions):
             return None
@@ -151,7 +157,17 @@ def crl_answer(
 def crls_answer(
     crls: Sequence[Crl], certificate: Certificate, at: datetime, believed: Believed
 ) -> StatusAnswer | None:
-    """What several CRLs together say (6.3.3); None unless they cover every reason."""
+    """What several CRLs together say (6.3.3); None unless they cover every reason, and where an
+    entry cannot be read."""
+    try:
+        return _crls_answer(crls, certificate, at, believed)
+    except _UNREADABLE:
+        return None
+
+
+def _crls_answer(
+    crls: Sequence[Crl], certificate: Certificate, at: datetime, believed: Believed
+) -> StatusAnswer | None:
     usable = sorted(
         (crl for crl in crls if crl.this_update <= at + _SKEW),
         key=lambda crl: crl.this_update,

@@ -19,6 +19,10 @@ from signing_service.validation.crl import suite_by_oid
 MAX_OCSP_BYTES = 256 * 1024
 _SKEW = timedelta(minutes=5)
 _OCSP_SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string
+_UNREADABLE = (
+    ValueError, TypeError, UnsupportedAlgorithm,
+    x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 _STATUS = {
     ocsp.OCSPCertStatus.GOOD: CertificateStatus.GOOD,
     ocsp.OCSPCertStatus.REVOKED: CertificateStatus.REVOKED,
@@ -36,6 +40,19 @@ def ocsp_answer(
     response = _parse(der)
     if response is None:
         return None
+    try:
+        return _answer(response, der, certificate, issuer, at)
+    except _UNREADABLE:  # pyca reads times, reasons and the like when they are looked at
+        return None
+
+
+def _answer(
+    response: ocsp.OCSPResponse,
+    der: bytes,
+    certificate: Certificate,
+    issuer: Certificate,
+    at: datetime,
+) -> StatusAnswer | None:
     for single in response.responses:
         if single.serial_number != certificate.serial or not _is_issuer(single, issuer):
             continue
@@ -65,7 +82,7 @@ def _parse(der: bytes) -> ocsp.OCSPResponse | None:
             if response.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
                 _ = list(response.responses), response.extensions
                 return response
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+        except _UNREADABLE:
             continue
     return None
 
@@ -78,7 +95,10 @@ def _wrapped(basic: bytes) -> bytes:
 
 
 def _is_issuer(single: ocsp.OCSPSingleResponse, issuer: Certificate) -> bool:
-    algorithm = single.hash_algorithm
+    try:
+        algorithm = single.hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
     if not isinstance(algorithm, hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
         return False
     name = hashlib.new(algorithm.name, issuer.subject_der).digest()
