@@ -7,7 +7,6 @@ than dropped in silence.
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -21,10 +20,7 @@ from kernel.refusals import Malformed, TooLarge, Unprocessable
 from policies.oids import SUBJECT_ATTRIBUTES
 
 MAX_REQUEST_BYTES = 16 * 1024
-_PEM = re.compile(
-    rb"\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----\s+([A-Za-z0-9+/=\s]+?)"
-    rb"-----END (?:NEW )?CERTIFICATE REQUEST-----\s*"
-)
+_PEM_LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
 _EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 _FIELDS = {dotted: field for field, dotted in SUBJECT_ATTRIBUTES.items()}
 _LEAST_STRENGTH = 112
@@ -68,11 +64,16 @@ def read_pkcs10(data: bytes) -> Pkcs10:
 
 
 def _from_pem(data: bytes) -> bytes:
-    found = _PEM.fullmatch(data)
-    if found is None:
+    text = data.strip()
+    for label in _PEM_LABELS:
+        head, foot = b"-----BEGIN %b-----" % label, b"-----END %b-----" % label
+        if text.startswith(head) and text.endswith(foot):
+            break
+    else:
         raise Malformed("pkcs10.malformed", "neither DER nor one PEM certification request")
+    lines = text[len(head) : -len(foot)].split()
     try:
-        return base64.b64decode(b"".join(found[2].split()), validate=True)
+        return base64.b64decode(b"".join(lines), validate=True)
     except binascii.Error:
         raise Malformed("pkcs10.malformed", "the PEM text is not base64") from None
 

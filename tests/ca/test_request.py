@@ -1,6 +1,7 @@
 """PKCS#10 requests: what openssl and pyca make is read, everything doubtful is refused."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,11 @@ def test_flipped_bits_never_pass(data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(request) - 1))
     request[position] ^= 1 << data.draw(st.integers(0, 7))
     assert re.match(r"(pkcs10|public-key)\.", code_for(bytes(request)))
+
+
+def test_a_request_of_blanks_is_refused_at_once() -> None:
+    head = b"-----BEGIN CERTIFICATE REQUEST-----"
+    filled = head + b" \n" * ((MAX_REQUEST_BYTES - len(head)) // 2)
+    started = time.process_time()
+    assert [code_for(filled), code_for(filled[::-1])] == ["pkcs10.malformed"] * 2
+    assert time.process_time() - started < 0.1
