@@ -1,11 +1,11 @@
 # PortSeal: `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-test demo test serve bench lint clean
+.PHONY: help setup setup-demo setup-test demo test serve bench bench-scale lint clean
 
 PY := .venv/bin/python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: setup-test ## install everything that demo, tests and development need
 
@@ -26,6 +26,9 @@ serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo 
 
 bench: setup-test ## measure against the raw limits; table on screen, var/bench.json
 	@$(PY) -m tests.bench
+
+bench-scale: setup-test ## the authority with a million certificates; table on screen, var/bench-scale.json
+	@$(PY) -m tests.bench.scale
 
 lint: setup-test ## style, types and the order of imports
 	@.venv/bin/ruff check

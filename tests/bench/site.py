@@ -137,8 +137,13 @@ class Site:
 
 
 @contextmanager
-def open_site(directory: Path, tokens: TokenBench) -> Iterator[Site]:
-    """Hold a ceremony in a new token; everything else lives below `directory`."""
+def open_site(
+    directory: Path, tokens: TokenBench, database_url: str | None = None
+) -> Iterator[Site]:
+    """Hold a ceremony in a new token; everything else lives below `directory`.
+
+    `database_url`: default SQLite.
+    """
     label = f"bench-{secrets.token_hex(4)}"
     tokens.new_token(label).close()
     origin = f"http://127.0.0.1:{(port := free_port())}"
@@ -151,7 +156,7 @@ port = {port}
 workers = 1
 secret_key = "{secrets.token_hex(32)}"
 [database]
-url = {json.dumps(f"sqlite:///{directory}/portseal.db")}
+url = {json.dumps(database_url or f"sqlite:///{directory}/portseal.db")}
 [token]
 module = {json.dumps(tokens.module)}
 label = "{label}"

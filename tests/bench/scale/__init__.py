@@ -1,0 +1,1 @@
+"""The authority at the scale of millions, on PostgreSQL."""

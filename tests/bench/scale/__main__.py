@@ -1,0 +1,81 @@
+"""Measure at scale: `python -m tests.bench.scale [--sizes 10000 1000000] [--entries N] ...`."""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from portseal.sandbox.postgresql import PostgreSQL
+from tests.bench import report
+from tests.bench.scale import growth, lists, register
+from tests.bench.scale.http import ocsp_over_http
+from tests.bench.scale.issuing import issuing
+from tests.bench.site import Site, open_site
+from tests.bench.timing import Pace, Row
+from tests.token import TokenBench
+
+_ROOT = Path(__file__).parents[3]
+_JSON = _ROOT / "var" / "bench-scale.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.scale", description=__doc__)
+    sizes = (10_000, 100_000, 1_000_000)
+    parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="2700000 for all cards")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="of the complete list")
+    parser.add_argument("--revoke", type=int, default=100_000, help="cards in one job")
+    parser.add_argument("--output", type=Path, default=_JSON)
+    asked = parser.parse_args()
+    print(f"{report.machine()}\nPostgreSQL, load generator and servers share these cores.\n")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="portseal-scale-") as directory:
+        place = Path(directory)
+        with PostgreSQL() as server, server.fresh_database() as url:
+            with open_site(place, TokenBench(place / "softhsm"), url) as site:
+                rows = run(site, sorted(asked.sizes), asked.entries, asked.revoke)
+    report.write_json(rows, asked.output)
+    print(f"\n{report.text_table(rows)}\n\n{asked.output} written; ", end="")
+    print(f"{time.monotonic() - started:.0f} s")
+
+
+def run(
+    site: Site, sizes: Sequence[int], entries: int, revoked: int, pace: Pace | None = None
+) -> list[Row]:
+    """Every row; each step prints what it found."""
+    rows = _told(issuing(site, pace or Pace(2.0, 3)))
+    specimen, have, steps = site.card, 0, []
+    for size in sizes:
+        begun = time.monotonic()
+        register.grow(site.house.database, specimen, have + 1, size)
+        have = size
+        step = growth.measure(site, size)
+        steps.append(step)
+        print(
+            f"{size:>9,} certificates (loaded in {time.monotonic() - begun:.0f} s): "
+            f"look-up {step.lookup:.0f} us, OCSP answer with nonce {step.ocsp:.0f} us",
+            flush=True,
+        )
+    rows += _told(ocsp_over_http(site, pace or Pace(2.0, 3)))
+    first, last = steps[0], steps[-1]
+    rows += _told(
+        [
+            Row("ocsp.growth", last.ocsp / first.ocsp, unit="ratio"),
+            Row("lookup.growth", last.lookup / first.lookup, unit="ratio"),
+        ]
+    )
+    register.list_entries(site.house.database, entries)
+    rows += _told(lists.complete_list(site))
+    rows += _told(lists.delta_list(site, min(1000, sizes[-1] // 2)))
+    rows += _told(lists.mass_revocation(site, min(revoked, sizes[-1] // 2)))
+    return rows
+
+
+def _told(rows: list[Row]) -> list[Row]:
+    for row in rows:
+        print(f"{row.name:24} {row.ours:,.1f} {row.unit}", flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

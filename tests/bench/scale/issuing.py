@@ -1,0 +1,43 @@
+"""Certificates issued and committed on PostgreSQL: in batches, and one alone."""
+
+import statistics
+import time
+
+from tests.bench.site import Site
+from tests.bench.timing import Pace, Row, best, repeating
+
+_LIMIT = "signatures of the raw token (python-pkcs11)"
+_BATCH = 200
+_SINGLES = 200
+
+
+def issuing(site: Site, pace: Pace) -> list[Row]:
+    limit = best({"limit": repeating(site.raw_token_signature())}, pace)["limit"]
+    rate = best({"ours": lambda seconds: _batches(site, seconds)}, pace)["ours"]
+    return [
+        Row("issue.postgresql", rate, limit, _LIMIT),
+        Row("issue.single.ms", _single(site), unit="ms"),
+    ]
+
+
+def _batches(site: Site, seconds: float) -> float:
+    """Keys and requests are made before the clock runs."""
+    authority = site.house.authorities.issuing
+    requests = [("operator", one) for one in site.requests(int(3000 * seconds) + _BATCH)]
+    count, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds and count < len(requests):
+        batch = requests[count : count + _BATCH]
+        authority.issue_many(authority.prepare_many(batch))
+        count += len(batch)
+    return count / elapsed
+
+
+def _single(site: Site) -> float:
+    """The median, in milliseconds, from request to commit."""
+    authority = site.house.authorities.issuing
+    times = []
+    for request in site.requests(_SINGLES):
+        started = time.perf_counter()
+        authority.issue(authority.prepare("operator", request))
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1000

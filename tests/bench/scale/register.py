@@ -1,0 +1,119 @@
+"""A register of any size: synthetic rows, made by the database itself.
+
+The rows have the shape of real ones: random serial numbers of 158 bits and random key
+fingerprints, so that indexes are as deep and as scattered; every certificate's bytes are those
+of one real certificate.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from ca.crl_entry import crl_entry
+from ca.inventory import RevocationReason
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import Serial, parse_serial
+from records.database import Database
+
+# 20 octets of which the first lies between 0x20 and 0x2F, as a serial of 158 bits begins.
+_SERIAL = "'2' || upper(substr(encode(sha256((CAST(:salt AS text) || i)::bytea), 'hex'), 1, 39))"
+_KEY = "encode(sha256(('key' || CAST(:salt AS text) || i)::bytea), 'hex')"
+_CERTIFICATES = f"""
+INSERT INTO ca_certificates (serial, authority, profile, profile_digest, state, subject,
+  subject_digest, key_fingerprint, live_key, requester, reference, not_before, not_after,
+  certificate, intended_at, issued_at, crl_shard, crl_until)
+SELECT {_SERIAL}, 'issuing', 'operator', :digest, 'issued', :subject, :digest,
+  {_KEY}, {_KEY}, 'bench', 'card-' || CAST(:salt AS text) || i,
+  :begin, :until, :der, :begin, :begin, 1 + i % 8, :until
+FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS i ORDER BY 1
+"""
+_ENTRIES = f"""
+INSERT INTO ca_crl_entries (serial, authority, shard, entry, listed, until, version)
+SELECT s, 'issuing', 1 + i % 7,
+  CAST(:before AS bytea) || decode(s, 'hex') || CAST(:after AS bytea), true, :until, :version
+FROM (SELECT i, {_SERIAL} AS s FROM generate_series(1, CAST(:count AS integer)) AS i) AS made
+"""
+
+
+def grow(database: Database, specimen: Certificate, first: int, last: int) -> None:
+    """Add the certificates number `first` to `last`."""
+    begin = datetime.now(UTC)
+    values = {
+        "salt": "c",
+        "digest": "0" * 64,
+        "subject": specimen.subject_text(),
+        "begin": begin,
+        "until": begin + timedelta(days=700),
+        "der": specimen.der,
+        "first": first,
+        "last": last,
+    }
+    with database.transaction() as connection:
+        # As for any bulk load: the indexes are made when the rows are there.
+        indexes = _indexes(connection) if last - first > 50_000 else []
+        for name, _ in indexes:
+            connection.execute(text(f"DROP INDEX {name}"))
+        connection.execute(text(_CERTIFICATES), values)
+        for _, definition in indexes:
+            connection.execute(text(definition))
+    _settle(database, "ca_certificates")
+
+
+def list_entries(database: Database, count: int) -> None:
+    """Add revoked serials to the lists, as ready entries under the present version of status."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    serial = "2" + "A" * 39
+    entry = crl_entry(parse_serial(serial), now, RevocationReason.KEY_COMPROMISE)
+    before, after = entry.split(bytes.fromhex(serial))
+    with database.transaction() as connection:
+        version = connection.execute(
+            text("SELECT coalesce(max(version), 0) FROM ca_status_versions")
+        ).scalar_one()
+        values = {"salt": "r", "before": before, "after": after, "version": version}
+        values |= {"until": now + timedelta(days=700), "count": count}
+        connection.execute(text(_ENTRIES), values)
+    _settle(database, "ca_crl_entries")
+
+
+def sample(database: Database, count: int) -> list[tuple[Serial, str, str]]:
+    """Serial, key fingerprint and reference of certificates from all over the register."""
+    query = text(
+        "SELECT serial, key_fingerprint, reference FROM ca_certificates "
+        "WHERE state = 'issued' AND requester = 'bench' AND profile = 'operator' "
+        "AND serial > :place ORDER BY serial LIMIT 1"
+    )
+    found = []
+    with database.reading() as connection:
+        for number in range(count):
+            place = "2" + f"{number * (16**4) // count:04X}"
+            row = connection.execute(query, {"place": place}).one_or_none()
+            if row is not None:
+                found.append((parse_serial(row[0]), row[1], row[2]))
+    return found
+
+
+def serials(database: Database, count: int) -> list[Serial]:
+    """Serials of so many certificates that are issued."""
+    query = text(
+        "SELECT serial FROM ca_certificates WHERE state = 'issued' AND profile = 'operator' "
+        "AND reference LIKE 'card-c%' LIMIT :count"
+    )
+    with database.reading() as connection:
+        rows = connection.execute(query, {"count": count}).scalars()
+        return [parse_serial(row) for row in rows]
+
+
+def _indexes(connection: Connection) -> list[tuple[str, str]]:
+    query = text(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'ca_certificates' "
+        "AND indexname LIKE 'ix_%'"
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def _settle(database: Database, table: str) -> None:
+    """What autovacuum does in its own time after a bulk load."""
+    with database.engine.connect() as connection:
+        settled = connection.execution_options(isolation_level="AUTOCOMMIT")
+        settled.execute(text(f"VACUUM ANALYZE {table}"))
+        settled.execute(text("CHECKPOINT"))
