@@ -98,9 +98,14 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view for reading only. Raises as `transaction`."""
-        with _refusing(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        """One view of one moment, for reading only. Raises as `transaction`."""
+        with _refusing(), self.engine.connect() as connection:
+            if not self.is_sqlite:  # whose transactions are such views by themselves
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
 
     @property
     def driver_errors(self) -> tuple[type[Exception], ...]:

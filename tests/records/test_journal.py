@@ -131,3 +131,34 @@ def test_a_newer_row_pasted_in_by_hand_is_found(any_database: Database) -> None:
         )
     with any_database.reading() as connection:
         assert made.verify(connection).broken_at == 3
+
+
+def test_verifying_beside_a_writer_raises_no_false_alarm(any_database: Database) -> None:
+    made = write(any_database, 200)
+    finished = threading.Event()
+
+    def append() -> None:
+        while not finished.is_set():
+            with any_database.transaction() as connection:
+                made.append(connection, Event.CARD_MADE, subject="s", actor="a")
+
+    writer = threading.Thread(target=append)
+    writer.start()
+    try:
+        for _ in range(20):
+            with any_database.reading() as connection:
+                assert made.verify(connection).intact
+    finally:
+        finished.set()
+        writer.join()
+
+
+def test_a_reading_connection_sees_one_moment(any_database: Database) -> None:
+    made = write(any_database, 1)
+    with any_database.reading() as connection:
+        assert made.verify(connection).count == 1
+        with any_database.transaction() as other:
+            made.append(other, Event.CARD_MADE, subject="s", actor="a")
+        assert made.verify(connection).count == 1
+    with any_database.reading() as connection:
+        assert made.verify(connection).count == 2
