@@ -82,7 +82,7 @@ class OnlineStatus:
             else:
                 body = self.http.get(url, MAX_CRL_BYTES).body
                 end = x509.load_der_x509_crl(body).next_update_utc
-        except (Unavailable, ValueError):
+        except (Unavailable, ValueError, x509.InvalidVersion):
             return None, now + self.limits.failure
         if end is None:
             return body, now + self.limits.without_end

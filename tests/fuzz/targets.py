@@ -1,0 +1,178 @@
+"""What is fuzzed: each target takes any octets and gives a result or a Refusal, nothing else."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ca.ocsp_messages import read_request as read_ocsp_request
+from ca.request import read_pkcs10
+from kernel.asn1 import der
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Refusal
+from policies.rights import load_rights
+from signing_service import bundle as bundles
+from signing_service.declaration import read_declaration
+from signing_service.evidence_records.structure import EvidenceRecord
+from signing_service.evidence_records.verification import hash_of, timestamps_of
+from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats.prepared import PreparedSignature
+from signing_service.sso.authentication_token import read_authentication_token
+from signing_service.timestamping.client import check_answer
+from signing_service.timestamping.token import read_timestamp
+from signing_service.trusted_lists import load_trusted_list
+from signing_service.validation.crl import Crl, crl_answer, crls_answer
+from signing_service.validation.evidence import SignatureEvidence, TimestampKind
+from signing_service.validation.ocsp import ocsp_answer
+from tests.fuzz.seeds import DOCUMENT, IMPRINT, NONCE, Seeds
+from tests.signing_service.validation.scenery import START
+
+MADE = Seeds()
+_ENGINE = MADE.world.engine()
+_VERIFICATION = MADE.world.verification(load_rights())
+_RIGHTS = load_rights()
+_ASSEMBLE = (
+    cades.assemble, cades.assemble_counter_signature, xades.assemble, pades.assemble,
+    jades.assemble, jades.assemble_counter_signature, asic.assemble,
+)  # fmt: skip
+_FACTS = (
+    "serial", "issuer_der", "subject_der", "not_before", "not_after", "public_key", "tbs",
+    "signature", "signature_suite", "key_usage", "extended_key_usage", "is_ca", "path_length",
+    "subject_key_identifier", "authority_key_identifier", "ocsp_urls", "crl_urls",
+    "ca_issuers_urls", "policies", "has_ocsp_nocheck", "critical_unknown_extensions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """One parser, with what is done to its result."""
+
+    read: Callable[[bytes], object]
+    seeds: Callable[[], Sequence[bytes]]
+    runs: int = 8000
+    """Executions in the normal test run: a second or two."""
+    max_bytes: int = 64 * 1024
+
+    def __call__(self, data: bytes) -> None:
+        with suppress(Refusal):
+            self.read(data)
+
+
+def _judged(read: Callable[[bytes], list[SignatureEvidence]]) -> Callable[[bytes], object]:
+    """Read, and judged to a verdict: no evidence may upset the engine either."""
+
+    def work(data: bytes) -> object:
+        return [_ENGINE.validate(evidence, START) for evidence in read(data)]
+
+    return work
+
+
+def _certificate(data: bytes) -> object:
+    certificate = Certificate.parse(data)
+    for fact in _FACTS:
+        try:
+            getattr(certificate, fact)
+        except Refusal:
+            continue
+    return certificate.is_signed_by(certificate), certificate.subject_text()
+
+
+def _crl(data: bytes) -> object:
+    certificate, issuer = MADE.signer.certificate, MADE.software.issuing.certificate
+    found = Crl.parse(data)
+    if found is None:
+        return None
+    # Once more as if its signature were good: what stands in it is read, too.
+    told = crls_answer([found], certificate, START, lambda _: True)
+    return told, crl_answer(data, certificate, issuer, START)
+
+
+def _ocsp_response(data: bytes) -> object:
+    issuer = MADE.software.issuing.certificate
+    return ocsp_answer(data, MADE.signer.certificate, issuer, START)
+
+
+def _certification_request(data: bytes) -> object:
+    """As it is, and as what a request signs, under a good signature of the seeds' key."""
+    key = MADE.signer.key
+    signed = der.sequence(data, key.suite.signature_algorithm, der.bit_string(key.sign(data)))
+    with suppress(Refusal):
+        read_pkcs10(signed)
+    return read_pkcs10(data)
+
+
+def _trusted_list(data: bytes) -> object:
+    """As it is, and signed by the operator: even whom we trust may write nonsense."""
+    operator = MADE.operator
+    signers, policy = (operator.signer.certificate,), MADE.world.policy
+    with suppress(Refusal):
+        signed = xades.sign(data, operator.signer.key, operator.signer.certificate, START)
+        load_trusted_list(signed, signers, START, policy)
+    return load_trusted_list(data, signers, START, policy)
+
+
+def _prepared(data: bytes) -> object:
+    prepared = PreparedSignature.from_bytes(data)
+    for assemble in _ASSEMBLE:
+        try:
+            value = MADE.signer.key.sign(prepared.to_be_signed)
+            assemble(prepared, value)
+        except Refusal:
+            continue
+    return prepared
+
+
+def _timestamp_response(data: bytes) -> object:
+    return check_answer(data, IMPRINT, "sha256", nonce=NONCE, policy=None)
+
+
+def _timestamp_token(data: bytes) -> object:
+    return _judged(lambda token: [read_timestamp(token, TimestampKind.SIGNATURE, b"x").signature])(
+        data
+    )
+
+
+def _evidence_record(data: bytes) -> object:
+    record = EvidenceRecord.read(data)
+    return timestamps_of(record, [hash_of(b"a0"), hash_of(b"b")]), record.encoded
+
+
+def _authentication_token(data: bytes) -> object:
+    return read_authentication_token(data.decode("utf-8", "surrogateescape"))
+
+
+def _anything(data: bytes) -> object:
+    """The whole use case behind the verification page, report and all."""
+    beside = _VERIFICATION.verify(DOCUMENT, data).complete()
+    return beside, _VERIFICATION.verify(data).complete()
+
+
+def _everything() -> list[bytes]:
+    """One small seed of each kind of signed file."""
+    kinds = (MADE.cades, MADE.xades, MADE.pades, MADE.jades, MADE.asic)
+    return [kind()[0] for kind in kinds]
+
+
+TARGETS: dict[str, Target] = {
+    "certificate": Target(_certificate, MADE.certificates),
+    "cades": Target(_judged(lambda data: cades.read(data, DOCUMENT)), MADE.cades, 3000),
+    "xades": Target(_judged(lambda data: xades.read(data, DOCUMENT)), MADE.xades, 2000),
+    "pades": Target(_judged(pades.read), MADE.pades, 1200),
+    "jades": Target(_judged(lambda data: jades.read(data, DOCUMENT)), MADE.jades, 4000),
+    "asic": Target(_judged(asic.read), MADE.asic, 2500),
+    "timestamp-request": Target(MADE.timestamper._authority.answer, MADE.timestamp_requests),
+    "timestamp-response": Target(_timestamp_response, MADE.timestamp_responses),
+    "timestamp-token": Target(_timestamp_token, MADE.timestamp_tokens, 4000),
+    "ocsp-request": Target(read_ocsp_request, MADE.ocsp_requests),
+    "ocsp-response": Target(_ocsp_response, MADE.ocsp_responses),
+    "crl": Target(_crl, MADE.crls),
+    "pkcs10": Target(_certification_request, MADE.certification_requests),
+    "evidence-record": Target(_evidence_record, MADE.evidence_records, 5000),
+    "trusted-list": Target(_trusted_list, MADE.trusted_lists, 1200),
+    "authentication-token": Target(_authentication_token, MADE.authentication_tokens),
+    "prepared-signature": Target(_prepared, MADE.prepared, 1500),
+    "bundle-proof": Target(
+        lambda data: bundles.read_part(DOCUMENT, data), MADE.bundle_proofs, 4000
+    ),
+    "declaration": Target(lambda data: read_declaration(data, _RIGHTS), MADE.declarations),
+    "verification": Target(_anything, _everything, 1000),
+}
