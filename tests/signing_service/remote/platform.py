@@ -11,6 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 
+from kernel.identifiers import uscc_check_character
+from portseal.demo.people import ENTERPRISE, licence_png
+from portseal.demo.people_steps import make_card
 from portseal.holder.service import Service
 from tests.portseal.service import RunningService
 
@@ -184,3 +187,32 @@ def card_proof(
     ]
     value = service.stage.cards[label].key.sign(("\n".join(lines) + "\n").encode())
     return [{"id": "challenge", "value": challenge}, {"id": "card", "value": text(value)}]
+
+
+def new_enterprise(service: RunningService, label: str) -> None:
+    """Another enterprise, approved, with a legal-person card of this label."""
+    stage, applicant = service.stage, service.anonymous()
+    body = "91310115MA1K3XY30"
+    fields = {
+        **ENTERPRISE,
+        "uscc": body + uscc_check_character(body),
+        "name": "宁波示例进出口有限公司",
+        "customs_code": "3122980011",
+    }
+    submitted = applicant.call(
+        "POST",
+        "/api/v1/applications",
+        data=fields,
+        files={"licence": ("licence.png", licence_png(), "image/png")},
+        headers={"X-PortSeal-Request": "tests"},
+    )
+    path = f"/api/v1/applications/{submitted['id']}"
+    stage.signed_in("registrar").call("POST", f"{path}/registration", {})
+    stage.signed_in("approver").call("POST", f"{path}/approval", {})
+    code = applicant.call(
+        "POST",
+        f"/api/v1/applications/{submitted['reference']}/activation-code",
+        {},
+        headers={"X-PortSeal-Access-Code": submitted["access_code"]},
+    )
+    make_card(stage, label, code["activation_code"])
