@@ -125,8 +125,9 @@ class Signing:
         finished signature shall have.
 
         Raises Forbidden `signer.unknown`, `signer.other-card`, `card.not-active`,
-        `certificate.revoked`, and as `file_as`; Unprocessable `format.unsupported`,
-        `level.unknown`; TooMany `signature.too-many-prepared`; and as the format.
+        `certificate.revoked`, `certificate.unknown`, `certificate.unknown-issuer`, and as
+        `file_as`; Unprocessable `format.unsupported`, `level.unknown`; TooMany
+        `signature.too-many-prepared`; and as the format.
         """
         now = self._clock.now()
         if level not in _LEVELS:
@@ -144,14 +145,6 @@ class Signing:
             connection.execute(
                 delete(prepared_signatures).where(prepared_signatures.c.expires_at < now)
             )
-            of_card = prepared_signatures.c.card == card
-            if (
-                connection.execute(select(func.count()).where(of_card)).scalar_one()
-                >= MAX_PREPARED_PER_CARD
-            ):
-                raise TooMany(
-                    "signature.too-many-prepared", "finish or abandon some signatures first"
-                )
             row = {
                 "id": identifier,
                 "card": card,
@@ -173,6 +166,12 @@ class Signing:
                 level=str(level),
                 document_sha256=hashlib.sha256(document).hexdigest(),
             )
+            # Counted under the journal's lock, so that two at once see each other.
+            of_card = select(func.count()).where(prepared_signatures.c.card == card)
+            if connection.execute(of_card).scalar_one() > MAX_PREPARED_PER_CARD:
+                raise TooMany(
+                    "signature.too-many-prepared", "finish or abandon some signatures first"
+                )
         return Preparation(
             identifier, format_, level, prepared.to_be_signed, prepared.suite.name,
             now + PREPARED_FOR, filing,
@@ -188,7 +187,8 @@ class Signing:
         """Last step: the value in the X.509 shape, over exactly what was prepared. `item`: the
         claimed item of a job, marked when the signature is accepted.
 
-        Raises NotFound `signature.not-prepared`; Unprocessable `signature.mismatch`,
+        Raises NotFound `signature.not-prepared`; TooMany `signature.too-many-attempts`; Conflict
+        `signature.already-completed`; Unprocessable `signature.mismatch`,
         `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*` and
         `archive.*` (a full archive accepts nothing); as `Batches.mark_signed`; and as `prepare`,
         because the right may have been withdrawn in between.
@@ -265,7 +265,13 @@ class Signing:
             )
         above = self._path(certificate)
         answer = self._status.status(certificate, above[0]) if above else None
-        if answer is None or answer.status is not CertificateStatus.GOOD:
+        if answer is None:
+            raise Forbidden(
+                "certificate.unknown-issuer", "nobody here speaks for the certificate's issuer"
+            )
+        if answer.status is CertificateStatus.UNKNOWN:
+            raise Forbidden("certificate.unknown", "its issuer does not know the certificate")
+        if answer.status is not CertificateStatus.GOOD:
             raise Forbidden("certificate.revoked", "the certificate is not valid any more")
         return file_as(document, holder, self._rights), holder
 
@@ -300,13 +306,19 @@ class Signing:
         """Count an attempt before working, so that a wrong value cannot be tried for ever."""
         table = prepared_signatures
         mine = (table.c.id == identifier) & (table.c.card == card) & (table.c.expires_at > now)
+        # One statement: of many attempts at once, no more are counted than are granted.
+        counted = (
+            update(table)
+            .where(mine, table.c.attempts < MAX_ATTEMPTS)
+            .values(attempts=table.c.attempts + 1)
+            .returning(table.c.document, table.c.level, table.c.prepared)
+        )
         with self._database.transaction() as connection:
-            row = connection.execute(select(table).where(mine)).one_or_none()
-            if row is None:
-                raise NotFound("signature.not-prepared", "nothing was prepared under this name")
-            if row.attempts >= MAX_ATTEMPTS:
+            row = connection.execute(counted).one_or_none()
+            if row is None and connection.execute(select(table.c.id).where(mine)).first():
                 raise TooMany("signature.too-many-attempts", "prepare the signature again")
-            connection.execute(update(table).where(mine).values(attempts=row.attempts + 1))
+        if row is None:
+            raise NotFound("signature.not-prepared", "nothing was prepared under this name")
         return row.document, SignatureLevel(row.level), PreparedSignature.from_bytes(row.prepared)
 
     def _keep(

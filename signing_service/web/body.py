@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from kernel.refusals import Malformed, TooLarge
 
@@ -17,9 +18,11 @@ def read_body(model: type[BodyT], limit: int) -> BodyT:
     TooLarge `request.too-large`."""
     if request.mimetype != "application/json":
         raise Malformed("request.malformed", "send application/json")
-    data = request.get_data(cache=False)
-    if len(data) > limit:
-        raise TooLarge("request.too-large", "the request is too large")
+    request.max_content_length = limit
+    try:
+        data = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise TooLarge("request.too-large", "the request is too large") from None
     try:
         return model.model_validate_json(data)
     except ValidationError as error:

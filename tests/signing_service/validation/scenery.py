@@ -133,12 +133,15 @@ class StatusBook:
     clock: Clock
     issuers: set[str] = field(default_factory=set)
     revoked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
 
     def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
         if issuer.fingerprint not in self.issuers:
             return None
         at, reason = self.revoked.get(certificate.fingerprint, (None, None))
         status = CertificateStatus.REVOKED if at else CertificateStatus.GOOD
+        if certificate.fingerprint in self.unknown:
+            status = CertificateStatus.UNKNOWN
         now = self.clock.now()
         return StatusAnswer(status, now, at, reason, "the authority's own records")
 

@@ -1,0 +1,312 @@
+"""Signing in two steps: what is checked in each, and how often one may try."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from hsm.pyca import as_pyca_private_key
+from hsm.token import Token, TokenKey
+from kernel.algorithms import ECDSA_P256_SHA256
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import (
+    Forbidden,
+    NotFound,
+    Refusal,
+    TooMany,
+    Unprocessable,
+)
+from policies.rights import load_rights
+from records.database import Database, new_id
+from records.journal import Journal
+from records.tables import journal
+from signing_service.archive.files import FileStore
+from signing_service.archive.keeping import Archive
+from signing_service.archive.retention import Retention
+from signing_service.batch import Batches
+from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.signing import (
+    MAX_ATTEMPTS,
+    MAX_PREPARED_PER_CARD,
+    PREPARED_FOR,
+    Preparation,
+    Receipt,
+    Signing,
+)
+from signing_service.tables import prepared_signatures
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
+from tests.database import any_database
+from tests.signing_service.validation.scenery import START, Card, World
+from tests.software_keys import SoftwareKey
+
+__all__ = ["any_database"]
+
+DOCUMENT = (Path(__file__).parents[1] / "samples" / "dec-import.xml").read_bytes()
+CADES = SignatureFormat.CADES
+SECOND = timedelta(seconds=1)
+
+
+class NoMaterial:
+    """B-B and B-T signatures carry none."""
+
+    def of(self, certificates: object) -> ValidationMaterial:
+        return ValidationMaterial()
+
+
+@dataclass
+class Desk:
+    """The use case in a world of its own, and a card whose key lives in a real token."""
+
+    world: World
+    database: Database
+    signing: Signing
+    key: TokenKey
+    certificate: Certificate
+
+    def enrol(self, **changes: object) -> None:
+        """Register the holder, or what has changed of them."""
+        holder = self.world.registry.enrol(self.card)
+        changed = replace(holder, **changes)  # type: ignore[arg-type]
+        self.world.registry.holders[self.certificate.fingerprint] = changed
+
+    @property
+    def card(self) -> Card:
+        return Card(SoftwareKey(as_pyca_private_key(self.key), self.key.suite), self.certificate)
+
+    def prepare(self, card: str = "card-1") -> Preparation:
+        return self.signing.prepare(
+            DOCUMENT, self.certificate, CADES, card, level=SignatureLevel.B_T
+        )
+
+    def complete(self, made: Preparation, card: str = "card-1") -> Receipt:
+        return self.signing.complete(made.id, self.key.sign(made.to_be_signed), card)
+
+    def journalled(self, event: str) -> int:
+        of_event = select(func.count()).where(journal.c.event == event)
+        with self.database.reading() as connection:
+            return connection.execute(of_event).scalar_one()
+
+    def prepared(self) -> int:
+        with self.database.reading() as connection:
+            return connection.execute(
+                select(func.count()).select_from(prepared_signatures)
+            ).scalar_one()
+
+
+def open_desk(database: Database, token: Token, directory: Path) -> Desk:
+    world = World()
+    key = token.generate(new_id(), ECDSA_P256_SHA256)
+    signer = SoftwareKey(as_pyca_private_key(key), key.suite)
+    certificate = world.issuing.card(key=signer).certificate
+    records = Journal(world.clock)
+    rights = load_rights()
+    signing = Signing(
+        holders=world.registry,
+        status=world.book,
+        rights=rights,
+        anchors=world.anchors(),
+        timestamper=world.timestamper(),
+        verifier=world.verification(rights),
+        archive=Archive(database, FileStore(directory / "archive", 0), records, world.clock),
+        material=NoMaterial(),
+        retention=Retention(),
+        batches=Batches(database, records, world.clock),
+        database=database,
+        journal=records,
+        clock=world.clock,
+    )
+    desk = Desk(world, database, signing, key, certificate)
+    desk.enrol()
+    return desk
+
+
+@pytest.fixture
+def desk(database: Database, authority_token: Token, tmp_path: Path) -> Desk:
+    return open_desk(database, authority_token, tmp_path)
+
+
+@pytest.fixture
+def any_desk(any_database: Database, authority_token: Token, tmp_path: Path) -> Desk:
+    return open_desk(any_database, authority_token, tmp_path)
+
+
+def at_once(count: int, act: Callable[[], object]) -> list[str]:
+    """`act` from so many threads together: `done`, or the code of each one's refusal."""
+    start = threading.Barrier(count)
+
+    def run(_: int) -> str:
+        start.wait()
+        try:
+            act()
+        except Refusal as refusal:
+            return refusal.code
+        return "done"
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
+
+
+def test_what_the_card_signed_is_accepted_kept_and_journalled(any_desk: Desk) -> None:
+    receipt = any_desk.complete(any_desk.prepare())
+
+    assert receipt.report.passed
+    kept, signature = any_desk.signing.receipt(receipt.id, "card-1")
+    assert (kept.card, kept.kind, signature) == ("card-1", "import-declaration", receipt.signature)
+    assert any_desk.journalled("signature.accepted") == 1
+    with pytest.raises(NotFound, match=r"signature\.not-found"):
+        any_desk.signing.receipt(receipt.id, "card-2")
+
+
+def test_a_second_completion_finds_nothing(any_desk: Desk) -> None:
+    made = any_desk.prepare()
+    any_desk.complete(made)
+
+    with pytest.raises(NotFound, match=r"signature\.not-prepared"):
+        any_desk.complete(made)
+
+
+def test_of_two_completions_at_once_one_is_accepted(any_desk: Desk) -> None:
+    made = any_desk.prepare()
+
+    outcomes = at_once(2, lambda: any_desk.complete(made))
+
+    assert outcomes.count("done") == 1
+    assert set(outcomes) <= {"done", "signature.already-completed", "signature.not-prepared"}
+    assert any_desk.journalled("signature.accepted") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"rights": ()}, "right.missing"),
+        ({"card_state": "revoked"}, "card.not-active"),
+        ({"card_state": "suspended"}, "card.not-active"),
+        ({"card": "card-2"}, "signer.other-card"),
+    ],
+)
+def test_what_is_withdrawn_between_the_steps_counts(
+    desk: Desk, changes: dict[str, object], code: str
+) -> None:
+    made = desk.prepare()
+    desk.enrol(**changes)
+
+    with pytest.raises(Forbidden) as refused:
+        desk.complete(made)
+
+    assert refused.value.code == code
+    assert desk.journalled("signature.accepted") == 0
+    assert desk.journalled("signature.refused") == 1
+
+
+def test_a_certificate_revoked_between_the_steps_signs_nothing(desk: Desk) -> None:
+    made = desk.prepare()
+    desk.world.revoke(desk.card)
+
+    with pytest.raises(Forbidden, match=r"certificate\.revoked"):
+        desk.complete(made)
+
+
+def test_without_anybody_to_tell_the_status_nothing_is_called_revoked(desk: Desk) -> None:
+    desk.world.book.issuers.clear()
+
+    with pytest.raises(Forbidden, match=r"certificate\.unknown-issuer"):
+        desk.prepare()
+
+
+def test_a_certificate_that_its_issuer_does_not_know_is_told_as_such(desk: Desk) -> None:
+    desk.world.book.unknown.add(desk.certificate.fingerprint)
+
+    with pytest.raises(Forbidden, match=r"certificate\.unknown\b(?!-)"):
+        desk.prepare()
+
+
+def test_an_unknown_signer_and_another_card_are_refused_and_journalled(desk: Desk) -> None:
+    with pytest.raises(Forbidden, match=r"signer\.other-card"):
+        desk.prepare(card="card-2")
+    desk.world.registry.holders.clear()
+    with pytest.raises(Forbidden, match=r"signer\.unknown"):
+        desk.prepare()
+
+    assert (desk.prepared(), desk.journalled("signature.refused")) == (0, 2)
+
+
+def test_another_card_cannot_complete_what_was_prepared(desk: Desk) -> None:
+    made = desk.prepare()
+
+    with pytest.raises(NotFound, match=r"signature\.not-prepared"):
+        desk.complete(made, card="card-2")
+
+    assert desk.complete(made).report.passed
+
+
+def test_a_preparation_expires_and_is_cleared_away(desk: Desk) -> None:
+    made = desk.prepare()
+    desk.world.clock.advance(PREPARED_FOR)
+
+    with pytest.raises(NotFound, match=r"signature\.not-prepared"):
+        desk.complete(made)
+
+    desk.world.clock.advance(SECOND)
+    desk.prepare()
+    assert desk.prepared() == 1
+
+
+def test_a_wrong_value_may_be_tried_three_times(any_desk: Desk) -> None:
+    made = any_desk.prepare()
+    wrong = any_desk.key.sign(b"something else")
+
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(Unprocessable, match=r"signature\.mismatch"):
+            any_desk.signing.complete(made.id, wrong, "card-1")
+    with pytest.raises(TooMany, match=r"signature\.too-many-attempts"):
+        any_desk.complete(made)
+
+
+def test_attempts_at_once_are_no_more_than_are_granted(any_desk: Desk) -> None:
+    made = any_desk.prepare()
+    wrong = any_desk.key.sign(b"something else")
+
+    outcomes = at_once(12, lambda: any_desk.signing.complete(made.id, wrong, "card-1"))
+
+    assert outcomes.count("signature.mismatch") == MAX_ATTEMPTS
+    assert outcomes.count("signature.too-many-attempts") == 12 - MAX_ATTEMPTS
+
+
+def test_preparations_at_once_are_no_more_than_a_card_may_have(any_desk: Desk) -> None:
+    for _ in range(MAX_PREPARED_PER_CARD - 2):
+        any_desk.prepare()
+
+    outcomes = at_once(8, any_desk.prepare)
+
+    assert sorted(outcomes) == ["done"] * 2 + ["signature.too-many-prepared"] * 6
+    assert any_desk.prepared() == MAX_PREPARED_PER_CARD
+    assert any_desk.journalled("signature.prepared") == MAX_PREPARED_PER_CARD
+
+
+def test_a_signature_that_does_not_validate_is_not_accepted(desk: Desk) -> None:
+    """The certificate expires between the steps, which only the verification sees."""
+    end = START + PREPARED_FOR / 2
+    desk.certificate = desk.world.issuing.card(key=desk.card.key, end=end).certificate
+    desk.enrol()
+    made = desk.prepare()
+    desk.world.clock.advance(PREPARED_FOR - SECOND)
+
+    with pytest.raises(Unprocessable, match=r"signature\.not-passed") as refused:
+        desk.complete(made)
+
+    assert refused.value.facts["indication"] == "INDETERMINATE"
+    assert desk.journalled("signature.accepted") == 0
+    assert desk.prepared() == 1
+
+
+def test_an_unknown_level_is_refused_before_anything_is_kept(desk: Desk) -> None:
+    with pytest.raises(Unprocessable, match=r"level\.unknown"):
+        desk.signing.prepare(
+            DOCUMENT, desk.certificate, CADES, "card-1", level=SignatureLevel.BASIC
+        )
+    assert desk.prepared() == 0
