@@ -6,7 +6,6 @@ holds both, several nodes see both, and a document without an application cannot
 """
 
 import hashlib
-import re
 import struct
 import unicodedata
 import zlib
@@ -22,8 +21,7 @@ _SHORTEST_EDGE, _LONGEST_EDGE = 400, 12_000
 """Pixels."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_EXTENSIONS = {"application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg"}
-_ACTIVE_PDF = re.compile(rb"/(?:JavaScript|JS|Launch|EmbeddedFile|RichMedia|XFA)\b")
+_EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg"}
 
 
 @dataclass(frozen=True)
@@ -43,40 +41,28 @@ class Licence:
 def read_licence(content: bytes, file_name: str) -> Licence:
     """Recognise and check a scanned licence.
 
+    A PDF is refused: it can carry scripts and files, and telling a plain one needs a whole reader.
     Raises TooLarge `licence.too-large`, Unprocessable `licence.too-small`, `licence.type`
-    (neither PDF, PNG nor JPEG), `licence.resolution`, `licence.active-content`, Malformed
-    `licence.damaged` (it begins as its type but is not whole, or something else hangs on it).
+    (neither PNG nor JPEG), `licence.resolution`, Malformed `licence.damaged` (it begins as its
+    type but is not whole, or something else hangs on it).
     """
     if len(content) > LARGEST_LICENCE:
         raise TooLarge(
             "licence.too-large", "the scan is larger than 5 MiB", largest=LARGEST_LICENCE
         )
-    if content.startswith((b"%PDF-1.", b"%PDF-2.")):
-        media_type = "application/pdf"
-        _check_pdf(content)
-    elif content.startswith(_PNG):
+    if content.startswith(_PNG):
         media_type = "image/png"
         _check_edges(*_read_png(content))
     elif content.startswith(b"\xff\xd8\xff"):
         media_type = "image/jpeg"
         _check_edges(*_read_jpeg(content))
     else:
-        raise Unprocessable("licence.type", "the scan must be a PDF, PNG or JPEG file")
+        raise Unprocessable("licence.type", "the scan must be a PNG or JPEG file")
     if len(content) < SMALLEST_LICENCE:
         raise Unprocessable(
             "licence.too-small", "the scan is too small to be legible", smallest=SMALLEST_LICENCE
         )
     return Licence(media_type, _own_name(file_name, media_type), content)
-
-
-def _check_pdf(content: bytes) -> None:
-    tail = content[-1024:].rstrip()
-    if not tail.endswith(b"%%EOF") or b"startxref" not in tail:
-        raise _damaged()
-    if _ACTIVE_PDF.search(content):
-        raise Unprocessable(
-            "licence.active-content", "the PDF holds scripts or attachments; upload a plain scan"
-        )
 
 
 def _read_png(content: bytes) -> tuple[int, int]:

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Forbidden, Malformed, TooLarge
 from ra_portal.application import Application
 from ra_portal.card import Card
-from ra_portal.documents import LARGEST_LICENCE
 from ra_portal.operators import OperatorView
 from ra_portal.seal import Seal
 from ra_portal.services import PortalServices
+from ra_portal.web.limits import LARGEST_BODY
 from ra_portal.web.person import Person
 from ra_portal.web.public import uploaded
 
@@ -27,9 +28,6 @@ CSRF_HEADER = "X-PortSeal-Request"
 """Any value; its presence proves that no plain form sent the request."""
 
 ACCESS_HEADER = "X-PortSeal-Access-Code"
-
-_LARGEST_JSON = 64 * 1024
-_FORM_GROWTH = 64 * 1024
 
 Answer = Response | tuple[Response, int]
 
@@ -316,9 +314,13 @@ def _body() -> dict[str, Any]:
     """
     if request.mimetype != "application/json":
         raise Malformed("request.media-type", "send Content-Type: application/json")
-    if (request.content_length or 0) > _LARGEST_JSON:
+    try:
+        data = request.get_data(cache=False)  # never more than `limits` allows
+    except RequestEntityTooLarge:
+        data = None
+    # A chunked body is cut at the limit without a word.
+    if data is None or len(data) >= LARGEST_BODY:
         raise TooLarge("request.too-large", "the request is too large")
-    data = request.get_data(cache=False)
     try:
         body = json.loads(data or b"{}")
     except (ValueError, RecursionError):
@@ -349,8 +351,10 @@ def _require_form() -> None:
         raise Malformed("request.media-type", "send Content-Type: multipart/form-data")
     if CSRF_HEADER not in request.headers:
         raise Forbidden("request.foreign", f"send the header {CSRF_HEADER}")
-    if (request.content_length or 0) > LARGEST_LICENCE + _FORM_GROWTH:
-        raise TooLarge("licence.too-large", "the scan is larger than 5 MiB")
+    try:
+        _ = request.form  # reads the whole of it, never more than `limits` allows
+    except RequestEntityTooLarge:
+        raise TooLarge("licence.too-large", "the scan is larger than 5 MiB") from None
 
 
 def _access_code() -> str:

@@ -14,8 +14,6 @@ from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
 
-_INLINE = {"image/png", "image/jpeg"}
-
 
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     registration = services.registration
@@ -38,10 +36,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         facts, content = registration.licence(person.signed_in(), identifier)
         response = make_response(content)
         response.content_type = facts.media_type
-        shown = facts.media_type in _INLINE
-        how = "inline" if shown else "attachment"
         name = quote(facts.file_name, safe="")
-        response.headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{name}"  # RFC 6266
+        response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{name}"  # RFC 6266
         # What an applicant uploaded must never act as a page of ours.
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         response.headers["X-Content-Type-Options"] = "nosniff"

@@ -7,7 +7,7 @@ from flask.blueprints import BlueprintSetupState
 
 from ra_portal.identity import Identity
 from ra_portal.services import PortalServices
-from ra_portal.web import administration, api, enterprise, officer, public, words
+from ra_portal.web import administration, api, enterprise, limits, officer, public, words
 from ra_portal.web.person import Person
 
 
@@ -21,6 +21,7 @@ def portal_blueprint(
     registering raises RuntimeError without it.
     """
     blueprint = Blueprint("portal", __name__, template_folder="templates")
+    limits.limit_requests(blueprint)
     person = Person(identify)
     public.add_routes(blueprint, services, person)
     officer.add_routes(blueprint, services, person)

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal, Unauthenticated
 from ra_portal.application import Application, ApplicationState
+from ra_portal.documents import LARGEST_LICENCE
 from ra_portal.fields import InvalidFields
 from ra_portal.registration import Upload
 from ra_portal.services import PortalServices
@@ -108,7 +109,8 @@ def uploaded() -> Upload | None:
     if file is None or not file.filename:
         return None
     with file.stream as stream:
-        return Upload(stream.read(), file.filename)
+        # One octet too many suffices to refuse it; more need not be in memory.
+        return Upload(stream.read(LARGEST_LICENCE + 1), file.filename)
 
 
 def _own(services: PortalServices) -> Application | None:

@@ -38,12 +38,6 @@ def png(width: int = 640, height: int = 480, seed: int = 1) -> bytes:
     )
 
 
-def pdf(padding: int = 8000, extra: bytes = b"") -> bytes:
-    body = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n" + extra
-    body += b"% " + b"x" * padding + b"\n"
-    return body + b"startxref\n0\n%%EOF\n"
-
-
 def jpeg(width: int = 800, height: int = 600, padding: int = 8000) -> bytes:
     frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
     return (

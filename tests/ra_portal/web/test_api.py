@@ -206,3 +206,62 @@ def test_an_oversized_scan_is_refused(client: FlaskClient) -> None:
     data["licence"] = (io.BytesIO(samples.png() + bytes(6 << 20)), "licence.png")
     answer = client.post("/api/v1/applications", data=data, headers={"X-PortSeal-Request": "1"})
     assert problem(answer, 413) == "licence.too-large"
+
+
+class Chunks(io.RawIOBase):
+    """A body without a Content-Length that counts how much of it was taken."""
+
+    def __init__(self, beginning: bytes, size: int) -> None:
+        self.beginning, self.left, self.taken = beginning, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self.beginning[: len(buffer)] or b"x" * min(len(buffer), self.left)
+        if self.beginning:
+            self.beginning = self.beginning[len(part) :]
+        else:
+            self.left -= len(part)
+        buffer[: len(part)] = part
+        self.taken += len(part)
+        return len(part)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "beginning"),
+    [
+        ("/api/v1/enrolments", "application/json", b'{"a": "'),
+        ("/api/v1/officers", "application/json", b'{"a": "'),
+        (
+            "/api/v1/applications",
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="licence"; filename="a.png"\r\n\r\n',
+        ),
+        (
+            "/apply",
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="licence"; filename="a.png"\r\n\r\n',
+        ),
+        ("/status", "application/x-www-form-urlencoded", b"access_code="),
+    ],
+)
+def test_a_chunked_body_is_read_no_further_than_its_limit(
+    client: FlaskClient,
+    portal: PortalWorld,
+    seat: Seat,
+    path: str,
+    kind: str,
+    beginning: bytes,
+) -> None:
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    body = Chunks(beginning, 30 << 20)
+    answer = client.post(
+        path,
+        content_type=kind,
+        headers={"Transfer-Encoding": "chunked", "X-PortSeal-Request": "1"},
+        environ_overrides={"wsgi.input": body, "wsgi.input_terminated": True},
+    )
+    # A plain form is cut at its limit, and lacks its token then.
+    assert answer.status_code == (400 if "urlencoded" in kind else 413), answer.text
+    assert body.taken < 11 << 20

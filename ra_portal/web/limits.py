@@ -1,0 +1,31 @@
+"""How much a request may bring, set before anything reads it, chunked or not."""
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from ra_portal.documents import LARGEST_LICENCE
+
+LARGEST_BODY = 64 * 1024
+LARGEST_UPLOAD = 2 * LARGEST_LICENCE
+"""On pages: twice the largest scan, so that one somewhat too large is answered in the form."""
+
+_LARGEST = {
+    "portal.apply": LARGEST_UPLOAD,
+    "portal.correction": LARGEST_UPLOAD,
+    "portal.api_apply": LARGEST_LICENCE + LARGEST_BODY,
+    "portal.api_correct": LARGEST_LICENCE + LARGEST_BODY,
+}
+
+
+def limit_requests(blueprint: Blueprint) -> None:
+    """Cap every body of the blueprint's routes, ahead of the form token's check, which reads it.
+
+    Whatever its Content-Length says, no more of a body than that is read: Werkzeug answers 413 or,
+    for a plain form without a length, cuts it there.
+    """
+
+    @blueprint.url_value_preprocessor
+    def limit(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        request.max_content_length = _LARGEST.get(endpoint or "", LARGEST_BODY)
+        request.max_form_parts = 200
