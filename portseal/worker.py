@@ -6,6 +6,7 @@ One round does what is due and returns; every job is safe to run on several node
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,9 +27,12 @@ EVIDENCE_PAUSE = timedelta(minutes=1)
 """Between looks for signatures without an evidence record."""
 RENEWAL_PAUSE = timedelta(hours=12)
 """Between looks for archive timestamps that weaken, and for objects that belong to nothing."""
+LONGEST_REST = 60.0
+"""Seconds after which a job that fails time and again is tried once more."""
 
 _AHEAD_IN_A_ROUND = 5000
 """OCSP answers signed ahead before the other jobs have their turn again."""
+_PIN_REFUSED = ("token.pin-", "token.locked", "token.no-pin")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,16 @@ class Round:
     reconciled: int
     expired: int
     failures: tuple[str, ...] = ()
+    """`job: why`, of what failed in this round or still rests after a failure."""
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """A job that failed waits, twice as long each time."""
+
+    until: float
+    seconds: float
+    why: str
 
 
 class Worker:
@@ -49,24 +63,29 @@ class Worker:
     def __init__(self, house: House) -> None:
         self._house = house
         self._failures: list[str] = []
+        self._rests: dict[str, _Rest] = {}
+        self._pin_refused: str | None = None
         self._evidence_again_at = self._renewal_again_at = house.clock.now()
 
     def round(self, *, at_once: bool = False) -> Round:
-        """Do what is due. A job that fails is logged and does not hold up the others.
+        """Do what is due. A job that fails, however, is logged, rests, and holds up no other.
 
-        `at_once`: make the CRLs and publish what waits without their pauses.
+        `at_once`: do everything without its pauses. Once the token has refused the PIN, the jobs
+        that need it rest until the worker is started anew: more tries would lock the token.
         """
         self._failures = []
+        if at_once:
+            self._rests.clear()
         house = self._house
         reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
-        expired = self._attempt("expire", house.portal.cards.expire_overdue)
-        self._attempt("sessions", house.sso.sessions.end_expired)
+        expired = self._attempt("expire", lambda: house.portal.cards.expire_overdue())
+        self._attempt("sessions", lambda: house.sso.sessions.end_expired())
         self._keep_evidence(at_once)
-        self._attempt("mass revocation", self._revoke_many)
+        self._attempt("mass revocation", self._revoke_many, needs_token=False)
         self._attempt("responders", self._rotate_responders)
         crls = self._attempt("crl", lambda: self._renew_crls(at_once))
         self._attempt("ocsp", lambda: [job.run(_AHEAD_IN_A_ROUND) for job in house.ocsp_ahead])
-        delivery = self._attempt("publish", lambda: self._publish(at_once))
+        delivery = self._attempt("publish", lambda: self._publish(at_once), needs_token=False)
         if delivery is not None and delivery.failure is not None:
             self._failures.append(f"publish: {delivery.failure}")
         return Round(
@@ -85,12 +104,12 @@ class Worker:
         if not at_once and now < self._evidence_again_at:
             return
         self._evidence_again_at = now + min(every, EVIDENCE_PAUSE)
-        if at_once or self._attempt("evidence", lambda: house.stamping.is_due(every)):
-            self._attempt("evidence", house.stamping.cover_new)
+        if at_once or self._attempt("evidence-due", lambda: house.stamping.is_due(every)):
+            self._attempt("evidence", lambda: house.stamping.cover_new())
         if at_once or now >= self._renewal_again_at:
             self._renewal_again_at = now + RENEWAL_PAUSE
-            self._attempt("evidence-renewal", house.stamping.renew)
-            self._attempt("archive-sweep", house.archive.sweep)
+            self._attempt("evidence-renewal", lambda: house.stamping.renew())
+            self._attempt("archive-sweep", lambda: house.archive.sweep(), needs_token=False)
 
     def _renew_crls(self, at_once: bool) -> int:
         """Every list, part and delta list that is no longer true or half over."""
@@ -121,10 +140,38 @@ class Worker:
             self.round()
             stop.wait(pause_seconds)
 
-    def _attempt(self, name: str, job: Callable[[], ResultT]) -> ResultT | None:
-        try:
-            return job()
-        except Refusal as refusal:
-            self._failures.append(f"{name}: {refusal.code}")
-            _log.warning("%s is put off: %s", name, refusal)
+    def _attempt(
+        self, name: str, job: Callable[[], ResultT], *, needs_token: bool = True
+    ) -> ResultT | None:
+        """The job's result; None when it failed or rests. Whatever `job` touches is made inside."""
+        why = self._why_not_now(name, needs_token)
+        if why is not None:
+            self._failures.append(f"{name}: {why}")
             return None
+        try:
+            result = job()
+        except Refusal as refusal:
+            _log.warning("%s is put off: %s", name, refusal)
+            if needs_token and refusal.code.startswith(_PIN_REFUSED):
+                self._pin_refused = refusal.code
+                _log.error("the token is not tried again until the worker is started anew")
+            self._put_off(name, refusal.code)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others have their turn
+            _log.exception("%s failed and is put off", name)
+            self._put_off(name, type(error).__name__)
+        else:
+            self._rests.pop(name, None)
+            return result
+        return None
+
+    def _why_not_now(self, name: str, needs_token: bool) -> str | None:
+        if needs_token and self._pin_refused is not None:
+            return self._pin_refused
+        rest = self._rests.get(name)
+        return rest.why if rest is not None and time.monotonic() < rest.until else None
+
+    def _put_off(self, name: str, why: str) -> None:
+        self._failures.append(f"{name}: {why}")
+        before = self._rests.get(name)
+        seconds = 1.0 if before is None else min(2 * before.seconds, LONGEST_REST)
+        self._rests[name] = _Rest(time.monotonic() + seconds, seconds, why)

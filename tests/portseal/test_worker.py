@@ -1,0 +1,86 @@
+"""The worker: a job that fails, however it fails, does not hold up the others."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hsm.admin import initialise_token
+from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
+from portseal.wiring import House
+from portseal.worker import Worker
+from records.database import Database
+from tests.token import TokenBench
+
+PIN = "right-73519"
+
+
+@pytest.fixture
+def house(token_bench: TokenBench, database: Database, tmp_path: Path) -> Iterator[House]:
+    """With a database, and a token that is named but not plugged in."""
+    pin_file = tmp_path / "pin"
+    pin_file.touch(mode=0o600)
+    pin_file.write_text(PIN)
+    made = House(
+        Settings(
+            data_directory=tmp_path,
+            web=WebSettings(secret_key="0123456789abcdef0123456789abcdef"),
+            database=DatabaseSettings(url=f"sqlite:///{database.engine.url.database}"),
+            token=TokenSettings(module=token_bench.module, label="absent", pin_file=pin_file),
+        )
+    )
+    yield made
+    made.close()
+
+
+def test_jobs_without_the_token_go_on_while_it_is_away(house: House) -> None:
+    done = Worker(house).round()
+    told = dict(each.split(": ") for each in done.failures)
+    assert {"reconcile", "expire", "sessions", "crl", "ocsp", "responders"} <= told.keys()
+    assert set(told.values()) == {"token.missing"}
+    assert not {"publish", "mass revocation", "archive-sweep"} & told.keys()
+
+
+def test_an_error_that_nobody_foresaw_is_logged_with_its_trace(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.__dict__["mass_revocation"] = object()
+    with caplog.at_level(logging.ERROR):
+        done = Worker(house).round()
+    assert "mass revocation: AttributeError" in done.failures
+    assert any(f.startswith("reconcile: ") for f in done.failures)
+    assert any(each.exc_info for each in caplog.records)
+
+
+def test_a_job_that_failed_rests_until_somebody_asks(house: House) -> None:
+    tries = []
+
+    class Failing:
+        def unfinished(self) -> list[str]:
+            tries.append(1)
+            raise RuntimeError
+
+    house.__dict__["mass_revocation"] = Failing()
+    worker = Worker(house)
+    for _ in range(3):
+        assert "mass revocation: RuntimeError" in worker.round().failures
+    assert len(tries) == 1
+    worker.round(at_once=True)
+    assert len(tries) == 2
+
+
+def test_a_wrong_pin_is_tried_once(
+    house: House, token_bench: TokenBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    label = "worker-wrong-pin"
+    initialise_token(token_bench.module, label, so_pin="so-pin-62840", pin="other-73519")
+    named = house.settings.token.model_copy(update={"label": label})
+    mistaken = House(house.settings.model_copy(update={"token": named}))
+    worker = Worker(mistaken)
+    with caplog.at_level(logging.WARNING):
+        for at_once in (False, False, True):
+            assert "reconcile: token.pin-wrong" in worker.round(at_once=at_once).failures
+    refused = [each for each in caplog.messages if "token.pin-wrong" in each]
+    assert len(refused) == 1
+    mistaken.close()
