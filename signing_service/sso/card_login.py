@@ -1,5 +1,6 @@
 """Proof that somebody holds a card: the checks, in their order, and the journal of each try."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ from signing_service.sso.authentication_token import (
 from signing_service.sso.challenges import Challenges
 from signing_service.sso.settings import SsoSettings
 
+_log = logging.getLogger("portseal.signin")
 _CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 _ANONYMOUS = "anonymous"
 
@@ -84,6 +86,10 @@ class CardCheck:
             if issuer.not_before <= now <= issuer.not_after and certificate.is_signed_by(issuer):
                 return issuer
         raise _refused("signin.issuer", "the certificate comes from no authority trusted here")
+
+    def is_ours(self, certificate: Certificate) -> bool:
+        """Whether a pinned issuer signed it, whatever else is wrong with it."""
+        return any(certificate.is_signed_by(issuer) for issuer in self._pinned)
 
     def not_revoked(self, certificate: Certificate, issuer: Certificate) -> None:
         """Raises Unauthenticated `signin.revoked`, `signin.status-unknown`; Unavailable
@@ -143,8 +149,10 @@ class CardLogin:
     def prove(self, browser: str | None, text: str, nonce: str | None = None) -> ProvenCard:
         """Check an authentication token against a challenge of this browser.
 
-        The challenge is spent whatever comes of it. Every refusal is journalled. `nonce` only
-        selects among the browser's challenges; what was signed is computed from our own origin.
+        The challenge is spent whatever comes of it. A refusal is journalled once a certificate
+        of ours was presented, and logged before that: strangers must not fill the journal.
+        `nonce` only selects among the browser's challenges; what was signed is computed from our
+        own origin.
         Raises Malformed, Unauthenticated, Forbidden, Unavailable, all `signin.*`.
         """
         certificate: Certificate | None = None
@@ -184,13 +192,17 @@ class CardLogin:
         return suite
 
     def _record_refusal(self, refusal: Refusal, certificate: Certificate | None) -> None:
-        facts: dict[str, str] = {"code": refusal.code}
-        if certificate is not None:
-            facts["serial"] = serial_text(certificate.serial)
-        subject = certificate.fingerprint if certificate is not None else _ANONYMOUS
+        if certificate is None or not self._check.is_ours(certificate):
+            _log.info("a sign-in was refused: %s", refusal.code)
+            return
         with self._database.transaction() as connection:
             self._journal.append(
-                connection, Event.SIGNIN_REFUSED, subject=subject, actor=_ANONYMOUS, **facts
+                connection,
+                Event.SIGNIN_REFUSED,
+                subject=certificate.fingerprint,
+                actor=_ANONYMOUS,
+                code=refusal.code,
+                serial=serial_text(certificate.serial),
             )
 
 
