@@ -29,8 +29,16 @@ CANONICALISATIONS = frozenset({C14N, C14N_11, EXCLUSIVE_C14N, *_WITH_COMMENTS})
 
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 _ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "gb2312", "gbk", "gb18030"})
-_DECLARED_ENCODING = re.compile(rb"""^[^>]{0,80}?\bencoding\s*=\s*["']([A-Za-z0-9._-]{1,32})["']""")
+_MAX_DECLARATION_BYTES = 256
+_DECLARATION = re.compile(
+    rb"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*["']1\.[0-9]["']"""
+    rb"""(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z][A-Za-z0-9._-]{0,31})["'])?"""
+    rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*["'](?:yes|no)["'])?[ \t\r\n]*\?>"""
+)
+"""XML 1.0, 2.8 [23]."""
+_BOM = b"\xef\xbb\xbf"
 _IDENTIFIERS = etree.XPath("//@*[local-name()='Id' or local-name()='ID' or local-name()='id']")
+_NODES = etree.XPath("count(//node()) + count(//@*)")
 _parsers = threading.local()
 
 
@@ -42,13 +50,18 @@ def parse(data: bytes) -> etree._Element:
     """
     if len(data) > MAX_XML_BYTES:
         raise TooLarge("xml.too-large", "the document is too large", limit=MAX_XML_BYTES)
-    _check_encoding(data)
+    encoding = _encoding_of(data)
     if b"<!DOCTYPE" in data:
         raise Malformed("xml.dtd", "a document type is not accepted")
-    # Counted before parsing, so that no tree is ever built that does not fit.
-    if data.count(b"<") + data.count(b"=") > MAX_NODES:
-        raise Malformed("xml.too-complex", f"more than {MAX_NODES} nodes")
-    return _parse(data)
+    # Counted before parsing, so that no tree is ever built that is far too large: each mark
+    # begins one node, which one text at most follows.
+    marks = data.count(b"<") + data.count(b"=")
+    if marks > MAX_NODES:
+        raise _too_complex()
+    root = _parse(data, encoding)
+    if 2 * marks > MAX_NODES and cast(float, _NODES(root)) > MAX_NODES:
+        raise _too_complex()
+    return root
 
 
 def text_of(element: etree._Element) -> str:
@@ -212,11 +225,12 @@ def _set_text(parent: etree._Element, before: etree._Element | None, text: str |
         parent.text = text
 
 
-def _parse(data: bytes) -> etree._Element:
-    try:
-        parser: etree.XMLParser = _parsers.parser
-    except AttributeError:
-        parser = _parsers.parser = etree.XMLParser(
+def _parse(data: bytes, encoding: str = "utf-8") -> etree._Element:
+    """`encoding` binds the parser, whatever the document declares."""
+    parser: etree.XMLParser | None = getattr(_parsers, encoding, None)
+    if parser is None:
+        parser = etree.XMLParser(
+            encoding=encoding,
             resolve_entities=False,
             no_network=True,
             load_dtd=False,
@@ -225,6 +239,7 @@ def _parse(data: bytes) -> etree._Element:
             huge_tree=False,
             collect_ids=False,
         )
+        setattr(_parsers, encoding, parser)
     try:
         root = etree.fromstring(data, parser)
     except (etree.LxmlError, ValueError):
@@ -234,12 +249,27 @@ def _parse(data: bytes) -> etree._Element:
     return root
 
 
-def _check_encoding(data: bytes) -> None:
+def _encoding_of(data: bytes) -> str:
     """Only encodings in which markup is ASCII, so that what is looked for cannot hide."""
-    declared = _DECLARED_ENCODING.match(data)
-    name = declared.group(1).decode().lower() if declared else "utf-8"
-    if name not in _ENCODINGS or data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in data[:8]:
+    start = data[3:_MAX_DECLARATION_BYTES] if data[:3] == _BOM else data[:_MAX_DECLARATION_BYTES]
+    name = "utf-8"
+    if start.startswith(b"<?xml") and start[5:6].isspace():
+        declaration = _DECLARATION.match(start)
+        if declaration is None:
+            raise Malformed("xml.encoding", "the XML declaration is not readable")
+        name = (declaration.group(1) or b"utf-8").decode().lower()
+    if (
+        name not in _ENCODINGS
+        or (data[:3] == _BOM and name != "utf-8")
+        or data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        or b"\x00" in data[:8]
+    ):
         raise Malformed("xml.encoding", "UTF-8 or GB 18030 is needed")
+    return name
+
+
+def _too_complex() -> Malformed:
+    return Malformed("xml.too-complex", f"more than {MAX_NODES} nodes")
 
 
 def _local(element: etree._Element) -> str:

@@ -82,6 +82,14 @@ BOMB = b"""<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a
         (b'<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE a+AD4APA-a/+AD4-',
          "xml.encoding"),
         (b'<?xml version="1.0" encoding="cp037"?><a/>', "xml.encoding"),
+        (b'<?xml version="1.0"' + b" " * 100 + b'encoding="utf-7"?>+ADw-a/+AD4-', "xml.encoding"),
+        (b'<?xml version="1.0"' + b" " * 900 + b'encoding="utf-7"?>+ADw-a/+AD4-', "xml.encoding"),
+        (b'<?xml version="1.0" x=">" encoding="utf-7"?>+ADw-a/+AD4-', "xml.encoding"),
+        (b'<?xml\nversion="1.0"\nencoding="utf-7"?>+ADw-a/+AD4-', "xml.encoding"),
+        (b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-7"?>+ADw-a/+AD4-', "xml.encoding"),
+        (b'\xef\xbb\xbf<?xml version="1.0" encoding="gbk"?><a/>', "xml.encoding"),
+        ("<a>é</a>".encode("iso-8859-1"), "xml.malformed"),
+        (b"<a>" + b"<b/>x" * (xml_security.MAX_NODES * 6 // 10) + b"</a>", "xml.too-complex"),
         (b"<a>&undefined;</a>", "xml.malformed"),
         (b"<a>" * 300 + b"</a>" * 300, "xml.malformed"),
         (b"<a>" + b"<b/>" * xml_security.MAX_NODES + b"</a>", "xml.too-complex"),
@@ -92,6 +100,23 @@ BOMB = b"""<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a
 )  # fmt: skip
 def test_hostile_or_empty_xml_is_refused(document: bytes, code: str) -> None:
     assert outcome(document) == code
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [
+        (b"", "utf-8"),
+        (b"\xef\xbb\xbf", "utf-8"),
+        (b'\xef\xbb\xbf<?xml version="1.0" encoding="UTF-8"?>', "utf-8"),
+        (b"<?xml version='1.0' encoding = 'GB18030' standalone='yes' ?>", "gb18030"),
+        (b'<?xml version="1.0" encoding="GBK"?>', "gbk"),
+        (b'<?xml version="1.0" encoding="gb2312"?>', "gb2312"),
+        (b'<?xml-stylesheet href="x"?>', "utf-8"),
+    ],
+)
+def test_chinese_is_read_in_its_encodings(declared: bytes, encoding: str) -> None:
+    document = declared + "<报关单>货物</报关单>".encode(encoding)
+    assert xml_security.parse(document).text == "货物"
 
 
 def test_a_document_without_canonical_form_cannot_be_signed() -> None:
