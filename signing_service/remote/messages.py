@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kernel.refusals import Malformed, TooLarge
+from kernel.refusals import Malformed
 from signing_service.remote.activation import MOST_SIGNATURES
 
 Text = Annotated[str, Field(max_length=500)]
 Oid = Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9]\d{0,9})){1,15}$")]
 Base64Hash = Annotated[str, Field(min_length=1, max_length=128)]
 Hashes = Annotated[list[Base64Hash], Field(min_length=1, max_length=MOST_SIGNATURES)]
-CredentialId = Annotated[str, Field(min_length=1, max_length=64)]
+CredentialId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Sad = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -138,10 +138,8 @@ BodyT = TypeVar("BodyT", bound=Body)
 ValueT = TypeVar("ValueT")
 
 
-def read(model: type[BodyT], data: bytes, limit: int) -> BodyT:
-    """A request's body. Raises Malformed `remote.request`, TooLarge `request.too-large`."""
-    if len(data) > limit:
-        raise TooLarge("request.too-large", "the request is too large")
+def read(model: type[BodyT], data: bytes) -> BodyT:
+    """A request's body. Raises Malformed `remote.request`."""
     try:
         value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError):

@@ -33,6 +33,7 @@ from signing_service.sso.openid import CodeFlow, OwnRequest, S256Only, issuer_pa
 from signing_service.sso.platforms import Platform
 from signing_service.sso.sessions import SignedIn, new_secret
 
+_CREDENTIAL = re.compile(r"[A-Za-z0-9-]{1,64}")
 _NUMBER = re.compile(r"[1-9]\d{0,3}")
 _SCOPES = (SERVICE, CREDENTIAL)
 
@@ -156,7 +157,7 @@ def read_authorisation(asked: Mapping[str, str], client_id: str, sid: str) -> Au
     `remote.hash-length`.
     """
     credential, number = asked.get("credentialID", ""), asked.get("numSignatures", "")
-    if not 1 <= len(credential) <= 64 or not _NUMBER.fullmatch(number):
+    if not _CREDENTIAL.fullmatch(credential) or not _NUMBER.fullmatch(number):
         raise Malformed("remote.request", "Missing or invalid credentialID or numSignatures")
     texts = asked.get("hashes", "").split(",")
     if len(texts) > MOST_SIGNATURES or len(texts) != int(number):

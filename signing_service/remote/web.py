@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, jsonify, make_response, request
 from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from kernel.refusals import Malformed, Refusal, Unauthenticated
+from kernel.refusals import Malformed, Refusal, TooLarge, Unauthenticated
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.remote import messages
 from signing_service.remote.activation import SAD_SECONDS, Authorisation
@@ -226,7 +227,11 @@ def _read(model: type[BodyT], limit: int = _MAX_OCTETS) -> BodyT:
     if request.mimetype != "application/json":
         raise Malformed("remote.request", "send application/json")
     request.max_content_length = limit
-    return messages.read(model, request.get_data(cache=False), limit)
+    try:
+        data = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise TooLarge("request.too-large", "the request is too large") from None
+    return messages.read(model, data)
 
 
 def _refused(refusal: Refusal) -> Response:

@@ -3,7 +3,7 @@
 import pytest
 
 from portseal.holder.service import Service
-from tests.portseal.service import RunningService, service, twin
+from tests.portseal.service import RunningService, service
 from tests.signing_service.remote.platform import (
     RemotePlatform,
     new_enterprise,
@@ -11,7 +11,7 @@ from tests.signing_service.remote.platform import (
     registered_platform,
 )
 
-__all__ = ["service", "twin"]
+__all__ = ["service"]
 
 
 @pytest.fixture(scope="session")
