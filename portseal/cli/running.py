@@ -15,6 +15,8 @@ from portseal.settings import read_settings
 @click.option("--port", type=click.IntRange(1, 65535), help="Only with --demo; default 8080.")
 def serve(demo: bool, port: int | None) -> None:
     """Serve portal, signing, sign-in, status and timestamps over HTTP."""
+    if port is not None and not demo:
+        raise click.UsageError("--port goes with --demo; otherwise set web.port in the settings")
     if demo:
         from portseal.demo.serving import serve_demo
 
@@ -70,7 +72,11 @@ def worker(once: bool) -> None:
     show_default=True,
 )
 def demo(output: Path) -> None:
-    """Run the whole main job, from the key ceremony to a revoked card, and keep the results."""
+    """Run the whole main job, from the key ceremony to a revoked card, and keep the results.
+
+    DIRECTORY and DIRECTORY-authority are emptied first; anything but an earlier run's results
+    in them is left alone, and the run refused.
+    """
     from portseal.demo.journey import run_demo
 
     run_demo(output)

@@ -1,4 +1,4 @@
-"""Step 1: the key ceremony, and the services that come up on its keys."""
+"""The key ceremony, and the services that come up on its keys."""
 
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage, expect

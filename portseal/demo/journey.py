@@ -1,12 +1,12 @@
 """The main job from end to end, as a list of steps."""
 
-import shutil
 import time
 from pathlib import Path
 
 import click
 
 from portseal.demo.authority_steps import hold_ceremony
+from portseal.demo.ground import renew, require_ours
 from portseal.demo.people_steps import (
     add_operator,
     appoint_officers,
@@ -49,14 +49,15 @@ STEPS: tuple[tuple[str, Step], ...] = (
 def run_demo(output: Path) -> None:
     """Run every step on a fresh authority beside `output`, and leave the results there.
 
-    Raises what the failing step raises, after the services were stopped.
+    What an earlier run left in both is erased. Raises Conflict `demo.not-ours` when one holds
+    anything else, and what the failing step raises, after the services were stopped.
     """
     started = time.monotonic()
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
     site = Site(output.with_name(f"{output.name}-authority"))
-    site.erase()
-    site.directory.mkdir(parents=True)
+    for directory in (output, site.directory):
+        require_ours(directory)
+    for directory in (output, site.directory):
+        renew(directory)
     click.echo("PortSeal: the main job on real tokens and servers; everybody in it is invented.")
     try:
         stage = Stage(site, output, UsbKeys(site.use_usb_keys(), site.directory / "usb-pins.json"))

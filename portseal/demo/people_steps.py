@@ -1,4 +1,4 @@
-"""Steps 2 to 4: an enterprise registers, its legal person and its operator get their cards."""
+"""An enterprise registers, its legal person and its operator get their cards."""
 
 from typing import Any
 

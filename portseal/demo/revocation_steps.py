@@ -1,4 +1,4 @@
-"""Steps 8 to 10: a card is revoked, everything is published, and the journal tells it all."""
+"""A card is revoked, everything is published, and the journal tells it all."""
 
 import json
 import ssl

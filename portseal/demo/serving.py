@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from portseal.demo.authority_steps import hold_ceremony
+from portseal.demo.ground import renew
 from portseal.demo.people_steps import (
     add_operator,
     appoint_officers,
@@ -28,8 +29,7 @@ def serve_demo(directory: Path, port: int) -> None:
     site = Site(directory, port)
     first = not site.is_prepared
     if first:
-        site.erase()
-        site.directory.mkdir(parents=True)
+        renew(site.directory)
         click.echo("Making a demonstration authority; everybody in it is invented.")
     output = site.directory / "public"
     output.mkdir(exist_ok=True)

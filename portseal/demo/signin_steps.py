@@ -1,4 +1,4 @@
-"""Step 7: one sign-in with the card opens two platforms."""
+"""One sign-in with the card opens two platforms."""
 
 import json
 import sys

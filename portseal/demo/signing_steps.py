@@ -1,4 +1,4 @@
-"""Steps 5 and 6: a declaration is signed in two formats, and anybody verifies it."""
+"""A declaration is signed in two formats, and anybody verifies it."""
 
 import json
 from importlib import resources

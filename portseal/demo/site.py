@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -54,10 +53,6 @@ class Site:
     @property
     def _mark(self) -> Path:
         return self.directory / "prepared"
-
-    def erase(self) -> None:
-        """Remove everything that an earlier demonstration left here."""
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def prepare(self) -> None:
         """Make the directories, the two SoftHSM2 configurations and the settings file."""
