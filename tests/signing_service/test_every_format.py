@@ -1,0 +1,261 @@
+"""What holds for every format and packaging, from bytes to the report."""
+
+import base64
+import string
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernel.algorithms import AlgorithmSuite
+from kernel.asn1.certificate import Certificate
+from kernel.entropy import SystemEntropy
+from signing_service import bundle as bundles
+from signing_service.bundle import Part
+from signing_service.formats import cades
+from signing_service.formats.asic_zip import read_zip, write_zip
+from signing_service.formats.catalogue import levels_of
+from signing_service.formats.recognition import read_signatures
+from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.ports import StatusAnswer
+from signing_service.trust import TrustAnchors
+from signing_service.validation.crl import crl_answer
+from signing_service.validation.indications import SubIndication
+from signing_service.validation.report import ValidationReport
+from signing_service.verification import Verification
+from tests.signing_service.packagings import KINDS, Kind, pdf_with
+from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, Card, World
+from tests.signing_service.validation.test_engine import verdict
+from tests.signing_service.validation.test_long_term import LongTerm
+from tests.signing_service.validation.test_revocation import a_crl
+from tests.software_keys import SIGNING_SUITES
+
+_WORLD = World()
+_NAMES = st.sampled_from(sorted(KINDS))
+_LETTERS = (string.ascii_letters + string.digits).encode()
+_TEXT = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Cn"]), min_size=12, max_size=200
+).map(lambda text: f"<d>§{escape(text)}§</d>".encode())
+_DOCUMENTS = {
+    "octets": st.binary(min_size=16, max_size=400),
+    "xml": _TEXT,
+    "pdf": st.lists(st.sampled_from(_LETTERS), min_size=20, max_size=20).map(
+        lambda said: pdf_with(bytes(said))
+    ),
+}
+
+
+@lru_cache
+def card_with(suite: AlgorithmSuite) -> Card:
+    return _WORLD.issuing.card(suite=suite)
+
+
+def suites(kind: Kind) -> list[AlgorithmSuite]:
+    """XML signatures have no name for Ed25519 that others would know."""
+    xml = kind.takes == "xml" or "XAdES" in str(kind.means) or kind.format.value == "XAdES"
+    return [suite for suite in SIGNING_SUITES if not xml or suite.xml_signature is not None]
+
+
+def verified(
+    kind: Kind, document: bytes, signature: bytes, by: Verification | None = None
+) -> ValidationReport:
+    verification = by or _WORLD.verification()
+    if kind.detached:
+        return verification.verify(document, signature)
+    return verification.verify(signature)
+
+
+# -- signing, verifying, flipping ------------------------------------------------------------------
+
+
+def flipped(data: bytes, draw: st.DataObject, spans: list[tuple[int, int]]) -> bytes:
+    start, end = draw.draw(st.sampled_from(spans), label="span")
+    position = draw.draw(st.integers(start, end - 1), label="position")
+    changed = bytearray(data)
+    changed[position] ^= 1 << draw.draw(st.integers(0, 7), label="bit")
+    return bytes(changed)
+
+
+def covered(kind: Kind, document: bytes, signature: bytes) -> list[tuple[int, int]]:
+    """Where octets lie in the signed file that the signature covers."""
+    if kind.takes == "pdf":
+        (evidence,) = read_signatures(signature, None)
+        hole = signature.index(evidence.signature_value.hex().encode())
+        start = signature.rindex(b"<", 0, hole)
+        return [(0, start), (signature.index(b">", hole) + 1, len(signature))]
+    pair = (document, signature) if kind.detached else (signature, None)
+    (evidence,) = read_signatures(*pair)
+    written = (
+        document,
+        document.removesuffix(b"</d>").removeprefix(b"<d>"),  # the signature may stand before it
+        base64.b64encode(document),
+        base64.urlsafe_b64encode(document).rstrip(b"="),
+        evidence.signed_bytes[1:],  # the set of attributes has another tag in its place
+        evidence.signed_bytes.partition(b".")[0],
+    )
+    found = [(signature.find(each), len(each)) for each in written if len(each) > 8]
+    return [(start, start + length) for start, length in found if start >= 0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=_NAMES, data=st.data())
+def test_what_is_signed_passes_and_any_flipped_bit_of_it_does_not(
+    name: str, data: st.DataObject
+) -> None:
+    kind = KINDS[name]
+    card = card_with(data.draw(st.sampled_from(suites(kind))))
+    document = data.draw(_DOCUMENTS[kind.takes])
+    signature = kind.signed(document, card.key, card.certificate, START)
+
+    report = verified(kind, document, signature)
+    assert report.passed, report.finding
+
+    if kind.detached:
+        other = flipped(document, data, [(0, len(document))])
+        assert verified(kind, other, signature).sub_indication is SubIndication.HASH_FAILURE
+    elif "ASiC" in name:
+        archive = read_zip(signature)
+        other = flipped(document, data, [(0, len(document))])
+        entries = {**archive.entries, "document": other}
+        changed = write_zip(entries, stored=["mimetype"], comment=archive.comment)
+        assert verified(kind, document, changed).sub_indication is SubIndication.HASH_FAILURE
+    if "ASiC" not in name:
+        spans = covered(kind, document, signature)
+        assert spans or kind.detached, "nothing of what is signed was found"
+        if spans:
+            changed = flipped(signature, data, spans)
+            assert not verified(kind, document, changed).passed
+
+
+# -- time --------------------------------------------------------------------------------------
+
+
+class Passing(LongTerm):
+    """Time passes; while an authority lives, its lists tell of every certificate."""
+
+    def verification(self, rights: object = None) -> Verification:
+        anchors = TrustAnchors(
+            (self.authority,), (self.issuing.certificate, self.stamping.certificate)
+        )
+        return Verification(anchors, (self,), self.registry, self.policy, self.clock)
+
+    def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
+        now = self.clock.now()
+        for ca in (self.root, self.issuing, self.stamping):
+            if ca.certificate == issuer and now < issuer.not_after:
+                return crl_answer(a_crl(ca, self.revoked(ca), now), certificate, issuer, now)
+        return None
+
+    def revoked(self, ca: Ca) -> tuple[int, ...]:
+        return ()
+
+    def raised(self, kind: Kind, document: bytes, level: str) -> bytes:
+        stamper, chain = self.timestamper(), (self.issuing.certificate,)
+        card, levels = self.card, levels_of(kind.format)
+        made = kind.signed(document, card.key, card.certificate, self.clock.now(), stamper, chain)
+        self.clock.advance(DAY)
+        if level >= "B-LT":
+            made = levels.add_validation_material(made, self.material())
+        if level == "B-LTA":
+            beside = document if kind.detached else None
+            made = levels.add_archive_timestamp(made, stamper, document=beside)
+        return made
+
+    def material(self) -> ValidationMaterial:
+        above = (self.issuing, self.stamping)
+        return ValidationMaterial(
+            certificates=tuple(ca.certificate.der for ca in above), crls=self.lists()
+        )
+
+
+def example(kind: Kind) -> bytes:
+    return {"octets": b"declaration 100", "xml": b"<d>100</d>", "pdf": pdf_with(b"a" * 20)}[
+        kind.takes
+    ]
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("level", "after", "passes"),
+    [
+        ("B-T", timedelta(), True),
+        ("B-LT", 2 * YEAR + DAY, True),  # the card has ended
+        ("B-LT", 4 * YEAR, False),  # its authority, too: nobody vouches for its lists
+        ("B-LTA", 4 * YEAR, True),
+        ("B-LTA", 6 * YEAR, False),  # and the timestamp authority, which nobody followed
+    ],
+)
+def test_travel_in_time(name: str, level: str, after: timedelta, passes: bool) -> None:
+    kind, world = KINDS[name], Passing()
+    document = example(kind)
+    signature = world.raised(kind, document, level)
+    assert verified(kind, document, signature, world.verification()).passed
+    world.clock.advance(after)
+    assert verified(kind, document, signature, world.verification()).passed is passes
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_renewed_archive_outlives_the_first_timestamp_authority(name: str) -> None:
+    kind, world = KINDS[name], Passing()
+    document, levels = example(kind), levels_of(kind.format)
+    signature = world.raised(kind, document, "B-LTA")
+    world.clock.advance(4 * YEAR)
+    lists = world.lists()[::2]  # the issuing authority has ended
+    signature = levels.add_validation_material(signature, ValidationMaterial(crls=lists))
+    signature = levels.add_archive_timestamp(
+        signature, world.timestamper(world.later_tsa), document=document if kind.detached else None
+    )
+    world.clock.advance(3 * YEAR)
+    assert verified(kind, document, signature, world.verification()).passed
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_revocation_counts_from_its_time(name: str) -> None:
+    kind, world = KINDS[name], World()
+    document, card = example(kind), world.card
+
+    def signature() -> bytes:
+        return kind.signed(
+            document, card.key, card.certificate, world.clock.now(), world.timestamper()
+        )
+
+    before = signature()
+    world.clock.advance(DAY)
+    world.revoke(card)
+    world.clock.advance(DAY)
+    after = signature()
+    world.clock.advance(DAY)
+    assert verified(kind, document, before, world.verification()).passed
+    report = verified(kind, document, after, world.verification())
+    assert report.sub_indication is SubIndication.REVOKED_NO_POE
+
+
+# -- bundles ---------------------------------------------------------------------------------------
+
+
+def test_each_of_four_agencies_gets_a_verdict_on_its_own_part() -> None:
+    world, agencies = World(), ("海关", "国家外汇管理局", "国家税务总局", "商务部")
+    parts = [Part(agency, f"<{agency}/>".encode()) for agency in agencies]
+    bundle = bundles.build(parts, SystemEntropy())
+    card = world.card
+    prepared = bundles.prepare(bundle, card.certificate, START)
+    signed = cades.assemble(prepared, card.key.sign(prepared.to_be_signed))
+    stamped = cades.add_signature_timestamp(signed, world.timestamper())
+    proofs = [proof.to_bytes() for proof in bundle.signed(stamped)]
+
+    for part, proof in zip(parts, proofs, strict=True):
+        assert isinstance(part.document, bytes)
+        (own,) = bundles.read_part(part.document, proof)
+        assert verdict(world.judge(own)) == "TOTAL-PASSED"
+        others = [p.document for p in parts if p is not part and isinstance(p.document, bytes)]
+        assert not any(each in proof for each in others)
+        for other in others:
+            (foreign,) = bundles.read_part(other, proof)
+            assert verdict(world.judge(foreign)) == "TOTAL-FAILED/HASH_FAILURE"
+    world.revoke(card)
+    (own,) = bundles.read_part("<海关/>".encode(), proofs[0])
+    assert verdict(world.judge(replace(own, timestamps=()), DAY)) == "INDETERMINATE/REVOKED_NO_POE"
