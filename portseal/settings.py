@@ -249,34 +249,51 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("PORTSEAL_CONFIG", "portseal.toml"))
         return (
             init_settings,
             env_settings,
-            TomlConfigSettingsSource(settings_cls, toml_file=file),
+            TomlConfigSettingsSource(settings_cls, toml_file=_file()),
         )
 
 
 def read_settings() -> Settings:
     """Read the environment and the file.
 
-    Raises Unprocessable `settings.invalid`, which names each setting at fault and no value.
+    Raises Unprocessable `settings.invalid`, which names the file, each setting at fault, and no
+    value.
     """
-    named = os.environ.get("PORTSEAL_CONFIG")
-    if named and not Path(named).is_file():
-        raise Unprocessable("settings.invalid", f"the settings file {named} does not exist")
+    file = _file().absolute()
+    if os.environ.get("PORTSEAL_CONFIG") and not file.is_file():
+        raise Unprocessable(
+            "settings.invalid", f"the settings file {file}, which PORTSEAL_CONFIG names, is missing"
+        )
     try:
         return Settings()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Unprocessable(
-            "settings.invalid", "the settings file is not TOML", why=_position(error)
+            "settings.invalid",
+            f"the settings file {file} is not TOML",
+            why=_position(error),
+        ) from None
+    except OSError as error:
+        raise Unprocessable(
+            "settings.invalid", f"the settings file {file} cannot be read", why=error.strerror
         ) from None
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
             for fault in error.errors(include_input=False, include_url=False)
         )
-        raise Unprocessable("settings.invalid", faults) from None
+        there = "read" if file.is_file() else "looked for, not there"
+        raise Unprocessable(
+            "settings.invalid",
+            faults,
+            settings_file=f"{file} ({there}); the variable PORTSEAL_CONFIG names another",
+        ) from None
+
+
+def _file() -> Path:
+    return Path(os.environ.get("PORTSEAL_CONFIG") or "portseal.toml")
 
 
 def _position(error: ValueError) -> str:

@@ -92,7 +92,26 @@ def test_a_short_secret_key_is_refused_and_not_repeated(machine: Machine) -> Non
 
 
 def test_a_settings_file_that_is_not_there_is_refused(machine: Machine, tmp_path: Path) -> None:
-    machine.refusal(**(COMPLETE | {"PORTSEAL_CONFIG": str(tmp_path / "none.toml")}))
+    refusal = machine.refusal(**(COMPLETE | {"PORTSEAL_CONFIG": str(tmp_path / "none.toml")}))
+    assert str(tmp_path / "none.toml") in refusal.detail
+    assert "PORTSEAL_CONFIG" in refusal.detail
+
+
+def test_who_has_no_settings_at_all_learns_where_they_were_looked_for(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Unprocessable) as caught:
+        read_settings()
+    told = str(caught.value.facts["settings_file"])
+    assert str(tmp_path / "portseal.toml") in told
+    assert "not there" in told
+    assert "PORTSEAL_CONFIG" in told
+
+
+def test_a_settings_file_with_a_fault_is_named(machine: Machine) -> None:
+    assert str(machine.file) in str(machine.refusal("colour = 1").facts["settings_file"])
+    assert str(machine.file) in machine.refusal("colour").detail
 
 
 @pytest.mark.parametrize("file", ["[web\nsecret_key = 'hunter2'", "secret = hunter2", "\x00"])
