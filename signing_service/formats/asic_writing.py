@@ -95,10 +95,11 @@ def assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
             prepared.body[part.content : part.end]
             for part in der.children(prepared.body, der.read_only(prepared.body, der.SEQUENCE))
         )
+        place = name.decode("utf-8")
     except ValueError:
         raise Malformed("prepared.malformed", "not a prepared container") from None
     step = PreparedSignature.from_bytes(inner)
-    read, place = Container.read(container), name.decode("utf-8")
+    read = Container.read(container)
     if step.format is SignatureFormat.XADES:
         return read.with_file(place, xades.assemble(step, signature_value)).encode()
     signature = cades.assemble(step, signature_value)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kernel.refusals import Malformed
-from signing_service.formats import jades
+from signing_service.formats import asic, jades
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.crl import Crl
 from tests.fuzz.targets import MADE, TARGETS
@@ -49,3 +49,12 @@ def test_a_prepared_jws_that_is_not_ascii() -> None:
     read = PreparedSignature.from_bytes(broken.to_bytes())
     with pytest.raises(Malformed, match="not a prepared JWS"):
         jades.assemble(read, MADE.signer.key.sign(read.to_be_signed))
+
+
+def test_a_prepared_container_whose_file_name_is_not_utf_8() -> None:
+    prepared = asic.prepare({"a": b"1"}, MADE.signer.certificate, START)
+    name = b"META-INF/signature001.p7s"
+    broken = replace(prepared, body=prepared.body.replace(name, name[:-1] + b"\x9e"))
+    assert broken.body != prepared.body
+    with pytest.raises(Malformed, match="not a prepared container"):
+        asic.assemble(broken, MADE.signer.key.sign(broken.to_be_signed))
