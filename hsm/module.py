@@ -11,6 +11,7 @@ import pkcs11
 from pkcs11.exceptions import PKCS11Error
 
 from hsm.cryptoki import Cryptoki, CryptokiError
+from hsm.pins import WrongPins
 from kernel.refusals import Unavailable
 
 _RELOAD_PAUSE_SECONDS = 5.0
@@ -33,6 +34,7 @@ class Module:
         self._idle = threading.Condition()
         self._active = 0
         self._reloaded_at = -_RELOAD_PAUSE_SECONDS
+        self.wrong_pins = WrongPins()
         self.generation = 0
         """Counts reloads: handles of an older generation are dead and must not be used."""
         try:
@@ -58,6 +60,11 @@ class Module:
     @property
     def cryptoki(self) -> Cryptoki:
         return self._cryptoki
+
+    @property
+    def manufacturer(self) -> str:
+        """Whose library it is (CK_INFO)."""
+        return str(self._lib.manufacturer_id).strip()
 
     def require_own_process(self) -> None:
         """Raises Unavailable `token.forked` in a child of the process that loaded the module."""

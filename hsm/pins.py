@@ -1,7 +1,10 @@
 """Where a PIN comes from. It is asked for at the moment of use and kept nowhere."""
 
 import getpass
+import hashlib
+import hmac
 import os
+import secrets
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +16,11 @@ _LONGEST = 256
 class PinSource(Protocol):
     """Gives the PIN of the named token."""
 
+    @property
+    def attended(self) -> bool:
+        """A person gives it each time it is asked for, and may use a token's last try."""
+        ...
+
     def pin(self, token: str) -> str:
         """Raises Unavailable `pin.missing` when there is none to give."""
         ...
@@ -20,6 +28,8 @@ class PinSource(Protocol):
 
 class EnvironmentPin:
     """A PIN in a named environment variable."""
+
+    attended = False
 
     def __init__(self, variable: str) -> None:
         self.variable = variable
@@ -33,6 +43,8 @@ class EnvironmentPin:
 
 class FilePin:
     """A PIN in a file that nobody but its owner can read (a mounted secret)."""
+
+    attended = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,6 +63,8 @@ class FilePin:
 
 class DescriptorPin:
     """A PIN on an open file descriptor, read once and remembered only in this process."""
+
+    attended = False
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -73,6 +87,8 @@ class DescriptorPin:
 class PromptPin:
     """A PIN typed by a person at a terminal, without echo."""
 
+    attended = True
+
     def __init__(self, question: str = "PIN for {token}: ") -> None:
         self._question = question
 
@@ -84,3 +100,28 @@ class PromptPin:
         if not value:
             raise Unavailable("pin.missing", "no PIN was given")
         return value
+
+
+class WrongPins:
+    """Remembers, as a salted digest, the PIN that each token refused last.
+
+    A PIN is presented to a token once: a service that went on trying a wrong one would lock it.
+    """
+
+    def __init__(self) -> None:
+        self._salt = secrets.token_bytes(32)
+        self._refused: dict[str, bytes] = {}
+
+    def add(self, token: str, pin: str) -> None:
+        """`token`: what tells it from any other, such as its serial number."""
+        self._refused[token] = self._digest(pin)
+
+    def clear(self, token: str) -> None:
+        self._refused.pop(token, None)
+
+    def holds(self, token: str, pin: str) -> bool:
+        known = self._refused.get(token)
+        return known is not None and hmac.compare_digest(known, self._digest(pin))
+
+    def _digest(self, pin: str) -> bytes:
+        return hashlib.blake2b(pin.encode(), key=self._salt).digest()

@@ -31,6 +31,7 @@ _GONE = (
 )
 """Errors after which a fresh login is worth one more try: the token went and came back."""
 
+_WRONG_PIN = (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange)
 
 _Generation = tuple[int, int]
 """Reloads of the module and logins of this pool, at the time a session was opened."""
@@ -77,8 +78,8 @@ class SessionPool:
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """Run `work` in a session; once more after a fresh login when the token had gone.
 
-        Raises Unavailable: `token.missing`, `token.pin-wrong`, `token.locked`, `token.no-key`,
-        `token.failed` and others named in `refusal_of`.
+        Raises Unavailable: `token.missing`, `token.pin-wrong`, `token.last-try`, `token.locked`,
+        `token.no-key`, `token.failed` and others named in `refusal_of`.
         """
         with self._places:
             try:
@@ -152,13 +153,33 @@ class SessionPool:
     def _logged_in(self) -> pkcs11.Token:
         if self._anchor is None or self._token is None or self._anchored != self._generation:
             token = self._module.token(self._label)
-            try:
-                self._anchor = token.open(user_pin=self._pin.pin(self._label))
-            except exceptions.UserAlreadyLoggedIn:
-                self._anchor = token.open()
+            self._anchor = self._log_in(token)
             self._token = token
             self._anchored = self._generation
         return self._token
+
+    def _log_in(self, token: pkcs11.Token) -> pkcs11.Session:
+        """Present the PIN, unless the token refused this one before: each wrong try counts, and
+        after a few the token locks itself for good."""
+        name, wrong = f"{token.serial!r} {self._label}", self._module.wrong_pins
+        if token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY and not self._pin.attended:
+            raise Unavailable(
+                "token.last-try",
+                "one more wrong PIN locks the token: log in once at a prompt",
+                token=self._label,
+            )
+        pin = self._pin.pin(self._label)
+        if wrong.holds(name, pin):
+            raise Unavailable("token.pin-wrong", "the PIN is wrong", token=self._label)
+        try:
+            session = present_pin(token, pin)
+        except exceptions.UserAlreadyLoggedIn:
+            return token.open()
+        except _WRONG_PIN:
+            wrong.add(name, pin)
+            raise
+        wrong.clear(name)
+        return session
 
     def _forget(self) -> None:
         with self._lock, self._module.operation():
@@ -176,6 +197,11 @@ class SessionPool:
                 with suppress(exceptions.PKCS11Error):
                     self._anchor.close()
             self._anchor = self._token = None
+
+
+def present_pin(token: pkcs11.Token, pin: str) -> pkcs11.Session:
+    """A session that is logged in as the token's user."""
+    return token.open(user_pin=pin)
 
 
 def refusal_of(error: exceptions.PKCS11Error, label: str) -> Unavailable:

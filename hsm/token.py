@@ -8,13 +8,16 @@ from typing import Any
 import pkcs11
 from cryptography import x509
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+from pkcs11.constants import DEFAULT
 from pkcs11.exceptions import NoSuchKey, PKCS11Error
 
 from hsm.mechanisms import MECHANISMS, generation_parameters, public_key_of
 from hsm.module import Module
 from hsm.pins import PinSource
+from hsm.quirks import unstated_attributes
 from hsm.sessions import PooledSession, SessionPool, refusal_of
 from kernel.algorithms import AlgorithmSuite, KeyKind, PublicKey
+from kernel.asn1.certificate import Certificate
 from kernel.identifiers import KeyUri
 from kernel.refusals import Conflict, Unavailable, Unprocessable
 
@@ -149,6 +152,7 @@ class Token:
                 "store": True,
                 "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
                 "mechanism": mechanism.generate,
+                "public_template": dict.fromkeys(unstated_attributes(self._module), DEFAULT),
                 "private_template": {
                     Attribute.SENSITIVE: True,
                     Attribute.EXTRACTABLE: False,
@@ -209,21 +213,37 @@ class Token:
                 certificate.destroy()
 
     def certificates(self) -> list[StoredCertificate]:
-        """Every certificate on the token, by label."""
+        """The certificate of each label, by label.
+
+        A write that died midway leaves two of one label: then the newest that fits the label's
+        key counts. The next write removes the others.
+        """
 
         def work(session: PooledSession) -> list[StoredCertificate]:
-            found = session.session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE})
-            stored = [
-                StoredCertificate(str(each[Attribute.LABEL]), bytes(each[Attribute.VALUE]))
-                for each in found
+            found: dict[str, list[Certificate]] = {}
+            for each in session.session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE}):
+                certificate = Certificate.parse(bytes(each[Attribute.VALUE]))
+                found.setdefault(str(each[Attribute.LABEL]), []).append(certificate)
+            return [
+                StoredCertificate(label, _current(session.session, label, found[label]).der)
+                for label in sorted(found)
             ]
-            return sorted(stored, key=lambda each: each.label)
 
         return self._pool.run(work)
 
     def certificate(self, label: str) -> bytes | None:
         """The DER certificate of this label, or None."""
         return next((each.der for each in self.certificates() if each.label == label), None)
+
+
+def _current(session: pkcs11.Session, label: str, found: list[Certificate]) -> Certificate:
+    if len(found) == 1:
+        return found[0]
+    try:
+        spki = _read_public_key(session, label).spki
+    except NoSuchKey:
+        spki = b""
+    return max(found, key=lambda each: (each.spki == spki, each.not_before, each.der))
 
 
 def _require_guarded(private: pkcs11.PrivateKey, label: str) -> None:

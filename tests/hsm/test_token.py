@@ -1,5 +1,6 @@
 """Keys made in a token stay there, sign under every suite, and say clearly what is wrong."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -8,16 +9,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pkcs11
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding
+from pkcs11 import Attribute, ObjectClass
 
+import hsm.sessions
 from hsm.admin import change_pin, check_pin, initialise_token
 from hsm.mechanisms import MECHANISMS
-from hsm.pins import DescriptorPin, EnvironmentPin, FilePin
+from hsm.module import Module
+from hsm.pins import DescriptorPin, EnvironmentPin, FilePin, PromptPin
 from hsm.pyca import as_pyca_private_key, pyca_hash
 from hsm.token import Token, TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, RSA_PKCS1_SHA1, SUITES, Padding
@@ -173,6 +179,68 @@ def test_a_wrong_pin_is_told_apart_and_a_right_one_works_afterwards(
     token.login()
 
 
+class CountingPin:
+    """Gives what it is told to, and counts how often it is asked."""
+
+    def __init__(self, value: str, *, attended: bool = False) -> None:
+        self.value, self.attended, self.asked = value, attended, 0
+
+    def pin(self, token: str) -> str:
+        self.asked += 1
+        return self.value
+
+
+@pytest.fixture
+def presented(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The PINs that reach any token from now on."""
+    seen: list[str] = []
+    log_in = hsm.sessions.present_pin
+
+    def watched(token: Any, pin: str) -> Any:
+        seen.append(pin)
+        return log_in(token, pin)
+
+    monkeypatch.setattr(hsm.sessions, "present_pin", watched)
+    return seen
+
+
+def test_a_wrong_pin_is_presented_once(token_bench: TokenBench, presented: list[str]) -> None:
+    right = os.environ[TokenBench.pin_variable(token_bench.new_token("once").label)]
+    source = CountingPin("not-the-pin")
+    for token in [Token(token_bench.module, "once", source) for _ in range(2)] * 3:
+        with pytest.raises(Unavailable, match=r"token\.pin-wrong"):
+            token.key_labels()
+    assert (presented, source.asked) == (["not-the-pin"], 6)
+    source.value = right
+    assert token.key_labels() == []
+    source.value = "not-the-pin"
+    assert token.key_labels() == []  # logged in already
+    assert presented == ["not-the-pin", right]
+    held = gc.get_referrers(token._module.wrong_pins)
+    assert "not-the-pin" not in repr([vars(token._module.wrong_pins), held])
+
+
+def test_the_last_try_is_left_to_a_person(
+    token_bench: TokenBench, presented: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SoftHSM2 never counts down, so the flag is set on what it says of itself."""
+    right = os.environ[TokenBench.pin_variable(token_bench.new_token("last-try").label)]
+
+    class LastTry:
+        def __init__(self, token: Any) -> None:
+            self.flags = token.flags | pkcs11.TokenFlag.USER_PIN_FINAL_TRY
+            self.serial, self.open = token.serial, token.open
+
+    find = Module.token
+    monkeypatch.setattr(Module, "token", lambda self, label: LastTry(find(self, label)))
+    with pytest.raises(Unavailable, match=r"token\.last-try"):
+        Token(token_bench.module, "last-try", CountingPin(right)).login()
+    assert presented == []
+    Token(token_bench.module, "last-try", CountingPin(right, attended=True)).login()
+    assert presented == [right]
+    assert PromptPin().attended
+
+
 def test_a_missing_pin_is_told_apart(token_bench: TokenBench) -> None:
     token_bench.new_token("no-pin")
     with pytest.raises(Unavailable, match=r"pin\.missing"):
@@ -241,21 +309,54 @@ def test_a_pulled_token_refuses_and_a_returned_one_is_used_again(tmp_path: Path)
     assert answer.stdout.split() == ["token.missing", "True"], answer.stderr
 
 
-def test_a_certificate_is_kept_beside_its_key_and_replaced(token: Token, key: TokenKey) -> None:
-    now = datetime.now(UTC)
+def certificate_of(key: TokenKey, serial: int, age: int = 0) -> bytes:
+    """Signed by its own key, valid since `age` days."""
+    since = datetime.now(UTC) - timedelta(days=age)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "holder")])
+    builder = x509.CertificateBuilder(
+        name, name, as_pyca_private_key(key).public_key(), serial, since, since + timedelta(days=9)
+    )
+    return builder.sign(as_pyca_private_key(key), pyca_hash(key)).public_bytes(Encoding.DER)
 
-    def certificate(serial: int) -> bytes:
-        builder = x509.CertificateBuilder(
-            name, name, as_pyca_private_key(key).public_key(), serial, now, now + timedelta(days=1)
-        )
-        made = builder.sign(as_pyca_private_key(key), pyca_hash(key))
-        return made.public_bytes(Encoding.DER)
 
-    token.write_certificate("signer", certificate(1))
-    token.write_certificate("signer", certificate(2))
-    stored = [each.der for each in token.certificates() if each.label == "signer"]
-    assert [x509.load_der_x509_certificate(der).serial_number for der in stored] == [2]
+_CERTIFICATE = {Attribute.CLASS: ObjectClass.CERTIFICATE}
+
+
+def objects_of(token: Token, label: str) -> list[pkcs11.Object]:
+    wanted = {**_CERTIFICATE, Attribute.LABEL: label}
+    return token._pool.run(lambda session: list(session.session.get_objects(wanted)))
+
+
+def test_a_certificate_is_kept_beside_its_key_and_replaced(token: Token, key: TokenKey) -> None:
+    token.write_certificate("signer", certificate_of(key, 1))
+    token.write_certificate("signer", certificate_of(key, 2))
+    (stored,) = objects_of(token, "signer")
+    found = x509.load_der_x509_certificate(stored[Attribute.VALUE])
+    assert found.serial_number == 2
+
+
+def test_of_two_certificates_of_a_label_the_newest_of_its_key_counts(token: Token) -> None:
+    """A write that dies leaves the older beside the newer; the next one tidies up."""
+    own = token.generate("twice", ECDSA_P256_SHA256)
+    foreign = token.generate("not-twice", ECDSA_P256_SHA256)
+    newest = certificate_of(own, 2, age=1)
+    left = [certificate_of(own, 1, age=2), newest, certificate_of(foreign, 3)]
+    for order in (left, left[::-1]):
+        for number, der in enumerate(order):
+            token.write_certificate(f"left {number}", der)
+        with token._pool.write() as session:
+            for number in range(len(order)):
+                label = {Attribute.LABEL: f"left {number}"}
+                for each in session.get_objects({**_CERTIFICATE, **label}):
+                    each[Attribute.LABEL] = "twice"
+        assert len(objects_of(token, "twice")) == 3
+        assert token.certificate("twice") == newest
+        assert [each.der for each in token.certificates() if each.label == "twice"] == [newest]
+        token.write_certificate("twice", newest)
+        assert [each[Attribute.VALUE] for each in objects_of(token, "twice")] == [newest]
+        with token._pool.write() as session:
+            for each in session.get_objects({**_CERTIFICATE, Attribute.LABEL: "twice"}):
+                each.destroy()
 
 
 def test_the_self_test_refuses_a_key_that_is_not_the_one_it_shows(token: Token) -> None:
