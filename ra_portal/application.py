@@ -77,6 +77,8 @@ class Application:
     """The officer who approved, returned or refused."""
     reasons: str | None = None
     enterprise_id: str | None = None
+    card_number: str | None = None
+    """Of the legal-person card that the approval requested; later ones are not the applicant's."""
     version: int = 0
 
     @property
@@ -89,7 +91,9 @@ class Application:
         self._require(ApplicationState.APPLIED)
         return self._moved(ApplicationState.REGISTERED, at, registered_by=officer)
 
-    def approve(self, officer: str, enterprise_id: str, at: datetime) -> "Application":
+    def approve(
+        self, officer: str, enterprise_id: str, card_number: str, at: datetime
+    ) -> "Application":
         """The second pair of eyes agrees.
 
         Raises Conflict `application.state`, Forbidden `registration.same-officer`.
@@ -101,7 +105,11 @@ class Application:
                 "the officer who registered an application may not approve it",
             )
         return self._moved(
-            ApplicationState.APPROVED, at, decided_by=officer, enterprise_id=enterprise_id
+            ApplicationState.APPROVED,
+            at,
+            decided_by=officer,
+            enterprise_id=enterprise_id,
+            card_number=card_number,
         )
 
     def send_back(self, officer: str, reasons: str, at: datetime) -> "Application":

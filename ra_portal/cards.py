@@ -68,11 +68,17 @@ class Cards:
 
     # -- inside another use case's transaction -------------------------------------------------
 
-    def request(self, connection: Connection, holder: Holder, actor: str) -> Card:
+    def new_number(self, holder: Holder) -> str:
+        """The number of a card yet to be requested."""
+        return new_number(NUMBER_PREFIXES[holder.kind], self._clock, self._entropy)
+
+    def request(
+        self, connection: Connection, holder: Holder, actor: str, number: str | None = None
+    ) -> Card:
         """A first or next card for a holder. Raises Conflict `card.holder-has-one`."""
         card = Card(
             id=new_id(),
-            number=new_number(NUMBER_PREFIXES[holder.kind], self._clock, self._entropy),
+            number=number or self.new_number(holder),
             holder=holder,
             state=CardState.REQUESTED,
             requested_at=self._clock.now(),

@@ -16,7 +16,7 @@ from ra_portal.application import (
     read_details,
 )
 from ra_portal.application_rows import StoredLicence
-from ra_portal.card import Card
+from ra_portal.card import Card, CardState
 from ra_portal.cards import LAST_PAGE, Cards
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.documents import Licence, read_licence
@@ -120,13 +120,22 @@ class Registration:
         return Submitted(application, code)
 
     def open(self, reference: str, access_code: str) -> Application:
-        """The applicant's own view. Raises Unauthenticated `application.access`."""
+        """The applicant's own view, until the card that was approved is made or withdrawn.
+
+        Raises Unauthenticated `application.access`, `application.access-ended`.
+        """
         hashed = code_hash(CodePurpose.ACCESS, access_code)
         with self._database.reading() as connection:
             found = application_rows.find_by_access(connection, reference.strip().upper(), hashed)
-        if found is None:
+            if found is None:
+                raise Unauthenticated(
+                    "application.access", "reference and access code do not belong together"
+                )
+            card = _approved_card(connection, found)
+        if card is not None and card.state is not CardState.REQUESTED:
             raise Unauthenticated(
-                "application.access", "reference and access code do not belong together"
+                "application.access-ended",
+                "the card is made, or withdrawn: the access code has served its turn",
             )
         return found
 
@@ -163,20 +172,19 @@ class Registration:
         return after
 
     def card_of(self, application_id: str) -> Card | None:
-        """The legal-person card that the approval has made possible."""
+        """The legal-person card that the approval requested."""
         with self._database.reading() as connection:
-            application = application_rows.by_id(connection, application_id)
-            return _newest_card(connection, application)
+            return _approved_card(connection, application_rows.by_id(connection, application_id))
 
     def new_activation_code(self, application_id: str) -> tuple[Card, str]:
-        """A fresh code for the legal-person card; an older one stops working.
+        """A fresh code for the card that the approval requested; an older one stops working.
 
         Raises NotFound `card.unknown` before the approval, Conflict `card.state` once the card
-        is made.
+        is made or withdrawn: another card of the enterprise is none of the applicant's.
         """
         with self._database.transaction() as connection:
             application = application_rows.by_id(connection, application_id)
-            card = _newest_card(connection, application)
+            card = _approved_card(connection, application)
             if card is None:
                 raise NotFound("card.unknown", "no card has been approved yet")
             return self._cards.offer_code(connection, card, actor="applicant")
@@ -252,7 +260,8 @@ class Registration:
                 region=details.region,
                 created_at=now,
             )
-            after = before.approve(officer, enterprise.id, now)
+            number = self._cards.new_number(enterprise.holder)
+            after = before.approve(officer, enterprise.id, number, now)
             people_rows.add_enterprise(connection, enterprise)
             application_rows.save(connection, after)
             self._journal.append(
@@ -263,7 +272,7 @@ class Registration:
                 uscc=details.uscc,
                 enterprise=enterprise.id,
             )
-            card = self._cards.request(connection, enterprise.holder, actor=by.actor)
+            card = self._cards.request(connection, enterprise.holder, by.actor, number)
         return after, card
 
     def send_back(self, by: Identity, application_id: str, reasons: str) -> Application:
@@ -321,6 +330,12 @@ def _newest_card(connection: Connection, application: Application) -> Card | Non
         return None
     newest = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [application.enterprise_id])
     return newest.get(application.enterprise_id)
+
+
+def _approved_card(connection: Connection, application: Application) -> Card | None:
+    if application.card_number is None:
+        return None
+    return card_rows.by_number(connection, application.card_number)
 
 
 def _officer(by: Identity) -> str:

@@ -38,6 +38,7 @@ applications = Table(
     Column("decided_by", _ID),
     Column("reasons", Text),
     Column("enterprise_id", _ID, ForeignKey("enterprises.id")),
+    Column("card_number", String(24)),
     Column("version", Integer, nullable=False),
     Index("ix_applications_queue", "state", "changed_at"),
 )

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal, Unauthenticated
 from ra_portal.application import Application, ApplicationState
+from ra_portal.card import CardState
 from ra_portal.documents import LARGEST_LICENCE
 from ra_portal.fields import InvalidFields
 from ra_portal.registration import Upload
@@ -123,11 +124,11 @@ def _to_status() -> Response:
 
 
 def _standing(services: PortalServices, found: Application, code: str | None = None) -> str:
+    card = services.registration.card_of(found.id)
+    if card is not None and card.state is not CardState.REQUESTED:
+        forget_application()  # said once more; from here on the card speaks for the enterprise
     return render_template(
-        "ra_portal/application.html",
-        application=found,
-        card=services.registration.card_of(found.id),
-        activation_code=code,
+        "ra_portal/application.html", application=found, card=card, activation_code=code
     )
 
 

@@ -13,7 +13,7 @@ from ra_portal.fields import InvalidFields
 from ra_portal.identity import HolderKind, Identity, Role, console
 from ra_portal.registration import Upload
 from tests.ra_portal import samples
-from tests.ra_portal.world import PortalWorld
+from tests.ra_portal.world import PortalWorld, pkcs10
 
 
 def test_an_application_is_registered_by_one_officer_and_approved_by_another(
@@ -251,3 +251,24 @@ def test_an_officers_role_is_read_from_the_identity(portal: PortalWorld) -> None
     identifier = portal.services.registration.apply(samples.details(), samples.scan())
     with pytest.raises(Forbidden):
         portal.services.registration.register(demoted, identifier.application.id)
+
+
+def test_the_access_code_ends_with_the_card_that_was_approved(portal: PortalWorld) -> None:
+    registration, cards = portal.services.registration, portal.services.cards
+    submitted = registration.apply(samples.details(), samples.scan())
+    identifier = submitted.application.id
+    registration.register(portal.officer(Role.REGISTRAR), identifier)
+    registration.approve(portal.officer(Role.APPROVER), identifier)
+    reference = submitted.application.reference
+    assert registration.open(reference, submitted.access_code).card_number is not None
+    card, code = registration.new_activation_code(identifier)
+    portal.services.enrolment.enrol(code, pkcs10())
+    with pytest.raises(Unauthenticated, match=r"application\.access-ended"):
+        registration.open(reference, submitted.access_code)
+
+    replacement, _ = cards.replace(console("root"), card.number)
+    assert replacement.number != card.number
+    with pytest.raises(Unauthenticated, match=r"application\.access-ended"):
+        registration.open(reference, submitted.access_code)
+    with pytest.raises(Conflict, match=r"card\.state"):
+        registration.new_activation_code(identifier)
