@@ -1,12 +1,17 @@
 """`portseal serve`, `worker` and `demo`: processes that run."""
 
 import logging
+import multiprocessing
 import signal
+import sys
 import threading
 from pathlib import Path
 
 import click
 
+from kernel.refusals import Refusal
+from portseal.cli.exit_codes import ExitCode
+from portseal.cli.output import fail
 from portseal.settings import read_settings
 
 
@@ -22,6 +27,7 @@ def serve(demo: bool, port: int | None) -> None:
 
         serve_demo(Path("var/serve"), port or 8080)
         return
+    _check_first()
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
@@ -38,6 +44,32 @@ def serve(demo: bool, port: int | None) -> None:
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
     ).serve()
+
+
+def _check_first() -> None:
+    """Leave with the exit code that says why, where the service could not start.
+
+    In a child that ends: PKCS#11 must not be initialised before the server forks.
+    """
+    child = multiprocessing.get_context("fork").Process(target=_self_test)
+    child.start()
+    child.join()
+    if child.exitcode:
+        sys.exit(child.exitcode if child.exitcode > 0 else ExitCode.FAILED)
+
+
+def _self_test() -> None:
+    try:
+        from portseal.wiring import House
+
+        with House.opened() as house:
+            house.check()
+            house.self_test()
+    except Refusal as refusal:
+        fail(refusal)
+    except Exception:
+        logging.getLogger("portseal").exception("unforeseen error")
+        sys.exit(ExitCode.FAILED)
 
 
 @click.command("worker")

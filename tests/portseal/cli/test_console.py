@@ -137,3 +137,23 @@ def test_a_database_that_cannot_be_opened_ends_with_3(console: Console) -> None:
 
 def test_exit_codes_are_in_the_help(console: Console) -> None:
     assert "Exit codes: 0 done; 1 refused;" in console.run("--help").out
+
+
+def test_a_port_without_the_demonstration_is_a_usage_error(console: Console) -> None:
+    done = console.run("serve", "--port", "8081")
+    assert done.code == 2, done.said
+    assert "web.port" in done.err
+
+
+def test_a_service_that_cannot_start_says_why_in_one_line(console: Console, tmp_path: Path) -> None:
+    pin_file = tmp_path / "pin"
+    pin_file.touch(mode=0o600)
+    pin_file.write_text("wrong-73519")
+    done = console.run("serve", PORTSEAL_TOKEN__PIN_FILE=str(pin_file))
+    assert done.code == 4, done.said
+    assert done.err.startswith("portseal: the PIN is wrong [token.pin-wrong]")
+    assert "Traceback" not in done.said
+    empty = tmp_path / "softhsm2.conf"
+    empty.write_text(f"directories.tokendir = {tmp_path}\n")
+    absent = console.run("serve", SOFTHSM2_CONF=str(empty))
+    assert (absent.code, "[token.missing]" in absent.err) == (3, True)
