@@ -20,6 +20,7 @@ _COMMANDS = {
     "officer": "portseal.cli.authority:officer",
     "platform": "portseal.cli.authority:platform",
     "card": "portseal.cli.card:card",
+    "seal": "portseal.cli.seal:seal",
     "verify": "portseal.cli.verification:verify",
     "revoke": "portseal.cli.verification:revoke",
     "archive": "portseal.cli.archive:archive",
