@@ -63,9 +63,12 @@ class Parts:
     def read(cls, signed: bytes) -> "Parts":
         """Raises Malformed `cms.malformed`, `der.malformed`. BER is made definite first."""
         data = signed_data.to_der(signed)
-        _, wrapper = der.children(data, der.read_only(data, der.SEQUENCE))
-        (body,) = der.children(data, wrapper)
-        version, algorithms, content, *optional, signers = der.children(data, body)
+        try:
+            _, wrapper = der.children(data, der.read_only(data, der.SEQUENCE))
+            (body,) = der.children(data, wrapper)
+            version, algorithms, content, *optional, signers = der.children(data, body)
+        except ValueError:
+            raise Malformed("cms.malformed", "not a SignedData") from None
 
         def inside(element: der.Element) -> tuple[bytes, ...]:
             return tuple(data[e.start : e.end] for e in der.children(data, element))

@@ -104,6 +104,14 @@ class Seeds:
             for inner in (SignatureFormat.CADES, SignatureFormat.XADES)
         ]  # fmt: skip
 
+    def signed_files(self) -> list[bytes]:
+        """One small one of each kind."""
+        kinds = (self.cades, self.xades, self.pades, self.jades, self.asic)
+        return [kind()[0] for kind in kinds]
+
+    def documents(self) -> list[bytes]:
+        return [DOCUMENT, sample(1), *self.pades()[:1], self.asic()[2]]
+
     def prepared(self) -> list[bytes]:
         certificate = self.signer.certificate
         counter = cades.prepare_counter_signature(self.cades()[0], certificate, START)

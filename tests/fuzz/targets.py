@@ -15,13 +15,18 @@ from signing_service.declaration import read_declaration
 from signing_service.evidence_records.structure import EvidenceRecord
 from signing_service.evidence_records.verification import hash_of, timestamps_of
 from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats.catalogue import LEVELS, MAKING
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.sso.authentication_token import read_authentication_token
 from signing_service.timestamping.client import check_answer
 from signing_service.timestamping.token import read_timestamp
 from signing_service.trusted_lists import load_trusted_list
 from signing_service.validation.crl import Crl, crl_answer, crls_answer
-from signing_service.validation.evidence import SignatureEvidence, TimestampKind
+from signing_service.validation.evidence import (
+    SignatureEvidence,
+    SignatureFormat,
+    TimestampKind,
+)
 from signing_service.validation.ocsp import ocsp_answer
 from tests.fuzz.seeds import DOCUMENT, IMPRINT, NONCE, Seeds
 from tests.signing_service.validation.scenery import START
@@ -33,6 +38,10 @@ _RIGHTS = load_rights()
 _ASSEMBLE = (
     cades.assemble, cades.assemble_counter_signature, xades.assemble, pades.assemble,
     jades.assemble, jades.assemble_counter_signature, asic.assemble,
+)  # fmt: skip
+_RAISED = (
+    SignatureFormat.CADES, SignatureFormat.XADES, SignatureFormat.PADES,
+    SignatureFormat.JADES, SignatureFormat.ASIC_E,
 )  # fmt: skip
 _FACTS = (
     "serial", "issuer_der", "subject_der", "not_before", "not_after", "public_key", "tbs",
@@ -121,6 +130,37 @@ def _prepared(data: bytes) -> object:
     return prepared
 
 
+def _extension(data: bytes) -> object:
+    """A stranger's signature, raised in every way and signed upon, in every format."""
+    certificate = MADE.signer.certificate
+    stamper, material = MADE.timestamper, MADE.material
+    for levels in (LEVELS[format_] for format_ in _RAISED):
+        beside = None if levels is LEVELS[SignatureFormat.PADES] else DOCUMENT
+        with suppress(Refusal):
+            levels.add_signature_timestamp(data, stamper)
+        with suppress(Refusal):
+            levels.add_validation_material(data, material)
+        with suppress(Refusal):
+            levels.add_archive_timestamp(data, stamper, document=beside)
+    for prepare in (cades, xades, jades):
+        with suppress(Refusal):
+            prepare.prepare_counter_signature(data, certificate, START)
+    for merge in (cades.merge, jades.merge):
+        with suppress(Refusal):
+            merge(data, data)
+    return True
+
+
+def _document(data: bytes) -> object:
+    """A document to be signed, in every format."""
+    for making in MAKING.values():
+        with suppress(Refusal):
+            making.prepare(data, MADE.signer.certificate, START, chain=MADE.signer.chain)
+    with suppress(Refusal):
+        asic.prepare_parallel(data, MADE.signer.certificate, START)
+    return True
+
+
 def _timestamp_response(data: bytes) -> object:
     return check_answer(data, IMPRINT, "sha256", nonce=NONCE, policy=None)
 
@@ -146,12 +186,6 @@ def _anything(data: bytes) -> object:
     return beside, _VERIFICATION.verify(data).complete()
 
 
-def _everything() -> list[bytes]:
-    """One small seed of each kind of signed file."""
-    kinds = (MADE.cades, MADE.xades, MADE.pades, MADE.jades, MADE.asic)
-    return [kind()[0] for kind in kinds]
-
-
 TARGETS: dict[str, Target] = {
     "certificate": Target(_certificate, MADE.certificates),
     "cades": Target(_judged(lambda data: cades.read(data, DOCUMENT)), MADE.cades, 3000),
@@ -169,10 +203,12 @@ TARGETS: dict[str, Target] = {
     "evidence-record": Target(_evidence_record, MADE.evidence_records, 5000),
     "trusted-list": Target(_trusted_list, MADE.trusted_lists, 1200),
     "authentication-token": Target(_authentication_token, MADE.authentication_tokens),
+    "extension": Target(_extension, MADE.signed_files, 400),
+    "document": Target(_document, MADE.documents, 1500),
     "prepared-signature": Target(_prepared, MADE.prepared, 1500),
     "bundle-proof": Target(
         lambda data: bundles.read_part(DOCUMENT, data), MADE.bundle_proofs, 4000
     ),
     "declaration": Target(lambda data: read_declaration(data, _RIGHTS), MADE.declarations),
-    "verification": Target(_anything, _everything, 1000),
+    "verification": Target(_anything, MADE.signed_files, 1000),
 }
