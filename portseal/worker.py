@@ -77,6 +77,7 @@ class Worker:
         if at_once:
             self._rests.clear()
         house = self._house
+        self._attempt("logout", lambda: house.sso.back_channel.deliver(at_once=at_once))
         reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
         expired = self._attempt("expire", lambda: house.portal.cards.expire_overdue())
         self._attempt("sessions", lambda: house.sso.sessions.end_expired())

@@ -98,6 +98,7 @@ def platform() -> None:
 @click.argument("name")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
 @click.option("--client-id", help="Default: random.")
+@click.option("--backchannel-logout-uri", help="Where the platform is told of ended sessions.")
 @click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
 @click.option("--remote-signing", is_flag=True, help="May ask to use enterprises' seals (CSC API).")
 @json_option
@@ -105,6 +106,7 @@ def add_platform(
     name: str,
     redirect_uris: tuple[str, ...],
     client_id: str | None,
+    backchannel_logout_uri: str | None,
     public: bool,
     remote_signing: bool,
     as_json: bool,
@@ -118,6 +120,7 @@ def add_platform(
             scopes=(*SCOPES, *REMOTE_SCOPES) if remote_signing else SCOPES,
             confidential=not public,
             client_id=client_id,
+            backchannel_logout_uri=backchannel_logout_uri,
         )
         show({"client_id": made.platform.client_id, "client_secret": made.secret}, as_json)
 

@@ -19,6 +19,7 @@ from signing_service.timestamping.client import HttpTimestamper
 from signing_service.validation.evidence import SignatureFormat
 
 _OCSP_SECONDS = 1.0
+_LOGOUT_SECONDS = 20.0
 
 
 def show_good_status(stage: Stage) -> str:
@@ -82,9 +83,11 @@ def refuse_revoked_card(stage: Stage) -> str:
     platforms = stage.sessions["platforms"]
     state = platforms.call("GET", "/sso/session")
     expect(state["signed_in"] is False, "the platforms' session lives on")
+    for address in stage.facts["platforms"]:
+        _until_signed_out(platforms, address)
     entering = expect_refusal("signin.revoked", lambda: stage.anonymous().sign_in(card))
     return (
-        f"its session is ended, on the platforms too (signing: {signing});\n"
+        f"its session is ended (signing: {signing}); both platforms were told and ended theirs;\n"
         f"a new sign-in is refused: {entering}"
     )
 
@@ -163,6 +166,14 @@ def _ask_ocsp(stage: Stage, name: str) -> bytes:
     )
     stage.keep(name, answer.content)
     return answer.content
+
+
+def _until_signed_out(browser: Service, address: str) -> None:
+    """Ask the platform who is signed in until it is nobody: the worker tells it."""
+    deadline = time.monotonic() + _LOGOUT_SECONDS
+    while browser.session.get(f"{address}/me").json()["holder"] is not None:
+        expect(time.monotonic() < deadline, f"{address} keeps its session")
+        time.sleep(0.05)
 
 
 def _until_revoked(stage: Stage, started: float) -> float:

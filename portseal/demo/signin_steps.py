@@ -48,8 +48,9 @@ def _registered(site: Site, client: str, name: str) -> dict[str, Any]:
         port = free_port()
         callback = f"http://127.0.0.1:{port}/callback"
         made = site.run_json(
-            "platform", "add", name, "--client-id", client, "--redirect-uri", callback
-        )
+            "platform", "add", name, "--client-id", client, "--redirect-uri", callback,
+            "--backchannel-logout-uri", f"http://127.0.0.1:{port}/logged-out",
+        )  # fmt: skip
         file.touch(mode=0o600)
         file.write_text(json.dumps({"port": port, "client_secret": made["client_secret"]}))
     known: dict[str, Any] = json.loads(file.read_text())
@@ -61,6 +62,7 @@ def sign_in_once(stage: Stage) -> str:
     first, second = start_platforms(stage)
     service = stage.anonymous()
     stage.sessions["platforms"] = service
+    stage.facts["platforms"] = (first, second)
     where = _follow(service.session, f"{first}/login", stop="/sso/sign-in")
     expect(where.endswith("sign-in") or "/sso/sign-in" in where, "no sign-in was asked for")
     service.sign_in(stage.cards["operator"])

@@ -9,7 +9,7 @@ PREFIX = "urn:portseal:"
 SCOPES = ("openid", "profile", "enterprise", "rights", "card")
 
 ACR_CARD = "urn:portseal:acr:card"
-"""A key that was made in a token and needs its PIN, by the certificate's policy."""
+"""A key that was made in a token and needs its PIN, by the certificate's policy and a witness."""
 ACR_CERTIFICATE = "urn:portseal:acr:certificate"
 """Possession of a certified key, wherever it is kept."""
 
@@ -35,8 +35,9 @@ def holder_claims(holder: Holder, scope: str) -> dict[str, object]:
 def authentication_claims(signed_in: SignedIn) -> dict[str, object]:
     """`auth_time`, `sid`, `acr` and `amr` (RFC 8176).
 
-    `hwk` and `pin` are claimed only on the word of the certificate's policy: the server sees a
-    signature, not the token. Without such a policy the proof is `pop`, possession of a key.
+    The server sees a signature, not the token: `hwk` and `pin` are claimed only on the word of the
+    certificate's policy and of the officer who saw the key made on a token. Without both the
+    proof is `pop`, possession of a key.
     """
     return {
         "auth_time": int(signed_in.auth_time.timestamp()),

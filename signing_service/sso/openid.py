@@ -194,6 +194,8 @@ def discovery(services: SsoServices) -> dict[str, object]:
         "userinfo_endpoint": f"{origin}/oidc/userinfo",
         "jwks_uri": f"{origin}/oidc/jwks",
         "end_session_endpoint": f"{origin}/oidc/end-session",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

@@ -40,6 +40,8 @@ class Platform:
     scopes: frozenset[str]
     secret_digest: bytes | None
     """None: a public client, which PKCE alone protects."""
+    backchannel_logout_uri: str | None = None
+    """Where the platform is told that a session is over; None: it is not told."""
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -99,13 +101,17 @@ class Platforms:
         post_logout_redirect_uris: Iterable[str] = (),
         confidential: bool = True,
         client_id: str | None = None,
+        backchannel_logout_uri: str | None = None,
     ) -> Registration:
-        """Register a platform; redirect URIs are https, or http on loopback, without fragment.
+        """Register a platform; redirect URIs are https, or http on loopback, without fragment;
+        so is `backchannel_logout_uri` (OpenID Connect Back-Channel Logout 1.0, 2.2).
 
         Raises Unprocessable `platform.name`, `platform.client-id`, `platform.redirect-uri`,
         `platform.scope`; Conflict `platform.exists`.
         """
         uris, after_logout = _checked_uris(redirect_uris), _checked_uris(post_logout_redirect_uris)
+        if backchannel_logout_uri is not None:
+            _checked_uris([backchannel_logout_uri])
         permitted = frozenset(scopes) | {"openid"}
         if not uris:
             raise Unprocessable("platform.redirect-uri", "a platform has a redirect URI")
@@ -118,7 +124,9 @@ class Platforms:
             raise Unprocessable("platform.client-id", "letters, digits, dots, dashes: at most 64")
         secret = new_secret(self._entropy) if confidential else None
         digest = None if secret is None else secret_hash(secret)
-        platform = Platform(client_id, name.strip(), uris, after_logout, permitted, digest)
+        platform = Platform(
+            client_id, name.strip(), uris, after_logout, permitted, digest, backchannel_logout_uri
+        )
         self._insert(platform, actor)
         return Registration(platform, secret)
 
@@ -138,7 +146,16 @@ class Platforms:
             tuple(json.loads(row.post_logout_redirect_uris)),
             frozenset(row.scopes.split()),
             row.secret_hash,
+            row.backchannel_logout_uri,
         )
+
+    def with_back_channel(self) -> list[str]:
+        """The names of the platforms that are told when a session is over."""
+        told = select(platforms.c.client_id).where(
+            platforms.c.backchannel_logout_uri.is_not(None), platforms.c.disabled_at.is_(None)
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(told.order_by(platforms.c.client_id)).scalars())
 
     def disable(self, client_id: str, *, actor: str) -> None:
         """From now on the platform is unknown. Raises NotFound `platform.unknown`."""
@@ -158,6 +175,7 @@ class Platforms:
             "secret_hash": platform.secret_digest,
             "redirect_uris": json.dumps(platform.redirect_uris),
             "post_logout_redirect_uris": json.dumps(platform.post_logout_redirect_uris),
+            "backchannel_logout_uri": platform.backchannel_logout_uri,
             "scopes": " ".join(sorted(platform.scopes)),
             "registered_at": self._clock.now(),
         }

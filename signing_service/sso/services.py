@@ -10,9 +10,12 @@ from kernel.entropy import Entropy
 from kernel.keys import KeyHandle
 from records.database import Database
 from records.journal import Journal
+from records.outbox import Outbox
 from signing_service.ports import Holders, StatusSource
+from signing_service.sso.back_channel import BackChannelLogout
 from signing_service.sso.card_login import CardCheck, CardLogin
 from signing_service.sso.challenges import Challenges
+from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.grants import Grants
 from signing_service.sso.platforms import Platforms
 from signing_service.sso.sessions import Sessions
@@ -57,7 +60,28 @@ class SsoServices:
     @cached_property
     def sessions(self) -> Sessions:
         return Sessions(
-            self.database, self.journal, self.clock, self.entropy, self.check, self.settings
+            self.database,
+            self.journal,
+            self.clock,
+            self.entropy,
+            self.check,
+            self.settings,
+            EndNotices(self.outbox),
+        )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.clock)
+
+    @cached_property
+    def back_channel(self) -> BackChannelLogout:
+        return BackChannelLogout(
+            self.database,
+            self.outbox,
+            self.clock,
+            self.platforms,
+            self.id_token_keys,
+            self.settings.origin,
         )
 
     @cached_property

@@ -17,6 +17,7 @@ from records.journal import Journal
 from signing_service.ports import Holder
 from signing_service.sso.card_login import CardCheck, ProvenCard
 from signing_service.sso.challenges import secret_hash
+from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import sessions
 
@@ -60,6 +61,7 @@ class Sessions:
         entropy: Entropy,
         check: CardCheck,
         settings: SsoSettings,
+        notices: EndNotices,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -67,6 +69,7 @@ class Sessions:
         self._entropy = entropy
         self._check = check
         self._settings = settings
+        self._notices = notices
 
     def open(self, proven: ProvenCard, replacing: str | None = None) -> OpenedSession:
         """Open a session under a fresh secret; the browser's earlier one (`replacing`) ends."""
@@ -183,6 +186,7 @@ class Sessions:
         self, connection: Connection, which: ColumnElement[bool], reason: str | None, actor: str
     ) -> int:
         """End the live sessions of `which`; without a `reason`, for the time limit that struck.
+        The platforms that were opened with them are told.
 
         Rows are locked in order and the journal's head after them, so nobody waits in a circle.
         """
@@ -193,6 +197,7 @@ class Sessions:
         for row, why in zip(rows, reasons, strict=True):
             ended = {"ended_at": now, "end_reason": why}
             connection.execute(update(sessions).where(sessions.c.sid == row.sid), ended)
+        self._notices.put(connection, [(row.sid, row.subject) for row in rows])
         for row, why in zip(rows, reasons, strict=True):
             self._journal.append(
                 connection,
@@ -209,7 +214,8 @@ class Sessions:
         self, sid: str, auth_time: datetime, certificate: Certificate, holder: Holder
     ) -> SignedIn:
         by_hardware = not self._settings.hardware_policies.isdisjoint(certificate.policies)
-        return SignedIn(holder, sid, auth_time, certificate, by_hardware)
+        seen = holder.key_witness is not None
+        return SignedIn(holder, sid, auth_time, certificate, by_hardware and seen)
 
 
 def _timeout(expires_at: datetime, now: datetime) -> str:

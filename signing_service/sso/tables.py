@@ -47,6 +47,7 @@ platforms = Table(
     Column("secret_hash", _HASH),
     Column("redirect_uris", Text, nullable=False),
     Column("post_logout_redirect_uris", Text, nullable=False),
+    Column("backchannel_logout_uri", Text),
     Column("scopes", Text, nullable=False),
     Column("registered_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),

@@ -36,9 +36,9 @@ class IdTokenKeys:
         """The JSON Web Key Set (RFC 7517), public keys only."""
         return dict(self._keys.as_dict(private=False))
 
-    def sign(self, claims: dict[str, object]) -> str:
-        """A JWS in compact form (RFC 7515, 7.1). Raises as `KeyHandle.sign`."""
-        header = {"alg": self.algorithm, "kid": self.kid, "typ": "JWT"}
+    def sign(self, claims: dict[str, object], kind: str = "JWT") -> str:
+        """A JWS in compact form (RFC 7515, 7.1), `typ` as told. Raises as `KeyHandle.sign`."""
+        header = {"alg": self.algorithm, "kid": self.kid, "typ": kind}
         signing_input = f"{_base64url(_json(header))}.{_base64url(_json(claims))}"
         signature = self._suite.to_raw(self._signing.sign(signing_input.encode("ascii")))
         return f"{signing_input}.{_base64url(signature)}"
@@ -60,7 +60,7 @@ class IdTokenKeys:
             claims = json.loads(signed.payload)
         except (JoseError, ValueError, KeyError, TypeError, RecursionError):
             raise _hint() from None
-        if not isinstance(claims, dict) or claims.get("iss") != issuer:
+        if not isinstance(claims, dict) or claims.get("iss") != issuer or "events" in claims:
             raise _hint()
         return claims
 

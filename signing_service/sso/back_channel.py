@@ -1,0 +1,87 @@
+"""Telling platforms that a session is over (OpenID Connect Back-Channel Logout 1.0).
+
+What to tell was queued when the session ended (`end_notices`); the token is made when it is sent.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import requests
+
+from kernel.clock import Clock
+from kernel.refusals import Unavailable, Unprocessable
+from records.database import Database, new_id
+from records.outbox import Delivery, Outbox
+from signing_service.sso.end_notices import channel_of
+from signing_service.sso.platforms import Platforms
+from signing_service.sso.tokens import IdTokenKeys
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+TOKEN_TYPE = "logout+jwt"
+TOKEN_LASTS = timedelta(minutes=2)
+_TIMEOUT_SECONDS = 5
+
+
+class BackChannelLogout:
+    """Sends the notices (for the worker)."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        platforms: Platforms,
+        keys: IdTokenKeys,
+        issuer: str,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._platforms = platforms
+        self._keys = keys
+        self._issuer = issuer
+
+    def deliver(self, *, at_once: bool = False) -> list[Delivery]:
+        """Send what is due to every platform; the outbox tries again what was not taken."""
+        return [
+            self._outbox.deliver(self._database, channel_of(client_id), self.send, at_once=at_once)
+            for client_id in self._platforms.with_back_channel()
+        ]
+
+    def send(self, payload: dict[str, Any]) -> None:
+        """One notice. Raises Unavailable `logout.unavailable` when the platform does not answer
+        or is in trouble, Unprocessable `logout.refused` when it does not take the token."""
+        platform = self._platforms.find(payload["client_id"])
+        if platform is None or platform.backchannel_logout_uri is None:
+            return
+        token = self.logout_token(platform.client_id, payload["sid"], payload["sub"])
+        try:
+            with requests.post(
+                platform.backchannel_logout_uri,
+                data={"logout_token": token},
+                timeout=_TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+        except requests.RequestException:
+            raise Unavailable("logout.unavailable", "the platform does not answer") from None
+        if status >= 500:
+            raise Unavailable("logout.unavailable", "the platform is in trouble", status=status)
+        if status not in (200, 204):
+            raise Unprocessable("logout.refused", "the platform refused the token", status=status)
+
+    def logout_token(self, client_id: str, sid: str, subject: str) -> str:
+        """A logout token (2.4): no nonce, so that it is never taken for an ID token."""
+        now = self._clock.now()
+        claims: dict[str, object] = {
+            "iss": self._issuer,
+            "sub": subject,
+            "aud": client_id,
+            "iat": int(now.timestamp()),
+            "exp": int((now + TOKEN_LASTS).timestamp()),
+            "jti": new_id(),
+            "sid": sid,
+            "events": {EVENT: {}},
+        }
+        return self._keys.sign(claims, TOKEN_TYPE)
