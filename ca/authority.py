@@ -6,6 +6,7 @@ cycle, in numbered lines, is in docs/issuance.md.
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from weakref import WeakSet
@@ -232,14 +233,15 @@ class Authority:
         """Sign an intent in the token and record the certificate. An intent is issued once.
 
         Raises Conflict `intent.used` (issued before, or not prepared here), `intent.abandoned`
-        (reconciled meanwhile); Unavailable from token or database. After any of these the intent
-        stays recorded, to be reconciled; no certificate is handed out.
+        (reconciled meanwhile); Unavailable from token or database. No certificate is handed out
+        then. The intent is abandoned at once when the token failed, as `reconcile` does; when the
+        database did, it stays recorded, to be reconciled.
         """
         return self.issue_many([intent])[0]
 
     def issue_many(self, intents: Sequence[IssuanceIntent]) -> list[IssuedCertificate]:
         """As `issue`, recorded in one transaction. When the token fails midway, what was signed
-        before is recorded, and the token's refusal is raised."""
+        before is recorded, the rest abandoned, and the token's refusal is raised."""
         with self._open_lock:
             for intent in intents:
                 if intent not in self._open:
@@ -255,6 +257,9 @@ class Authority:
                 break
         self._record(signed)
         if failure is not None:
+            # What cannot be written now is reconciled by the worker later.
+            with suppress(Unavailable):
+                self._abandon(intents[len(signed) :])
             raise failure
         chain = self._chain()
         return [
@@ -309,35 +314,43 @@ class Authority:
         Such a certificate may have been signed, so OCSP answers revoked and the CRL lists it;
         it can never become issued. `older_than` leaves alone what others are issuing now.
         """
-        now = self._clock.now()
-        abandoned = []
         with self._database.transaction() as connection:
-            rows = inventory.intended_before(connection, self.name, now - older_than)
-            version = inventory.bump_status_version(connection, self.name) if rows else 0
-            for row in rows:
-                moved = inventory.record_revoked(
+            since = self._clock.now() - older_than
+            rows = inventory.intended_before(connection, self.name, since)
+            return self._end(connection, [(row.serial, row.profile, row.reference) for row in rows])
+
+    def _abandon(self, intents: Sequence[IssuanceIntent]) -> None:
+        told = [(serial_text(each.serial), each.profile, each.reference) for each in intents]
+        with self._database.transaction() as connection:
+            self._end(connection, told)
+
+    def _end(self, connection: Connection, intents: Sequence[tuple[str, str, str]]) -> list[Serial]:
+        """Intents (serial, profile, reference) that are still open count as revoked from now on."""
+        now, abandoned = self._clock.now(), []
+        version = inventory.bump_status_version(connection, self.name) if intents else 0
+        for serial, profile, reference in intents:
+            entry = crl_entry(parse_serial(serial), now, RevocationReason.UNSPECIFIED)
+            moved = inventory.record_revoked(
+                connection,
+                serial,
+                before=(CertificateState.INTENDED,),
+                after=CertificateState.ABANDONED,
+                at=now,
+                reason=RevocationReason.UNSPECIFIED,
+                crl_entry=entry,
+                version=version,
+            )
+            if moved:
+                abandoned.append(parse_serial(serial))
+                self._journal.append(
                     connection,
-                    row.serial,
-                    before=(CertificateState.INTENDED,),
-                    after=CertificateState.ABANDONED,
-                    at=now,
-                    reason=RevocationReason.UNSPECIFIED,
-                    crl_entry=crl_entry(
-                        parse_serial(row.serial), now, RevocationReason.UNSPECIFIED
-                    ),
-                    version=version,
+                    Event.CERTIFICATE_ABANDONED,
+                    subject=serial,
+                    actor="system",
+                    authority=self.name,
+                    profile=profile,
+                    reference=reference,
                 )
-                if moved:
-                    abandoned.append(parse_serial(row.serial))
-                    self._journal.append(
-                        connection,
-                        Event.CERTIFICATE_ABANDONED,
-                        subject=row.serial,
-                        actor="system",
-                        authority=self.name,
-                        profile=row.profile,
-                        reference=row.reference,
-                    )
         return abandoned
 
 

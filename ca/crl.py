@@ -17,7 +17,7 @@ from ca.authority import DIRECTORY_CHANNEL
 from ca.crl_archive import CrlHeading, StoredCrl
 from ca.crl_entries import Joined
 from ca.crl_linting import ListLinter
-from ca.crl_template import ListFrame, tbs_cert_list
+from ca.crl_template import ListFrame, joined_sequence, tbs_cert_list
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -31,6 +31,7 @@ from records.outbox import Outbox
 
 DEFAULT_LIFETIME = timedelta(days=7)
 _DELTAS_IN_A_LIFETIME = 7
+_HEAD = 4096
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class _Draft:
     shard: int
     frame: ListFrame
     status_version: int
-    entries: Joined
+    tbs: bytes
+    head: Joined
+    """How many entries there are, and the first of them, for pkilint."""
 
 
 class CrlIssuer:
@@ -200,7 +203,9 @@ class CrlIssuer:
             base.number if base else None,
             None if is_delta or not addresses else addresses.delta_crl(self._authority, shard),
         )
-        return _Draft(shard, frame, version, entries)
+        tbs = tbs_cert_list(self._certificate, self._key.suite, frame, entries)
+        head = Joined(entries.count, entries.der[:_HEAD])
+        return _Draft(shard, frame, version, tbs, head)
 
     def _intend(self, connection: Connection, draft: _Draft, actor: str) -> None:
         self._journal.append(
@@ -209,7 +214,7 @@ class CrlIssuer:
             subject=self._authority,
             actor=actor,
             number=draft.frame.number,
-            entries=draft.entries.count,
+            entries=draft.head.count,
             shard=draft.shard,
             base=draft.frame.base_number,
         )
@@ -237,9 +242,8 @@ class CrlIssuer:
         return made
 
     def _sign(self, draft: _Draft) -> StoredCrl:
-        suite, frame = self._key.suite, draft.frame
-        tbs = tbs_cert_list(self._certificate, suite, frame, draft.entries)
-        findings = self._linter.findings(tbs, self._certificate, suite, frame, draft.entries)
+        suite, frame, tbs = self._key.suite, draft.frame, draft.tbs
+        findings = self._linter.findings(tbs, self._certificate, suite, frame, draft.head)
         for found in findings:
             if found.level is Level.ERROR:
                 raise Unprocessable(
@@ -254,8 +258,8 @@ class CrlIssuer:
             frame.this_update,
             frame.next_update,
             draft.status_version,
-            draft.entries.count,
-            der.sequence(tbs, suite.signature_algorithm, der.bit_string(signature)),
+            draft.head.count,
+            joined_sequence(tbs, suite.signature_algorithm, der.bit_string(signature)),
             draft.shard,
             frame.base_number,
         )

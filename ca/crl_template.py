@@ -45,9 +45,21 @@ def tbs_cert_list(
         der.time(frame.next_update),
     ]
     if entries.count:  # absent when there is none (5.1.2.6)
-        parts.append(der.tlv(der.SEQUENCE, entries.der))
+        parts += [_sequence_header(len(entries.der)), entries.der]
     parts.append(der.explicit(0, _extensions(issuer, frame)))
-    return der.sequence(*parts)
+    return joined_sequence(*parts)
+
+
+def joined_sequence(*parts: bytes) -> bytes:
+    """As `der.sequence`, with one copy of parts that may be many megabytes."""
+    return b"".join((_sequence_header(sum(map(len, parts))), *parts))
+
+
+def _sequence_header(size: int) -> bytes:
+    if size < 0x80:
+        return bytes((der.SEQUENCE, size))
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((der.SEQUENCE, 0x80 | len(octets))) + octets
 
 
 def _extensions(issuer: Certificate, frame: ListFrame) -> bytes:

@@ -330,6 +330,24 @@ def record_released(connection: Connection, serial: str, removal: bytes, version
     return done.rowcount == 1
 
 
+def published_after(
+    connection: Connection, profile: str, serial: str, now: datetime, limit: int
+) -> list[Row[Any]]:
+    """`serial, certificate` of live certificates of a profile, by serial, after this one."""
+    query = (
+        select(certificates.c.serial, certificates.c.certificate)
+        .where(
+            certificates.c.serial > serial,
+            certificates.c.profile == profile,
+            certificates.c.state == CertificateState.ISSUED,
+            certificates.c.not_after > now,
+        )
+        .order_by(certificates.c.serial)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
 def bump_status_version(connection: Connection, authority: str) -> int:
     """Count a change of status, in the transaction that makes it; locks the counter's row."""
     return int(connection.execute(_BUMP, {"authority": authority}).scalar_one())

@@ -4,15 +4,36 @@ A message says only what to look at; what is published is read from the records 
 delivery. So a message delivered twice, late or out of date does no harm.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ldap3 import MODIFY_REPLACE, NONE, Connection, Server
+from ldap3 import (
+    AUTO_BIND_NO_TLS,
+    AUTO_BIND_TLS_BEFORE_BIND,
+    BASE,
+    EXTERNAL,
+    LEVEL,
+    MODIFY_REPLACE,
+    NONE,
+    SASL,
+    Connection,
+    Server,
+    Tls,
+)
 from ldap3.core.exceptions import (
+    LDAPConstraintViolationResult,
     LDAPEntryAlreadyExistsResult,
     LDAPException,
+    LDAPInvalidAttributeSyntaxResult,
+    LDAPInvalidDNSyntaxResult,
+    LDAPNamingViolationResult,
     LDAPNoSuchObjectResult,
+    LDAPObjectClassViolationResult,
+    LDAPUndefinedAttributeTypeResult,
 )
 from ldap3.utils.dn import escape_rdn
 
@@ -20,37 +41,96 @@ from ca.crl_archive import CrlArchive
 from ca.inventory import CertificateRecord, CertificateState, Inventory
 from kernel.clock import Clock
 from kernel.identifiers import parse_serial, serial_text
-from kernel.refusals import Malformed, Unavailable
+from kernel.refusals import Malformed, Unavailable, Unprocessable
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
+_PAGE = 500
 _AUTHORITY_CLASSES = ["cRLDistributionPoint", "pkiCA", "deltaCRL"]
 _HOLDER_CLASSES = ["device", "pkiUser"]
 
 
+_REFUSALS = (
+    LDAPConstraintViolationResult,
+    LDAPInvalidAttributeSyntaxResult,
+    LDAPInvalidDNSyntaxResult,
+    LDAPNamingViolationResult,
+    LDAPObjectClassViolationResult,
+    LDAPUndefinedAttributeTypeResult,
+)
+"""The directory is there and does not take what was sent; trying again would not help."""
+
+
+@dataclass(frozen=True)
+class DirectoryTls:
+    """How the connection is protected."""
+
+    ca_file: Path | None = None
+    """Who vouches for the directory; None: the system's authorities."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    """Our own certificate, for SASL EXTERNAL."""
+    starttls: bool = False
+    """StartTLS on `ldap://` before anything else is said (RFC 4513, 3); not for `ldaps://`."""
+
+    def settings(self) -> Tls:
+        """The directory's certificate is always checked, its name too (RFC 4513, 3.1.3)."""
+        return Tls(
+            local_private_key_file=str(self.key_file) if self.key_file else None,
+            local_certificate_file=str(self.certificate_file) if self.certificate_file else None,
+            validate=ssl.CERT_REQUIRED,
+            version=ssl.PROTOCOL_TLS_CLIENT,
+            ca_certs_file=str(self.ca_file) if self.ca_file else None,
+        )
+
+
 class Directory:
-    """Writes entries below `base`; entries and their parents are made when missing.
+    """Writes and reads entries below `base`; entries and their parents are made when missing.
 
     Authorities: `cn=<name>,ou=authorities,<base>` with cACertificate and
     certificateRevocationList. Holders: `serialNumber=<serial>,ou=<profile>,ou=certificates,<base>`
     with userCertificate. Not safe for threads: the outbox has one worker at a time.
     """
 
-    def __init__(self, url: str, bind_dn: str, password: str, base: str) -> None:
-        self._server = Server(url, get_info=NONE, connect_timeout=_CONNECT_SECONDS)
-        self._bind_dn = bind_dn
-        self._password = password
+    def __init__(
+        self,
+        url: str,
+        bind_dn: str | None,
+        password: str | None,
+        base: str,
+        tls: DirectoryTls | None = None,
+    ) -> None:
+        """`url`: `ldap://`, `ldaps://` or `ldapi://%2Frun%2Fslapd%2Fldapi`. Without `bind_dn` the
+        directory knows us by the client certificate or the socket's peer (SASL EXTERNAL)."""
+        self._url = url
+        self._tls = tls
+        self._identity: dict[str, Any] = {"user": bind_dn, "password": password}
+        if bind_dn is None:
+            self._identity = {
+                "authentication": SASL,
+                "sasl_mechanism": EXTERNAL,
+                "sasl_credentials": "",
+            }
+        starts_tls = tls is not None and tls.starttls
+        self._auto_bind = AUTO_BIND_TLS_BEFORE_BIND if starts_tls else AUTO_BIND_NO_TLS
         self._base = base
         self._connection: Any = None
 
+    def _server(self) -> Server:
+        """A new one for each connection: ldap3's remembers a failure and does not try for a
+        while, although the directory may be back."""
+        secured = None if self._tls is None else self._tls.settings()
+        return Server(self._url, get_info=NONE, connect_timeout=_CONNECT_SECONDS, tls=secured)
+
     def __repr__(self) -> str:
-        return f"Directory({self._server.host}, {self._base})"
+        return f"Directory({self._url}, {self._base})"
 
     def put_authority(self, name: str, certificate: bytes) -> None:
-        """Raises Unavailable `directory.unavailable`, as every method here."""
+        """Raises, as every method here, Unavailable `directory.unavailable`, and Unprocessable
+        `directory.refused` when the directory does not take what the entry holds."""
         self._put_authority(name, {"cACertificate;binary": certificate})
 
     def put_crl(self, name: str, crl: bytes, *, delta: bool = False) -> None:
@@ -78,14 +158,54 @@ class Directory:
             except LDAPNoSuchObjectResult:
                 return
 
+    def certificates(self, profile: str, serials: Sequence[str]) -> dict[str, bytes]:
+        """What the directory holds of these serial numbers."""
+        wanted = "".join(f"(serialNumber={serial})" for serial in serials)
+        found: dict[str, bytes] = {}
+        for entry in self._search(self._unit(profile), f"(|{wanted})", "userCertificate;binary"):
+            serial = entry["dn"].split(",", 1)[0].partition("=")[2]
+            values = entry["raw_attributes"].get("userCertificate;binary") or [b""]
+            found[serial] = values[0] if len(values) == 1 else b""
+        return found
+
+    def serials(self, profile: str) -> Iterator[str]:
+        """Every serial number that the directory holds for a profile."""
+        for entry in self._search(self._unit(profile), "(objectClass=pkiUser)", "serialNumber"):
+            yield entry["dn"].split(",", 1)[0].partition("=")[2]
+
+    def authority_value(self, name: str, attribute: str) -> bytes | None:
+        """`cACertificate`, `certificateRevocationList` or `deltaRevocationList` of one entry."""
+        kind = f"{attribute};binary"
+        unit = f"cn={escape_rdn(name)},ou=authorities,{self._base}"
+        for entry in self._search(unit, "(objectClass=*)", kind, scope=BASE):
+            values = entry["raw_attributes"].get(kind) or [b""]
+            return bytes(values[0])
+        return None
+
+    def remove(self, profile: str, serial: str) -> None:
+        """Nothing happens when it is not there."""
+        with self._connected() as connection, suppress(LDAPNoSuchObjectResult):
+            connection.delete(f"serialNumber={escape_rdn(serial)},{self._unit(profile)}")
+
+    def _search(
+        self, base: str, filter_: str, attribute: str, scope: Any = LEVEL
+    ) -> Iterator[dict[str, Any]]:
+        with self._connected() as connection, suppress(LDAPNoSuchObjectResult):
+            yield from connection.extend.standard.paged_search(
+                base, filter_, scope, attributes=[attribute], paged_size=_PAGE, generator=True
+            )
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.unbind()
+            with suppress(LDAPException, OSError):
+                connection.unbind()
 
     def _holder_dn(self, record: CertificateRecord) -> str:
-        unit = f"ou={escape_rdn(record.profile)},ou=certificates,{self._base}"
-        return f"serialNumber={serial_text(record.serial)},{unit}"
+        return f"serialNumber={serial_text(record.serial)},{self._unit(record.profile)}"
+
+    def _unit(self, profile: str) -> str:
+        return f"ou={escape_rdn(profile)},ou=certificates,{self._base}"
 
     def _put_authority(self, name: str, attributes: dict[str, bytes]) -> None:
         dn = f"cn={escape_rdn(name)},ou=authorities,{self._base}"
@@ -121,14 +241,19 @@ class Directory:
         try:
             if self._connection is None:
                 self._connection = Connection(
-                    self._server,
-                    self._bind_dn,
-                    self._password,
-                    auto_bind=True,
+                    self._server(),
+                    **self._identity,
+                    auto_bind=self._auto_bind,
                     receive_timeout=_ANSWER_SECONDS,
                     raise_exceptions=True,
                 )
             yield self._connection
+        except _REFUSALS as error:
+            raise Unprocessable(
+                "directory.refused",
+                "the directory refuses the entry for what it holds",
+                error=type(error).__name__,
+            ) from error
         except (LDAPException, OSError) as error:
             self._abandon()
             raise Unavailable(

@@ -96,11 +96,37 @@ class DirectorySettings(_Table):
     """The LDAP directory that certificates and CRLs are published to."""
 
     url: str
-    """`ldap://host:389` or `ldaps://host:636`."""
-    bind_dn: str
-    password: SecretStr
+    """`ldap://host:389`, `ldaps://host:636` or `ldapi://%2Frun%2Fslapd%2Fldapi`."""
+    bind_dn: str | None = None
+    """None: the directory knows us by certificate or socket (SASL EXTERNAL)."""
+    password: SecretStr | None = None
     base: str
     """Suffix under which entries are made."""
+    starttls: bool = False
+    """On `ldap://`: TLS before anything else; required unless the directory is on loopback."""
+    ca_file: Path | None = None
+    """Who vouches for the directory's certificate; default: the system's authorities."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    """Our own certificate, for SASL EXTERNAL over TLS."""
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        address = urlsplit(self.url)
+        if address.scheme not in {"ldap", "ldaps", "ldapi"}:
+            raise ValueError("url: ldap://, ldaps:// or ldapi://")
+        loopback = address.hostname in {"127.0.0.1", "localhost", "::1"}
+        if address.scheme == "ldap" and not (loopback or self.starttls):
+            raise ValueError("starttls: a directory that is not on loopback is spoken to over TLS")
+        if address.scheme == "ldaps" and self.starttls:
+            raise ValueError("starttls: ldaps:// begins with TLS already")
+        if (self.bind_dn is None) != (self.password is None):
+            raise ValueError("bind_dn and password stand together, or neither (SASL EXTERNAL)")
+        if self.bind_dn is None and address.scheme != "ldapi" and self.certificate_file is None:
+            raise ValueError("certificate_file: SASL EXTERNAL over TLS needs our own certificate")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file stand together")
+        return self
 
 
 class StatusSettings(_Table):

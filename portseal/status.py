@@ -53,7 +53,11 @@ def _journal(house: House) -> str:
 def _publication(house: House) -> str:
     with house.database.reading() as connection:
         waiting = house.outbox.waiting(connection, DIRECTORY_CHANNEL)
-    return "everything published" if waiting == 0 else f"{waiting} entries wait for the directory"
+        refused = house.outbox.refused(connection, DIRECTORY_CHANNEL)
+    told = "everything published" if waiting == 0 else f"{waiting} entries wait for the directory"
+    if refused:
+        told = f"not in order: {refused} entries refused by the directory; {told}"
+    return told
 
 
 _PARTS: dict[str, _Part] = {

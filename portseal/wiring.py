@@ -78,7 +78,8 @@ from signing_service.validation.online_status import OnlineStatus
 from signing_service.verification import Verification
 
 if TYPE_CHECKING:
-    from ca.publishing import DirectoryPublisher
+    from ca.directory_reconciliation import DirectoryReconciler
+    from ca.publishing import Directory, DirectoryPublisher
 
 _CARD_PROFILES = ("legal-person", "operator", "officer")
 _TSA_POLICY = "2.1"
@@ -282,20 +283,55 @@ class House:
         return StatusApplication(OcspApplication(OcspService(self.ocsp_responders)), crls)
 
     @cached_property
-    def publisher(self) -> "DirectoryPublisher | None":
-        """Publishes certificates and CRLs; None: no directory is configured."""
+    def directory(self) -> "Directory | None":
+        """None: no directory is configured."""
         configured = self.settings.directory
         if configured is None:
             return None
-        from ca.publishing import Directory, DirectoryPublisher  # ldap3 is slow to load
+        from ca.publishing import Directory, DirectoryTls  # ldap3 is slow to load
 
-        directory = Directory(
+        tls = None
+        if configured.starttls or configured.url.startswith("ldaps:"):
+            tls = DirectoryTls(
+                configured.ca_file,
+                configured.certificate_file,
+                configured.key_file,
+                configured.starttls,
+            )
+        password = configured.password
+        return Directory(
             configured.url,
             configured.bind_dn,
-            configured.password.get_secret_value(),
+            None if password is None else password.get_secret_value(),
             configured.base,
+            tls,
         )
-        return DirectoryPublisher(directory, self.database, self.journal, self.clock)
+
+    @cached_property
+    def publisher(self) -> "DirectoryPublisher | None":
+        """Publishes certificates and CRLs; None: no directory is configured."""
+        if self.directory is None:
+            return None
+        from ca.publishing import DirectoryPublisher
+
+        return DirectoryPublisher(self.directory, self.database, self.journal, self.clock)
+
+    @cached_property
+    def reconciler(self) -> "DirectoryReconciler | None":
+        """Compares the directory with the records; None: no directory is configured."""
+        if self.directory is None or self.publisher is None:
+            return None
+        from ca.directory_reconciliation import DirectoryReconciler
+
+        published = [each.name for each in self.profiles if each.published and not each.ca]
+        return DirectoryReconciler(
+            self.directory,
+            self.publisher,
+            self.database,
+            self.clock,
+            published,
+            self._ca_certificates,
+        )
 
     def reconcile(self, older_than: timedelta) -> int:
         """Account for intents that a dead process left; how many."""

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     PIN = 4
     """The PIN was missing or wrong, or the token is locked."""
     NOT_PASSED = 5
-    """A verification ended in INDETERMINATE or TOTAL-FAILED; a journal is not intact."""
+    """A verification ended in INDETERMINATE or TOTAL-FAILED; a journal is not intact;
+    a directory differs from the records."""
     FAILED = 70
     """An error that nobody foresaw."""

@@ -27,6 +27,8 @@ _COMMANDS = {
     "clock": "portseal.cli.clock:clock",
     "journal": "portseal.cli.records:journal",
     "db": "portseal.cli.records:database",
+    "directory": "portseal.cli.directory:directory",
+    "mass-revoke": "portseal.cli.mass:mass_revoke",
     "demo": "portseal.cli.running:demo",
 }
 

@@ -15,6 +15,7 @@ from hashlib import sha1
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from portseal.sandbox import processes
 
@@ -40,6 +41,7 @@ moduleload back_mdb
 sizelimit 10000
 idletimeout 600
 disallow tls_2_anon
+{more}
 database mdb
 maxsize {database_bytes}
 suffix "{suffix}"
@@ -73,8 +75,20 @@ class Slapd:
     suffix = SUFFIX
     root_dn = ROOT_DN
 
-    def __init__(self, directory: Path | None = None, port: int | None = None) -> None:
-        """Prepare a server in `directory` (default: a temporary one) on `port` (default: free)."""
+    def __init__(
+        self,
+        directory: Path | None = None,
+        port: int | None = None,
+        global_configuration: str = "",
+        socket: bool = False,
+    ) -> None:
+        """Prepare a server in `directory` (default: a temporary one) on `port` (default: free).
+
+        `global_configuration`: lines of slapd.conf before the database's, in which `{directory}`
+        stands for the server's own. `socket`: listen on `ldapi_uri` too.
+        """
+        self._global_configuration = global_configuration
+        self._has_socket = socket
         self._program = processes.find_program("slapd", "/usr/sbin", "/usr/libexec")
         self._account = processes.unprivileged_account("openldap")
         self._is_temporary = directory is None
@@ -90,6 +104,15 @@ class Slapd:
     def uri(self) -> str:
         """Address for clients, for example `ldap://127.0.0.1:38911`."""
         return f"ldap://127.0.0.1:{self.port}"
+
+    @property
+    def ldapi_uri(self) -> str:
+        """Address of the socket (`socket=True`), for clients on this machine."""
+        return "ldapi://" + quote(str(self.directory / "ldapi"), safe="")
+
+    @property
+    def _listeners(self) -> str:
+        return f"{self.uri} {self.ldapi_uri}" if self._has_socket else self.uri
 
     @property
     def password_file(self) -> Path:
@@ -176,6 +199,7 @@ class Slapd:
                 suffix=SUFFIX,
                 root_dn=ROOT_DN,
                 root_password=_salted_sha1(self.password),
+                more=self._global_configuration.format(directory=self.directory),
             )
         )
         processes.claim_directory(self.directory, self._account)
@@ -198,7 +222,7 @@ class Slapd:
             # -d keeps it in the foreground; 32768 logs only what is always worth logging.
             [
                 str(self._unconfined_program()),
-                *("-d", "32768", "-h", self.uri, "-f", self._configuration_path()),
+                *("-d", "32768", "-h", self._listeners, "-f", self._configuration_path()),
             ],
             log=log,
             end_signal=signal.SIGTERM,

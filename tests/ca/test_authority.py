@@ -309,10 +309,42 @@ def test_a_token_pulled_midway_loses_nothing_that_was_signed(world: World) -> No
         world.issuing.issue_many(intents)
     assert refusal.value.code == "token.missing"
     states = [state_of(world, intent.serial) for intent in intents]
-    assert states == [CertificateState.ISSUED] * 3 + [CertificateState.INTENDED] * 2
+    assert states == [CertificateState.ISSUED] * 3 + [CertificateState.ABANDONED] * 2
+    with world.database.reading() as connection:
+        told = [record.event for record in records(connection, serial_text(intents[3].serial))]
+    assert told == ["certificate.intended", "certificate.abandoned"]
+
+
+def test_a_key_whose_certificate_the_token_did_not_sign_may_be_certified_at_once(
+    any_world: World,
+) -> None:
+    request, key = operator_request(), any_world.issuing._key
+    any_world.issuing._key = FailingKey(any_world, 0)
+    with pytest.raises(Unavailable, match=r"token\.missing"):
+        any_world.issuing.issue(any_world.issuing.prepare("operator", request))
+    any_world.issuing._key = key
+    any_world.issuing.issue(any_world.issuing.prepare("operator", request))
+
+
+def test_an_intent_that_cannot_be_abandoned_at_once_is_reconciled(world: World) -> None:
+    """The token and the database fail together."""
+
+    class Falling(FailingKey):
+        def sign(self, message: bytes) -> bytes:
+            failing.setattr(world.database, "transaction", refuse)
+            return super().sign(message)
+
+    def refuse() -> None:
+        raise Unavailable("database.unavailable", "gone")
+
+    intent = world.issuing.prepare("operator", operator_request())
+    world.issuing._key = Falling(world, 0)
+    with pytest.MonkeyPatch.context() as failing, pytest.raises(Unavailable) as refusal:
+        world.issuing.issue(intent)
+    assert refusal.value.code == "token.missing"
+    assert state_of(world, intent.serial) is CertificateState.INTENDED
     world.clock.advance(timedelta(minutes=10))
-    abandoned = world.issuing.reconcile(timedelta(minutes=5))
-    assert abandoned == [intent.serial for intent in intents[3:]]
+    assert world.issuing.reconcile(timedelta(minutes=5)) == [intent.serial]
 
 
 def test_a_signature_that_does_not_verify_is_not_recorded(world: World) -> None:
@@ -325,7 +357,7 @@ def test_a_signature_that_does_not_verify_is_not_recorded(world: World) -> None:
     with pytest.raises(Unavailable) as refusal:
         world.issuing.issue(intent)
     assert refusal.value.code == "token.wrong-key"
-    assert state_of(world, intent.serial) is CertificateState.INTENDED
+    assert state_of(world, intent.serial) is CertificateState.ABANDONED
 
 
 def test_an_abandoned_intent_can_never_be_issued(any_world: World) -> None:
