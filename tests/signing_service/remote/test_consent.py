@@ -3,6 +3,8 @@
 import hashlib
 import re
 import secrets
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -82,6 +84,23 @@ def test_signing_in_on_the_way_leads_back_to_the_question(
     browser.sign_in(service.stage.cards["legal-person"])
     answer = agree(browser, back[1].replace("&amp;", "&"))
     assert platform.redeem(answer["code"], "v" * 43).json()["token_type"] == "SAD"
+
+
+def test_a_seal_is_used_only_after_a_recent_proof_of_the_card(
+    service: RunningService, platform: RemotePlatform, seal: str
+) -> None:
+    browser = service.signed_in("legal-person")
+    session = browser.call("GET", "/sso/session")["session"]
+    with closing(sqlite3.connect(service.database_file)) as connection:
+        earlier = "strftime('%Y-%m-%d %H:%M:%f', auth_time, '-301 seconds')"
+        connection.execute(
+            f"UPDATE sso_session SET auth_time = {earlier} WHERE sid = ?", (session,)
+        )
+        connection.commit()
+    assert "oauth2/authorize" in shown(browser, platform.question("v" * 43))
+    answer = browser.fetch("GET", asked(platform, seal), headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/sso/sign-in?")
 
 
 def test_another_enterprises_seal_cannot_be_asked_for(
