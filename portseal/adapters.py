@@ -42,6 +42,7 @@ class PortalHolders:
             customs_code=found.customs_code,
             rights=found.rights,
             roles=found.roles,
+            key_witness=found.key_witness,
         )
 
 

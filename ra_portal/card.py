@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from kernel.refusals import Conflict
+from kernel.refusals import Conflict, Forbidden
 from ra_portal.identity import HolderKind
 
 NUMBER_PREFIXES = {
@@ -59,6 +59,11 @@ class Card:
     """DER."""
     activated_at: datetime | None = None
     not_after: datetime | None = None
+    witnessed_at: datetime | None = None
+    witnessed_by: str | None = None
+    """The officer who saw at the counter that the key was made on a token."""
+    token_model: str | None = None
+    token_serial: str | None = None
     ended_at: datetime | None = None
     end_reason: str | None = None
     """CRLReason in RFC 5280's spelling."""
@@ -109,6 +114,20 @@ class Card:
             fingerprint=fingerprint,
             activated_at=at,
             not_after=not_after,
+        )
+
+    def witness(self, officer: str, model: str, serial: str, at: datetime) -> "Card":
+        """An officer saw the key made on this token.
+
+        Raises Conflict `card.state`, `card.witnessed`, Forbidden `card.own`.
+        """
+        self._require(CardState.ACTIVE)
+        if self.witnessed_at is not None:
+            raise Conflict("card.witnessed", "the making of this card was witnessed already")
+        if self.holder == Holder(HolderKind.OFFICER, officer):
+            raise Forbidden("card.own", "an officer may not do this for the own card")
+        return self._moved(
+            witnessed_at=at, witnessed_by=officer, token_model=model, token_serial=serial
         )
 
     def revoke(self, reason: str, at: datetime) -> "Card":

@@ -12,7 +12,7 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Unprocessable
-from ra_portal import card_rows, people_rows
+from ra_portal import card_rows, fields, people_rows
 from ra_portal.card import NUMBER_PREFIXES, Card, CardState, Holder
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.identity import HolderKind, Identity, Role
@@ -115,7 +115,7 @@ class Cards:
     # -- looking -------------------------------------------------------------------------------
 
     def show(self, by: Identity, number: str) -> Card:
-        """A card that the identity may see: an administrator every one, an enterprise its own.
+        """A card that the identity may see: an officer every one, an enterprise its own.
 
         Raises NotFound `card.unknown`, Forbidden `card.foreign`.
         """
@@ -128,7 +128,7 @@ class Cards:
         self, by: Identity, state: CardState | None = None, text: str = "", page: int = 1
     ) -> CardPage:
         """One page of all cards. Raises Forbidden `role.missing`."""
-        by.require_role(Role.ADMINISTRATOR)
+        by.require_officer()
         page = min(max(page, 1), LAST_PAGE)
         with self._database.reading() as connection:
             found, total = card_rows.search(
@@ -144,6 +144,33 @@ class Cards:
             card = card_rows.by_number(connection, number)
             self._require_charge(connection, by, card)
             return self.offer_code(connection, card, by.actor)
+
+    def witness(self, by: Identity, number: str, token_model: str, token_serial: str) -> Card:
+        """An officer saw at the counter that the card's key was made on this token.
+
+        Without it nobody but the holder says so: an enrolment proves possession of a key, wherever
+        it lies. Raises Forbidden `role.missing`, `card.own`, NotFound `card.unknown`, Conflict
+        `card.state`, `card.witnessed`, `fields.InvalidFields`.
+        """
+        by.require_one_of(Role.REGISTRAR, Role.APPROVER)
+        reader = fields.FieldReader({"token_model": token_model, "token_serial": token_serial})
+        model = reader.read("token_model", fields.text(32))
+        serial = reader.read("token_serial", fields.text(32))
+        reader.finish()
+        with self._database.transaction() as connection:
+            card = card_rows.by_number(connection, number)
+            seen = card.witness(by.subject, model, serial, self._clock.now())
+            card_rows.save(connection, seen)
+            self._journal.append(
+                connection,
+                Event.CARD_WITNESSED,
+                subject=card.number,
+                actor=by.actor,
+                serial=card.serial,
+                token_model=model,
+                token_serial=serial,
+            )
+        return seen
 
     def revoke(self, by: Identity, number: str, reason: str) -> Card:
         """End a card for a reason of `REASONS`; its certificate is revoked first.
@@ -213,7 +240,9 @@ class Cards:
                     raise
 
     def _require_access(self, connection: Connection, by: Identity, card: Card) -> None:
-        """Holders see their cards, and whoever has charge of a card sees it."""
+        """Holders see their cards, officers all, and whoever has charge of a card sees it."""
+        if by.kind is HolderKind.OFFICER:
+            return
         if by.kind is not card.holder.kind or by.subject != card.holder.id:
             self._require_charge(connection, by, card)
 

@@ -30,6 +30,8 @@ class HolderRecord:
     customs_code: str | None = None
     rights: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    key_witness: str | None = None
+    """Who saw, and when, that the key was made on which token; None: nobody by that moment."""
 
 
 class HolderDirectory:
@@ -70,15 +72,33 @@ def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
         enterprise_name=enterprise.name,
         enterprise_uscc=enterprise.uscc,
         customs_code=enterprise.customs_code,
+        key_witness="the authority, in its own token",
     )
+
+
+def _witness(connection: Connection, card: Card, at: datetime) -> str | None:
+    if card.witnessed_at is None or card.witnessed_by is None or at < card.witnessed_at:
+        return None
+    officer = people_rows.officer(connection, card.witnessed_by)
+    moment = card.witnessed_at.isoformat(timespec="seconds")
+    return f"{officer.name}, {moment}, {card.token_model} {card.token_serial}"
 
 
 def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
     holder, state = card.holder, str(card.state_at(at))
+    witness = _witness(connection, card, at)
     if holder.kind is HolderKind.OFFICER:
         officer = people_rows.officer(connection, holder.id)
         roles = tuple(sorted(officer.roles))
-        return HolderRecord(holder.kind, officer.id, officer.name, card.number, state, roles=roles)
+        return HolderRecord(
+            holder.kind,
+            officer.id,
+            officer.name,
+            card.number,
+            state,
+            roles=roles,
+            key_witness=witness,
+        )
     rights: tuple[str, ...] = ()
     if holder.kind is HolderKind.LEGAL_PERSON:
         enterprise = people_rows.enterprise(connection, holder.id)
@@ -99,4 +119,5 @@ def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
         enterprise_uscc=enterprise.uscc,
         customs_code=enterprise.customs_code,
         rights=rights,
+        key_witness=witness,
     )

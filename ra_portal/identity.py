@@ -48,6 +48,11 @@ class Identity:
         if self.kind is not HolderKind.OFFICER or role not in self.roles:
             raise Forbidden("role.missing", "your card does not carry this role", role=role)
 
+    def require_one_of(self, *roles: Role) -> None:
+        """An officer, in person, with one of the roles. Raises Forbidden `role.missing`."""
+        if self.kind is not HolderKind.OFFICER or self.roles.isdisjoint(roles):
+            raise Forbidden("role.missing", "your card does not carry this role")
+
     def require_officer(self) -> None:
         """Raises Forbidden `role.missing`."""
         if self.kind is not HolderKind.OFFICER and self.kind is not None:

@@ -8,7 +8,7 @@ The key is made in the authority's token when the officer approves, and stays th
 3. The seal becomes active with the certificate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection
 
@@ -152,6 +152,12 @@ class Seals:
                 connection, Event.SEAL_REVOKED, ended, by, serial=seal.serial, reason=str(why)
             )
         return ended
+
+    def enterprise_names(self, seals: Iterable[Seal]) -> dict[str, str]:
+        """The names of the seals' enterprises, by id."""
+        wanted = {seal.enterprise_id for seal in seals}
+        with self._database.reading() as connection:
+            return {each: people_rows.enterprise(connection, each).name for each in wanted}
 
     # -- for the remote signing interface, through the front hall ------------------------------
 

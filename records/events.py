@@ -44,6 +44,7 @@ class Event(StrEnum):
     ENROLMENT_STARTED = "enrolment.started"
     ENROLMENT_REFUSED = "enrolment.refused"
     CARD_MADE = "card.made"
+    CARD_WITNESSED = "card.witnessed"
     CARD_REVOKED = "card.revoked"
     CARD_REPLACED = "card.replaced"
     CARD_EXPIRED = "card.expired"

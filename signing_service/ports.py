@@ -39,6 +39,8 @@ class Holder:
     """Codes from `policies/rights.toml`, in force at the asked time."""
     roles: tuple[str, ...] = ()
     """An officer's roles: `registrar`, `approver`, `administrator`."""
+    key_witness: str | None = None
+    """In words: who saw, when, that the key was made on which token; None: nobody did."""
 
 
 class Holders(Protocol):

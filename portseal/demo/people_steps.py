@@ -46,7 +46,8 @@ def make_legal_person_card(stage: Stage) -> str:
         {},
         headers={"X-PortSeal-Access-Code": submitted["access_code"]},
     )
-    return _told(stage, make_card(stage, "legal-person", code["activation_code"]))
+    record = make_card(stage, "legal-person", code["activation_code"])
+    return f"{_told(stage, record)}\n{_witness(stage, 'legal-person')}"
 
 
 def add_operator(stage: Stage) -> str:
@@ -54,7 +55,7 @@ def add_operator(stage: Stage) -> str:
     service = stage.signed_in("legal-person")
     added = service.call("POST", "/api/v1/operators", {**OPERATOR, "rights": [RIGHT]})
     told = _told(stage, make_card(stage, "operator", added["activation_code"]))
-    return f"operator {OPERATOR['name']} may {RIGHT}.\n{told}"
+    return f"operator {OPERATOR['name']} may {RIGHT}.\n{told}\n{_witness(stage, 'operator')}"
 
 
 def apply(service: Service) -> dict[str, Any]:
@@ -77,6 +78,18 @@ def make_card(stage: Stage, label: str, activation_code: str) -> dict[str, Any]:
     expect(record["state"] == "active", f"the card is {record['state']}")
     expect(card.certificate.fingerprint == record["fingerprint"], "another certificate on the card")
     return record
+
+
+def _witness(stage: Stage, label: str) -> str:
+    """An officer at the counter notes on which USB key the card's key was made."""
+    token = stage.cards[label].token
+    seen = stage.signed_in("approver").call(
+        "POST",
+        f"/api/v1/cards/{stage.numbers[label]}/witness",
+        {"token_model": token.model, "token_serial": token.serial},
+    )
+    expect(seen["witnessed_at"] is not None, "the witness is not recorded")
+    return f"{OFFICERS['approver'][0]} witnessed it: {token.model}, serial {token.serial}."
 
 
 def _told(stage: Stage, record: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hsm.pins import PinSource
 from hsm.pyca import as_pyca_private_key, pyca_hash
-from hsm.token import Token, TokenKey
+from hsm.token import Token, TokenInfo, TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound
@@ -39,6 +39,11 @@ class Card:
         builder = x509.CertificateSigningRequestBuilder().subject_name(name)
         request = builder.sign(as_pyca_private_key(key), pyca_hash(key))
         return request.public_bytes(Encoding.DER)
+
+    @property
+    def token(self) -> TokenInfo:
+        """Model and serial number, as the USB key itself tells them."""
+        return self._token.info()
 
     def store(self, certificate: Certificate) -> None:
         """Write the issued certificate beside its key. Raises Conflict `card.other-key`."""

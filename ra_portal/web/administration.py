@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from kernel.refusals import Refusal, Unprocessable
 from ra_portal.card import Card, CardState
 from ra_portal.fields import InvalidFields
-from ra_portal.identity import Identity, Role
+from ra_portal.identity import HolderKind, Identity, Role
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
 
@@ -27,6 +27,8 @@ def _card_page(
     code: str | None = None,
 ) -> str:
     administrator = Role.ADMINISTRATOR in by.roles
+    at_counter = not by.roles.isdisjoint({Role.REGISTRAR, Role.APPROVER})
+    unseen = card.state is CardState.ACTIVE and card.witnessed_at is None
     return render_template(
         "ra_portal/card.html",
         card=card,
@@ -35,7 +37,8 @@ def _card_page(
         activation_code=code,
         may_offer=administrator and card.state is CardState.REQUESTED,
         may_revoke=administrator and card.is_live,
-        back=url_for("portal.all_cards") if administrator else url_for("portal.home"),
+        may_witness=at_counter and unseen and card.holder.id != by.subject,
+        back=url_for("portal.all_cards" if by.kind is HolderKind.OFFICER else "portal.home"),
     )
 
 
@@ -63,6 +66,19 @@ def _add_card_routes(blueprint: Blueprint, services: PortalServices, person: Per
         by = person.signed_in()
         offered, code = cards.new_activation_code(by, number)
         return _card_page(services, by, offered, code=code)
+
+    @blueprint.post("/cards/<number>/witness")
+    def witness_card(number: str) -> Page:
+        by = person.signed_in()
+        model, serial = (request.form.get(name, "") for name in ("token_model", "token_serial"))
+        try:
+            cards.witness(by, number, model, serial)
+        except Refusal as refusal:
+            if refusal.status not in (409, 422):
+                raise
+            return _card_page(services, by, cards.show(by, number), refusal), refusal.status
+        flash(gettext("The making of the card is witnessed."), "good")
+        return redirect(url_for("portal.card", number=number))
 
     @blueprint.post("/cards/<number>/revocation")
     def revoke_card(number: str) -> Page:

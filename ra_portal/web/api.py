@@ -189,6 +189,13 @@ def _card_routes(route: _Route, services: PortalServices, person: Person) -> Non
         reason = _text(_body(), "reason")
         return jsonify(_card(services.cards.revoke(by, number, reason)))
 
+    @route("POST", "/cards/<number>/witness")
+    def witness(number: str) -> Answer:
+        by = person.required()
+        body = _body()
+        model, serial = _text(body, "token_model"), _text(body, "token_serial")
+        return jsonify(_card(services.cards.witness(by, number, model, serial)))
+
     @route("POST", "/cards/<number>/replacement")
     def replace(number: str) -> Answer:
         by = person.required()
@@ -257,6 +264,9 @@ def _card(card: Card) -> dict[str, object]:
         "fingerprint": card.fingerprint,
         "activated_at": card.activated_at.isoformat() if card.activated_at else None,
         "not_after": card.not_after.isoformat() if card.not_after else None,
+        "witnessed_at": card.witnessed_at.isoformat() if card.witnessed_at else None,
+        "token_model": card.token_model,
+        "token_serial": card.token_serial,
         "ended_at": card.ended_at.isoformat() if card.ended_at else None,
         "end_reason": card.end_reason,
     }

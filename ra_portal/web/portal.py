@@ -26,6 +26,7 @@ def portal_blueprint(
     public.add_routes(blueprint, services, person)
     officer.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)
+    seals.add_routes(blueprint, services, person)
     administration.add_routes(blueprint, services, person)
     for_programs = api.add_routes(blueprint, services, person)
 

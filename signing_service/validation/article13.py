@@ -79,7 +79,7 @@ def answer_article_13(
     path = certificate.path if certificate is not None else None
     return (
         _belongs_to_signatory(validation, path, holder),
-        _controlled_by_signatory(validation, path),
+        _controlled_by_signatory(validation, path, holder),
         _signature_unchanged(validation),
         _content_unchanged(validation),
     )
@@ -113,9 +113,9 @@ def _belongs_to_signatory(
     if policy is not None:
         evidence.append(
             Text(
-                f"Certificate policy {policy}: the key pair is made in the holder's token and "
-                "cannot leave it.",
-                f"证书策略 {policy}：密钥对在持有人的密码钥匙内生成，且不可导出。",
+                f"Certificate policy {policy}: the key pair is to be made in the holder's token "
+                "and may not leave it.",
+                f"证书策略 {policy}：密钥对须在持有人的密码钥匙内生成，且不可导出。",
             )
         )
     else:
@@ -132,19 +132,40 @@ def _belongs_to_signatory(
                 f"注册记录显示卡 {holder.card} 仅归 {holder.name} 所有。",
             )
         )
-    else:
+    _tell_witness(holder, evidence, limits)
+    witnessed = holder is not None and holder.key_witness is not None
+    holds = policy is not None and witnessed and _chain_holds(validation)
+    return _condition(1, Answer.YES if holds else Answer.NOT_PROVEN, evidence, limits)
+
+
+def _tell_witness(holder: Holder | None, evidence: list[Text], limits: list[Text]) -> None:
+    """A policy is a promise; that the key lies on a token is known from who saw it made there."""
+    if holder is None:
         limits.append(
             Text(
                 "The holder is not in this service's registry.",
                 "持有人不在本服务的注册记录中。",
             )
         )
-    holds = policy is not None and holder is not None and _chain_holds(validation)
-    return _condition(1, Answer.YES if holds else Answer.NOT_PROVEN, evidence, limits)
+    elif holder.key_witness is not None:
+        evidence.append(
+            Text(
+                f"The making of the key on the token was witnessed: {holder.key_witness}.",
+                f"密钥在密码钥匙内生成，有人见证：{holder.key_witness}。",
+            )
+        )
+    else:
+        limits.append(
+            Text(
+                "The holder enrolled without a witness: nobody but the holder says that the key "
+                "was made on a token.",
+                "持有人制卡时无人见证：密钥在密码钥匙内生成仅为持有人单方陈述。",
+            )
+        )
 
 
 def _controlled_by_signatory(
-    validation: SignatureValidation, path: CertificatePath | None
+    validation: SignatureValidation, path: CertificatePath | None, holder: Holder | None
 ) -> Condition:
     evidence, limits = [], [_PIN_LEAVES_NO_TRACE]
     certificate = validation.basic.certificate
@@ -159,6 +180,8 @@ def _controlled_by_signatory(
                 f"证书策略 {policy}：密码钥匙须由持有人在本地输入 PIN 登录后方可签名。",
             )
         )
+    _tell_witness(holder, evidence, limits)
+    witnessed = holder is not None and holder.key_witness is not None
     in_force = False
     past = validation.past
     findings = certificate.revocation if certificate is not None else ()
@@ -185,7 +208,7 @@ def _controlled_by_signatory(
                     f"该卡于 {when} 吊销，{order_zh}签名时间（{moment}）。",
                 )
             )
-    holds = policy is not None and in_force and _chain_holds(validation)
+    holds = policy is not None and witnessed and in_force and _chain_holds(validation)
     return _condition(2, Answer.YES if holds else Answer.NOT_PROVEN, evidence, limits)
 
 

@@ -123,6 +123,18 @@ def test_an_administrator_adds_an_officer(
     assert enrolled.card.holder.id == added["officer"]["id"]
 
 
+def test_an_officer_witnesses_a_card(client: FlaskClient, portal: PortalWorld, seat: Seat) -> None:
+    code = portal.operator(portal.legal_person()).activation_code
+    number = portal.services.enrolment.enrol(code, pkcs10()).card.number
+    seen = {"token_model": "ePass", "token_serial": "00A1"}
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    assert problem(post(client, f"/cards/{number}/witness", seen), 403) == "role.missing"
+    seat.identity = portal.officer(Role.REGISTRAR)
+    card = done(post(client, f"/cards/{number}/witness", seen))
+    assert (card["token_model"], card["token_serial"]) == ("ePass", "00A1")
+    assert problem(post(client, f"/cards/{number}/witness", seen), 409) == "card.witnessed"
+
+
 def test_a_card_is_replaced(client: FlaskClient, portal: PortalWorld, seat: Seat) -> None:
     seat.identity = owner = portal.legal_person()
     added = portal.operator(owner)
@@ -144,6 +156,7 @@ def test_a_card_is_replaced(client: FlaskClient, portal: PortalWorld, seat: Seat
         ("GET", "/cards/x"),
         ("POST", "/cards/x/revocation"),
         ("POST", "/cards/x/replacement"),
+        ("POST", "/cards/x/witness"),
     ],
 )
 def test_without_a_session_nothing_is_done(client: FlaskClient, method: str, path: str) -> None:

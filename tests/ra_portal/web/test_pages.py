@@ -115,7 +115,6 @@ def test_who_is_not_signed_in_is_sent_to_sign_in(browser: Browser, path: str) ->
     [
         ("legal-person", "/officer/applications"),
         ("legal-person", "/admin/cards"),
-        ("registrar", "/admin/cards"),
         ("registrar", "/admin/journal"),
         ("registrar", "/admin/officers"),
         ("registrar", "/enterprise"),
@@ -248,3 +247,19 @@ def test_an_unknown_thing_is_a_page_not_a_crash(
     answer = browser.get(path)
     assert answer.status_code == 404
     assert "There is nothing here" in answer.text
+
+
+def test_an_officer_witnesses_the_making_of_a_card(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    code = portal.operator(portal.legal_person()).activation_code
+    number = portal.services.enrolment.enrol(code, pkcs10()).card.number
+    seat.identity = portal.officer(Role.APPROVER)
+    page = f"/cards/{number}"
+    assert "nobody but the holder says so" in browser.text(page)
+    wrong = browser.send(page, {"token_model": "", "token_serial": "1"}, f"{page}/witness")
+    assert wrong.status_code == 422
+    sent = browser.send(page, {"token_model": "ePass", "token_serial": "00A1"}, f"{page}/witness")
+    assert sent.status_code == 302
+    assert "ePass 00A1" in browser.text(page)
+    assert "I saw it made" not in browser.text(page)

@@ -130,6 +130,7 @@ class Registry:
             enterprise_uscc="91330200MA2AF0LT3J",
             customs_code="3302123456",
             rights=("declare-import",),
+            key_witness="李审核, 2026-03-01, ePass 0001",
         )
         self.holders[certificate.fingerprint] = holder
         self.statuses[certificate.fingerprint] = CertificateStatus.GOOD

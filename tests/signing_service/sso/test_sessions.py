@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from records.database import Database
 from records.events import Event
 from records.journal import records
 from signing_service.sso.card_login import ProvenCard
+from signing_service.sso.claims import ACR_CERTIFICATE, authentication_claims
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import OpenedSession, Sessions
 from signing_service.sso.tables import sessions as table
@@ -64,6 +66,16 @@ def test_a_certificate_whose_key_may_be_in_a_file_is_no_hardware(
     certificate = card_authority.issue(card.key, policies=(FILE_POLICY,))
     made = sessions.open(ProvenCard(certificate, registry.register(certificate)))
     assert not made.signed_in.by_hardware
+
+
+def test_a_key_that_nobody_saw_made_on_a_token_is_no_hardware(
+    sessions: Sessions, card: Card, registry: Registry
+) -> None:
+    unseen = replace(card.holder, key_witness=None)
+    registry.holders[card.certificate.fingerprint] = unseen
+    made = sessions.open(ProvenCard(card.certificate, unseen))
+    assert authentication_claims(made.signed_in)["amr"] == ["pop"]
+    assert authentication_claims(made.signed_in)["acr"] == ACR_CERTIFICATE
 
 
 def test_the_database_holds_no_session_secret(

@@ -159,6 +159,7 @@ class Registry:
         holder = Holder(
             HolderKind.OPERATOR, "op-1", "张三", "card-1", "active",
             "上海示例报关有限公司", "91310115MA1K3XY208", "3122980003", ("declare-import",),
+            key_witness="李审核, 2026-03-01, ePass 0001",
         )  # fmt: skip
         holder = replace(holder, **changes)
         self.holders[card.certificate.fingerprint] = holder
