@@ -26,6 +26,7 @@ from signing_service.sso.sessions import OpenedSession, SignedIn
 __all__ = ["current_session", "sso_blueprint"]
 
 _MAX_JSON_OCTETS = 32_768
+_ANY_KEY = "YOUR-KEY"
 _View = Callable[[], Response]
 
 
@@ -194,7 +195,9 @@ def _is_flat(token: object) -> bool:
 
 
 def _command(origin: str, nonce: str) -> str:
-    return shlex.join(["portseal", "card", "login", "--origin", origin, "--nonce", nonce])
+    """Names a key, because several may be plugged in."""
+    command = ["portseal", "card", "login", "--token", _ANY_KEY]
+    return shlex.join([*command, "--origin", origin, "--nonce", nonce])
 
 
 def _shown(signed_in: SignedIn) -> dict[str, object]:

@@ -88,10 +88,14 @@ WORDS: Mapping[str, Words] = {
         "The chain of certificates is too long at {subject}.", "证书链过长：{subject}。"
     ),
     "path.bad-signature": Words(
-        "The certificate of {subject} was not signed by the authority that it names.",
-        "{subject} 的证书并非由其声明的认证机构签发。",
-        "The certificate may be forged; ask the signer for the genuine one.",
-        "证书可能系伪造，请向签名人核实。",
+        "The certificate of {subject} names an authority that is trusted here, but was not signed "
+        "with the key that is trusted.",
+        "{subject} 的证书声明由此处信任的认证机构签发，但签发密钥不是此处信任的密钥。",
+        "Another authority may bear the same name, or this one may have a key that is not trusted "
+        "here. Compare its certificate with one that you obtained from the authority itself, and "
+        "rely on nothing before that.",
+        "可能是同名的另一机构，也可能是该机构尚未被此处信任的密钥。"
+        "请与从该机构直接取得的证书核对；在此之前请勿信赖此签名。",
     ),
     "path.issuer-is-no-ca": Words(
         "{subject} issued a certificate without being an authority.",

@@ -63,8 +63,8 @@ def test_a_browser_comes_back_to_the_platform_signed_in(
             page = browser.new_context(java_script_enabled=javascript).new_page()
             page.goto(start)
             command = shlex.split(page.inner_text("#command"))
-            assert command[:5] == ["portseal", "card", "login", "--origin", origin]
-            page.fill("#token", json.dumps(card.answer(command[6], origin)))
+            assert command[3:7] == ["--token", "YOUR-KEY", "--origin", origin]
+            page.fill("#token", json.dumps(card.answer(command[8], origin)))
             page.click("button[type=submit]")
             page.wait_for_url(callback + "?*")
             assert page.inner_text("body") == "code received"

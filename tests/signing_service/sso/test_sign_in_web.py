@@ -47,8 +47,9 @@ def api_sign_in(browser: FlaskClient, card: Card) -> TestResponse:
 
 def test_the_page_shows_who_asks_and_the_exact_command(browser: FlaskClient) -> None:
     page = browser.get(PAGE)
-    command = f"portseal card login --origin {ORIGIN} --nonce {field(page, 'nonce')}"
-    assert command in html.unescape(page.text)
+    told = f"--origin {ORIGIN} --nonce {field(page, 'nonce')}"
+    assert f"portseal card login --token YOUR-KEY {told}" in html.unescape(page.text)
+    assert "In place of YOUR-KEY, write the label of your USB key." in page.text
     assert "You are signing in to PortSeal." in page.text
     assert "<script" not in page.text
     assert page.headers["Cache-Control"] == "no-store"
