@@ -7,7 +7,7 @@ from flask.blueprints import BlueprintSetupState
 
 from ra_portal.identity import Identity
 from ra_portal.services import PortalServices
-from ra_portal.web import administration, api, enterprise, limits, officer, public, words
+from ra_portal.web import administration, api, enterprise, limits, officer, public, seals, words
 from ra_portal.web.person import Person
 
 
