@@ -4,11 +4,13 @@
 cycle, in numbered lines, is in docs/issuance.md.
 """
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from weakref import WeakSet
 
 from sqlalchemy import Connection
@@ -66,10 +68,14 @@ class IssuanceIntent:
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    certificate: Certificate
+    der: bytes = field(repr=False)
     serial: Serial
     chain: tuple[Certificate, ...]
     """The certificates above it, issuer first, root last; none above a root."""
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        return Certificate.parse(self.der)
 
 
 class Authority:
@@ -247,7 +253,7 @@ class Authority:
                 if intent not in self._open:
                     raise Conflict("intent.used", "an intent is issued once, where it was prepared")
                 self._open.remove(intent)
-        signed: list[tuple[IssuanceIntent, Certificate]] = []
+        signed: list[tuple[IssuanceIntent, bytes]] = []
         failure: Refusal | None = None
         for intent in intents:
             try:
@@ -262,18 +268,17 @@ class Authority:
                 self._abandon(intents[len(signed) :])
             raise failure
         chain = self._chain()
-        return [
-            IssuedCertificate(certificate, intent.serial, chain) for intent, certificate in signed
-        ]
+        return [IssuedCertificate(made, intent.serial, chain) for intent, made in signed]
 
-    def _sign(self, intent: IssuanceIntent) -> Certificate:
+    def _sign(self, intent: IssuanceIntent) -> bytes:
+        """The certificate, DER."""
         signature = self._key.sign(intent.tbs)
         # Verified before it is recorded: a token that errs must not put its name to a certificate.
         if not self._key.public_key.verify(self._key.suite, signature, intent.tbs):
             raise Unavailable("token.wrong-key", "a signature of the token does not verify")
-        return Certificate.parse(assemble(intent.tbs, self._key.suite, signature))
+        return assemble(intent.tbs, self._key.suite, signature)
 
-    def _record(self, signed: Sequence[tuple[IssuanceIntent, Certificate]]) -> None:
+    def _record(self, signed: Sequence[tuple[IssuanceIntent, bytes]]) -> None:
         if not signed:
             return
         now = self._clock.now()
@@ -286,10 +291,10 @@ class Authority:
                     "authority": self.name,
                     "profile": intent.profile,
                     "reference": intent.reference,
-                    "sha256": certificate.fingerprint,
+                    "sha256": hashlib.sha256(made).hexdigest(),
                 },
             )
-            for intent, certificate in signed
+            for intent, made in signed
         ]
         published = [
             {"kind": "certificate", "serial": serial_text(intent.serial)}
@@ -297,8 +302,8 @@ class Authority:
             if intent.published
         ]
         with self._database.transaction() as connection:
-            certificates = [certificate for _, certificate in signed]
-            if not inventory.record_issued(connection, certificates, now):
+            rows = [(intent.serial, intent.tbs, made) for intent, made in signed]
+            if not inventory.record_issued(connection, rows, now):
                 raise Conflict("intent.abandoned", "an intent was given up meanwhile")
             self._journal.append_many(connection, told)
             self._outbox.put_many(connection, DIRECTORY_CHANNEL, published)

@@ -250,17 +250,20 @@ def subject_digest(certificate: Certificate) -> str:
 
 
 def record_issued(
-    connection: Connection, certificates: Sequence[Certificate], at: datetime
+    connection: Connection, made: Sequence[tuple[Serial, bytes, bytes]], at: datetime
 ) -> bool:
-    """Intended -> issued, where the recorded intent holds the very bytes. False: not for all."""
+    """Intended -> issued, where the recorded intent holds the very bytes. False: not for all.
+
+    `made`: serial number, to-be-signed bytes and certificate of each.
+    """
     issued = [
         {
-            "of_serial": serial_text(certificate.serial),
-            "signed_tbs": certificate.tbs,
-            "certificate": certificate.der,
+            "of_serial": serial_text(serial),
+            "signed_tbs": tbs,
+            "certificate": certificate,
             "issued_at": at,
         }
-        for certificate in certificates
+        for serial, tbs, certificate in made
     ]
     return connection.execute(_RECORD_ISSUED, issued).rowcount == len(issued)
 

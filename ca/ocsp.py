@@ -83,7 +83,7 @@ class OcspResponder:
         *,
         plan: AnswerPlan = AnswerPlan(),
         renewal: Callable[[], OcspSigner | None] | None = None,
-        cache_capacity: int = 50_000,
+        cache_bytes: int = 64 << 20,
         poll_seconds: float = POLL_SECONDS,
         renewal_poll_seconds: float = _RENEWAL_POLL_SECONDS,
     ) -> None:
@@ -118,7 +118,7 @@ class OcspResponder:
         }
         self._plain_names = IssuerHashes.of("sha1", issuer.subject_der, bits)
         self._extensions = archive_cutoff(issuer.not_before)
-        self._cache = OcspCache(cache_capacity)
+        self._cache = OcspCache(cache_bytes)
         self._watch = StatusWatch(database, authority, self._cache.forget, poll_seconds)
         self._state = Lookup(database, _STATE)
         self._demand = ocsp_store.Demand(database, authority, clock) if plan.ahead else None
@@ -151,7 +151,7 @@ class OcspResponder:
             return _TRY_LATER
         except Refusal:
             return _INTERNAL_ERROR
-        if key is not None and answer.fresh_until is not None:
+        if key is not None and request.is_plain and answer.fresh_until is not None:
             self._cache.put(key, answer, generation)
         return answer
 

@@ -8,7 +8,7 @@ from ca.status_watch import StatusChange
 from kernel.identifiers import Serial
 
 CacheKey = bytes | str
-"""The request's bytes (POST) or path (GET)."""
+"""The bytes (POST) or path (GET) of a request that has no other encoding."""
 Headers = list[tuple[str, str]]
 
 
@@ -27,11 +27,17 @@ class OcspAnswer:
     etag: str = ""
 
 
+_OVERHEAD = 3072
+"""Octets that an entry takes beside its key and its answer: headers, dates, dictionaries."""
+
+
 class OcspCache:
-    """Forgets the oldest entry when full, and those of a serial whose status changed."""
+    """Forgets the oldest entries when full, and those of a serial whose status changed."""
 
     def __init__(self, capacity: int) -> None:
+        """`capacity` in octets."""
         self._capacity = capacity
+        self.size = 0
         self._answers: dict[CacheKey, OcspAnswer] = {}
         self._keys: dict[Serial, set[CacheKey]] = {}
         self._lock = threading.Lock()
@@ -46,9 +52,10 @@ class OcspCache:
         with self._lock:
             if generation != self.generation:
                 return
-            if key not in self._answers and len(self._answers) >= self._capacity:
-                self._drop(next(iter(self._answers)))
             self._drop(key)
+            self.size += _size(key, answer)
+            while self._answers and self.size > self._capacity:
+                self._drop(next(iter(self._answers)))
             self._answers[key] = answer
             for serial in answer.serials:
                 self._keys.setdefault(serial, set()).add(key)
@@ -59,6 +66,7 @@ class OcspCache:
             if change.everything:
                 self._answers.clear()
                 self._keys.clear()
+                self.size = 0
                 return
             for serial in change.serials:
                 for key in list(self._keys.get(serial, ())):
@@ -66,9 +74,16 @@ class OcspCache:
 
     def _drop(self, key: CacheKey) -> None:
         answer = self._answers.pop(key, None)
-        for serial in answer.serials if answer else ():
+        if answer is None:
+            return
+        self.size -= _size(key, answer)
+        for serial in answer.serials:
             keys = self._keys.get(serial)
             if keys is not None:
                 keys.discard(key)
                 if not keys:
                     del self._keys[serial]
+
+
+def _size(key: CacheKey, answer: OcspAnswer) -> int:
+    return len(key) + len(answer.der) + _OVERHEAD

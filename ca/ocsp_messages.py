@@ -15,6 +15,8 @@ from kernel.refusals import Malformed
 MAX_REQUEST_BYTES = 8 * 1024
 MAX_CERTIFICATES = 20
 """In one request."""
+LONGEST_PLAIN = 512
+"""Octets of a request whose answer is kept."""
 LONGEST_NONCE = 128
 """Octets (RFC 9654, 2.1)."""
 
@@ -60,6 +62,9 @@ class OcspRequest:
     certificates: tuple[CertId, ...]
     nonce: bytes | None
     """The nonce extension's value (an OCTET STRING, DER), to be echoed."""
+    is_plain: bool = False
+    """It is short and says nothing but which certificates are asked about, in the one encoding of
+    that: with a name, a signature or an extension anybody could ask the same in endless ways."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,14 @@ def _read_request(data: bytes) -> OcspRequest:
     if fields:
         nonce = _read_extensions(data, fields.pop(0), 0xA2)
     _require(not fields)
-    return OcspRequest(tuple(_read_single(data, each) for each in requests), nonce)
+    certificates = tuple(_read_single(data, each) for each in requests)
+    is_plain = len(data) <= LONGEST_PLAIN and data == _plain(certificates)
+    return OcspRequest(certificates, nonce, is_plain)
+
+
+def _plain(certificates: Sequence[CertId]) -> bytes:
+    requests = der.sequence(*(der.sequence(each.der) for each in certificates))
+    return der.sequence(der.sequence(requests))
 
 
 def _read_single(data: bytes, request: der.Element) -> CertId:

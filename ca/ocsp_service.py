@@ -8,8 +8,6 @@ from ca.ocsp_cache import CacheKey, OcspAnswer
 from ca.ocsp_messages import read_request
 from kernel.refusals import Malformed
 
-_MOST_REMEMBERED = 100_000
-
 
 class Answering(Protocol):
     """What the web application asks: one responder, or many behind one address."""
@@ -32,12 +30,14 @@ class OcspService:
             for responder in responders
             for hashed in responder.key_hashes.values()
         }
-        self._homes: dict[CacheKey, OcspResponder] = {}
-        """Who keeps the answer under a key."""
+        self._responders = tuple(responders)
 
     def cached(self, key: CacheKey) -> OcspAnswer | None:
-        home = self._homes.get(key)
-        return None if home is None else home.cached(key)
+        for responder in self._responders:
+            answer = responder.cached(key)
+            if answer is not None:
+                return answer
+        return None
 
     def answer(self, request: bytes, key: CacheKey | None = None) -> OcspAnswer:
         """Never raises; an issuer that is none of ours is told `unauthorized`."""
@@ -51,9 +51,4 @@ class OcspService:
                 break
         else:
             return UNAUTHORIZED
-        answer = responder.reply(parsed, key)
-        if key is not None and answer.fresh_until is not None:
-            if len(self._homes) >= _MOST_REMEMBERED:
-                self._homes.clear()
-            self._homes[key] = responder
-        return answer
+        return responder.reply(parsed, key)

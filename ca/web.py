@@ -84,7 +84,9 @@ class OcspApplication:
             if len(path) > _LONGEST_PATH:
                 return _plain(start_response, "414 URI Too Long")
             request = self._from_path(path)
-            answer = _MALFORMED if request is None else self._responder.answer(request, path)
+            # Base64 can be written in several ways; the answer is kept for the usual one.
+            key = path if request and path == self._path_of(request) else None
+            answer = _MALFORMED if request is None else self._responder.answer(request, key)
         if not answer.headers:
             length = ("Content-Length", str(len(answer.der)))
             start_response("200 OK", [_OCSP_RESPONSE, length, ("Cache-Control", "no-store")])
@@ -94,6 +96,9 @@ class OcspApplication:
             return ()
         start_response("200 OK", answer.headers[:])
         return (answer.der,)
+
+    def _path_of(self, request: bytes) -> str:
+        return self._prefix + base64.b64encode(request).decode()
 
     def _from_path(self, path: str) -> bytes | None:
         """The base64 of a request, after the prefix (RFC 6960, A.1)."""
