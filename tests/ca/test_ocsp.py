@@ -1,8 +1,10 @@
 """The OCSP responder, asked by openssl over HTTP and by malformed messages."""
 
 import base64
+import gc
 import threading
 import time
+import tracemalloc
 import wsgiref.simple_server
 from collections.abc import Iterator
 from dataclasses import replace
@@ -282,12 +284,63 @@ def test_another_process_sees_a_revocation_within_a_second(world: World) -> None
     elsewhere.dispose()
 
 
-def test_the_cache_is_bounded(world: World) -> None:
-    responder = responder_of(world, cache_capacity=5)
-    issued = world.issue()
-    for number in range(20):
-        responder.answer(request_for(world, issued.serial), f"/ocsp/{number}")
-    assert len(responder._cache) == 5
+def kept(responder: OcspResponder) -> int:
+    return len(responder._cache)
+
+
+def test_the_cache_is_bounded_in_octets(world: World) -> None:
+    capacity = 256 * 1024
+    responder = responder_of(world, cache_bytes=capacity)
+    serial = world.issue().serial
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(150):
+        responder.answer(request_for(world, serial), f"/ocsp/{number:0650d}")
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 20 < kept(responder) < 100
+    assert responder._cache.size <= capacity
+    assert after - before < 1.5 * capacity
+
+
+def test_only_what_can_be_asked_in_one_way_is_kept(world: World) -> None:
+    responder = responder_of(world)
+    client = Client(application_of(world, responder))
+    serial = world.issue().serial
+    plain = request_for(world, serial)
+    (body,) = (plain[each.start : each.end] for each in der.children(plain, der.read(plain)))
+    (listed,) = (body[each.start : each.end] for each in der.children(body, der.read(body)))
+    (request,) = (listed[each.start : each.end] for each in der.children(listed, der.read(listed)))
+    version = der.explicit(0, der.integer(0))
+    named = der.explicit(1, der.explicit(4, der.sequence()))
+    certificate = request[der.read(request).content :]
+    extension = der.sequence(der.oid("1.2.3"), der.octet_string(b"x"))
+    many = der.sequence(der.sequence(der.sequence(*[request] * 10)))
+    for variant in (
+        der.sequence(der.sequence(named, listed)),
+        der.sequence(der.sequence(version, listed)),
+        der.sequence(body, der.explicit(0, der.sequence())),
+        der.sequence(der.sequence(listed, der.explicit(2, der.sequence(extension)))),
+        der.sequence(
+            der.sequence(
+                der.sequence(der.sequence(certificate, der.explicit(0, der.sequence(extension))))
+            )
+        ),
+        many,
+    ):
+        answer = ocsp.load_der_ocsp_response(client.post(variant))
+        assert answer.response_status is Status.SUCCESSFUL
+        assert kept(responder) == 0
+    encoded = base64.b64encode(plain).decode()
+    assert encoded.startswith("M")
+    client.get("/ocsp/%4D" + encoded[1:])
+    assert kept(responder) == 0
+    usual = "/ocsp/" + encoded
+    client.get(usual)
+    client.post(plain)
+    assert kept(responder) == 2
 
 
 def test_without_the_token_the_client_is_told_to_come_later(world: World) -> None:
