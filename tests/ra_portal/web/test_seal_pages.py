@@ -26,7 +26,7 @@ def test_a_seal_is_asked_for_approved_and_revoked(
 
     seat.identity = owner
     assert "In use" in browser.text("/seals")
-    ended = {"decision": "revoke", "reason": "cessationOfOperation"}
+    ended: dict[str, object] = {"decision": "revoke", "reason": "cessationOfOperation"}
     assert browser.send("/seals", ended, action).status_code == 302
     assert "Revoked" in browser.text("/seals")
 
