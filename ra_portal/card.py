@@ -48,6 +48,8 @@ class Card:
     requested_at: datetime
     activation_hash: str | None = None
     activation_expires_at: datetime | None = None
+    code_proposed_by: str | None = None
+    """The officer who wants a code handed out; another one must confirm it."""
     failed_attempts: int = 0
     enrolling_key: str | None = None
     """SHA-256 of the public key that an enrolment has begun with (RFC 5280 SPKI, hexadecimal)."""
@@ -83,12 +85,32 @@ class Card:
             return CardState.EXPIRED
         return CardState.ACTIVE
 
+    def propose_code(self, officer: str) -> "Card":
+        """An officer wants a new code handed out. Raises Conflict `card.state`."""
+        self._require(CardState.REQUESTED)
+        return self._moved(code_proposed_by=officer)
+
+    def require_second_officer(self, officer: str) -> None:
+        """The confirmation is another person's, and not the holder's.
+
+        Raises Conflict `card.no-proposal`, Forbidden `approval.same-officer`, `card.own`.
+        """
+        if self.code_proposed_by is None:
+            raise Conflict("card.no-proposal", "no activation code was proposed for this card")
+        if self.code_proposed_by == officer:
+            raise Forbidden(
+                "approval.same-officer", "another officer must confirm what you proposed"
+            )
+        if self.holder == Holder(HolderKind.OFFICER, officer):
+            raise Forbidden("card.own", "an officer may not do this for the own card")
+
     def offer_code(self, activation_hash: str, expires_at: datetime) -> "Card":
         """A new activation code; the one before stops working. Raises Conflict `card.state`."""
         self._require(CardState.REQUESTED)
         return self._moved(
             activation_hash=activation_hash,
             activation_expires_at=expires_at,
+            code_proposed_by=None,
             failed_attempts=0,
         )
 

@@ -112,6 +112,22 @@ class Cards:
         )
         return offered, code
 
+    def hand_out(self, connection: Connection, by: Identity, card: Card) -> tuple[Card, str | None]:
+        """A code for the card's enterprise or the console; an officer only proposes one.
+
+        Whoever sees a code can act as the card's holder, so officers hand one out by four eyes:
+        without a code (None) another officer must call `confirm_code`. Raises Conflict
+        `card.state`.
+        """
+        if by.kind is not HolderKind.OFFICER:
+            return self.offer_code(connection, card, by.actor)
+        proposed = card.propose_code(by.subject)
+        card_rows.save(connection, proposed)
+        self._journal.append(
+            connection, Event.CARD_CODE_PROPOSED, subject=card.number, actor=by.actor
+        )
+        return proposed, None
+
     # -- looking -------------------------------------------------------------------------------
 
     def show(self, by: Identity, number: str) -> Card:
@@ -138,11 +154,26 @@ class Cards:
 
     # -- moves ---------------------------------------------------------------------------------
 
-    def new_activation_code(self, by: Identity, number: str) -> tuple[Card, str]:
-        """Raises Conflict `card.state`, Forbidden `card.foreign`, NotFound `card.unknown`."""
+    def new_activation_code(self, by: Identity, number: str) -> tuple[Card, str | None]:
+        """A new code, or for an officer the proposal of one (`hand_out`).
+
+        Raises Conflict `card.state`, Forbidden `card.foreign`, NotFound `card.unknown`.
+        """
         with self._database.transaction() as connection:
             card = card_rows.by_number(connection, number)
             self._require_charge(connection, by, card)
+            return self.hand_out(connection, by, card)
+
+    def confirm_code(self, by: Identity, number: str) -> tuple[Card, str]:
+        """The second pair of eyes: the code that another officer proposed, shown to this one.
+
+        Raises Forbidden `role.missing`, `approval.same-officer`, `card.own`, NotFound
+        `card.unknown`, Conflict `card.no-proposal`, `card.state`.
+        """
+        by.require_one_of(Role.ADMINISTRATOR, Role.APPROVER)
+        with self._database.transaction() as connection:
+            card = card_rows.by_number(connection, number)
+            card.require_second_officer(by.subject)
             return self.offer_code(connection, card, by.actor)
 
     def witness(self, by: Identity, number: str, token_model: str, token_serial: str) -> Card:
@@ -190,11 +221,12 @@ class Cards:
         self._on_card_ended(ended)
         return ended
 
-    def replace(self, by: Identity, number: str) -> tuple[Card, str]:
+    def replace(self, by: Identity, number: str) -> tuple[Card, str | None]:
         """Another card for the same holder; the one named ends, revoked as superseded.
 
         An enterprise replaces its operators' cards, an administrator every one. A card that has
-        ended already is followed by the new one just so. Raises as `revoke`.
+        ended already is followed by the new one just so. An officer's code waits for another
+        officer (`hand_out`). Raises as `revoke`.
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
@@ -205,9 +237,7 @@ class Cards:
         with self._database.transaction() as connection:
             if card.is_live:
                 self._end(connection, ended, Event.CARD_REPLACED, by.actor)
-            made = self.offer_code(
-                connection, self.request(connection, card.holder, by.actor), by.actor
-            )
+            made = self.hand_out(connection, by, self.request(connection, card.holder, by.actor))
         if card.is_live:
             self._on_card_ended(ended)
         return made

@@ -18,11 +18,14 @@ from records.journal import Journal
 
 @dataclass(frozen=True)
 class AddedOfficer:
-    """A new officer; the activation code is nowhere else."""
+    """A new officer; the activation code is nowhere else.
+
+    None: another officer must confirm the proposal first (`Cards.confirm_code`).
+    """
 
     officer: Officer
     card: Card
-    activation_code: str
+    activation_code: str | None
 
 
 class Officers:
@@ -55,7 +58,7 @@ class Officers:
                 roles=",".join(sorted(named)),
             )
             card = self._cards.request(connection, officer.holder, by.actor)
-            card, code = self._cards.offer_code(connection, card, by.actor)
+            card, code = self._cards.hand_out(connection, by, card)
         return AddedOfficer(officer, card, code)
 
     def all(self, by: Identity) -> list[tuple[Officer, Card | None]]:

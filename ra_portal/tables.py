@@ -112,6 +112,7 @@ cards = Table(
     Column("requested_at", UtcDateTime, nullable=False),
     Column("activation_hash", String(64), unique=True),
     Column("activation_expires_at", UtcDateTime),
+    Column("code_proposed_by", _ID),
     Column("failed_attempts", Integer, nullable=False),
     Column("enrolling_key", String(64)),
     Column("serial", String(40), unique=True),

@@ -40,6 +40,7 @@ class Event(StrEnum):
     OPERATOR_RIGHTS_WITHDRAWN = "operator.rights-withdrawn"
     OFFICER_ADDED = "officer.added"
     CARD_REQUESTED = "card.requested"
+    CARD_CODE_PROPOSED = "card.code-proposed"
     CARD_CODE_OFFERED = "card.code-offered"
     ENROLMENT_STARTED = "enrolment.started"
     ENROLMENT_REFUSED = "enrolment.refused"

@@ -28,6 +28,8 @@ def _card_page(
 ) -> str:
     administrator = Role.ADMINISTRATOR in by.roles
     at_counter = not by.roles.isdisjoint({Role.REGISTRAR, Role.APPROVER})
+    second = not by.roles.isdisjoint({Role.ADMINISTRATOR, Role.APPROVER})
+    proposed = card.state is CardState.REQUESTED and card.code_proposed_by is not None
     unseen = card.state is CardState.ACTIVE and card.witnessed_at is None
     return render_template(
         "ra_portal/card.html",
@@ -35,6 +37,11 @@ def _card_page(
         holder=services.directory.holder_name(card.number),
         refusal=refusal,
         activation_code=code,
+        officer=by.kind is HolderKind.OFFICER,
+        proposed=proposed,
+        may_confirm=proposed
+        and second
+        and by.subject not in (card.code_proposed_by, card.holder.id),
         may_offer=administrator and card.state is CardState.REQUESTED,
         may_revoke=administrator and card.is_live,
         may_witness=at_counter and unseen and card.holder.id != by.subject,
@@ -65,6 +72,12 @@ def _add_card_routes(blueprint: Blueprint, services: PortalServices, person: Per
     def card_code(number: str) -> Page:
         by = person.signed_in()
         offered, code = cards.new_activation_code(by, number)
+        return _card_page(services, by, offered, code=code)
+
+    @blueprint.post("/cards/<number>/activation-code/confirmation")
+    def confirm_card_code(number: str) -> Page:
+        by = person.signed_in()
+        offered, code = cards.confirm_code(by, number)
         return _card_page(services, by, offered, code=code)
 
     @blueprint.post("/cards/<number>/witness")

@@ -189,6 +189,18 @@ def _card_routes(route: _Route, services: PortalServices, person: Person) -> Non
         reason = _text(_body(), "reason")
         return jsonify(_card(services.cards.revoke(by, number, reason)))
 
+    @route("POST", "/cards/<number>/activation-code")
+    def card_code(number: str) -> Answer:
+        by = person.required()
+        _body()
+        return _code(services.cards.new_activation_code(by, number))
+
+    @route("POST", "/cards/<number>/activation-code/confirmation")
+    def confirm_code(number: str) -> Answer:
+        by = person.required()
+        _body()
+        return _code(services.cards.confirm_code(by, number))
+
     @route("POST", "/cards/<number>/witness")
     def witness(number: str) -> Answer:
         by = person.required()
@@ -260,6 +272,7 @@ def _card(card: Card) -> dict[str, object]:
         "holder_kind": card.holder.kind,
         "holder": card.holder.id,
         "state": card.state,
+        "code_proposed": card.code_proposed_by is not None,
         "serial": card.serial,
         "fingerprint": card.fingerprint,
         "activated_at": card.activated_at.isoformat() if card.activated_at else None,
@@ -307,8 +320,11 @@ def _operator(view: OperatorView) -> dict[str, object]:
     }
 
 
-def _code(offered: tuple[Card, str]) -> Answer:
+def _code(offered: tuple[Card, str | None]) -> Answer:
+    """The code, or 202: it was proposed and waits for another officer."""
     card, code = offered
+    if code is None:
+        return jsonify(card=_card(card)), 202
     expires_at = card.activation_expires_at
     assert expires_at is not None
     return jsonify(card=_card(card), activation_code=code, expires_at=expires_at.isoformat()), 201

@@ -50,7 +50,7 @@ def test_operators_and_officers_get_their_own_profiles(portal: PortalWorld) -> N
     assert operator.attribute(_IDENTIFIER) == f"NTRCN-{samples.uscc()}"
 
     clerk = portal.services.officers.add(console("root"), "赵审批", [Role.APPROVER])
-    officer = portal.services.enrolment.enrol(clerk.activation_code, pkcs10()).certificate
+    officer = portal.services.enrolment.enrol(clerk.activation_code or "", pkcs10()).certificate
     assert officer.attribute(_NAME) == "赵审批"
     assert officer.attribute(_ORGANIZATION) == "Example E-Port"
     assert officer.policies != operator.policies
@@ -108,7 +108,7 @@ def test_a_key_that_is_certified_already_is_refused(portal: PortalWorld) -> None
     portal.services.enrolment.enrol(_code(portal), pkcs10(key))
     other = portal.services.officers.add(console("root"), "钱登记", [Role.REGISTRAR])
     with pytest.raises(Conflict) as refused:
-        portal.services.enrolment.enrol(other.activation_code, pkcs10(key))
+        portal.services.enrolment.enrol(other.activation_code or "", pkcs10(key))
     assert refused.value.code == "public-key.already-certified"
 
 

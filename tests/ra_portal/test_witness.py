@@ -55,7 +55,7 @@ def test_only_a_registrar_or_approver_in_person_witnesses(portal: PortalWorld) -
 
 def test_an_officer_is_no_witness_of_the_own_card(portal: PortalWorld) -> None:
     added = portal.services.officers.add(console("root"), "赵审批", [Role.APPROVER])
-    code = added.activation_code
+    code = added.activation_code or ""
     card = portal.services.enrolment.enrol(code, pkcs10()).card
     roles = frozenset({Role.APPROVER})
     own = Identity(HolderKind.OFFICER, added.officer.id, "赵审批", roles)

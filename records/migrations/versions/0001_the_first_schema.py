@@ -154,6 +154,7 @@ def upgrade() -> None:
     sa.Column('requested_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('activation_hash', sa.String(length=64), nullable=True),
     sa.Column('activation_expires_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('code_proposed_by', sa.String(length=32), nullable=True),
     sa.Column('failed_attempts', sa.Integer(), nullable=False),
     sa.Column('enrolling_key', sa.String(length=64), nullable=True),
     sa.Column('serial', sa.String(length=40), nullable=True),

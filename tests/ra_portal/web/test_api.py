@@ -119,7 +119,13 @@ def test_an_administrator_adds_an_officer(
     seat.identity = portal.officer(Role.ADMINISTRATOR)
     added = done(post(client, "/officers", {"name": "孙登记", "roles": ["registrar"]}), 201)
     assert added["officer"]["roles"] == ["registrar"]
-    enrolled = portal.services.enrolment.enrol(added["activation_code"], pkcs10())
+    assert (added["activation_code"], added["card"]["code_proposed"]) == (None, True)
+    confirmation = f"/cards/{added['card']['number']}/activation-code/confirmation"
+    assert problem(post(client, confirmation), 403) == "approval.same-officer"
+    seat.identity = portal.officer(Role.APPROVER)
+    offered = done(post(client, confirmation), 201)
+    assert problem(post(client, confirmation), 409) == "card.no-proposal"
+    enrolled = portal.services.enrolment.enrol(offered["activation_code"], pkcs10())
     assert enrolled.card.holder.id == added["officer"]["id"]
 
 
@@ -157,6 +163,8 @@ def test_a_card_is_replaced(client: FlaskClient, portal: PortalWorld, seat: Seat
         ("POST", "/cards/x/revocation"),
         ("POST", "/cards/x/replacement"),
         ("POST", "/cards/x/witness"),
+        ("POST", "/cards/x/activation-code"),
+        ("POST", "/cards/x/activation-code/confirmation"),
     ],
 )
 def test_without_a_session_nothing_is_done(client: FlaskClient, method: str, path: str) -> None:
