@@ -23,6 +23,8 @@ from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import StatusAnswer
 from signing_service.trust import TrustAnchors
+from signing_service.validation import blocks
+from signing_service.validation.certificates import CertificateValidator
 from signing_service.validation.crl import crl_answer
 from signing_service.validation.indications import SubIndication
 from signing_service.validation.report import ValidationReport
@@ -156,7 +158,8 @@ class Passing(LongTerm):
     def raised(self, kind: Kind, document: bytes, level: str) -> bytes:
         stamper, chain = self.timestamper(), (self.issuing.certificate,)
         card, levels = self.card, levels_of(kind.format)
-        made = kind.signed(document, card.key, card.certificate, self.clock.now(), stamper, chain)
+        first = None if level == "B-B" else stamper
+        made = kind.signed(document, card.key, card.certificate, self.clock.now(), first, chain)
         self.clock.advance(DAY)
         if level >= "B-LT":
             made = levels.add_validation_material(made, self.material())
@@ -232,6 +235,31 @@ def test_a_revocation_counts_from_its_time(name: str) -> None:
     assert verified(kind, document, before, world.verification()).passed
     report = verified(kind, document, after, world.verification())
     assert report.sub_indication is SubIndication.REVOKED_NO_POE
+
+
+# -- short ways ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_short_ways_and_long_ways_judge_every_file_alike(name: str) -> None:
+    """Sound and broken files of the lowest and the highest level, at two times: seen for the
+    first time, seen before, and with the engine's short ways closed."""
+    kind, document = KINDS[name], example(KINDS[name])
+    for level in ("B-B", "B-LTA"):
+        world = Passing()
+        sound = world.raised(kind, document, level)
+        middle = len(sound) // 2
+        broken = sound[:middle] + bytes([sound[middle] ^ 1]) + sound[middle + 1 :]
+        for after in (timedelta(), 4 * YEAR):
+            world.clock.advance(after)
+            for file in (sound, broken):
+                first = verified(kind, document, file, world.verification())
+                again = verified(kind, document, file, world.verification())
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(CertificateValidator, "_window", lambda *_: None)
+                    patch.setattr(blocks, "_is_strong", lambda *_: False)
+                    long = verified(kind, document, file, world.verification())
+                assert first.complete() == again.complete() == long.complete()
 
 
 # -- bundles ---------------------------------------------------------------------------------------
