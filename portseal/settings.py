@@ -32,6 +32,8 @@ from pydantic_settings import (
 from kernel.refusals import Unprocessable
 from policies.oids import PLACEHOLDER_ARC
 
+JOURNAL_POLICY = "2.2"
+"""Arc of the policy of the journal's checkpoints below the operator's own identifier."""
 OID = r"^[0-2](\.(0|[1-9]\d*))+$"
 
 
@@ -174,6 +176,15 @@ class ObjectStoreSettings(_Table):
     secret_key: SecretStr
 
 
+class JournalSettings(_Table):
+    """How often the journal's head is witnessed by a timestamp."""
+
+    checkpoint_minutes: Annotated[int, Field(ge=1, le=10_080)] = 10
+    """After which records that are not yet covered are."""
+    checkpoint_records: Annotated[int, Field(ge=1)] = 1000
+    """Records after which it is not waited for."""
+
+
 class TimestampSettings(_Table):
     """Our timestamp authority, and others to ask when it cannot answer."""
 
@@ -246,6 +257,7 @@ class Settings(BaseSettings):
     token: TokenSettings
     directory: DirectorySettings | None = None
     status: StatusSettings = StatusSettings()
+    journal: JournalSettings = JournalSettings()
     session: SessionSettings = SessionSettings()
     policy: PolicySettings = PolicySettings()
     archive: ArchiveSettings = ArchiveSettings()
@@ -256,6 +268,12 @@ class Settings(BaseSettings):
     def _order_needs_one_process(self) -> Self:
         if self.timestamp.ordering and self.web.workers != 1:
             raise ValueError("timestamp.ordering needs web.workers = 1")
+        return self
+
+    @model_validator(mode="after")
+    def _the_witness_is_not_for_hire(self) -> Self:
+        if f"{self.policy.arc}.{JOURNAL_POLICY}" in self.timestamp.further_policies:
+            raise ValueError("timestamp.further_policies: one is the journal's own")
         return self
 
     @property

@@ -4,7 +4,7 @@ Parts are made when first asked for, so that `portseal status` opens no session 
 use. A House belongs to one process.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -47,7 +47,8 @@ from policies.catalogue import ProfileCatalogue, load_catalogue
 from policies.rights import RightsCatalogue, load_rights
 from policies.validation import ValidationPolicy, load_validation_policy
 from portseal.adapters import AuthorityStatus, OwnMaterial, PortalHolders, PortalSeals
-from portseal.settings import Settings, TokenSettings, read_settings
+from portseal.settings import JOURNAL_POLICY, Settings, TokenSettings, read_settings
+from portseal.witness import FILE_NAME, Seal, Witness
 from ra_portal.card import Card
 from ra_portal.services import PortalServices, open_portal
 from records.database import Database
@@ -426,19 +427,47 @@ class House:
 
     @cached_property
     def timestamp_authority(self) -> TimestampAuthority:
+        configured = self.settings.timestamp
+        return self._timestamp_authority(
+            _TSA_POLICY, configured.further_policies, configured.ordering
+        )
+
+    def _timestamp_authority(
+        self, policy: str, further: Sequence[str] = (), ordering: bool = False
+    ) -> TimestampAuthority:
         pair = self.authorities.tsa
         return TimestampAuthority(
             pair.key,
             pair.certificate,
             pair.chain[:1],
-            f"{self.settings.policy.arc}.{_TSA_POLICY}",
+            f"{self.settings.policy.arc}.{policy}",
             self.clock,
             self.entropy,
             Accuracy.of_milliseconds(self.settings.timestamp.accuracy_milliseconds),
             self.clock_health,
-            further_policies=self.settings.timestamp.further_policies,
-            ordering=self.settings.timestamp.ordering,
+            further_policies=further,
+            ordering=ordering,
         )
+
+    @cached_property
+    def witness(self) -> Witness:
+        """Makes the journal's checkpoints."""
+        witnessing = LocalTimestamper(self._timestamp_authority(JOURNAL_POLICY), self.entropy)
+        return Witness(
+            self.database, witnessing, self.journal_seal, self.clock, self.journal_checkpoints
+        )
+
+    @property
+    def journal_seal(self) -> Seal:
+        """How the journal's checkpoints are known."""
+        return Seal(
+            self.authorities.tsa.certificate, f"{self.settings.policy.arc}.{JOURNAL_POLICY}"
+        )
+
+    @property
+    def journal_checkpoints(self) -> Path:
+        """Each checkpoint as a line of JSON, for shipping elsewhere."""
+        return self.settings.data_directory / FILE_NAME
 
     @cached_property
     def clock_health(self) -> ClockHealth:

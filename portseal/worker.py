@@ -5,6 +5,7 @@ One round does what is due and returns; every job is safe to run on several node
 """
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import TypeVar
 from ca.authority import DIRECTORY_CHANNEL
 from kernel.refusals import Refusal
 from portseal.wiring import House
+from records.heartbeat import Heartbeat, beat
 from records.outbox import Delivery
 
 _log = logging.getLogger("portseal.worker")
@@ -27,6 +29,8 @@ EVIDENCE_PAUSE = timedelta(minutes=1)
 """Between looks for signatures without an evidence record."""
 RENEWAL_PAUSE = timedelta(hours=12)
 """Between looks for archive timestamps that weaken, and for objects that belong to nothing."""
+HEARTBEAT_PAUSE = timedelta(seconds=30)
+"""Between two notes that rounds end as before."""
 LONGEST_REST = 60.0
 """Seconds after which a job that fails time and again is tried once more."""
 
@@ -65,6 +69,8 @@ class Worker:
         self._failures: list[str] = []
         self._rests: dict[str, _Rest] = {}
         self._pin_refused: str | None = None
+        self._beaten: str | None = None
+        self._beat_again_at = house.clock.now()
         self._evidence_again_at = self._renewal_again_at = house.clock.now()
 
     def round(self, *, at_once: bool = False) -> Round:
@@ -86,8 +92,10 @@ class Worker:
         self._attempt("responders", self._rotate_responders)
         crls = self._attempt("crl", lambda: self._renew_crls(at_once))
         self._attempt("ocsp", lambda: [job.run(_AHEAD_IN_A_ROUND) for job in house.ocsp_ahead])
+        self._attempt("journal checkpoint", lambda: self._witness_journal(at_once))
         delivery = self._attempt("publish", lambda: self._publish(at_once), needs_token=False)
-        if delivery is not None and delivery.failure is not None:
+        self._attempt("heartbeat", lambda: self._beat(at_once), needs_token=False)
+        if delivery is not None and delivery.failure is not None:  # told by the outbox, too
             self._failures.append(f"publish: {delivery.failure}")
         return Round(
             published=0 if delivery is None else delivery.delivered,
@@ -117,6 +125,21 @@ class Worker:
         house = self._house
         pause = timedelta(seconds=0 if at_once else house.settings.status.crl_pause_seconds)
         return sum(len(issuer.renew(pause)) for issuer in house.crl_issuers)
+
+    def _witness_journal(self, at_once: bool) -> None:
+        plan = self._house.settings.journal
+        every = timedelta(minutes=0 if at_once else plan.checkpoint_minutes)
+        self._house.witness.witness_when_due(every, plan.checkpoint_records)
+
+    def _beat(self, at_once: bool) -> None:
+        """Tell the records that a round ended: now and then, and when it ended otherwise."""
+        house, told = self._house, "; ".join(self._failures)
+        if not at_once and told == self._beaten and house.clock.now() < self._beat_again_at:
+            return
+        beaten = Heartbeat(socket.gethostname(), house.clock.now(), told)
+        with house.database.transaction() as connection:
+            beat(connection, beaten)
+        self._beaten, self._beat_again_at = told, beaten.at + HEARTBEAT_PAUSE
 
     def _revoke_many(self) -> None:
         """Go on with jobs that a dead process left, or that were only planned."""

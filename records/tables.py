@@ -1,4 +1,4 @@
-"""Rows of the journal and the outbox."""
+"""Rows of the journal, its checkpoints, the outbox and the workers' last rounds."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
@@ -25,6 +25,23 @@ journal_head = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("position", _AUTO, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+)
+
+journal_checkpoint = Table(
+    "journal_checkpoint",
+    metadata,
+    Column("position", _AUTO, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("token", LargeBinary, nullable=False),  # RFC 3161
+)
+
+worker_rounds = Table(
+    "worker_rounds",
+    metadata,
+    Column("node", String(100), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("failures", String(1000), nullable=False),
 )
 
 outbox = Table(

@@ -268,6 +268,19 @@ def upgrade() -> None:
         batch_op.create_index('ix_outbox_pending', ['channel', 'id'], unique=False, postgresql_where=sa.text('delivered_at IS NULL AND refused_at IS NULL'), sqlite_where=sa.text('delivered_at IS NULL AND refused_at IS NULL'))
         batch_op.create_index('ix_outbox_refused', ['channel'], unique=False, postgresql_where=sa.text('refused_at IS NOT NULL'), sqlite_where=sa.text('refused_at IS NOT NULL'))
 
+    op.create_table('journal_checkpoint',
+    sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('hash', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('token', sa.LargeBinary(), nullable=False),
+    sa.PrimaryKeyConstraint('position', name=op.f('pk_journal_checkpoint'))
+    )
+    op.create_table('worker_rounds',
+    sa.Column('node', sa.String(length=100), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('failures', sa.String(length=1000), nullable=False),
+    sa.PrimaryKeyConstraint('node', name=op.f('pk_worker_rounds'))
+    )
     op.create_table('outbox_lease',
     sa.Column('channel', sa.String(length=40), nullable=False),
     sa.Column('owner', sa.String(length=32), nullable=False),
@@ -586,6 +599,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_prepared_signatures_card')
 
     op.drop_table('prepared_signatures')
+    op.drop_table('worker_rounds')
+    op.drop_table('journal_checkpoint')
     op.drop_table('outbox_lease')
     with op.batch_alter_table('outbox', schema=None) as batch_op:
         batch_op.drop_index('ix_outbox_refused', postgresql_where=sa.text('refused_at IS NOT NULL'), sqlite_where=sa.text('refused_at IS NOT NULL'))

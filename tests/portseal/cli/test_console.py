@@ -48,10 +48,16 @@ def test_worker_once_says_what_it_did(console: Console) -> None:
     assert "waiting 0" in done.out
 
 
-def journal_verify(console: Console, database: Path) -> Outcome:
-    return console.run(
-        "journal", "verify", "--json", PORTSEAL_DATABASE__URL=f"sqlite:///{database}"
-    )
+def beside(database: Path) -> dict[str, str]:
+    """Settings for a copy of the database; the original's file of checkpoints is elsewhere."""
+    return {
+        "PORTSEAL_DATABASE__URL": f"sqlite:///{database}",
+        "PORTSEAL_DATA_DIRECTORY": str(database.parent),
+    }
+
+
+def journal_verify(console: Console, database: Path, *options: str) -> Outcome:
+    return console.run("journal", "verify", "--json", *options, **beside(database))
 
 
 @pytest.fixture
@@ -96,6 +102,32 @@ def test_journal_verify_finds_a_missing_record(console: Console, copy: Path) -> 
     done = journal_verify(console, copy)
     assert done.code == 5
     assert "broken at record" in json.loads(done.out)["journal"]
+
+
+def test_a_journal_that_was_rewritten_after_a_checkpoint_is_found(
+    console: Console, copy: Path
+) -> None:
+    address = ("--redirect-uri", "https://w.example/cb")
+    assert console.run("platform", "add", "Witnessed", *address, **beside(copy)).code == 0
+    made = console.run("journal", "checkpoint", "--json", **beside(copy))
+    assert made.code == 0, made.said
+    file = copy.with_name("journal-checkpoints")
+    assert journal_verify(console, copy).code == 0
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE journal_checkpoint SET hash = ?", (bytes(32),))
+    connection.close()
+    done = journal_verify(console, copy)
+    assert done.code == 5, done.said
+    told = json.loads(done.out)
+    assert told["journal"] == "changed since it was witnessed"
+    elsewhere = file.rename(file.with_name("elsewhere"))
+    with sqlite3.connect(copy) as connection:
+        connection.execute("DELETE FROM journal_checkpoint")
+        connection.execute("DELETE FROM journal")
+        connection.execute("DELETE FROM journal_head")
+    connection.close()
+    assert journal_verify(console, copy).code == 0
+    assert journal_verify(console, copy, "--checkpoints", str(elsewhere)).code == 5
 
 
 def test_the_schema_is_upgraded_once_and_again(console: Console, tmp_path: Path) -> None:
