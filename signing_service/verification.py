@@ -18,6 +18,7 @@ from signing_service.validation.engine import SignatureValidation, ValidationEng
 from signing_service.validation.evidence import SignatureEvidence
 from signing_service.validation.indications import Step, SubIndication, failed
 from signing_service.validation.poe import ProofOfExistence
+from signing_service.validation.refusal_words import refusal_in_chinese
 from signing_service.validation.report import (
     DeclarationSummary,
     Finding,
@@ -78,7 +79,7 @@ class Verification:
         except (TooLarge, Unavailable):
             raise
         except Refusal as refusal:
-            return self._report(document, signature, _unreadable(refusal.detail), [])
+            return self._report(document, signature, _unreadable(refusal), [])
         now = self._clock.now()
         records = () if self._proofs is None else self._proofs.of(signature or document or b"")
         validations = [self._engine.validate(one, now, records) for one in evidence]
@@ -154,9 +155,13 @@ def _within_rights(
     return True if len(known) == len(holders) else None
 
 
-def _unreadable(detail: str) -> Finding:
+def _unreadable(refusal: Refusal) -> Finding:
     conclusion = failed(
-        Step.FORMAT_CHECKING, SubIndication.FORMAT_FAILURE, "format.unreadable", detail=detail
+        Step.FORMAT_CHECKING,
+        SubIndication.FORMAT_FAILURE,
+        "format.unreadable",
+        detail=refusal.detail,
+        detail_zh=refusal_in_chinese(refusal.code),
     )
     return finding_of(conclusion.total())
 

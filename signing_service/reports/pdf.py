@@ -14,6 +14,7 @@ from fpdf import FPDF, FontFace
 from fpdf.enums import XPos, YPos
 
 from kernel.refusals import Unavailable
+from signing_service.reports.names import right_name, source_name, step_name
 from signing_service.reports.pdf_words import PDF_WORDS
 from signing_service.validation.article13 import Text
 from signing_service.validation.report import (
@@ -96,6 +97,9 @@ class _Writer:
             if enterprise is not None:
                 names = (enterprise.name, enterprise.uscc, enterprise.customs_code)
                 facts.append((self._word("enterprise"), " / ".join(n for n in names if n)))
+            if signature.signer.rights:
+                rights = ", ".join(self._text(right_name(r)) for r in signature.signer.rights)
+                facts.append((self._word("rights"), rights))
             if not signature.signer.known:
                 facts.append((self._word("registry"), self._word("not-registered")))
         proven = signature.time.proven
@@ -120,7 +124,7 @@ class _Writer:
         for step in signature.steps:
             passed = step.indication.value == "PASSED"
             why = "" if passed else f"  {self._text(step.why)}"
-            self._paragraph(f"{step.step}: {_word(step)}{why}", size=8)
+            self._paragraph(f"{self._text(step_name(step.step))}: {_word(step)}{why}", size=8)
 
     def _article_13(self, signature: SignatureReport) -> None:
         self._heading(self._word("article-13"), 12)
@@ -157,7 +161,7 @@ class _Writer:
             status = self._word(f"status-{one.status}")
             if one.revoked_at is not None:
                 status += f" {_moment(one.revoked_at)} {one.reason or ''}"
-            source = one.source or "–"
+            source = self._text(source_name(one.source)) if one.source else "–"
             if one.this_update is not None:
                 source += f", {_moment(one.this_update)}"
             rows.append((one.subject, status, source))
@@ -173,7 +177,7 @@ class _Writer:
         self._paragraph(self._text(finding.why), size=10)
         if self._text(finding.help):
             self._paragraph(self._text(finding.help), size=10)
-        self._paragraph(f"{_word(finding)} · {finding.step}", size=8)
+        self._paragraph(f"{_word(finding)} · {self._text(step_name(finding.step))}", size=8)
 
     def _heading(self, text: str, size: float) -> None:
         self._pdf.ln(3)

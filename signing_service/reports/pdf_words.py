@@ -18,6 +18,7 @@ PDF_WORDS: Mapping[str, Text] = {
     "signature": Text("Signature", "签名"),
     "signer": Text("Signer", "签名人"),
     "enterprise": Text("Enterprise", "企业"),
+    "rights": Text("Rights at the time of signing", "签名时的权限"),
     "registry": Text("Registry", "注册记录"),
     "not-registered": Text(
         "This holder is not in the registry; the name is the certificate's.",

@@ -13,6 +13,7 @@ from signing_service.ports import CertificateStatus, Holder
 from signing_service.validation.engine import SignatureValidation
 from signing_service.validation.indications import Indication, SubIndication
 from signing_service.validation.paths import CertificatePath
+from signing_service.validation.words import source_in_chinese
 
 
 class Answer(StrEnum):
@@ -194,7 +195,7 @@ def _controlled_by_signatory(
             evidence.append(
                 Text(
                     f"No loss or revocation of the card is known ({answer.source}).",
-                    f"未发现该卡挂失或吊销记录（{answer.source}）。",
+                    f"未发现该卡挂失或吊销记录（{source_in_chinese(answer.source)}）。",
                 )
             )
         elif answer is not None and answer.revoked_at is not None:

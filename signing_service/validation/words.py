@@ -37,7 +37,7 @@ WORDS: Mapping[str, Words] = {
     "passed": Words("Everything that was checked holds.", "各项检查均已通过。"),
     "format.unreadable": Words(
         "What was presented is not a signature that can be read: {detail}.",
-        "提交的内容不是可以识别的签名：{detail}。",
+        "提交的内容不是可以识别的签名：{detail_zh}。",
         "Present a CAdES signature (.p7s) with its document, or a signed XML document.",
         "请提交 CAdES 签名文件（.p7s）及其原文，或带签名的 XML 文件。",
     ),
@@ -315,3 +315,20 @@ def words_for(conclusion: Conclusion) -> Words:
     if not conclusion.facts:
         return template
     return Words(*(text.format_map(conclusion.facts) for text in template))
+
+
+_SOURCES = {
+    "the authority's own records": "认证机构自身的记录",
+    "OCSP response": "OCSP 响应",
+    "delta CRL": "增量吊销列表",
+    "CRL": "吊销列表",
+}
+
+
+def source_in_chinese(source: str) -> str:
+    """`StatusAnswer.source` for Chinese readers; numbers and addresses stay."""
+    for english, chinese in _SOURCES.items():
+        rest = source.removeprefix(english)
+        if rest != source and (not rest or rest.startswith(" ")):
+            return chinese + rest
+    return source

@@ -20,6 +20,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage
 
 from kernel.refusals import Malformed, Refusal, TooLarge, TooMany, Unprocessable
+from signing_service.reports.names import right_name, source_name, step_name
 from signing_service.reports.pdf import Language, pdf_report
 from signing_service.reports.pdf_words import PDF_WORDS
 from signing_service.validation.article13 import Text
@@ -58,6 +59,8 @@ def verification_blueprint(
         static_url_path="/verify/static",
     )
     blueprint.add_app_template_filter(_in_words, "in_words")
+    for name in (step_name, source_name, right_name):
+        blueprint.add_app_template_filter(name, name.__name__)
     blueprint.add_app_template_filter(_moment, "moment")
     blueprint.add_app_template_filter(_day, "day")
     blueprint.add_app_template_filter(_kind, "timestamp_kind")

@@ -143,6 +143,8 @@ def test_the_pdf_tells_the_verdict_and_the_four_conditions_in_chinese(
     for condition in passed.signatures[0].article_13:
         assert "".join(condition.question.zh.split()) in chinese
     assert "上海示例报关有限公司" in chinese
+    for words in ("进口报关（declare-import）", "5.2.2格式检查", "认证机构自身的记录"):
+        assert words in chinese
 
 
 def test_the_pdf_tells_the_same_in_english(failed: ValidationReport) -> None:

@@ -107,6 +107,13 @@ def test_the_report_is_told_in_chinese_too(client: FlaskClient, signed: dict[str
     assert "各项检查均已通过" in page.text
     assert "进口货物报关单" in page.text
     assert "签署后对电子签名的任何改动能够被发现" in page.text
+    assert "进口报关（declare-import）" in page.text
+    assert "5.2.2 格式检查" in page.text
+    assert "认证机构自身的记录" in page.text
+    for english in ("format checking", "own records"):
+        assert english not in page.text
+    unreadable = post(client, "/verify", "zh", document=b"<a/>")
+    assert "提交的内容不是可以识别的签名：XML 签名中没有签名。" in unreadable.text
 
 
 def test_a_tampered_document_is_told_with_what_would_help(
