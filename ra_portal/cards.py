@@ -75,7 +75,11 @@ class Cards:
     def request(
         self, connection: Connection, holder: Holder, actor: str, number: str | None = None
     ) -> Card:
-        """A first or next card for a holder. Raises Conflict `card.holder-has-one`."""
+        """A first or next card for a holder.
+
+        Raises Conflict `card.holder-has-one`, `enterprise.closed`.
+        """
+        _require_active_enterprise(connection, holder)
         card = Card(
             id=new_id(),
             number=number or self.new_number(holder),
@@ -206,18 +210,37 @@ class Cards:
     def revoke(self, by: Identity, number: str, reason: str) -> Card:
         """End a card for a reason of `REASONS`; its certificate is revoked first.
 
+        An administrator ends every card, a legal person those of the own operators. A legal-person
+        card that ends for `cessationOfOperation` closes its enterprise: the operators' cards can
+        no longer be used. After `keyCompromise` the enterprise goes on with a replacement.
         Dying between the two leaves a revoked certificate, never a usable one, and the call can
-        be repeated. Raises Forbidden `role.missing`, NotFound `card.unknown`, Conflict
-        `card.state`, Unprocessable `card.reason`.
+        be repeated. Raises Forbidden `role.missing`, `card.foreign`, NotFound `card.unknown`,
+        Conflict `card.state`, Unprocessable `card.reason`.
         """
-        by.require_role(Role.ADMINISTRATOR)
+        if by.kind is not HolderKind.LEGAL_PERSON:
+            by.require_role(Role.ADMINISTRATOR)
         why = read_reason(reason)
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
+            self._require_charge(connection, by, card)
         ended = card.revoke(why, self._clock.now())  # refused before anything happens
         self._withdraw_certificate(card, why, by.actor)
+        closes = (
+            card.holder.kind is HolderKind.LEGAL_PERSON
+            and why is RevocationReason.CESSATION_OF_OPERATION
+        )
         with self._database.transaction() as connection:
+            if closes and ended.ended_at is not None:
+                people_rows.close_enterprise(connection, card.holder.id, ended.ended_at)
             self._end(connection, ended, Event.CARD_REVOKED, by.actor)
+            if closes:
+                self._journal.append(
+                    connection,
+                    Event.ENTERPRISE_CLOSED,
+                    subject=str(card.holder),
+                    actor=by.actor,
+                    card=card.number,
+                )
         self._on_card_ended(ended)
         return ended
 
@@ -226,11 +249,13 @@ class Cards:
 
         An enterprise replaces its operators' cards, an administrator every one. A card that has
         ended already is followed by the new one just so. An officer's code waits for another
-        officer (`hand_out`). Raises as `revoke`.
+        officer (`hand_out`). Raises as `revoke`,
+        and Conflict `enterprise.closed`.
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             self._require_charge(connection, by, card)
+            _require_active_enterprise(connection, card.holder)  # before anything happens
         if card.is_live:
             ended = card.replace_by_another(self._clock.now())
             self._withdraw_certificate(card, RevocationReason.SUPERSEDED, by.actor)
@@ -285,6 +310,12 @@ class Cards:
             if operator.enterprise_id == by.enterprise_id:
                 return
         raise Forbidden("card.foreign", "this card belongs to somebody else")
+
+
+def _require_active_enterprise(connection: Connection, holder: Holder) -> None:
+    enterprise = people_rows.enterprise_of(connection, holder)
+    if enterprise is not None:
+        enterprise.require_active()
 
 
 def read_reason(text: str) -> RevocationReason:

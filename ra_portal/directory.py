@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from ra_portal import card_rows, people_rows, seal_rows
 from ra_portal.card import Card
 from ra_portal.identity import HolderKind
+from ra_portal.people import Enterprise
 from ra_portal.seal import Seal
 from records.database import Database
 
@@ -23,7 +24,8 @@ class HolderRecord:
     card: str
     """The card's number."""
     card_state: str
-    """As it was at the moment asked for: `active`, `revoked`, `replaced`, `expired`."""
+    """As it was at the moment asked for: `active`, `revoked`, `replaced`, `expired`, or
+    `enterprise-closed` for what would be active."""
     enterprise_id: str | None = None
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
@@ -67,13 +69,17 @@ def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
         subject=enterprise.id,
         name=enterprise.name,
         card=seal.number,
-        card_state=str(seal.state_at(at)),
+        card_state=_unless_closed(str(seal.state_at(at)), enterprise, at),
         enterprise_id=enterprise.id,
         enterprise_name=enterprise.name,
         enterprise_uscc=enterprise.uscc,
         customs_code=enterprise.customs_code,
         key_witness="the authority, in its own token",
     )
+
+
+def _unless_closed(state: str, enterprise: Enterprise, at: datetime) -> str:
+    return "enterprise-closed" if state == "active" and enterprise.is_closed_at(at) else state
 
 
 def _witness(connection: Connection, card: Card, at: datetime) -> str | None:
@@ -113,7 +119,7 @@ def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
         subject=holder.id,
         name=name,
         card=card.number,
-        card_state=state,
+        card_state=_unless_closed(state, enterprise, at),
         enterprise_id=enterprise.id,
         enterprise_name=enterprise.name,
         enterprise_uscc=enterprise.uscc,

@@ -74,6 +74,7 @@ class Enrolment:
 
         Raises Unauthenticated `enrolment.code` (unknown, used, replaced or too old), TooMany
         `enrolment.attempts`, what `ca.request.read_pkcs10` and `Authority.prepare` raise,
+        Conflict `enterprise.closed`,
         Unavailable `enrolment.unsettled` while an attempt that died has not been reconciled.
         """
         card = self._card_for(activation_code)
@@ -132,6 +133,7 @@ class Enrolment:
             )
         if holder.kind is HolderKind.LEGAL_PERSON:
             enterprise = people_rows.enterprise(connection, holder.id)
+            enterprise.require_active()
             return SubjectFields(
                 organization=enterprise.name,
                 organization_identifier=organization_identifier(enterprise.uscc),
@@ -139,6 +141,7 @@ class Enrolment:
             )
         operator = people_rows.operator(connection, holder.id)
         enterprise = people_rows.enterprise(connection, operator.enterprise_id)
+        enterprise.require_active()
         return SubjectFields(
             organization=enterprise.name,
             organization_identifier=organization_identifier(enterprise.uscc),

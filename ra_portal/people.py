@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from kernel.refusals import Conflict
 from ra_portal.card import Holder
 from ra_portal.identity import HolderKind, Role
 
@@ -19,6 +20,16 @@ class Enterprise:
     legal_representative: str
     region: str
     created_at: datetime
+    closed_at: datetime | None = None
+    """Its legal-person card was revoked for `cessationOfOperation`; None: active."""
+
+    def is_closed_at(self, at: datetime) -> bool:
+        return self.closed_at is not None and at >= self.closed_at
+
+    def require_active(self) -> None:
+        """Raises Conflict `enterprise.closed`."""
+        if self.closed_at is not None:
+            raise Conflict("enterprise.closed", "the enterprise is closed")
 
     @property
     def holder(self) -> Holder:

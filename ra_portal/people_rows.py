@@ -7,7 +7,8 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
-from ra_portal.identity import Role
+from ra_portal.card import Holder
+from ra_portal.identity import HolderKind, Role
 from ra_portal.people import Enterprise, Grant, Officer, Operator
 from ra_portal.tables import enterprises, grants, officers, operators
 
@@ -27,6 +28,23 @@ def enterprise(connection: Connection, identifier: str) -> Enterprise:
     if row is None:
         raise NotFound("enterprise.unknown", "there is no such enterprise")
     return Enterprise(**row._mapping)
+
+
+def close_enterprise(connection: Connection, identifier: str, at: datetime) -> None:
+    connection.execute(
+        update(enterprises)
+        .where(enterprises.c.id == identifier, enterprises.c.closed_at.is_(None))
+        .values(closed_at=at)
+    )
+
+
+def enterprise_of(connection: Connection, holder: Holder) -> Enterprise | None:
+    """The enterprise of a legal-person or operator card; None for an officer's."""
+    if holder.kind is HolderKind.OFFICER:
+        return None
+    if holder.kind is HolderKind.LEGAL_PERSON:
+        return enterprise(connection, holder.id)
+    return enterprise(connection, operator(connection, holder.id).enterprise_id)
 
 
 def add_officer(connection: Connection, officer: Officer) -> None:

@@ -66,6 +66,7 @@ enterprises = Table(
     Column("legal_representative", String(80), nullable=False),
     Column("region", String(80), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
 )
 
 officers = Table(

@@ -34,6 +34,7 @@ class Event(StrEnum):
     ENTERPRISE_RETURNED = "enterprise.returned"
     ENTERPRISE_RESUBMITTED = "enterprise.resubmitted"
     ENTERPRISE_APPROVED = "enterprise.approved"
+    ENTERPRISE_CLOSED = "enterprise.closed"
     ENTERPRISE_REFUSED = "enterprise.refused"
     OPERATOR_ADDED = "operator.added"
     OPERATOR_RIGHTS_GRANTED = "operator.rights-granted"

@@ -31,7 +31,8 @@ class Holder:
     card: str
     """The card's identifier."""
     card_state: str
-    """`active`, or why it cannot be used: `revoked`, `suspended`, `expired`, `replaced`."""
+    """`active`, or why it cannot be used: `revoked`, `suspended`, `expired`, `replaced`,
+    `enterprise-closed`."""
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
     customs_code: str | None = None

@@ -14,6 +14,12 @@ from ra_portal.web.person import Person
 Page = str | Response | tuple[str, int]
 
 
+_BACK: dict[HolderKind | None, str] = {
+    HolderKind.OFFICER: "portal.all_cards",
+    HolderKind.LEGAL_PERSON: "portal.enterprise",
+}
+
+
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     _add_card_routes(blueprint, services, person)
     _add_house_routes(blueprint, services, person)
@@ -27,6 +33,8 @@ def _card_page(
     code: str | None = None,
 ) -> str:
     administrator = Role.ADMINISTRATOR in by.roles
+    # Whoever sees an operator's card as a legal person has charge of it (`Cards.show`).
+    in_charge = by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR
     at_counter = not by.roles.isdisjoint({Role.REGISTRAR, Role.APPROVER})
     second = not by.roles.isdisjoint({Role.ADMINISTRATOR, Role.APPROVER})
     proposed = card.state is CardState.REQUESTED and card.code_proposed_by is not None
@@ -43,9 +51,9 @@ def _card_page(
         and second
         and by.subject not in (card.code_proposed_by, card.holder.id),
         may_offer=administrator and card.state is CardState.REQUESTED,
-        may_revoke=administrator and card.is_live,
+        may_revoke=card.is_live and (administrator or in_charge),
         may_witness=at_counter and unseen and card.holder.id != by.subject,
-        back=url_for("portal.all_cards" if by.kind is HolderKind.OFFICER else "portal.home"),
+        back=url_for(_BACK.get(by.kind, "portal.home")),
     )
 
 

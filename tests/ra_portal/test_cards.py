@@ -57,7 +57,8 @@ def test_a_revocation_that_died_halfway_can_be_repeated(
 def test_only_an_administrator_revokes_and_only_for_a_known_reason(portal: PortalWorld) -> None:
     owner = portal.legal_person()
     card = operator_card(portal, owner)
-    for by in (owner, portal.officer(Role.REGISTRAR, Role.APPROVER)):
+    holder = Identity(HolderKind.OPERATOR, card.holder.id, "张操作")
+    for by in (holder, portal.officer(Role.REGISTRAR, Role.APPROVER)):
         with pytest.raises(Forbidden, match=r"role\.missing"):
             portal.services.cards.revoke(by, card.number, "unspecified")
     with pytest.raises(Unprocessable, match=r"card\.reason"):
@@ -130,3 +131,54 @@ def test_cards_are_found_by_holder_number_and_state(any_portal: PortalWorld) -> 
     active = search(administrator, CardState.ACTIVE)
     assert [(found.number, name) for found, name in active.cards] == [(card.number, "张操作")]
     assert search(administrator, None, "有限公司").total == 1
+
+
+def test_a_legal_person_reports_the_loss_of_its_own_operators_cards_only(
+    portal: PortalWorld,
+) -> None:
+    owner, stranger = portal.legal_person(1), portal.legal_person(2)
+    card = operator_card(portal, owner)
+    own = portal.services.operators.home(owner).card
+    assert own is not None
+    for by, number in ((stranger, card.number), (owner, own.number)):
+        with pytest.raises(Forbidden, match=r"card\.foreign"):
+            portal.services.cards.revoke(by, number, "keyCompromise")
+    ended = portal.services.cards.revoke(owner, card.number, "keyCompromise")
+    assert ended.state is CardState.REVOKED
+    assert portal.ended == [ended]
+
+
+def test_a_closed_enterprises_operators_are_shut_out(any_portal: PortalWorld) -> None:
+    portal = any_portal
+    owner, clock = portal.legal_person(), portal.authority.clock
+    card = operator_card(portal, owner)
+    pending = portal.operator(owner, employee_number="E-002").activation_code
+    own = portal.services.operators.home(owner).card
+    assert own is not None
+    before = clock.now()
+    clock.advance(timedelta(minutes=1))
+    administrator = portal.officer(Role.ADMINISTRATOR)
+    portal.services.cards.revoke(administrator, own.number, "cessationOfOperation")
+
+    find = portal.services.directory.by_certificate
+    then, now = find(card.fingerprint or "", before), find(card.fingerprint or "", clock.now())
+    assert then is not None
+    assert now is not None
+    assert (then.card_state, now.card_state) == ("active", "enterprise-closed")
+    assert portal.events(str(own.holder)) == ["enterprise.closed"]
+    for attempt in (
+        lambda: portal.services.enrolment.enrol(pending, pkcs10()),
+        lambda: portal.services.cards.replace(administrator, own.number),
+    ):
+        with pytest.raises(Conflict, match=r"enterprise\.closed"):
+            attempt()
+
+
+def test_a_lost_legal_person_card_does_not_close_the_enterprise(portal: PortalWorld) -> None:
+    owner = portal.legal_person()
+    card = operator_card(portal, owner)
+    own = portal.services.operators.home(owner).card
+    assert own is not None
+    portal.services.cards.revoke(portal.officer(Role.ADMINISTRATOR), own.number, "keyCompromise")
+    found = portal.services.directory.by_card(card.number, portal.authority.clock.now())
+    assert found.card_state == "active"

@@ -202,6 +202,7 @@ def upgrade() -> None:
     sa.Column('legal_representative', sa.String(length=80), nullable=False),
     sa.Column('region', sa.String(length=80), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_enterprises')),
     sa.UniqueConstraint('uscc', name=op.f('uq_enterprises_uscc'))
     )

@@ -84,8 +84,9 @@ def test_a_program_takes_an_enterprise_from_application_to_revocation(
     assert done(client.get("/api/v1/operators"))["operators"][0]["card"] == card
 
     revocation = f"/cards/{card['number']}/revocation"
+    seat.identity = portal.officer(Role.REGISTRAR)
     assert problem(post(client, revocation, {"reason": "unspecified"}), 403) == "role.missing"
-    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    seat.identity = Identity(HolderKind.LEGAL_PERSON, enterprise, "x", enterprise_id=enterprise)
     assert done(post(client, revocation, {"reason": "keyCompromise"}))["state"] == "revoked"
     assert done(client.get(f"/api/v1/cards/{card['number']}"))["end_reason"] == "keyCompromise"
 

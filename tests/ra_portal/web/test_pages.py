@@ -263,3 +263,15 @@ def test_an_officer_witnesses_the_making_of_a_card(
     assert sent.status_code == 302
     assert "ePass 00A1" in browser.text(page)
     assert "I saw it made" not in browser.text(page)
+
+
+def test_a_legal_person_reports_an_operators_card_lost(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = owner = portal.legal_person()
+    code = portal.operator(owner).activation_code
+    number = portal.services.enrolment.enrol(code, pkcs10()).card.number
+    page, why = f"/cards/{number}", "keyCompromise"
+    sent = browser.send(page, {"reason": why, "confirmation": number}, f"{page}/revocation")
+    assert sent.status_code == 302
+    assert "Revoke the card" not in browser.text(page)
