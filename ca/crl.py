@@ -5,7 +5,6 @@ tells less; a process killed while signing leaves a gap in the numbers and nothi
 of an authority share one counter, as a list and its deltas must (5.2.3).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -219,8 +218,10 @@ class CrlIssuer:
             base=draft.frame.base_number,
         )
 
-    def _sign_and_store(self, drafts: Sequence[_Draft], actor: str) -> list[StoredCrl]:
-        made = [self._sign(draft) for draft in drafts]
+    def _sign_and_store(self, drafts: list[_Draft], actor: str) -> list[StoredCrl]:
+        made = []
+        while drafts:  # each let go when it is signed: it may be many megabytes
+            made.append(self._sign(drafts.pop(0)))
         with self._database.transaction() as connection:
             for crl in made:
                 crl_archive.store(connection, crl)

@@ -22,15 +22,27 @@ _ROUNDS = 5
 
 
 @dataclass(frozen=True)
-class Growth:
-    """Microseconds at one size of the register."""
+class Speed:
+    """Microseconds for each call, in one register."""
 
-    certificates: int
     lookup: float
     ocsp: float
 
 
-def measure(site: Site, size: int) -> Growth:
+def compare(first: Site, other: Site) -> tuple[Speed, Speed]:
+    """The rounds take turns, so that what else the machine does hits both alike."""
+    calls = [_calls(first), _calls(other)]
+    best = [[float("inf"), float("inf")], [float("inf"), float("inf")]]
+    for round_number in range(_ROUNDS + 1):
+        for site_number, kinds in enumerate(calls):
+            for kind, several in enumerate(kinds):
+                spent = _microseconds(several)
+                if round_number:  # the first one warms up
+                    best[site_number][kind] = min(best[site_number][kind], spent)
+    return Speed(*best[0]), Speed(*best[1])
+
+
+def _calls(site: Site) -> tuple[Sequence[Callable[[], object]], Sequence[Callable[[], object]]]:
     found = register.sample(site.house.database, _SAMPLE)
     inventory, responder = site.house.inventory, site.house.ocsp_responder
     look_ups: list[Callable[[], object]] = []
@@ -44,8 +56,7 @@ def measure(site: Site, size: int) -> Growth:
     for body in requests[:10]:
         answer = ocsp.load_der_ocsp_response(responder.answer(body).der)
         assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
-    answers = [partial(responder.answer, body) for body in requests]
-    return Growth(size, _microseconds(look_ups), _microseconds(answers))
+    return look_ups, [partial(responder.answer, body) for body in requests]
 
 
 def request(issuer: Certificate, serial: Serial, nonce: bytes | None) -> bytes:
@@ -62,11 +73,7 @@ def request(issuer: Certificate, serial: Serial, nonce: bytes | None) -> bytes:
 
 
 def _microseconds(calls: Sequence[Callable[[], object]]) -> float:
-    """Per call, the best of the rounds; the first one warms up."""
-    rounds = []
-    for _ in range(_ROUNDS + 1):
-        started = time.perf_counter()
-        for call in calls:
-            call()
-        rounds.append((time.perf_counter() - started) / len(calls) * 1e6)
-    return min(rounds[1:])
+    started = time.perf_counter()
+    for call in calls:
+        call()
+    return (time.perf_counter() - started) / len(calls) * 1e6
