@@ -1,13 +1,16 @@
 """The key ceremony: every key of the house is born in the token and gets its certificate.
 
-The certificates pass through the same preparation, lints and records as any other.
+The certificates pass through the same preparation, lints and records as any other. A ceremony
+that died is held again: what it had made is found and kept, the rest is made.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ca.addresses import StatusAddresses
-from ca.authority import Authority, CertificateRequest, IssuedCertificate
+from ca.authority import Authority, CertificateRequest
+from ca.inventory import CertificateState, Inventory
 from ca.subject import SubjectFields
 from hsm.token import Token, TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, ECDSA_P384_SHA384, AlgorithmSuite
@@ -19,7 +22,7 @@ from kernel.refusals import Conflict
 from policies.catalogue import ProfileCatalogue
 from records.database import Database
 from records.events import Event
-from records.journal import Journal
+from records.journal import Journal, records
 from records.outbox import Outbox
 
 ROOT, ISSUING, OCSP, TSA, SIGN_IN = "root", "issuing", "ocsp", "tsa", "sign-in"
@@ -69,7 +72,7 @@ class CeremonyOutcome:
 
 
 class Ceremony:
-    """Runs once on an empty token and an empty inventory."""
+    """Begins on an empty token and an empty inventory, and comes to its end once."""
 
     def __init__(
         self,
@@ -82,9 +85,11 @@ class Ceremony:
         clock: Clock,
         entropy: Entropy,
         urls: StatusAddresses,
-        progress: Callable[[str], None] = lambda step: None,
+        progress: Callable[[str], None] = lambda line: None,
+        certified: Callable[[str, Certificate], None] = lambda label, certificate: None,
     ) -> None:
-        """`progress` is told of each step in words, as it is written into the transcript."""
+        """`progress` is given each line of the transcript as soon as the step is done,
+        `certified` each certificate, before the ceremony counts as finished."""
         self._token = token
         self._plan = plan
         self._catalogue = catalogue
@@ -95,20 +100,25 @@ class Ceremony:
         self._entropy = entropy
         self._urls = urls
         self._progress = progress
+        self._certified = certified
+        self._inventory = Inventory(database)
         self._lines: list[str] = []
 
     def run(self) -> CeremonyOutcome:
-        """Make the keys, then the certificates, then write them onto the token.
+        """Make the keys, then the certificates, and write them onto the token, where missing.
 
-        Raises Conflict `ceremony.done` when the token holds keys of an authority already,
-        Unavailable from token or database.
+        Raises Conflict `ceremony.done` after the ceremony, `ceremony.other-authority` when token
+        and inventory are not of one authority; Unavailable from token or database.
         """
-        self._require_empty_token()
+        present = set(self._token.key_labels()) & set(KEYS)
+        self._require_unfinished(present)
+        self._require_one_authority(present)
         self._begin()
-        keys = {label: self._generate(label) for label in KEYS}
+        keys = {label: self._key(label, label in present) for label in KEYS}
         certificates: dict[str, Certificate] = {}
         for label, common_name in zip(CERTIFIED, self._plan.common_names, strict=True):
             certificates[label] = self._certify(label, common_name, keys, certificates)
+            self._certified(label, certificates[label])
         transcript = self._finish()
         return CeremonyOutcome(
             certificates[ROOT],
@@ -119,14 +129,36 @@ class Ceremony:
             transcript,
         )
 
-    def _require_empty_token(self) -> None:
-        present = set(self._token.key_labels()) & set(KEYS)
-        if present:
+    def _require_unfinished(self, present: set[str]) -> None:
+        with self._database.reading() as connection:
+            told = records(connection, "ceremony")
+        if any(record.event == Event.CEREMONY_FINISHED for record in told):
+            if ROOT not in present:
+                raise _other_authority("the inventory is of an authority with another token")
             raise Conflict(
                 "ceremony.done",
                 "the token holds an authority's keys already; nothing was changed",
                 keys=", ".join(sorted(present)),
             )
+
+    def _require_one_authority(self, present: set[str]) -> None:
+        """What is certified under a name is the token's key of that name, and every certificate
+        on the token is in the inventory: it is recorded before it is written."""
+        for label in CERTIFIED:
+            issued = self._issued(label)
+            spki = self._token.key(label).public_key.spki if label in present else None
+            if issued is not None and issued.spki != spki:
+                raise _other_authority("the inventory knows other keys than the token")
+            on_token = self._token.certificate(label)
+            if on_token is not None and (issued is None or on_token != issued.der):
+                raise _other_authority("the inventory does not know the token's certificates")
+
+    def _issued(self, label: str) -> Certificate | None:
+        """What an earlier attempt had certified under this label."""
+        for record in self._inventory.by_reference(_reference(label)):
+            if record.state is CertificateState.ISSUED and record.certificate is not None:
+                return record.certificate
+        return None
 
     def _begin(self) -> None:
         information = self._token.info()
@@ -137,16 +169,23 @@ class Ceremony:
         )
         self._record(Event.CEREMONY_STARTED, "ceremony", token=information.label)
 
-    def _generate(self, label: str) -> TokenKey:
+    def _key(self, label: str, present: bool) -> TokenKey:
         suite = self._plan.root_suite if label == ROOT else self._plan.suite
-        # `generate` refuses a token that does not confirm both attributes, and signs a test.
-        key = self._token.generate(label, suite)
+        if present:
+            key = self._token.key(label, suite)
+            self._token.require_guarded(label)
+            key.self_test()
+        else:
+            # Refuses a token that does not confirm both attributes, and signs a test.
+            key = self._token.generate(label, suite)
         fingerprint = key.public_key.fingerprint
         self._say(
-            f"Key {label} generated in the token: {suite.name}, sensitive, not extractable, "
-            f"self-test passed. SHA-256 of its SubjectPublicKeyInfo: {fingerprint}."
+            f"Key {label} {'found' if present else 'generated'} in the token: {suite.name}, "
+            "sensitive, not extractable, self-test passed. "
+            f"SHA-256 of its SubjectPublicKeyInfo: {fingerprint}."
         )
-        self._record(Event.CEREMONY_KEY_GENERATED, label, suite=suite.name, key=fingerprint)
+        if not present:
+            self._record(Event.CEREMONY_KEY_GENERATED, label, suite=suite.name, key=fingerprint)
         return key
 
     def _certify(
@@ -156,17 +195,30 @@ class Ceremony:
         keys: dict[str, TokenKey],
         certificates: dict[str, Certificate],
     ) -> Certificate:
+        found = self._issued(label)
+        certificate = found or self._issue(label, common_name, keys, certificates)
+        if self._token.certificate(label) != certificate.der:
+            self._token.write_certificate(label, certificate.der)
+        self._tell_of(label, certificate, "found" if found else "issued")
+        return certificate
+
+    def _issue(
+        self,
+        label: str,
+        common_name: str,
+        keys: dict[str, TokenKey],
+        certificates: dict[str, Certificate],
+    ) -> Certificate:
         authority = self._issuer_of(label, keys, certificates)
+        # Nobody else issues before the ceremony's end: an open intent is a dead attempt's.
+        authority.reconcile(timedelta(0))
         request = CertificateRequest(
             keys[label].public_key,
             SubjectFields(organization=self._plan.organization, common_name=common_name),
             requester=self._plan.conducted_by,
-            reference=f"ceremony:{label}",
+            reference=_reference(label),
         )
-        issued = authority.issue(authority.prepare(label, request))
-        self._token.write_certificate(label, issued.certificate.der)
-        self._tell_of(label, issued)
-        return issued.certificate
+        return authority.issue(authority.prepare(label, request)).certificate
 
     def _issuer_of(
         self, label: str, keys: dict[str, TokenKey], certificates: dict[str, Certificate]
@@ -186,18 +238,15 @@ class Ceremony:
             self._urls,
         )
 
-    def _tell_of(self, label: str, issued: IssuedCertificate) -> None:
-        certificate = issued.certificate
+    def _tell_of(self, label: str, certificate: Certificate, how: str) -> None:
+        serial = serial_text(certificate.serial)
         self._say(
-            f"Certificate {label} issued and written to the token: {certificate.subject_text()}; "
-            f"serial {serial_text(issued.serial)}; valid {certificate.not_before:%Y-%m-%d} to "
+            f"Certificate {label} {how} and written to the token: {certificate.subject_text()}; "
+            f"serial {serial}; valid {certificate.not_before:%Y-%m-%d} to "
             f"{certificate.not_after:%Y-%m-%d}; SHA-256 {certificate.fingerprint}."
         )
         self._record(
-            Event.CEREMONY_CERTIFICATE_ISSUED,
-            label,
-            serial=serial_text(issued.serial),
-            sha256=certificate.fingerprint,
+            Event.CEREMONY_CERTIFICATE_ISSUED, label, serial=serial, sha256=certificate.fingerprint
         )
 
     def _finish(self) -> str:
@@ -206,11 +255,20 @@ class Ceremony:
         return "\n".join(self._lines) + "\n"
 
     def _say(self, text: str) -> None:
-        self._lines.append(f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}  {text}")
-        self._progress(text)
+        line = f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}  {text}"
+        self._lines.append(line)
+        self._progress(line)
 
     def _record(self, event: Event, subject: str, **facts: str) -> None:
         with self._database.transaction() as connection:
             self._journal.append(
                 connection, event, subject=subject, actor=self._plan.conducted_by, **facts
             )
+
+
+def _reference(label: str) -> str:
+    return f"ceremony:{label}"
+
+
+def _other_authority(detail: str) -> Conflict:
+    return Conflict("ceremony.other-authority", f"{detail}; nothing was changed")

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pkcs11
 from cryptography import x509
@@ -180,6 +180,13 @@ class Token:
         return TokenKey(
             self._pool, KeyUri(self.label, label), public, suite or public.default_suite()
         )
+
+    def require_guarded(self, label: str) -> None:
+        """Raises Unavailable `token.unguarded-key` when the private key could leave the token."""
+        wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: label}
+        with self._pool.write() as session:
+            for found in session.get_objects(wanted):
+                _require_guarded(cast(pkcs11.PrivateKey, found), label)
 
     def key_labels(self) -> list[str]:
         """The labels of all private keys."""

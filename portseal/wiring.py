@@ -639,9 +639,13 @@ def open_token(settings: TokenSettings) -> Token:
 
 
 def conduct_ceremony(
-    settings: Settings, plan: CeremonyPlan, progress: Callable[[str], None]
+    settings: Settings,
+    plan: CeremonyPlan,
+    progress: Callable[[str], None],
+    certified: Callable[[str, Certificate], None] = lambda label, certificate: None,
 ) -> CeremonyOutcome:
-    """Bring the database up to date and hold the key ceremony on the (empty) token."""
+    """Bring the database up to date and hold the key ceremony on the (empty) token, or the rest
+    of one that died. `progress` and `certified`: see `Ceremony`."""
     house = House(settings)
     house.database.upgrade()
     try:
@@ -656,6 +660,7 @@ def conduct_ceremony(
             house.entropy,
             house.addresses,
             progress,
+            certified,
         ).run()
     finally:
         house.close()

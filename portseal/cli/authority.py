@@ -1,7 +1,9 @@
 """`portseal init`, `status`, `officer`, `platform`: what is done at the authority's console."""
 
 import getpass
+import os
 from pathlib import Path
+from typing import TextIO
 
 import click
 from cryptography import x509
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.ceremony import CeremonyPlan
 from kernel.asn1.certificate import Certificate
+from kernel.refusals import Unavailable
 from portseal.cli.output import json_option, show
 from portseal.settings import read_settings
 from portseal.status import status_of
@@ -34,22 +37,41 @@ def _operator() -> Identity:
 def init(organization: str, output: Path, as_json: bool) -> None:
     """Hold the key ceremony: make every key in the token and issue its certificate.
 
-    The token must exist and be empty. Nothing is overwritten: a second ceremony is refused.
+    The token must exist and be empty. Nothing is overwritten: a second ceremony is refused. One
+    that was interrupted goes on: what it had made is kept.
     """
     settings = read_settings()
     plan = CeremonyPlan(organization=organization, conducted_by=f"console:{getpass.getuser()}")
+    transcript = _opened_transcript(output)
 
-    def progress(step: str) -> None:
+    def progress(line: str) -> None:
+        transcript.write(line + "\n")
+        transcript.flush()
+        os.fsync(transcript.fileno())
         if not as_json:
-            click.echo(f"  {step}")
+            click.echo(f"  {line}")
 
-    outcome = conduct_ceremony(settings, plan, progress)
-    output.mkdir(parents=True, exist_ok=True)
+    def certified(label: str, certificate: Certificate) -> None:
+        if label in ("root", "issuing"):
+            (output / f"{label}.pem").write_bytes(_pem(certificate))
+
+    with transcript:
+        outcome = conduct_ceremony(settings, plan, progress, certified)
     certificates = outcome.certificates
-    for name in ("root", "issuing"):
-        (output / f"{name}.pem").write_bytes(_pem(certificates[name]))
-    (output / "transcript.txt").write_text(outcome.transcript, encoding="utf-8")
     show({name: each.subject_text() for name, each in certificates.items()}, as_json)
+
+
+def _opened_transcript(directory: Path) -> TextIO:
+    """Open before any key is made; an interrupted ceremony's transcript is continued."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in ("root.pem", "issuing.pem"):
+            (directory / name).open("ab").close()
+        return (directory / "transcript.txt").open("a", encoding="utf-8")
+    except OSError as error:
+        raise Unavailable(
+            "output.unwritable", "nothing was made: --output cannot be written", path=str(directory)
+        ) from error
 
 
 @click.command("status")

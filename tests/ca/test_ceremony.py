@@ -1,6 +1,8 @@
 """The ceremony makes every key in the token, certifies it, and never runs twice."""
 
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,12 +47,13 @@ def test_every_key_and_certificate_is_on_the_token(fresh_token: Token, database:
 
 
 def test_a_second_ceremony_is_refused_and_changes_nothing(
-    world: World, ca_token: Token, ceremony: CeremonyOutcome
+    fresh_token: Token, database: Database
 ) -> None:
+    first = hold_ceremony(fresh_token, database, new_clock())
     with pytest.raises(Conflict) as refusal:
-        hold_ceremony(ca_token, world.database, world.clock)
+        hold_ceremony(fresh_token, database, new_clock())
     assert refusal.value.code == "ceremony.done"
-    assert ca_token.certificate("root") == ceremony.root.der
+    assert fresh_token.certificate("root") == first.root.der
 
 
 def test_a_token_before_the_ceremony_is_refused(fresh_token: Token, database: Database) -> None:
@@ -90,3 +93,53 @@ def test_what_the_ceremony_made_can_be_opened(world: World, ceremony: CeremonyOu
     assert world.authorities.ocsp.certificate == ceremony.ocsp
     assert world.authorities.tsa.chain == (ceremony.issuing, ceremony.root)
     assert world.issuing.chain == (ceremony.root,)
+
+
+def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
+    fresh_token: Token, database: Database, token_bench: TokenBench
+) -> None:
+    """Each attempt is killed a step later than the one before, on the same token."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    lines = [f"line:{number}" for number in range(1, len(KEYS) + len(CERTIFIED) + 3)]
+    first = len(KEYS) + 1
+    steps = [*lines[:first], "issue:1", "write:1", *lines[first:-2], "issue:1", *lines[-2:]]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.ca.ceremony_worker", url, fresh_token.label, *steps],
+        env=token_bench.environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(-signal.SIGKILL.value)] * len(steps), done.stderr
+    outcome = hold_ceremony(fresh_token, database, new_clock())
+    assert "Key root found in the token" in outcome.transcript
+    assert "Certificate root-ocsp found" in outcome.transcript
+    assert "generated" not in outcome.transcript
+    assert "issued" not in outcome.transcript
+    with database.reading() as connection:
+        told = [record.event for record in records(connection)]
+    assert told.count("ceremony.key-generated") <= len(KEYS)
+    for label, certificate in outcome.certificates.items():
+        assert fresh_token.certificate(label) == certificate.der
+        found = Inventory(database).by_reference(f"ceremony:{label}")
+        issued = [record for record in found if record.state is CertificateState.ISSUED]
+        assert [record.der for record in issued] == [certificate.der]
+        assert {record.state for record in found} <= {
+            CertificateState.ISSUED, CertificateState.ABANDONED
+        }  # fmt: skip
+    open_world(fresh_token, database, new_clock())
+    with pytest.raises(Conflict, match=r"ceremony\.done"):
+        hold_ceremony(fresh_token, database, new_clock())
+
+
+def test_token_and_inventory_of_two_authorities_are_refused(
+    ceremony: CeremonyOutcome,
+    ca_token: Token,
+    fresh_token: Token,
+    database: Database,
+    token_bench: TokenBench,
+) -> None:
+    with pytest.raises(Conflict, match=r"ceremony\.other-authority"):
+        hold_ceremony(ca_token, database, new_clock())
+    hold_ceremony(fresh_token, database, new_clock())
+    another = token_bench.new_token("another-authority")
+    with pytest.raises(Conflict, match=r"ceremony\.other-authority"):
+        hold_ceremony(another, database, new_clock())
+    assert another.key_labels() == []

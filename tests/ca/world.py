@@ -1,6 +1,7 @@
 """A whole authority for tests: ceremony in a real token, a database, a clock."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -66,6 +67,15 @@ def sample_uscc() -> str:
 
 
 def hold_ceremony(token: Token, database: Database, clock: FixedClock) -> CeremonyOutcome:
+    return ceremony_of(token, database, clock).run()
+
+
+def ceremony_of(
+    token: Token,
+    database: Database,
+    clock: FixedClock,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Ceremony:
     return Ceremony(
         token,
         CeremonyPlan("Example E-Port", "Ceremony Operator"),
@@ -76,7 +86,8 @@ def hold_ceremony(token: Token, database: Database, clock: FixedClock) -> Ceremo
         clock,
         SystemEntropy(),
         StatusAddresses(BASE_URL),
-    ).run()
+        progress,
+    )
 
 
 def open_world(token: Token, database: Database, clock: FixedClock) -> World:
