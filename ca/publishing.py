@@ -106,7 +106,7 @@ class Directory:
         """`url`: `ldap://`, `ldaps://` or `ldapi://%2Frun%2Fslapd%2Fldapi`. Without `bind_dn` the
         directory knows us by the client certificate or the socket's peer (SASL EXTERNAL)."""
         self._url = url
-        self._tls = tls
+        self._tls = tls or DirectoryTls()  # ldap3 by itself would check no certificate
         self._identity: dict[str, Any] = {"user": bind_dn, "password": password}
         if bind_dn is None:
             self._identity = {
@@ -122,8 +122,12 @@ class Directory:
     def _server(self) -> Server:
         """A new one for each connection: ldap3's remembers a failure and does not try for a
         while, although the directory may be back."""
-        secured = None if self._tls is None else self._tls.settings()
-        return Server(self._url, get_info=NONE, connect_timeout=_CONNECT_SECONDS, tls=secured)
+        return Server(
+            self._url,
+            get_info=NONE,
+            connect_timeout=_CONNECT_SECONDS,
+            tls=self._tls.settings(),
+        )
 
     def __repr__(self) -> str:
         return f"Directory({self._url}, {self._base})"

@@ -1,0 +1,35 @@
+"""`portseal init` makes sure that it can write its results before it makes a key."""
+
+import os
+from pathlib import Path
+
+from tests.portseal.cli.terminal import run
+from tests.token import TokenBench
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_key_is_made(
+    token_bench: TokenBench, tmp_path: Path
+) -> None:
+    token = token_bench.new_token("bad-output")
+    settings = {
+        "PORTSEAL_WEB__SECRET_KEY": os.urandom(32).hex(),
+        "PORTSEAL_DATABASE__URL": f"sqlite:///{tmp_path}/portseal.db",
+        "PORTSEAL_TOKEN__MODULE": token_bench.module,
+        "PORTSEAL_TOKEN__LABEL": token.label,
+        "PORTSEAL_TOKEN__PIN_VARIABLE": TokenBench.pin_variable(token.label),
+    }
+    environment = {**token_bench.environment, **settings}
+    (tmp_path / "file").touch()
+    refused = run(["init", "--output", str(tmp_path / "file" / "below")], environment)
+    assert "[output.unwritable]" in refused.err
+    assert refused.code == 3
+    assert token.key_labels() == []
+    held = run(["init", "--output", str(tmp_path / "new" / "below")], environment)
+    assert held.code == 0, held.said
+    assert sorted(path.name for path in (tmp_path / "new" / "below").iterdir()) == [
+        "issuing.pem",
+        "root.pem",
+        "transcript.txt",
+    ]
+    told = (tmp_path / "new" / "below" / "transcript.txt").read_text()
+    assert told.splitlines()[-1].endswith("Ceremony finished.")
