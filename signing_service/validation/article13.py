@@ -181,8 +181,6 @@ def _controlled_by_signatory(
                 f"证书策略 {policy}：密码钥匙须由持有人在本地输入 PIN 登录后方可签名。",
             )
         )
-    _tell_witness(holder, evidence, limits)
-    witnessed = holder is not None and holder.key_witness is not None
     in_force = False
     past = validation.past
     findings = certificate.revocation if certificate is not None else ()
@@ -209,6 +207,8 @@ def _controlled_by_signatory(
                     f"该卡于 {when} 吊销，{order_zh}签名时间（{moment}）。",
                 )
             )
+    _tell_witness(holder, evidence, limits)
+    witnessed = holder is not None and holder.key_witness is not None
     holds = policy is not None and witnessed and in_force and _chain_holds(validation)
     return _condition(2, Answer.YES if holds else Answer.NOT_PROVEN, evidence, limits)
 
