@@ -55,6 +55,9 @@ class WebSettings(_Table):
     """Requests that one process works on at once."""
     secret_key: SecretStr
     """Signs form tokens and the language cookie; 32 random characters or more."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
+    """How many proxies of ours stand in front, each adding to X-Forwarded-For: so many entries
+    from its end are believed, for the rate limit. With 0 the header is ignored."""
     max_upload_bytes: Annotated[int, Field(ge=1 << 20)] = 40 << 20
 
     @field_validator("origin")

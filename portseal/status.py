@@ -1,13 +1,28 @@
 """What an administrator asks first: is everything in order?"""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
 from ca.authority import DIRECTORY_CHANNEL
+from ca.ceremony import ISSUING, ROOT
+from ca.crl_archive import CrlArchive
 from ca.tables import certificates
 from kernel.refusals import Refusal
 from portseal.wiring import House
+from portseal.witness import check
+from records import heartbeat
+
+NOT_IN_ORDER = "not in order: "
+BROKEN = "BROKEN "
+"""How the word on a part begins that needs somebody."""
+
+EXPIRES_SOON = timedelta(days=30)
+LONGEST_SILENCE = timedelta(minutes=5)
+"""Of the workers."""
+LONGEST_QUEUE = timedelta(hours=1)
+"""That a message for the directory may wait."""
 
 _Part = Callable[[House], str]
 
@@ -21,7 +36,12 @@ def _told(part: _Part, house: House) -> str:
     try:
         return part(house)
     except Refusal as refusal:
-        return f"not in order: {refusal.detail} [{refusal.code}]"
+        return f"{NOT_IN_ORDER}{refusal.detail} [{refusal.code}]"
+
+
+def _database(house: House) -> str:
+    with house.database.reading():
+        return f"{'SQLite' if house.database.is_sqlite else 'PostgreSQL'}: answers"
 
 
 def _token(house: House) -> str:
@@ -35,6 +55,42 @@ def _keys(house: House) -> str:
     return "every key signs and verifies"
 
 
+def _authority(house: House) -> str:
+    """The authorities' and services' own certificates; responders' by their newest key."""
+    pair, now = house.authorities, house.clock.now()
+    ends = {
+        "root": pair.root_key.certificate.not_after,
+        "issuing": pair.issuing_key.certificate.not_after,
+        "timestamps": pair.tsa.certificate.not_after,
+        "OCSP": pair.ocsp.certificate.not_after,
+        "root OCSP": pair.root_ocsp.certificate.not_after,
+    }
+    for name, keys in zip(("OCSP", "root OCSP"), house.responder_keys.values(), strict=True):
+        newest = keys.newest()
+        if newest is not None:
+            ends[name] = newest.certificate.not_after
+    soon = [f"{name} {end:%Y-%m-%d}" for name, end in ends.items() if end - now < EXPIRES_SOON]
+    if soon:
+        return f"{NOT_IN_ORDER}certificates end: {', '.join(soon)}"
+    name = min(ends, key=lambda each: ends[each])
+    return f"no certificate ends before {ends[name]:%Y-%m-%d} ({name})"
+
+
+def _crls(house: House) -> str:
+    now, told, fault = house.clock.now(), [], False
+    for name in (ROOT, ISSUING):
+        latest = CrlArchive(house.database).latest(name)
+        if latest is None:
+            fault = True
+            told.append(f"{name}: none yet")
+        else:
+            fault = fault or latest.next_update <= now
+            age = _span(now - latest.this_update)
+            until = f"{latest.next_update:%Y-%m-%dT%H:%MZ}"
+            told.append(f"{name}: {age} old, good until {until}")
+    return (NOT_IN_ORDER if fault else "") + "; ".join(told)
+
+
 def _certificates(house: House) -> str:
     query = select(certificates.c.state, func.count()).group_by(certificates.c.state)
     with house.database.reading() as connection:
@@ -44,26 +100,58 @@ def _certificates(house: House) -> str:
 
 def _journal(house: House) -> str:
     with house.database.reading() as connection:
-        verdict = house.journal.verify(connection)
-    if verdict.intact:
-        return f"intact, {verdict.count} records"
-    return f"BROKEN at record {verdict.broken_at}: {verdict.reason}"
+        found = check(connection, house.journal, house.journal_seal)
+    if not found.chain.intact:
+        return f"{BROKEN}at record {found.chain.broken_at}: {found.chain.reason}"
+    if found.misfits:
+        return f"{BROKEN}{found.misfits[0]}"
+    return f"intact, {found.chain.count} records, {found.until} of them witnessed"
 
 
 def _publication(house: House) -> str:
     with house.database.reading() as connection:
         waiting = house.outbox.waiting(connection, DIRECTORY_CHANNEL)
         refused = house.outbox.refused(connection, DIRECTORY_CHANNEL)
-    told = "everything published" if waiting == 0 else f"{waiting} entries wait for the directory"
+        oldest = house.outbox.oldest_waiting(connection, DIRECTORY_CHANNEL)
+    told = "everything published"
+    late = False
+    if oldest is not None:
+        waited = house.clock.now() - oldest
+        late = waited > LONGEST_QUEUE
+        told = f"{waiting} entries wait for the directory, the oldest for {_span(waited)}"
     if refused:
-        told = f"not in order: {refused} entries refused by the directory; {told}"
-    return told
+        told = f"{refused} entries set aside, refused by the directory; {told}"
+    return (NOT_IN_ORDER if refused or late else "") + told
+
+
+def _worker(house: House) -> str:
+    with house.database.reading() as connection:
+        last = heartbeat.newest(connection)
+    if last is None:
+        return f"{NOT_IN_ORDER}no worker has ended a round yet"
+    silence = house.clock.now() - last.at
+    told = f"last round noted {_span(silence)} ago on {last.node}"
+    if silence > LONGEST_SILENCE:
+        return NOT_IN_ORDER + told
+    return f"{NOT_IN_ORDER}{told}; failed: {last.failures}" if last.failures else told
+
+
+def _span(duration: timedelta) -> str:
+    seconds = max(0, round(duration.total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 _PARTS: dict[str, _Part] = {
+    "database": _database,
     "token": _token,
     "keys": _keys,
+    "authority": _authority,
+    "crls": _crls,
     "certificates": _certificates,
     "journal": _journal,
     "directory": _publication,
+    "worker": _worker,
 }

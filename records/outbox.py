@@ -73,6 +73,12 @@ class Outbox:
     def waiting(self, connection: Connection, channel: str) -> int:
         return connection.execute(select(func.count()).where(_pending(channel))).scalar_one()
 
+    def oldest_waiting(self, connection: Connection, channel: str) -> datetime | None:
+        """When the message at the head of the queue was put there."""
+        query = select(outbox.c.created_at).where(_pending(channel)).order_by(outbox.c.id).limit(1)
+        found: datetime | None = connection.execute(query).scalar_one_or_none()
+        return found
+
     def refused(self, connection: Connection, channel: str) -> int:
         """How many messages are set aside."""
         aside = (outbox.c.channel == channel) & outbox.c.refused_at.is_not(None)

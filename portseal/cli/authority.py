@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -12,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ca.ceremony import CeremonyPlan
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unavailable
+from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import json_option, show
 from portseal.settings import read_settings
-from portseal.status import status_of
+from portseal.status import BROKEN, NOT_IN_ORDER, status_of
 from portseal.wiring import House, conduct_ceremony
 from ra_portal.identity import Identity, Role, console
 from signing_service.sso.claims import SCOPES
@@ -77,9 +79,17 @@ def _opened_transcript(directory: Path) -> TextIO:
 @click.command("status")
 @json_option
 def status(as_json: bool) -> None:
-    """Tell whether database, token, keys, journal and publication are in order."""
+    """Tell whether everything is in order: database, token, keys, certificates, journal, worker.
+
+    Exit code 5 when the journal is not intact, 3 when another part is not in order.
+    """
     with House.opened() as house:
-        show(status_of(house), as_json)
+        told = status_of(house)
+    show(told, as_json)
+    if any(words.startswith(BROKEN) for words in told.values()):
+        sys.exit(ExitCode.NOT_PASSED)
+    if any(words.startswith(NOT_IN_ORDER) for words in told.values()):
+        sys.exit(ExitCode.UNAVAILABLE)
 
 
 @click.group("officer")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Flask, Response, send_file
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portseal import problems
 from portseal.adapters import portal_identity
@@ -36,6 +37,10 @@ def create_flask(house: House) -> Flask:
         SESSION_COOKIE_SECURE=web.origin.startswith("https:"),
         WTF_CSRF_TIME_LIMIT=_FORM_SECONDS,
     )
+    if web.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=web.trusted_proxies, x_proto=0, x_host=0
+        )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     protection = CSRFProtect(app)
     problems.install(app)

@@ -24,7 +24,11 @@ def test_a_second_ceremony_is_refused_and_changes_nothing(
 
 def test_status_tells_that_everything_is_in_order(console: Console) -> None:
     told = console.json("status")
-    assert set(told) == {"token", "keys", "certificates", "journal", "directory"}
+    assert told["database"] == "SQLite: answers"
+    assert not [words for words in told.values() if words.startswith("not in order")]
+    assert "no certificate ends before" in told["authority"]
+    assert "good until" in told["crls"]
+    assert "last round noted" in told["worker"]
     assert "every key signs" in told["keys"]
     assert told["journal"].startswith("intact")
     plain = console.run("status")
@@ -36,10 +40,29 @@ def test_status_says_what_is_not_in_order(console: Console, tmp_path: Path) -> N
     empty = tmp_path / "softhsm2.conf"
     empty.write_text(f"directories.tokendir = {tmp_path}\n")
     done = console.run("status", "--json", SOFTHSM2_CONF=str(empty))
-    assert done.code == 0, done.said
+    assert done.code == 3, done.said
     told = json.loads(done.out)
     assert "[token.missing]" in told["token"]
-    assert told["journal"].startswith("intact")
+    assert "last round noted" in told["worker"]
+
+
+def test_status_tells_of_a_broken_journal_and_an_absent_worker(
+    console: Console, copy: Path
+) -> None:
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE worker_rounds SET at = '2026-01-01 00:00:00.000000'")
+        connection.execute("UPDATE ca_crls SET next_update = '2026-01-01 00:00:00.000000'")
+        connection.execute("UPDATE outbox SET refused_at = created_at, delivered_at = NULL")
+    connection.close()
+    aged = console.run("status", "--json", **beside(copy))
+    assert aged.code == 3, aged.said
+    told = json.loads(aged.out)
+    for part in ("worker", "crls", "directory"):
+        assert told[part].startswith("not in order"), told[part]
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE journal SET actor = 'x' WHERE position = 3")
+    connection.close()
+    assert console.run("status", **beside(copy)).code == 5
 
 
 def test_worker_once_says_what_it_did(console: Console) -> None:
