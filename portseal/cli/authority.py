@@ -157,5 +157,14 @@ def add_platform(
         show({"client_id": made.platform.client_id, "client_secret": made.secret}, as_json)
 
 
+@platform.command("disable")
+@click.argument("client_id")
+def disable_platform(client_id: str) -> None:
+    """Forget a platform: it can sign nobody in any more."""
+    with House.opened() as house:
+        house.sso.platforms.disable(client_id, actor=_operator().actor)
+    click.echo(f"platform {client_id} is disabled")
+
+
 def _pem(certificate: Certificate) -> bytes:
     return x509.load_der_x509_certificate(certificate.der).public_bytes(Encoding.PEM)

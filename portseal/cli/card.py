@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hsm.admin import initialise_token
+from hsm.admin import change_pin, initialise_token
 from kernel.refusals import Unprocessable
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.options import card_options, pin_source, url_option
@@ -61,6 +61,23 @@ def init(
         officer = pin_source(so_pin_env, None).pin(label)
     initialise_token(module, label, officer, pin)
     click.echo(f"USB key {label} is ready; enrol it with: portseal card enrol --token {label}")
+
+
+@card.command("change-pin")
+@card_options
+@click.option("--new-pin-env", metavar="NAME", help="Read the new PIN from this variable.")
+def change(
+    module: str, label: str, pin_env: str | None, pin_fd: int | None, new_pin_env: str | None
+) -> None:
+    """Change the PIN of a USB key; the new one is asked for twice."""
+    old = pin_source(pin_env, pin_fd, "Old PIN of {token}: ").pin(label)
+    new = pin_source(new_pin_env, None, "New PIN for {token}: ").pin(label)
+    if new_pin_env is None:
+        again = pin_source(None, None, "The same PIN again: ").pin(label)
+        if not secrets.compare_digest(new.encode(), again.encode()):
+            raise Unprocessable("pin.differs", "the two PINs differ")
+    change_pin(module, label, old, new)
+    click.echo(f"the PIN of USB key {label} is changed")
 
 
 @card.command("enrol")

@@ -9,6 +9,7 @@ import pytest
 from tests.portseal.cli.conftest import Console
 from tests.portseal.cli.terminal import Outcome
 from tests.portseal.service import RunningService
+from tests.token import softhsm_configuration
 
 
 def test_a_second_ceremony_is_refused_and_changes_nothing(
@@ -212,3 +213,24 @@ def test_a_service_that_cannot_start_says_why_in_one_line(console: Console, tmp_
     empty.write_text(f"directories.tokendir = {tmp_path}\n")
     absent = console.run("serve", SOFTHSM2_CONF=str(empty))
     assert (absent.code, "[token.missing]" in absent.err) == (3, True)
+
+
+def test_a_platform_is_disabled_once(console: Console) -> None:
+    made = console.json("platform", "add", "Gone soon", "--redirect-uri", "https://g.example/cb")
+    assert console.run("platform", "disable", made["client_id"]).code == 0
+    again = console.run("platform", "disable", made["client_id"])
+    assert (again.code, "[platform.unknown]" in again.err) == (1, True)
+
+
+def test_the_pin_of_a_card_is_changed(console: Console, tmp_path: Path) -> None:
+    environment = {
+        "SOFTHSM2_CONF": str(softhsm_configuration(tmp_path)),
+        "OLD": "old-73519",
+        "NEW": "new-92846",
+    }
+    options = ("--token", "changing", "--pin-env")
+    assert console.run("card", "init", *options, "OLD", **environment).code == 0
+    change = ("card", "change-pin", *options, "OLD", "--new-pin-env", "NEW")
+    assert console.run(*change, **environment).code == 0
+    again = console.run(*change, **environment)
+    assert (again.code, "[token.pin-wrong]" in again.err) == (4, True)
