@@ -22,6 +22,8 @@ from ra_portal.identity import Identity, Role, console
 from signing_service.sso.claims import SCOPES
 from signing_service.sso.platforms import REMOTE_SCOPES
 
+_RESULTS = ("root.pem", "issuing.pem", "transcript.txt")
+
 
 def _operator() -> Identity:
     return console(getpass.getuser())
@@ -57,8 +59,13 @@ def init(organization: str, output: Path, as_json: bool) -> None:
         if label in ("root", "issuing"):
             (output / f"{label}.pem").write_bytes(_pem(certificate))
 
-    with transcript:
-        outcome = conduct_ceremony(settings, plan, progress, certified)
+    try:
+        with transcript:
+            outcome = conduct_ceremony(settings, plan, progress, certified)
+    finally:
+        for name in _RESULTS:
+            if not (output / name).stat().st_size:
+                (output / name).unlink()
     certificates = outcome.certificates
     show({name: each.subject_text() for name, each in certificates.items()}, as_json)
 
@@ -67,7 +74,7 @@ def _opened_transcript(directory: Path) -> TextIO:
     """Open before any key is made; an interrupted ceremony's transcript is continued."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name in ("root.pem", "issuing.pem"):
+        for name in _RESULTS:
             (directory / name).open("ab").close()
         return (directory / "transcript.txt").open("a", encoding="utf-8")
     except OSError as error:

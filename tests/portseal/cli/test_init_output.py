@@ -33,3 +33,6 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_key_is_made(
     ]
     told = (tmp_path / "new" / "below" / "transcript.txt").read_text()
     assert told.splitlines()[-1].endswith("Ceremony finished.")
+    again = run(["init", "--output", str(tmp_path / "again")], environment)
+    assert "[ceremony.done]" in again.err
+    assert list((tmp_path / "again").iterdir()) == []
