@@ -33,7 +33,33 @@ _COMMANDS = {
 }
 
 
+_HELP = {
+    "init": "Hold the key ceremony",
+    "serve": "Serve portal, signing, sign-in, status and timestamps",
+    "worker": "Publish, renew CRLs, account for interrupted work",
+    "status": "Tell whether everything is in order",
+    "officer": "The authority's officers",
+    "platform": "Platforms that sign people in here",
+    "card": "What a holder does with a USB key",
+    "seal": "Enterprises' seals in the authority's token",
+    "verify": "Verify a signed document",
+    "revoke": "Revoke a card",
+    "archive": "Accepted signatures, kept with their evidence",
+    "clock": "The clock that timestamps are made with",
+    "journal": "The chained records of everything that was done",
+    "db": "The database's schema",
+    "directory": "The LDAP directory that is published to",
+    "mass-revoke": "Revoke many certificates",
+    "demo": "Run the whole main job and keep the results",
+}
+
+
 class _LazyGroup(click.Group):
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table: nothing is imported to show the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _HELP[name]) for name in _COMMANDS])
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
