@@ -31,9 +31,11 @@ class Filing:
 def file_as(document: bytes, holder: Holder, rights: RightsCatalogue) -> Filing:
     """Recognise a document and refuse a holder who may not sign it.
 
-    Raises Forbidden `document.no-enterprise`, and as `read_declaration` and `check_right`.
+    Raises Forbidden `document.no-enterprise`, Malformed `pdf.*` for what only begins like a PDF,
+    and as `read_declaration` and `check_right`.
     """
     if pades.is_pdf(document):
+        pades.read(document)
         if holder.enterprise_uscc is None:
             raise Forbidden(
                 "document.no-enterprise",

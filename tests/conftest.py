@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.servers.slapd",
     "tests.servers.tpm",
     "tests.token",
+    "tests.portseal.service",  # after the modules that it imports
 ]

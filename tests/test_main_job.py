@@ -316,4 +316,4 @@ def test_the_transcript_tells_who_made_which_keys_and_certificates(
         fingerprint = tool(*command, "-fingerprint", "-sha256")[1].partition("=")[2]
         assert fingerprint.strip().replace(":", "").lower() in transcript
         assert tool(*command, "-serial")[1].strip().partition("=")[2] in transcript
-    assert transcript.count("sensitive, not extractable") == 5
+    assert transcript.count("sensitive, not extractable") == 6

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kernel.refusals import Refusal, Unavailable
+from portseal.cli.exit_codes import ExitCode
 from portseal.demo.strangers import openssl_ocsp_request
 from portseal.holder.service import Service, ServiceRefusal
 from signing_service.validation.evidence import SignatureFormat
@@ -305,8 +306,10 @@ def test_two_worker_processes_serve_everybody_at_once(
     assert "Traceback" not in (twin.site.directory / "serve.log").read_text()
 
 
-def test_a_service_without_its_database_lives_and_is_not_ready(twin: Twin) -> None:
+def test_a_service_without_its_database_says_so_and_does_not_start(twin: Twin) -> None:
     url = f"sqlite:///{twin.site.directory}/nowhere/portseal.db"
     server = twin.site.start("serve", PORTSEAL_DATABASE__URL=url)
-    twin.site.wait_for(f"{twin.origin}/health/live", server)
-    assert twin.probe("/health/ready") == 503
+    assert server.wait(timeout=60) == ExitCode.UNAVAILABLE
+    log = (twin.site.directory / "serve.log").read_text()
+    assert "[database.unavailable]" in log
+    assert "Traceback" not in log

@@ -3,15 +3,13 @@
 import pytest
 
 from portseal.holder.service import Service
-from tests.portseal.service import RunningService, service
+from tests.portseal.service import RunningService
 from tests.signing_service.remote.platform import (
     RemotePlatform,
     new_enterprise,
     new_seal,
     registered_platform,
 )
-
-__all__ = ["service"]
 
 
 @pytest.fixture(scope="session")
