@@ -40,6 +40,14 @@ def new_seal(service: RunningService, name: str, label: str = "legal-person") ->
     return str(asked["number"])
 
 
+def refuse_waiting_seals(service: RunningService) -> None:
+    """What other tests asked for and nobody approved, so that there is room for ours."""
+    officer = service.stage.signed_in("approver")
+    for seal in officer.call("GET", "/api/v1/seals")["seals"]:
+        if seal["state"] == "requested":
+            officer.call("POST", f"/api/v1/seals/{seal['number']}/refusal", {})
+
+
 def registered_platform(service: RunningService, client_id: str) -> "RemotePlatform":
     made = service.site.run_json(
         "platform", "add", f"平台 {client_id}", "--client-id", client_id,
