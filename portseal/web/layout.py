@@ -12,7 +12,10 @@ from flask_wtf.csrf import generate_csrf
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
-TRANSLATIONS = HERE.parent / "translations"
+CATALOGUES = tuple(
+    HERE.parents[1] / room / "translations" for room in ("portseal", "ra_portal", "signing_service")
+)
+"""Folders of message catalogues, one a room that has pages."""
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 _LOCALES = {"zh": "zh_Hans", "en": "en_GB"}
@@ -60,7 +63,7 @@ def install_layout(app: Flask, visitor: Callable[[], Visitor | None]) -> None:
         app,
         default_locale="zh_Hans",
         default_timezone="Asia/Shanghai",
-        default_translation_directories=str(TRANSLATIONS),
+        default_translation_directories=";".join(map(str, CATALOGUES)),
         locale_selector=_locale,
     )
     app.jinja_env.globals["csrf_token"] = generate_csrf

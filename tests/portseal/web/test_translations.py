@@ -9,16 +9,17 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from portseal.web.layout import TRANSLATIONS
+from portseal.web.layout import CATALOGUES
 
 ROOT = Path(__file__).parents[3]
+ROOMS = [folder.parent.name for folder in CATALOGUES]
 METHODS = [("**/web/**.py", "python"), ("**/templates/**.html", "jinja2")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 
-def catalogue() -> dict[str, Message]:
-    path = TRANSLATIONS / "zh_Hans" / "LC_MESSAGES" / "messages.po"
+def catalogue(room: str) -> dict[str, Message]:
+    path = ROOT / room / "translations" / "zh_Hans" / "LC_MESSAGES" / "messages.po"
     with path.open("rb") as file:
         messages = read_po(file, locale="zh_Hans")
     return {_first(message.id): message for message in messages if message.id}
@@ -29,16 +30,24 @@ def texts(room: str) -> Iterator[str]:
         yield _first(message)
 
 
-@pytest.mark.parametrize("room", ["portseal", "ra_portal", "signing_service"])
+@pytest.mark.parametrize("room", ROOMS)
 def test_every_text_of_a_page_is_translated(room: str) -> None:
-    known = catalogue()
+    known = catalogue(room)
     found = set(texts(room))
     assert found, "nothing was extracted"
     assert sorted(text for text in found if text not in known) == []
 
 
-def test_translations_keep_their_placeholders_and_are_final() -> None:
-    for key, message in catalogue().items():
+def test_two_rooms_translate_one_text_alike() -> None:
+    said: dict[str, object] = {}
+    for room in ROOMS:
+        for key, message in catalogue(room).items():
+            assert said.setdefault(key, message.string) == message.string, key
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_translations_keep_their_placeholders_and_are_final(room: str) -> None:
+    for key, message in catalogue(room).items():
         assert not message.fuzzy, key
         text = _first(message.string)
         assert text, key
