@@ -1,6 +1,6 @@
 # PortSeal: `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-test demo test serve bench bench-scale lint clean
+.PHONY: help setup setup-demo setup-test demo test test-long serve bench bench-scale lint clean
 
 PY := .venv/bin/python
 
@@ -20,6 +20,9 @@ demo: setup-demo ## the whole journey, from key ceremony to revocation; results 
 
 test: setup-test ## every test, on real tokens and servers
 	@.venv/bin/pytest
+
+test-long: setup-test ## the tests that take minutes: large documents, large jobs, drills
+	@.venv/bin/pytest -m long --timeout 1800
 
 serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo data
 	@.venv/bin/portseal serve --demo

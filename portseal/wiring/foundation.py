@@ -1,0 +1,75 @@
+"""What every floor stands on: settings, clock, entropy, records, the token, policies."""
+
+from functools import cached_property
+
+from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
+from hsm.token import Token
+from kernel.clock import Clock, SystemClock
+from kernel.entropy import Entropy, SystemEntropy
+from policies.catalogue import ProfileCatalogue, load_catalogue
+from policies.rights import RightsCatalogue, load_rights
+from policies.validation import ValidationPolicy, load_validation_policy
+from portseal.settings import Settings, TokenSettings
+from records.database import Database
+from records.journal import Journal
+from records.outbox import Outbox
+
+
+class Foundation:
+    """Records, keys and policies, made when first asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.entropy = entropy or SystemEntropy()
+
+    def close(self) -> None:
+        if "token" in self.__dict__:
+            self.token.close()
+        if "database" in self.__dict__:
+            self.database.dispose()
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database.url.get_secret_value())
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.clock)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.clock)
+
+    @cached_property
+    def token(self) -> Token:
+        return open_token(self.settings.token)
+
+    @cached_property
+    def profiles(self) -> ProfileCatalogue:
+        return load_catalogue(arc=self.settings.policy.arc)
+
+    @cached_property
+    def rights(self) -> RightsCatalogue:
+        return load_rights()
+
+    @cached_property
+    def validation_policy(self) -> ValidationPolicy:
+        return load_validation_policy(self.settings.policy.signature_policy)
+
+
+def open_token(settings: TokenSettings) -> Token:
+    """The authority's token, not yet logged in."""
+    pin: PinSource
+    if settings.pin_file is not None:
+        pin = FilePin(settings.pin_file)
+    elif settings.pin_variable is not None:
+        pin = EnvironmentPin(settings.pin_variable)
+    else:
+        pin = PromptPin("PIN of the authority's token {token}: ")
+    return Token(settings.module, settings.label, pin, settings.sessions)

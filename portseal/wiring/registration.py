@@ -1,0 +1,57 @@
+"""Registration: enterprises, people, cards, seals."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
+from kernel.refusals import Conflict
+from portseal.adapters import PortalHolders
+from portseal.wiring.timestamping import TimestampFloor
+from ra_portal.card import Card
+from ra_portal.services import PortalServices, open_portal
+
+CARD_PROFILES = ("legal-person", "operator", "officer")
+
+
+class RegistrationFloor(TimestampFloor, ABC):
+    """What `ra_portal/` offers, wired."""
+
+    @cached_property
+    def portal(self) -> PortalServices:
+        return open_portal(
+            self.database,
+            self.journal,
+            self.clock,
+            self.entropy,
+            self.authorities.issuing,
+            self.inventory,
+            self.revocation,
+            self.rights,
+            self._make_seal_key,
+            on_card_ended=self._end_sessions,
+        )
+
+    @cached_property
+    def holders(self) -> PortalHolders:
+        return PortalHolders(self.portal.directory)
+
+    @abstractmethod
+    def _end_sessions(self, card: Card) -> None:
+        """Sign whoever holds this card out, everywhere; sign-in is a floor above."""
+
+    def _make_seal_key(self, label: str) -> PublicKey:
+        """A new key in the authority's token, or the one that an attempt that died left there."""
+        try:
+            return self.token.generate(label, ECDSA_P256_SHA256).public_key
+        except Conflict:
+            return self.token.key(label).public_key
+
+    @property
+    def _token_policies(self) -> frozenset[str]:
+        """Certificate policies that promise a key made in the holder's token."""
+        return frozenset(
+            policy
+            for name in CARD_PROFILES
+            if self.profiles[name].key_location == "pkcs11-token"
+            for policy in self.profiles[name].policy_oids
+        )

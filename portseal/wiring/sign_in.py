@@ -1,0 +1,58 @@
+"""Sign-in with the card, and remote signing, which leans on it."""
+
+from functools import cached_property
+
+from ca.ceremony import (
+    SIGN_IN,
+)
+from portseal.adapters import PortalSeals
+from portseal.wiring.registration import CARD_PROFILES
+from portseal.wiring.signing import SigningFloor
+from ra_portal.card import Card
+from signing_service.remote.services import RemoteServices
+from signing_service.sso.services import SsoServices
+from signing_service.sso.settings import SsoSettings
+
+
+class SignInFloor(SigningFloor):
+    """What `signing_service/sso/` and `remote/` offer."""
+
+    def _end_sessions(self, card: Card) -> None:
+        self.sso.sessions.end_sessions_of_card(
+            card.number, actor="portal", reason=f"card-{card.state}"
+        )
+
+    @cached_property
+    def sso(self) -> SsoServices:
+        session = self.settings.session
+        policies = frozenset(
+            policy for name in CARD_PROFILES for policy in self.profiles[name].policy_oids
+        )
+        return SsoServices(
+            database=self.database,
+            journal=self.journal,
+            clock=self.clock,
+            entropy=self.entropy,
+            holders=self.holders,
+            status_source=self.own_status,
+            pinned_issuers=(self.authorities.issuing_key.certificate,),
+            signin_key=self.token.key(SIGN_IN),
+            settings=SsoSettings(
+                origin=self.settings.web.origin,
+                accepted_policies=policies,
+                hardware_policies=self._token_policies,
+                session_idle_seconds=session.idle_minutes * 60,
+                session_absolute_seconds=session.absolute_hours * 3600,
+            ),
+        )
+
+    @cached_property
+    def remote(self) -> RemoteServices:
+        """Remote signing with enterprises' seals (CSC API)."""
+        pair = self.authorities
+        return RemoteServices(
+            sso=self.sso,
+            seals=PortalSeals(self.portal.seals, self.clock, self.token.key),
+            chain=(pair.issuing_key.certificate, pair.root_key.certificate),
+            timestamper=self.timestamper,
+        )

@@ -1,0 +1,159 @@
+"""Signing, verification and the archive."""
+
+from datetime import timedelta
+from functools import cached_property
+
+from ca.ceremony import (
+    ROOT,
+)
+from ca.crl_archive import CrlArchive
+from kernel.asn1.certificate import Certificate
+from policies.validation import load_validation_policy
+from portseal.adapters import OwnMaterial
+from portseal.wiring.registration import RegistrationFloor
+from signing_service.archive.export import Export
+from signing_service.archive.files import FileStore
+from signing_service.archive.keeping import Archive
+from signing_service.archive.objects import ObjectStore
+from signing_service.archive.retention import Retention
+from signing_service.batch import Batches
+from signing_service.evidence_records.proofs import ArchivedProofs
+from signing_service.evidence_records.records import EvidenceRecords
+from signing_service.evidence_records.stamping import Stamping, StampingPlan
+from signing_service.evidence_records.token_material import completing
+from signing_service.signing import Signing
+from signing_service.trust import TrustAnchors, TrustedAuthority
+from signing_service.trusted_lists import TrustedList, load_trusted_list
+from signing_service.validation.fetching import FetchLimits, HttpFetcher
+from signing_service.validation.online_status import OnlineStatus
+from signing_service.verification import Verification
+
+
+class SigningFloor(RegistrationFloor):
+    """What `signing_service/` offers, but for sign-in."""
+
+    @cached_property
+    def anchors(self) -> TrustAnchors:
+        root = self.authorities.root_key.certificate
+        own = TrustedAuthority(
+            root.attribute("2.5.4.3") or "PortSeal",
+            (root,),
+            token_policies=self._token_policies,
+        )
+        listed = (one for found in self.trusted_lists for one in found.authorities)
+        return TrustAnchors((own, *listed), (self.authorities.issuing_key.certificate,))
+
+    @cached_property
+    def trusted_lists(self) -> tuple[TrustedList, ...]:
+        """The configured lists. Raises as `load_trusted_list`: a list that does not hold stops
+        the service from starting, rather than leaving its authorities out unnoticed."""
+        return tuple(
+            load_trusted_list(
+                one.file.read_bytes(),
+                Certificate.parse_bundle(one.signers.read_bytes()),
+                self.clock.now(),
+                self.validation_policy,
+            )
+            for one in self.settings.verification.trusted_lists
+        )
+
+    @cached_property
+    def online_status(self) -> OnlineStatus | None:
+        plan = self.settings.verification
+        if not plan.fetch_status:
+            return None
+        limits = FetchLimits(plan.fetch_seconds, allowed_networks=plan.allowed_networks)
+        return OnlineStatus(self.clock, HttpFetcher(limits))
+
+    @cached_property
+    def verification(self) -> Verification:
+        return Verification(
+            self.anchors,
+            (self.own_status,),
+            self.holders,
+            self.validation_policy,
+            self.clock,
+            self.rights,
+            fetcher=self.online_status,
+            proofs=ArchivedProofs(self.database, self.archive, self.evidence_records),
+        )
+
+    @cached_property
+    def archive(self) -> Archive:
+        return Archive(self.database, self._object_store, self.journal, self.clock)
+
+    @cached_property
+    def material(self) -> OwnMaterial:
+        def root_crl() -> bytes | None:
+            latest = CrlArchive(self.database).latest(ROOT)
+            return None if latest is None else latest.der
+
+        pair = self.authorities
+        return OwnMaterial(
+            pair.root_key.certificate,
+            pair.issuing_key.certificate,
+            lambda: self.ocsp_responder,
+            root_crl,
+        )
+
+    @cached_property
+    def evidence_records(self) -> EvidenceRecords:
+        return EvidenceRecords(self.database, self.archive)
+
+    @cached_property
+    def export(self) -> Export:
+        return Export(self.archive, self.evidence_records)
+
+    @cached_property
+    def stamping(self) -> Stamping:
+        configured = self.settings.archive
+        return Stamping(
+            database=self.database,
+            archive=self.archive,
+            evidence=self.evidence_records,
+            timestamper=self.timestamper,
+            complete=completing(self.material),
+            policy=load_validation_policy(self.settings.policy.signature_policy),
+            journal=self.journal,
+            clock=self.clock,
+            plan=StampingPlan(configured.digest, timedelta(days=configured.renew_before_days)),
+        )
+
+    @property
+    def _object_store(self) -> ObjectStore:
+        configured = self.settings.archive.s3
+        if configured is None:
+            reserve = self.settings.archive.reserve_megabytes << 20
+            return FileStore(self.settings.data_directory / "archive", reserve)
+        from signing_service.archive.s3 import S3Store  # loaded only where it is used
+
+        return S3Store(
+            configured.bucket,
+            endpoint=configured.endpoint,
+            region=configured.region,
+            access_key=configured.access_key,
+            secret_key=configured.secret_key.get_secret_value(),
+            prefix=configured.prefix,
+        )
+
+    @cached_property
+    def batches(self) -> Batches:
+        return Batches(self.database, self.journal, self.clock)
+
+    @cached_property
+    def signing(self) -> Signing:
+        return Signing(
+            holders=self.holders,
+            status=self.own_status,
+            rights=self.rights,
+            anchors=self.anchors,
+            timestamper=self.timestamper,
+            verifier=self.verification,
+            archive=self.archive,
+            material=self.material,
+            retention=Retention(self.settings.archive.retention_years),
+            batches=self.batches,
+            database=self.database,
+            journal=self.journal,
+            clock=self.clock,
+        )
