@@ -59,6 +59,8 @@ class WebSettings(_Table):
     """How many proxies of ours stand in front, each adding to X-Forwarded-For: so many entries
     from its end are believed, for the rate limit. With 0 the header is ignored."""
     max_upload_bytes: Annotated[int, Field(ge=1 << 20)] = 40 << 20
+    agent_port: Annotated[int, Field(ge=1, le=65535)] = 61235
+    """Where the key agent listens on the computers of those who open the pages."""
 
     @field_validator("origin")
     @classmethod

@@ -58,7 +58,7 @@ def create_flask(house: House) -> Flask:
         signed_in = current_session()
         return None if signed_in is None else signed_in.holder.card
 
-    install_layout(app, visitor)
+    install_layout(app, visitor, web.agent_port)
     app.register_blueprint(sso_blueprint(house.sso))
     app.register_blueprint(portal_blueprint(house.portal, identify))
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)

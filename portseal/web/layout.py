@@ -9,6 +9,9 @@ from flask import Flask, Response, has_request_context, request
 from flask_babel import Babel
 from flask_wtf.csrf import generate_csrf
 
+from key_agent import DEFAULT_PORT
+from portseal.web.agent_files import agent_source, install_agent_files
+
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
@@ -27,7 +30,7 @@ _COOKIE_SECONDS = 365 * 24 * 3600
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "font-src 'self'; connect-src 'self' {agent}; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -53,11 +56,14 @@ class Visitor(Protocol):
     def roles(self) -> frozenset[str]: ...
 
 
-def install_layout(app: Flask, visitor: Callable[[], Visitor | None]) -> None:
+def install_layout(
+    app: Flask, visitor: Callable[[], Visitor | None], agent_port: int = DEFAULT_PORT
+) -> None:
     """Give `app` the layout: templates and static files of this package, language, headers.
 
-    `visitor` tells who is signed in with this request. The application must have been made with
-    `template_folder=TEMPLATES` and `static_folder=STATIC`.
+    `visitor` tells who is signed in with this request; `agent_port` is where pages look for the
+    key agent. The application must have been made with `template_folder=TEMPLATES` and
+    `static_folder=STATIC`.
     """
     Babel(
         app,
@@ -69,6 +75,10 @@ def install_layout(app: Flask, visitor: Callable[[], Visitor | None]) -> None:
     app.jinja_env.globals["csrf_token"] = generate_csrf
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    install_agent_files(app, agent_port)
+    headers = {
+        name: value.format(agent=agent_source(agent_port)) for name, value in _HEADERS.items()
+    }
 
     @app.context_processor
     def layout() -> dict[str, object]:
@@ -81,7 +91,7 @@ def install_layout(app: Flask, visitor: Callable[[], Visitor | None]) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        return _finish(response)
+        return _finish(response, headers)
 
 
 def language() -> str:
@@ -108,10 +118,10 @@ def _language_links() -> list[tuple[str, str, str]]:
     ]
 
 
-def _finish(response: Response) -> Response:
-    for name, value in _HEADERS.items():
+def _finish(response: Response, headers: dict[str, str]) -> Response:
+    for name, value in headers.items():
         response.headers.setdefault(name, value)
-    if request.endpoint != "static":
+    if request.endpoint not in {"static", "agent.file"}:
         response.headers.setdefault("Cache-Control", "no-store")
     chosen = request.args.get("lang")
     if chosen in LANGUAGES:

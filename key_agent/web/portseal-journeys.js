@@ -1,0 +1,216 @@
+// @ts-check
+/**
+ * Whole journeys: the key agent on one side, a PortSeal service's HTTP interface on the other.
+ *
+ * @typedef {"agent" | "token" | "challenge" | "pin" | "answer" | "key" | "request" | "certificate"
+ *   | "prepare" | "show" | "complete" | "done"} Step
+ * @typedef {(step: Step, facts?: Record<string, any>) => void} Progress
+ * @typedef {import("./portseal-agent.js").PortSealAgent} PortSealAgent
+ * @typedef {import("./portseal-agent.js").Token} Token
+ * @typedef {import("./portseal-agent.js").Certificate} Certificate
+ *
+ * @typedef {Object} Options
+ * @property {Progress} [progress] told each step when it begins
+ * @property {AbortSignal} [signal]
+ * @property {string} [service] the service's origin; the page's own when left out
+ */
+
+import { AgentError } from "./portseal-agent.js";
+
+/** What the service refused, in its own words. */
+export class ServiceError extends Error {
+  /** @param {number} status @param {string} code @param {string} detail @param {any} facts */
+  constructor(status, code, detail, facts) {
+    super(detail);
+    this.name = "ServiceError";
+    this.status = status;
+    this.code = code;
+    this.detail = detail;
+    this.facts = facts ?? {};
+  }
+}
+
+/**
+ * One JSON call to the service.
+ * @param {string} path
+ * @param {object} body
+ * @param {Options} [options]
+ * @returns {Promise<any>}
+ */
+export async function callService(path, body, { signal, service = "" } = {}) {
+  const response = await fetch(service + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify(body),
+    credentials: "same-origin",
+    signal,
+  });
+  const told = await response.json().catch(() => ({}));
+  if (response.ok) return told;
+  const code = told.code ?? "service.failed";
+  throw new ServiceError(response.status, code, told.detail ?? "", told.facts);
+}
+
+/**
+ * Sign in to the service with the card; the session's cookie comes with the answer.
+ * @param {PortSealAgent} agent
+ * @param {Options} [options]
+ * @returns {Promise<Record<string, any>>} who is signed in
+ */
+export async function signInToPortal(agent, options = {}) {
+  const { progress = () => {}, signal } = options;
+  progress("agent");
+  await agent.ready({ signal });
+  progress("challenge");
+  const challenge = await callService("/api/v1/sign-in/challenges", {}, options);
+  progress("pin");
+  const { token } = await agent.signIn({ nonce: challenge.nonce }, { signal });
+  progress("answer");
+  const body = { token, nonce: challenge.nonce };
+  const signedIn = await callService("/api/v1/sign-in", body, options);
+  progress("done", signedIn);
+  return signedIn;
+}
+
+/**
+ * Show and sign one declaration or document with the card that is signed in.
+ * @param {PortSealAgent} agent
+ * @param {{document: Uint8Array, format: string, level?: string, name?: string} & Options} what
+ * @returns {Promise<Record<string, any>>} the service's receipt: id, signature, indication
+ */
+export async function signDeclaration(agent, { document, format, level, name, ...options }) {
+  const documents = [{ document, name }];
+  const [signed] = await signDeclarations(agent, { documents, format, level, ...options });
+  return signed;
+}
+
+/**
+ * Show and sign several after one question, with one PIN.
+ * @param {PortSealAgent} agent
+ * @param {{documents: {document: Uint8Array, name?: string}[], format: string, level?: string}
+ *   & Options} what
+ * @returns {Promise<Record<string, any>[]>}
+ */
+export async function signDeclarations(agent, { documents, format, level = "B-T", ...options }) {
+  const { progress = () => {}, signal } = options;
+  progress("agent");
+  await agent.ready({ signal });
+  progress("token");
+  const certificate = await signingCertificate(agent, signal);
+  const items = [];
+  const prepared = [];
+  for (const { document, name } of documents) {
+    progress("prepare", { number: prepared.length + 1, of: documents.length });
+    const octets = toBase64(document);
+    const body = { document: octets, certificate: certificate.der, format, level };
+    const made = await callService("/api/v1/signatures/prepare", body, options);
+    prepared.push(made);
+    items.push({
+      document: octets, format, toBeSigned: made.to_be_signed, draft: made.draft, name,
+    });
+  }
+  progress("show", { count: items.length });
+  const values = await valuesOf(agent, certificate, items, signal);
+  const receipts = [];
+  for (const [number, made] of prepared.entries()) {
+    progress("complete", { number: number + 1, of: prepared.length });
+    const body = { id: made.id, signature_value: values[number] };
+    receipts.push(await callService("/api/v1/signatures/complete", body, options));
+  }
+  progress("done", { count: receipts.length });
+  return receipts;
+}
+
+/**
+ * @param {PortSealAgent} agent
+ * @param {Certificate} certificate
+ * @param {import("./portseal-agent.js").ToSign[]} items
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<string[]>}
+ */
+async function valuesOf(agent, certificate, items, signal) {
+  if (items.length === 1) {
+    const one = { certificate: certificate.id, ...items[0] };
+    return [(await agent.sign(one, { signal })).signatureValue];
+  }
+  const bundle = { certificate: certificate.id, items };
+  return (await agent.signBundle(bundle, { signal })).signatureValues;
+}
+
+/**
+ * Make the signing key on the USB key, fetch the certificate and write it back.
+ * @param {PortSealAgent} agent
+ * @param {{activationCode: string, token?: string, suite?: string} & Options} what
+ * @returns {Promise<Record<string, any>>} the service's record of the card
+ */
+export async function enrolCard(agent, { activationCode, token, suite, ...options }) {
+  const { progress = () => {}, signal } = options;
+  progress("agent");
+  await agent.ready({ signal });
+  progress("token");
+  const chosen = token ?? (await onlyToken(agent, signal)).id;
+  progress("key");
+  const { pkcs10 } = await agent.makeKey({ token: chosen, suite }, { signal });
+  progress("request");
+  const body = { activation_code: activationCode, pkcs10 };
+  const enrolled = await callService("/api/v1/enrolments", body, options);
+  progress("certificate");
+  const certificates = [pemToBase64(enrolled.certificate)];
+  await agent.writeCertificates({ token: chosen, certificates }, { signal });
+  progress("done", enrolled);
+  return enrolled;
+}
+
+/**
+ * The one token that is plugged in and initialised.
+ * @param {PortSealAgent} agent
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Token>}
+ */
+export async function onlyToken(agent, signal) {
+  const { tokens } = await agent.tokens({ signal });
+  const usable = tokens.filter((each) => each.state !== "blank");
+  if (usable.length === 0) {
+    throw new AgentError("no-token", "token.none", "no USB key is plugged in");
+  }
+  if (usable.length > 1) {
+    const facts = { tokens: usable.map(({ id, label }) => ({ id, label })) };
+    throw new AgentError("refused", "token.several", "several USB keys are plugged in", facts);
+  }
+  return usable[0];
+}
+
+/**
+ * The newest certificate for signing that has its key beside it.
+ * @param {PortSealAgent} agent
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Certificate>}
+ */
+export async function signingCertificate(agent, signal) {
+  const { tokens } = await agent.tokens({ signal });
+  if (tokens.length === 0) {
+    throw new AgentError("no-token", "token.none", "no USB key is plugged in");
+  }
+  const fitting = tokens
+    .flatMap((token) => token.certificates)
+    .filter((each) => each.hasKey && each.usage.includes("signing"))
+    .sort((one, other) => other.notBefore.localeCompare(one.notBefore));
+  if (fitting.length === 0) {
+    throw new AgentError("no-certificate", "card.no-certificate", "no certificate for signing");
+  }
+  return fitting[0];
+}
+
+/** @param {Uint8Array} octets */
+export function toBase64(octets) {
+  let text = "";
+  for (let start = 0; start < octets.length; start += 0x8000) {
+    text += String.fromCharCode(...octets.subarray(start, start + 0x8000));
+  }
+  return btoa(text);
+}
+
+/** @param {string} text PEM of one certificate, or base64 already */
+export function pemToBase64(text) {
+  return text.replace(/-----(BEGIN|END) CERTIFICATE-----/g, "").replace(/\s+/g, "");
+}

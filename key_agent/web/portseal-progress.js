@@ -1,0 +1,113 @@
+// @ts-check
+/**
+ * `<portseal-progress>`: shows how far a journey with the key agent is, and what went wrong.
+ *
+ * Its words are data attributes, written by the server in the page's language:
+ * `data-step-NAME` for a step, `data-state-NAME` for a state of the agent, `data-tries-one` for the
+ * last try of a PIN, `data-failed` for what the service refused. `data-steps` lists the steps that are
+ * shown, in order; the others only change the line below them.
+ */
+
+import { AgentError } from "./portseal-agent.js";
+
+export class PortSealProgress extends HTMLElement {
+  /** @type {HTMLOListElement} */ #list = document.createElement("ol");
+  /** @type {HTMLParagraphElement} */ #line = document.createElement("p");
+  /** @type {string | null} */ #current = null;
+
+  constructor() {
+    super();
+    this.step = this.step.bind(this);
+    this.fail = this.fail.bind(this);
+  }
+
+  connectedCallback() {
+    this.#list.className = "agent-steps";
+    this.#line.className = "agent-line";
+    this.#line.setAttribute("role", "status");
+    this.replaceChildren(this.#list, this.#line);
+    this.reset();
+  }
+
+  get #names() {
+    return (this.dataset.steps ?? "").split(/\s+/).filter(Boolean);
+  }
+
+  /** Back to the beginning. */
+  reset() {
+    this.#current = null;
+    this.removeAttribute("data-outcome");
+    this.#line.textContent = "";
+    this.#list.hidden = true;
+    this.#list.replaceChildren(
+      ...this.#names.map((name) => {
+        const item = document.createElement("li");
+        item.dataset.step = name;
+        item.textContent = this.#words(`step-${name}`) ?? name;
+        return item;
+      }),
+    );
+  }
+
+  /**
+   * A step begins. Bound: hand it over as a journey's `progress`.
+   * @param {string} name
+   * @param {Record<string, any>} [facts]
+   */
+  step(name, facts = {}) {
+    if (this.dataset.outcome) this.reset();
+    this.#list.hidden = this.#names.length === 0;
+    this.#current = name;
+    const reached = name === "done" ? this.#names.length : this.#names.indexOf(name);
+    for (const [place, item] of [...this.#list.children].entries()) {
+      if (reached < 0) break; // a step between those that are shown
+      item.classList.toggle("past", place < reached);
+      if (place === reached) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
+    }
+    const words = this.#words(`step-${name}`) ?? "";
+    this.#line.textContent = facts.of > 1 ? `${words} (${facts.number}/${facts.of})` : words;
+    if (name === "done") this.dataset.outcome = "done";
+  }
+
+  /**
+   * The journey ended with an error. Bound.
+   * @param {any} error
+   */
+  fail(error) {
+    this.dataset.outcome = "failed";
+    for (const item of this.#list.children) {
+      if (item.getAttribute("aria-current")) item.classList.add("failed");
+    }
+    const told = error instanceof AgentError ? this.#ofAgent(error) : this.#words("failed");
+    const alert = document.createElement("span");
+    alert.setAttribute("role", "alert");
+    alert.textContent = [told, error instanceof AgentError ? "" : error?.detail]
+      .filter(Boolean)
+      .join(" ");
+    const code = document.createElement("code");
+    code.textContent = error?.code ?? "page.failed";
+    this.#line.replaceChildren(alert, " ", code);
+    if (!error?.code) console.error(error);
+  }
+
+  /** The step that was told last. */
+  get current() {
+    return this.#current;
+  }
+
+  /** @param {AgentError} error */
+  #ofAgent(error) {
+    const told = this.#words(`state-${error.state}`) ?? error.detail;
+    const last = error.state === "wrong-pin" && error.triesLeft === 1;
+    const refused = error.state === "refused" ? error.detail : null;
+    return [told, last ? this.#words("tries-one") : null, refused].filter(Boolean).join(" ");
+  }
+
+  /** @param {string} name as in the attribute, without `data-` */
+  #words(name) {
+    return this.getAttribute(`data-${name}`);
+  }
+}
+
+customElements.define("portseal-progress", PortSealProgress);
