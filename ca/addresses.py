@@ -20,6 +20,11 @@ class StatusAddresses:
     def ocsp(self) -> str:
         return f"{self.base_url}/ocsp"
 
+    @property
+    def cps(self) -> str:
+        """Of the certificate policy and practice statement (RFC 5280, 4.2.1.4: cPSuri)."""
+        return f"{self.base_url}/cps"
+
     def crl(self, authority: str, shard: int = 0) -> str:
         """Of the complete list (0), or of one part of a partitioned one."""
         return f"{self.base_url}/crl/{authority}{f'/{shard}' if shard else ''}.crl"

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from ca import inventory
 from ca.addresses import StatusAddresses
 from ca.crl_entry import crl_entry
+from ca.dns_names import require_dns_names
 from ca.inventory import CertificateState, RevocationReason
 from ca.linting import Linter
 from ca.subject import SubjectFields, subject_name
@@ -52,6 +53,8 @@ class CertificateRequest:
     """The requester's own handle on it: a card's identifier."""
     not_after: datetime | None = None
     """An earlier end of validity than the profile's."""
+    dns_names: tuple[str, ...] = ()
+    """Of a server, where the profile has them: lower case, whole, without wildcards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,8 @@ class Authority:
         """Build, lint and record a certificate; nothing is signed by the authority yet.
 
         Raises NotFound `profile.unknown`; Unprocessable `profile.other-issuer`,
-        `public-key.weak`, `public-key.not-allowed`, `subject.*`, `validity.*`, `lint.failed`;
+        `public-key.weak`, `public-key.not-allowed`, `subject.*`, `dns-name.*`, `validity.*`,
+        `lint.failed`;
         Conflict `public-key.already-certified`; Unavailable `database.unavailable`.
         """
         return self.prepare_many([(profile, request)])[0]
@@ -190,10 +194,12 @@ class Authority:
         if not profile.accepts_key(request.public_key):
             raise Unprocessable("public-key.not-allowed", "not a kind of key that the profile has")
         subject = subject_name(profile, request.subject)
+        require_dns_names(profile, request.dns_names, request.subject.common_name)
         now = self._clock.now()
         period = validity(profile, self.certificate, now, request.not_after)
         serial = new_serial(self._entropy)
-        made = draft(profile, self._issuer, request.public_key, subject, period, serial)
+        key, names = request.public_key, request.dns_names
+        made = draft(profile, self._issuer, key, subject, period, serial, names)
         findings = self._linter.findings(made.specimen, profile, self.certificate)
         errors = [finding for finding in findings if finding.level is Level.ERROR]
         if errors:

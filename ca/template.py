@@ -97,6 +97,7 @@ def draft(
     subject: x509.Name,
     period: Validity,
     serial: Serial,
+    dns_names: tuple[str, ...] = (),
 ) -> Draft:
     """Build the certificate that `profile` describes.
 
@@ -113,7 +114,7 @@ def draft(
         serial,
         period.not_before,
         period.not_after,
-        _extensions(profile, issuer, public_key, shard),
+        _extensions(profile, issuer, public_key, shard, dns_names),
     )
     algorithm = _HASHES[issuer.suite.digest] if issuer.suite.kind is not KeyKind.ED25519 else None
     if issuer.suite.padding is Padding.PSS:
@@ -164,7 +165,11 @@ def _subject_of(certificate: Certificate) -> x509.Name:
 
 
 def _extensions(
-    profile: CertificateProfile, issuer: Issuer, key: PublicKey, shard: int
+    profile: CertificateProfile,
+    issuer: Issuer,
+    key: PublicKey,
+    shard: int,
+    dns_names: tuple[str, ...],
 ) -> _Extensions:
     """RFC 5280, 4.2; what varies with the key comes first, the profile's own follows."""
     own = x509.SubjectKeyIdentifier.from_public_key(key.pyca)
@@ -177,18 +182,30 @@ def _extensions(
     return [
         _extension(x509.AuthorityKeyIdentifier(authority, None, None)),
         _extension(own),
-        *_profile_extensions(profile, issuer.name, issuer.addresses, shard),
+        *_alternative_names(dns_names),
+        *_profile_extensions(profile, key.kind, issuer.name, issuer.addresses, shard),
     ]
+
+
+def _alternative_names(names: tuple[str, ...]) -> _Extensions:
+    if not names:
+        return []
+    return [_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]))]
 
 
 @lru_cache(maxsize=4096)
 def _profile_extensions(
-    profile: CertificateProfile, issuer: str, addresses: StatusAddresses, shard: int
+    profile: CertificateProfile,
+    kind: KeyKind,
+    issuer: str,
+    addresses: StatusAddresses,
+    shard: int,
 ) -> tuple[x509.Extension[x509.ExtensionType], ...]:
-    made = [_key_usage(profile)]
+    made = [_key_usage(profile, kind)]
     if profile.policy_oids:
         policies = [
-            x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policy_oids
+            x509.PolicyInformation(x509.ObjectIdentifier(oid), [addresses.cps])
+            for oid in profile.policy_oids
         ]
         made.append(_extension(x509.CertificatePolicies(policies)))
     made.append(_extension(x509.BasicConstraints(profile.ca, profile.path_length), critical=True))
@@ -214,8 +231,8 @@ def _profile_extensions(
     return tuple(made)
 
 
-def _key_usage(profile: CertificateProfile) -> x509.Extension[x509.ExtensionType]:
-    usages = frozenset(profile.key_usage)
+def _key_usage(profile: CertificateProfile, kind: KeyKind) -> x509.Extension[x509.ExtensionType]:
+    usages = frozenset(profile.key_usage_of(kind))
     usage = x509.KeyUsage(
         digital_signature="digitalSignature" in usages,
         content_commitment="nonRepudiation" in usages,

@@ -6,11 +6,14 @@ from types import MappingProxyType
 
 from kernel.identifiers import ProfileName
 from kernel.refusals import NotFound
-from policies.data_file import InvalidPolicyFile, load_policy_file
+from policies.data_file import fault_at, load_policy_file
 from policies.oids import PLACEHOLDER_ARC
 from policies.profile import CertificateProfile
 
 DIRECTORY = Path(__file__).with_name("profiles")
+AUTHORITIES = frozenset({"root", "issuing", "regional"})
+"""The profiles that may make an authority (policies/cp-cps.md, 1.3.1). A list in code: no edit of
+one TOML file turns a card's certificate into an authority's."""
 
 
 class ProfileCatalogue:
@@ -40,15 +43,18 @@ class ProfileCatalogue:
 def load_catalogue(directory: Path = DIRECTORY, arc: str = PLACEHOLDER_ARC) -> ProfileCatalogue:
     """Read every profile; `arc` is the operator's own object identifier.
 
-    Raises InvalidPolicyFile, which names the file and the key at fault.
+    Raises InvalidPolicyFile, which names the file, the line and the key at fault.
     """
     profiles: dict[str, CertificateProfile] = {}
     for file in sorted(directory.glob("*.toml")):
         profile = load_policy_file(file, CertificateProfile)
         if profile.name != file.stem:
-            raise InvalidPolicyFile(file, "name", "a profile is named as its file")
+            raise fault_at(file, "name", "a profile is named as its file")
         if "arc" in profile.model_fields_set:
-            raise InvalidPolicyFile(file, "arc", "set for all profiles at once, not in a file")
+            raise fault_at(file, "arc", "set for all profiles at once, not in a file")
+        if profile.ca is not (profile.name in AUTHORITIES):
+            fault = "authorities are root, issuing and regional, and nobody else"
+            raise fault_at(file, "ca", fault)
         profiles[profile.name] = CertificateProfile.model_validate(
             {**profile.model_dump(), "arc": arc}
         )
@@ -64,9 +70,9 @@ def _check_issuer(
         return
     issuer = profiles.get(profile.issuer)
     if issuer is None or not issuer.ca:
-        raise InvalidPolicyFile(file, "issuer", "no profile of an authority has this name")
+        raise fault_at(file, "issuer", "no profile of an authority has this name")
     if profile.validity_days > issuer.validity_days:
-        raise InvalidPolicyFile(file, "validity_days", "longer than its issuer's own validity")
+        raise fault_at(file, "validity_days", "longer than its issuer's own validity")
     limit = issuer.path_length
     if profile.ca and limit is not None and (profile.path_length or 0) >= limit:
-        raise InvalidPolicyFile(file, "path_length", "deeper than its issuer allows")
+        raise fault_at(file, "path_length", "deeper than its issuer allows")

@@ -21,6 +21,7 @@ PRINTABLE_ATTRIBUTES = frozenset({"country", "serial_number"})
 """Fields that RFC 5280, appendix A, holds to PrintableString; all others are UTF8String."""
 
 EXTENDED_KEY_USAGES = {
+    "serverAuth": "1.3.6.1.5.5.7.3.1",
     "clientAuth": "1.3.6.1.5.5.7.3.2",
     "emailProtection": "1.3.6.1.5.5.7.3.4",
     "timeStamping": "1.3.6.1.5.5.7.3.8",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from kernel.algorithms import SUITES, AlgorithmSuite, PublicKey
+from kernel.algorithms import SUITES, AlgorithmSuite, KeyKind, PublicKey
 from kernel.identifiers import ProfileName
 from policies.data_file import PolicyData
 from policies.oids import EXTENDED_KEY_USAGES, PLACEHOLDER_ARC
@@ -31,8 +31,14 @@ KeyUsage = Literal[
     "keyCertSign",
     "cRLSign",
 ]
-ExtendedKeyUsage = Literal["clientAuth", "emailProtection", "timeStamping", "OCSPSigning"]
+ExtendedKeyUsage = Literal[
+    "serverAuth", "clientAuth", "emailProtection", "timeStamping", "OCSPSigning"
+]
 _CA_USAGES = frozenset({"keyCertSign", "cRLSign"})
+_SIGNING_USAGES = frozenset({"digitalSignature", "nonRepudiation"})
+_ENCRYPTION_USAGES = frozenset({"keyEncipherment", "keyAgreement"})
+_OTHER_KINDS_USAGE = {KeyKind.EC: "keyEncipherment", KeyKind.RSA: "keyAgreement"}
+"""What a kind of key cannot do (RFC 8813, 3; RFC 3279, 2.3.1)."""
 
 
 class SubjectRule(PolicyData):
@@ -75,8 +81,10 @@ class CertificateProfile(PolicyData):
     """The operator's own arc; `policies` are below it. Set for all profiles at once."""
     issuer: Code
     """Name of the authority that issues these, or `self` for a self-signed root."""
-    key_location: Literal["pkcs11-token"]
-    """Where the subject's private key lives, always: born in a PKCS#11 token, never outside."""
+    key_location: Literal["pkcs11-token", "key-centre", "subject-software"]
+    """Where the subject's private key is made and lives: born in the subject's PKCS#11 token and
+    never outside; made and escrowed by the key-management centre and delivered enveloped; or in
+    the subject's own software, as a web server's is."""
     validity_days: int = Field(ge=1, le=10_958)
     backdate_seconds: int = Field(default=0, ge=0, le=3600)
     """How far before the moment of issue a certificate begins, for clocks that lag."""
@@ -88,8 +96,11 @@ class CertificateProfile(PolicyData):
     ca: bool
     path_length: int | None = Field(default=None, ge=0, le=4)
     key_usage: tuple[KeyUsage, ...] = Field(min_length=1)
+    """Of keyEncipherment and keyAgreement a certificate has the one that its kind of key can do."""
     extended_key_usage: tuple[ExtendedKeyUsage, ...] = ()
     extended_key_usage_critical: bool = False
+    alternative_names: Literal["none", "dns"] = "none"
+    """Whether subjectAltName stands, and of what (RFC 5280, 4.2.1.6)."""
     ocsp_nocheck: bool = False
     """id-pkix-ocsp-nocheck (RFC 6960, 4.2.2.2.1)."""
     crl_address: bool
@@ -139,16 +150,19 @@ class CertificateProfile(PolicyData):
         else:
             self._check_end_entity()
         if self.ocsp_nocheck and self.extended_key_usage != ("OCSPSigning",):
-            raise ValueError("ocsp_nocheck is for OCSP responders alone (RFC 6960, 4.2.2.2.1)")
+            raise ValueError("ocsp_nocheck: for OCSP responders alone (RFC 6960, 4.2.2.2.1)")
         if "timeStamping" in self.extended_key_usage and (
             self.extended_key_usage != ("timeStamping",) or not self.extended_key_usage_critical
         ):
-            raise ValueError("timeStamping is critical and stands alone (RFC 3161, 2.3)")
+            fault = "extended_key_usage: timeStamping is critical and stands alone (RFC 3161, 2.3)"
+            raise ValueError(fault)
         if self.issuer == "self":
             if self.crl_address or self.ocsp_address or self.issuer_address:
-                raise ValueError("a self-signed certificate names no status addresses")
+                raise ValueError("crl_address: a self-signed certificate names no status addresses")
         elif not self.policies:
             raise ValueError("policies: a certificate below the root asserts a policy")
+        elif ("serverAuth" in self.extended_key_usage) is not (self.alternative_names == "dns"):
+            raise ValueError("alternative_names: a server, and no other, is known by its DNS names")
         elif not (self.crl_address or self.ocsp_nocheck):
             raise ValueError("crl_address: its revocation could not be learnt")
         elif self.crl_shards and not self.crl_address:
@@ -164,8 +178,13 @@ class CertificateProfile(PolicyData):
             raise ValueError("path_length: an authority below the root has one")
 
     def _check_end_entity(self) -> None:
-        if set(self.key_usage) & _CA_USAGES:
+        usages = set(self.key_usage)
+        if usages & _CA_USAGES:
             raise ValueError("key_usage: keyCertSign and cRLSign are for authorities alone")
+        if usages & _ENCRYPTION_USAGES and usages & _SIGNING_USAGES:
+            raise ValueError("key_usage: one key signs or is encrypted to, never both")
+        if (self.key_location == "key-centre") is not bool(usages & _ENCRYPTION_USAGES):
+            raise ValueError("key_location: the centre makes the keys that are encrypted to")
         if self.path_length is not None:
             raise ValueError("path_length: for authorities alone (RFC 5280, 4.2.1.9)")
         if self.issuer == "self":
@@ -191,6 +210,10 @@ class CertificateProfile(PolicyData):
     @cached_property
     def subject_suites(self) -> tuple[AlgorithmSuite, ...]:
         return tuple(SUITES[name] for name in self.suites)
+
+    def key_usage_of(self, kind: KeyKind) -> tuple[KeyUsage, ...]:
+        """The usages of a certificate for a key of this kind."""
+        return tuple(use for use in self.key_usage if use != _OTHER_KINDS_USAGE.get(kind))
 
     def accepts_key(self, key: PublicKey) -> bool:
         """Whether the key can be used under one of the suites that the profile names."""

@@ -310,6 +310,28 @@ class Certificate:
         return tuple(policy.policy_identifier.dotted_string for policy in policies or ())
 
     @cached_property
+    def policy_statements(self) -> tuple[str, ...]:
+        """The addresses of practice statements (cPSuri) that the policies are qualified by."""
+        policies = self._extension(x509.CertificatePolicies)
+        return tuple(
+            qualifier
+            for policy in policies or ()
+            for qualifier in policy.policy_qualifiers or ()
+            if isinstance(qualifier, str)
+        )
+
+    @cached_property
+    def dns_names(self) -> tuple[str, ...]:
+        """The dNSName of subjectAltName, in order."""
+        names = self._extension(x509.SubjectAlternativeName)
+        return () if names is None else tuple(names.get_values_for_type(x509.DNSName))
+
+    @property
+    def alternative_name_count(self) -> int:
+        """How many names of any kind subjectAltName holds."""
+        return len(list(self._extension(x509.SubjectAlternativeName) or ()))
+
+    @cached_property
     def has_ocsp_nocheck(self) -> bool:
         return self._extension(x509.OCSPNoCheck) is not None
 

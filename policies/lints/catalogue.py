@@ -2,6 +2,7 @@
 
 from kernel.asn1.certificate import Certificate
 from policies.lints import (
+    alternative_names,
     basic_constraints,
     certificate_policies,
     extended_key_usage,
@@ -41,6 +42,7 @@ LINTS = tuple(
         basic_constraints,
         key_usage,
         extended_key_usage,
+        alternative_names,
         key_identifiers,
         certificate_policies,
         status_addresses,

@@ -9,6 +9,7 @@ from policies.lints.framework import Candidate, Lint
 _ORDER = (
     oids.AUTHORITY_KEY_IDENTIFIER,
     oids.SUBJECT_KEY_IDENTIFIER,
+    oids.SUBJECT_ALTERNATIVE_NAME,
     oids.KEY_USAGE,
     oids.CERTIFICATE_POLICIES,
     oids.BASIC_CONSTRAINTS,

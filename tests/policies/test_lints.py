@@ -26,6 +26,7 @@ from tests.software_keys import SoftwareAuthority
 AUTHORITY = SoftwareAuthority()
 ISSUER = AUTHORITY.issuing
 PROFILE = load_catalogue()["operator"]
+STATEMENT = "http://s.example/cps"
 KEY = ec.generate_private_key(ec.SECP256R1())
 NOW = datetime.now(UTC).replace(microsecond=0)
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -70,7 +71,7 @@ def right_extensions() -> dict[str, Extension]:
         ),
     ]
     issuer_key = ISSUER.key.private_key.public_key()
-    policy = x509.PolicyInformation(x509.ObjectIdentifier(PROFILE.policy_oids[0]), None)
+    policy = x509.PolicyInformation(x509.ObjectIdentifier(PROFILE.policy_oids[0]), [STATEMENT])
     point = x509.DistributionPoint([uri("http://s.example/crl/i.crl")], None, None, None)
     return {
         "aki": (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), False),
@@ -126,7 +127,10 @@ RIGHT = Made()
 RSA_1024 = rsa.generate_private_key(65537, 1024).public_key()
 CA_USAGE = (usage("digital_signature", "content_commitment", "key_cert_sign"), True)
 BOTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
-OTHER_POLICY = x509.PolicyInformation(x509.ObjectIdentifier("1.2.3.4"), None)
+OTHER_POLICY = x509.PolicyInformation(x509.ObjectIdentifier("1.2.3.4"), [STATEMENT])
+OWN_POLICY = x509.ObjectIdentifier(PROFILE.policy_oids[0])
+UNSTATED = x509.PolicyInformation(OWN_POLICY, None)
+ELSEWHERE = x509.PolicyInformation(OWN_POLICY, ["ftp://s.example/cps"])
 HTTPS_POINT = x509.DistributionPoint([uri("https://s.example/c.crl")], None, None, None)
 NAMES = x509.SubjectAlternativeName([x509.DNSName("s.example")])
 REVERSED = dict(reversed(right_extensions().items()))
@@ -156,7 +160,10 @@ def test_a_right_certificate_passes_every_lint() -> None:
         ("key-identifiers", lambda: RIGHT.having(ski=(x509.SubjectKeyIdentifier(b"x" * 20), False))),
         ("key-identifiers", lambda: RIGHT.having(aki=(x509.AuthorityKeyIdentifier(b"x" * 20, None, None), False))),
         ("certificate-policies", lambda: RIGHT.having(policies=(x509.CertificatePolicies([OTHER_POLICY]), False))),
+        ("certificate-policies", lambda: RIGHT.having(policies=(x509.CertificatePolicies([UNSTATED]), False))),
+        ("certificate-policies", lambda: RIGHT.having(policies=(x509.CertificatePolicies([ELSEWHERE]), False))),
         ("certificate-policies", lambda: RIGHT.having(policies=None)),
+        ("alternative-names", lambda: RIGHT.having(names=(NAMES, False))),
         ("status-addresses", lambda: RIGHT.having(crl=None)),
         ("status-addresses", lambda: RIGHT.having(access=None)),
         ("status-addresses", lambda: RIGHT.having(crl=(x509.CRLDistributionPoints([HTTPS_POINT]), False))),
@@ -189,6 +196,76 @@ def test_one_wrong_thing_is_caught(lint: str, wrong: Callable[[], Made]) -> None
     found = lint_certificate(wrong().certificate(), PROFILE, ISSUER.certificate)
     assert lint in {finding.lint for finding in found}
     assert all(finding.clause and finding.message for finding in found)
+
+
+SERVER_PROFILE = load_catalogue()["tls-server"]
+
+
+def server(names: list[x509.GeneralName], common_name: str = "s.example") -> Made:
+    """A right server's certificate but for its names."""
+    policy = x509.PolicyInformation(
+        x509.ObjectIdentifier(SERVER_PROFILE.policy_oids[0]), [STATEMENT]
+    )
+    right = right_extensions()
+    extensions: dict[str, Extension] = {
+        "aki": right["aki"],
+        "ski": right["ski"],
+        "names": (x509.SubjectAlternativeName(names), False),
+        "usage": (usage("digital_signature"), True),
+        "policies": (x509.CertificatePolicies([policy]), False),
+        "constraints": right["constraints"],
+        "purposes": (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        "crl": right["crl"],
+        "access": right["access"],
+    }
+    name = x509.Name([COUNTRY, ORGANIZATION, attribute(NameOID.COMMON_NAME, common_name)])
+    return replace(RIGHT, subject=name, extensions=extensions)
+
+
+def test_a_right_server_s_certificate_passes_every_lint() -> None:
+    names: list[x509.GeneralName] = [x509.DNSName("s.example"), x509.DNSName("xn--fiqs8s.example")]
+    assert lint_certificate(server(names).certificate(), SERVER_PROFILE, ISSUER.certificate) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [x509.DNSName("other.example")],
+        [x509.DNSName("s.example"), x509.DNSName("*.s.example")],
+        [x509.DNSName("s.example"), x509.DNSName("S.example")],
+        [x509.DNSName("s.example"), x509.DNSName("localhost")],
+        [x509.DNSName("s.example"), x509.DNSName("10.0.0.1")],
+        [x509.DNSName("s.example"), x509.DNSName("xn--zzzzzzzzzzzzz99999999.example")],
+        [x509.DNSName("s.example"), x509.DNSName("ab--c.example")],
+        [x509.DNSName("s.example"), x509.DNSName("s.example")],
+        [x509.DNSName("s.example"), x509.RFC822Name("a@s.example")],
+    ],
+)
+def test_a_wrong_name_of_a_server_is_caught(names: list[x509.GeneralName]) -> None:
+    found = lint_certificate(server(names).certificate(), SERVER_PROFILE, ISSUER.certificate)
+    assert {finding.lint for finding in found} == {"alternative-names"}
+
+
+ENCRYPTION = load_catalogue()["operator-encryption"]
+RSA_2048 = rsa.generate_private_key(65537, 2048).public_key()
+
+
+@pytest.mark.parametrize(
+    ("key", "stated", "right"),
+    [
+        (KEY.public_key(), "key_agreement", True),
+        (KEY.public_key(), "key_encipherment", False),
+        (RSA_2048, "key_encipherment", True),
+        (RSA_2048, "key_agreement", False),
+        (RSA_2048, "digital_signature", False),
+    ],
+)
+def test_an_encryption_certificate_says_what_its_kind_of_key_can_do(
+    key: PublicKey, stated: str, right: bool
+) -> None:
+    made = replace(RIGHT, key=key).having(usage=(usage(stated), True)).certificate()
+    found = lint_certificate(made, ENCRYPTION, ISSUER.certificate)
+    assert ("key-usage" not in {finding.lint for finding in found}) is right
 
 
 def test_a_wrong_time_encoding_is_caught() -> None:
