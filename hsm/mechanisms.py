@@ -92,6 +92,13 @@ def generation_parameters(suite: AlgorithmSuite) -> bytes | int:
     return suite.modulus_bits
 
 
+def ec_parameters(public: PublicKey) -> bytes:
+    """CKA_EC_PARAMS of a public key on one of our curves. Raises KeyError for another."""
+    if public.kind is KeyKind.ED25519:
+        return _ED25519_PARAMS[0]
+    return bytes.fromhex(_CURVE_OIDS[public.curve or ""])
+
+
 def public_key_of(attributes: dict[Attribute, Any]) -> PublicKey | None:
     """A PublicKey from a public key object's attributes; None for kinds we do not use."""
     kind = attributes[Attribute.KEY_TYPE]

@@ -44,17 +44,26 @@ class SigningKey(Protocol):
 
 
 class PooledSession:
-    """A session with the private keys that it has already found, by label."""
+    """A session with the keys that it has already found, by label."""
 
     def __init__(self, session: pkcs11.Session) -> None:
         self.session = session
         self.keys: dict[str, SigningKey] = {}
+        self.secrets: dict[str, Any] = {}
 
     def private_key(self, label: str) -> SigningKey:
         key = self.keys.get(label)
         if key is None:
             found = self.session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label)
             key = self.keys[label] = cast(SigningKey, found)
+        return key
+
+    def secret_key(self, label: str) -> Any:
+        """What python-pkcs11 gives for a secret key."""
+        key = self.secrets.get(label)
+        if key is None:
+            key = self.session.get_key(object_class=pkcs11.ObjectClass.SECRET_KEY, label=label)
+            self.secrets[label] = key
         return key
 
 
@@ -227,5 +236,7 @@ _REFUSALS: tuple[tuple[type[exceptions.PKCS11Error], str, str], ...] = (
     (exceptions.MultipleObjectsReturned, "token.ambiguous", "the token holds two such keys"),
     (exceptions.DeviceMemory, "token.full", "the token has no room left"),
     (exceptions.TokenWriteProtected, "token.read-only", "the token is write-protected"),
+    (exceptions.KeyUnextractable, "token.not-exportable", "the key was made to stay in its token"),
+    (exceptions.KeyNotWrappable, "token.not-exportable", "the token does not wrap this key"),
     (exceptions.MechanismInvalid, "token.mechanism", "the token cannot do this algorithm"),
 )

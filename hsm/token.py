@@ -1,31 +1,25 @@
 """A token: make keys in it, sign with them, keep certificates beside them."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import pkcs11
 from cryptography import x509
-from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
-from pkcs11.constants import DEFAULT
-from pkcs11.exceptions import NoSuchKey, PKCS11Error
+from pkcs11 import Attribute, ObjectClass
+from pkcs11.exceptions import NoSuchKey
 
-from hsm.mechanisms import MECHANISMS, generation_parameters, public_key_of
+from hsm.generation import Export, generate_pair
+from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import PinSource
-from hsm.quirks import unstated_attributes
-from hsm.sessions import PooledSession, SessionPool, refusal_of
-from kernel.algorithms import AlgorithmSuite, KeyKind, PublicKey
+from hsm.secret_keys import SecretKey, SecretUse, generate_secret, use_of
+from hsm.sessions import PooledSession, SessionPool
+from hsm.token_key import TokenKey, read_public_key, require_guarded, shown_by
+from hsm.wrapping import KeyUse, WrappedKey, wrap
+from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import KeyUri
-from kernel.refusals import Conflict, Unavailable, Unprocessable
-
-_PUBLIC_ATTRIBUTES = {
-    KeyType.EC: (Attribute.EC_PARAMS, Attribute.EC_POINT),
-    KeyType.EC_EDWARDS: (Attribute.EC_PARAMS, Attribute.EC_POINT),
-    KeyType.RSA: (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT),
-}
+from kernel.refusals import Conflict, Unprocessable
 
 
 @dataclass(frozen=True)
@@ -47,62 +41,6 @@ class TokenInfo:
     locked: bool
     last_try: bool
     """One more wrong PIN locks the token (CKF_USER_PIN_FINAL_TRY)."""
-
-
-class TokenKey:
-    """A private key in a token; implements `kernel.keys.KeyHandle`. Safe for threads."""
-
-    def __init__(
-        self, pool: SessionPool, uri: KeyUri, public_key: PublicKey, suite: AlgorithmSuite
-    ) -> None:
-        if not public_key.fits(suite):
-            raise Unprocessable(
-                "key.suite", "the key cannot be used with this algorithm", suite=suite.name
-            )
-        self._pool = pool
-        self._mechanism = MECHANISMS[suite.name]
-        self.uri = uri
-        self.public_key = public_key
-        self.suite = suite
-
-    def __repr__(self) -> str:
-        return f"TokenKey({self.uri}, {self.suite.name})"
-
-    def sign(self, message: bytes) -> bytes:
-        """Sign a message; see `kernel.keys.KeyHandle.sign`."""
-        if self.suite.kind is KeyKind.ED25519:
-            return self._sign(message)
-        return self.sign_digest(hashlib.new(self.suite.digest, message).digest())
-
-    def sign_digest(self, digest: bytes) -> bytes:
-        """Sign a digest; see `kernel.keys.KeyHandle.sign_digest`."""
-        if self.suite.kind is KeyKind.ED25519:
-            raise Unprocessable("key.digest", "Ed25519 signs messages, not digests")
-        if len(digest) != hashlib.new(self.suite.digest).digest_size:
-            raise Unprocessable("key.digest", "the digest has the wrong length")
-        return self._sign(self._mechanism.prepare(digest))
-
-    def _sign(self, data: bytes) -> bytes:
-        mechanism = self._mechanism
-        label = self.uri.object
-
-        def work(session: PooledSession) -> bytes:
-            return session.private_key(label).sign(
-                data, mechanism=mechanism.sign, mechanism_param=mechanism.parameter
-            )
-
-        return mechanism.finish(self._pool.run(work))
-
-    def self_test(self) -> None:
-        """Sign a fresh message and verify it in software.
-
-        Raises Unavailable `token.wrong-key` when the token signs with another key than it shows.
-        """
-        message = b"PortSeal self-test " + secrets.token_bytes(16)
-        if not self.public_key.verify(self.suite, self.sign(message), message):
-            raise Unavailable(
-                "token.wrong-key", "a signature of this key does not verify", key=str(self.uri)
-            )
 
 
 class Token:
@@ -133,50 +71,72 @@ class Token:
             last_try=bool(token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY),
         )
 
-    def generate(self, label: str, suite: AlgorithmSuite) -> TokenKey:
-        """Make a key pair in the token: sensitive, never extractable, for signing only.
+    def generate(
+        self, label: str, suite: AlgorithmSuite, *, export: Export = Export.NEVER
+    ) -> TokenKey:
+        """Make a key pair in the token: sensitive, for signing only.
 
+        It stays there for good unless `export` lets it leave wrapped, for a backup.
         Raises Conflict `key.exists`, Unprocessable `key.suite`, Unavailable.
         """
-        if suite.name not in MECHANISMS:
-            raise Unprocessable("key.suite", "no token signs under this suite", suite=suite.name)
-        if label in self.key_labels():
-            raise Conflict("key.exists", "the token already holds a key of this name", key=label)
-        mechanism = MECHANISMS[suite.name]
-        identifier = secrets.token_bytes(16)
+        _require_suite(suite)
+        self.require_free(label)
         with self._pool.write() as session:
-            parameters = generation_parameters(suite)
-            template: dict[str, Any] = {
-                "id": identifier,
-                "label": label,
-                "store": True,
-                "capabilities": MechanismFlag.SIGN | MechanismFlag.VERIFY,
-                "mechanism": mechanism.generate,
-                "public_template": dict.fromkeys(unstated_attributes(self._module), DEFAULT),
-                "private_template": {
-                    Attribute.SENSITIVE: True,
-                    Attribute.EXTRACTABLE: False,
-                    Attribute.PRIVATE: True,
-                },
-            }
-            if isinstance(parameters, bytes):
-                domain = session.create_domain_parameters(
-                    mechanism.key_type, {Attribute.EC_PARAMS: parameters}, local=True
-                )
-                _, private = domain.generate_keypair(**template)
-            else:
-                _, private = session.generate_keypair(KeyType.RSA, parameters, **template)
-            _require_guarded(private, label)
+            _, private = generate_pair(
+                session, self._module, label, suite, KeyUse.SIGN, export, store=True
+            )
+            require_guarded(private, label, export)
         key = self.key(label, suite)
         key.self_test()
         return key
+
+    def generate_wrapped(self, suite: AlgorithmSuite, use: KeyUse, wrapping: str) -> WrappedKey:
+        """Make a key pair that the token does not keep: it comes out wrapped under the secret
+        key labelled `wrapping`, for escrow.
+
+        Raises Unprocessable `key.suite`, Unavailable `token.no-key`, `token.mechanism`.
+        """
+        _require_suite(suite)
+        with self._pool.write() as session:
+            public, private = generate_pair(
+                session, self._module, "", suite, use, Export.WRAPPED, store=False
+            )
+            key = session.get_key(ObjectClass.SECRET_KEY, label=wrapping)
+            return wrap(key, private, shown_by(public), use)
+
+    def generate_secret(
+        self, label: str, use: SecretUse = SecretUse.ENCRYPT, *, export: Export = Export.NEVER
+    ) -> SecretKey:
+        """Make a secret key of 256 bits in the token, sensitive, for one use.
+
+        Raises Conflict `key.exists`, Unavailable.
+        """
+        if label in self.secret_labels():
+            raise Conflict("key.exists", "the token already holds a key of this name", key=label)
+        generate_secret(self._pool, label, use, export)
+        made = self.secret_key(label)
+        made.self_test()
+        return made
+
+    def secret_key(self, label: str) -> SecretKey:
+        """Raises Unavailable `token.no-key` and as `SessionPool.run`."""
+        return SecretKey(self._pool, KeyUri(self.label, label), use_of(self._pool, label))
+
+    def secret_labels(self) -> list[str]:
+        """The labels of all secret keys."""
+        return self._labels(ObjectClass.SECRET_KEY)
+
+    def require_free(self, label: str) -> None:
+        """Raises Conflict `key.exists` when a key pair of this label is there."""
+        if label in self.key_labels():
+            raise Conflict("key.exists", "the token already holds a key of this name", key=label)
 
     def key(self, label: str, suite: AlgorithmSuite | None = None) -> TokenKey:
         """The key of this label; `suite` defaults to the first that the key fits.
 
         Raises Unavailable `token.no-key` and as `SessionPool.run`.
         """
-        public = self._pool.run(lambda session: _read_public_key(session.session, label))
+        public = self._pool.run(lambda session: read_public_key(session.session, label))
         return TokenKey(
             self._pool, KeyUri(self.label, label), public, suite or public.default_suite()
         )
@@ -186,13 +146,15 @@ class Token:
         wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: label}
         with self._pool.write() as session:
             for found in session.get_objects(wanted):
-                _require_guarded(cast(pkcs11.PrivateKey, found), label)
+                require_guarded(cast(pkcs11.PrivateKey, found), label)
 
     def key_labels(self) -> list[str]:
         """The labels of all private keys."""
+        return self._labels(ObjectClass.PRIVATE_KEY)
 
+    def _labels(self, kind: ObjectClass) -> list[str]:
         def work(session: PooledSession) -> list[str]:
-            found = session.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})
+            found = session.session.get_objects({Attribute.CLASS: kind})
             return sorted(str(key[Attribute.LABEL]) for key in found)
 
         return self._pool.run(work)
@@ -247,32 +209,15 @@ def _current(session: pkcs11.Session, label: str, found: list[Certificate]) -> C
     if len(found) == 1:
         return found[0]
     try:
-        spki = _read_public_key(session, label).spki
+        spki = read_public_key(session, label).spki
     except NoSuchKey:
         spki = b""
     return max(found, key=lambda each: (each.spki == spki, each.not_before, each.der))
 
 
-def _require_guarded(private: pkcs11.PrivateKey, label: str) -> None:
-    """A token that ignores the template must not hold an authority's key."""
-    try:
-        guarded = private[Attribute.SENSITIVE] and not private[Attribute.EXTRACTABLE]
-    except PKCS11Error as error:
-        raise refusal_of(error, label) from error
-    if not guarded:
-        raise Unavailable("token.unguarded-key", "the token made a key that can leave it")
-
-
-def _read_public_key(session: pkcs11.Session, label: str) -> PublicKey:
-    wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
-    for found in session.get_objects(wanted):
-        kind = found[Attribute.KEY_TYPE]
-        if kind in _PUBLIC_ATTRIBUTES:
-            attributes = found.get_attributes([Attribute.KEY_TYPE, *_PUBLIC_ATTRIBUTES[kind]])
-            key = public_key_of(attributes)
-            if key is not None:
-                return key
-    raise NoSuchKey(f"no usable public key labelled {label}")
+def _require_suite(suite: AlgorithmSuite) -> None:
+    if suite.name not in MECHANISMS:
+        raise Unprocessable("key.suite", "no token signs under this suite", suite=suite.name)
 
 
 def _subject(der: bytes) -> bytes:

@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hsm.pins import PinSource
 from hsm.pyca import as_pyca_private_key, pyca_hash
-from hsm.token import Token, TokenInfo, TokenKey
+from hsm.token import Token, TokenInfo
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound

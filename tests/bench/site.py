@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ca.authority import CertificateRequest, IssuedCertificate
 from ca.ceremony import ISSUING, CeremonyPlan
 from ca.subject import SubjectFields, organization_identifier
-from hsm.token import TokenKey
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate
 from portseal.settings import read_settings

@@ -10,7 +10,8 @@ import sys
 
 from ca.authority import Authority
 from hsm.pins import EnvironmentPin
-from hsm.token import Token, TokenKey
+from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.identifiers import serial_text
 from records.database import Database
 from tests.ca.world import World, new_clock, open_world, operator_request

@@ -25,7 +25,8 @@ from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import DescriptorPin, EnvironmentPin, FilePin, PromptPin
 from hsm.pyca import as_pyca_private_key, pyca_hash
-from hsm.token import Token, TokenKey
+from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, RSA_PKCS1_SHA1, SUITES, Padding
 from kernel.refusals import Conflict, Refusal, Unavailable, Unprocessable
 from tests.token import TokenBench, softhsm_module

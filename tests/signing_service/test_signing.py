@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from hsm.pyca import as_pyca_private_key
-from hsm.token import Token, TokenKey
+from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import (

@@ -12,7 +12,8 @@ from flask_babel import Babel
 from flask_wtf import CSRFProtect
 from jinja2 import ChoiceLoader, DictLoader
 
-from hsm.token import Token, TokenKey
+from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256
 from kernel.clock import FixedClock
 from kernel.entropy import SystemEntropy

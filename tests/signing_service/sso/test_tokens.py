@@ -7,7 +7,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
-from hsm.token import TokenKey
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P384_SHA384, RSA_PKCS1_SHA256
 from kernel.refusals import Malformed
 from signing_service.sso.tokens import IdTokenKeys
