@@ -12,7 +12,9 @@ from ca.addresses import StatusAddresses
 from ca.authority import Authority, CertificateRequest
 from ca.inventory import CertificateState, Inventory
 from ca.subject import SubjectFields
-from hsm.token import Token, TokenKey
+from hsm.secret_keys import SecretUse
+from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, ECDSA_P384_SHA384, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -31,6 +33,15 @@ CERTIFIED = (ROOT, ISSUING, OCSP, TSA, ROOT_OCSP)
 """Keys with a certificate, in the order of issue; each is named as its profile."""
 KEYS = (*CERTIFIED, SIGN_IN)
 """Labels of the keys in the token; the sign-in key signs ID tokens and needs no certificate."""
+
+PERSONAL_DATA, PERSONAL_INDEX, ESCROW = "personal-data", "personal-index", "escrow"
+SECRETS = {
+    PERSONAL_DATA: SecretUse.ENCRYPT,
+    PERSONAL_INDEX: SecretUse.MAC,
+    ESCROW: SecretUse.WRAP,
+}
+"""Secret keys in the token: for columns with personal data, for finding rows by them, and for the
+encryption keys of holders."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,8 @@ class Ceremony:
         self._require_one_authority(present)
         self._begin()
         keys = {label: self._key(label, label in present) for label in KEYS}
+        for label, use in SECRETS.items():
+            self._secret(label, use)
         certificates: dict[str, Certificate] = {}
         for label, common_name in zip(CERTIFIED, self._plan.common_names, strict=True):
             certificates[label] = self._certify(label, common_name, keys, certificates)
@@ -187,6 +200,19 @@ class Ceremony:
         if not present:
             self._record(Event.CEREMONY_KEY_GENERATED, label, suite=suite.name, key=fingerprint)
         return key
+
+    def _secret(self, label: str, use: SecretUse) -> None:
+        present = label in self._token.secret_labels()
+        if present:
+            self._token.secret_key(label).self_test()
+        else:
+            self._token.generate_secret(label, use)
+        self._say(
+            f"Secret key {label} {'found' if present else 'generated'} in the token: 256 bits, "
+            f"to {use}, never to leave it."
+        )
+        if not present:
+            self._record(Event.CEREMONY_KEY_GENERATED, label, use=str(use))
 
     def _certify(
         self,

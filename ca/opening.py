@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
 from ca.ceremony import CERTIFIED, ISSUING, OCSP, ROOT, ROOT_OCSP, TSA
-from hsm.token import Token, TokenKey
+from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ca.ceremony import CERTIFIED, KEYS, CeremonyOutcome
+from ca.ceremony import CERTIFIED, KEYS, SECRETS, CeremonyOutcome
 from ca.inventory import CertificateState, Inventory
 from hsm.token import Token
 from kernel.identifiers import serial_text
@@ -26,6 +26,7 @@ def fresh_token(token_bench: TokenBench, request: pytest.FixtureRequest) -> Toke
 def test_every_key_and_certificate_is_on_the_token(fresh_token: Token, database: Database) -> None:
     outcome = hold_ceremony(fresh_token, database, new_clock())
     assert fresh_token.key_labels() == sorted(KEYS)
+    assert fresh_token.secret_labels() == sorted(SECRETS)
     stored = {each.label: each.der for each in fresh_token.certificates()}
     assert sorted(stored) == sorted(CERTIFIED)
     assert stored["issuing"] == outcome.issuing.der
@@ -43,7 +44,7 @@ def test_every_key_and_certificate_is_on_the_token(fresh_token: Token, database:
         events = [record.event for record in records(connection)]
     assert events[0] == "ceremony.started"
     assert events[-1] == "ceremony.finished"
-    assert events.count("ceremony.key-generated") == len(KEYS)
+    assert events.count("ceremony.key-generated") == len(KEYS) + len(SECRETS)
 
 
 def test_a_second_ceremony_is_refused_and_changes_nothing(
@@ -100,8 +101,8 @@ def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
 ) -> None:
     """Each attempt is killed a step later than the one before, on the same token."""
     url = database.engine.url.render_as_string(hide_password=False)
-    lines = [f"line:{number}" for number in range(1, len(KEYS) + len(CERTIFIED) + 3)]
-    first = len(KEYS) + 1
+    lines = [f"line:{number}" for number in range(1, len(KEYS) + len(SECRETS) + len(CERTIFIED) + 3)]
+    first = len(KEYS) + len(SECRETS) + 1
     steps = [*lines[:first], "issue:1", "write:1", *lines[first:-2], "issue:1", *lines[-2:]]
     done = subprocess.run(
         [sys.executable, "-m", "tests.ca.ceremony_worker", url, fresh_token.label, *steps],
@@ -115,7 +116,7 @@ def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
     assert "issued" not in outcome.transcript
     with database.reading() as connection:
         told = [record.event for record in records(connection)]
-    assert told.count("ceremony.key-generated") <= len(KEYS)
+    assert told.count("ceremony.key-generated") <= len(KEYS) + len(SECRETS)
     for label, certificate in outcome.certificates.items():
         assert fresh_token.certificate(label) == certificate.der
         found = Inventory(database).by_reference(f"ceremony:{label}")
