@@ -211,8 +211,8 @@ def read_part(
     belongs = DigestReference("document", manifest.digest, manifest.root, given.root(document))
     found = []
     for evidence in cades.read(given.signature, given.manifest, known=known):
-        covered = tuple(replace(each, name="bundle manifest") for each in evidence.references)
-        found.append(replace(evidence, references=(belongs, *covered)))
+        covered = tuple(each._replace(name="bundle manifest") for each in evidence.references)
+        found.append(evidence._replace(references=(belongs, *covered)))
     return found
 
 

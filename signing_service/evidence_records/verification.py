@@ -6,7 +6,6 @@ covered it, is for the verdict engine, which reads the evidence that this gives.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from kernel.asn1.certificate import Certificate
@@ -91,7 +90,7 @@ def _evidence(
     read = read_timestamp(timestamp.token, TimestampKind.EVIDENCE_RECORD, None, known=known)
     actual = _imprint(timestamp, hashes)
     imprint = DigestReference("evidence record", timestamp.digest, read.imprint.expected, actual)
-    return replace(read, imprint=imprint, covers=covers)
+    return read._replace(imprint=imprint, covers=covers)
 
 
 def _imprint(timestamp: ArchiveTimestamp, hashes: list[bytes]) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal
@@ -56,8 +56,7 @@ def read(container: bytes, *, known: Sequence[Certificate] = ()) -> list[Signatu
             observations += (f"does not cover {', '.join(left[:10])}"[:400],)
         archive = [stamp for manifest, stamp in stamps if manifest.lists(each.file)]
         found.append(
-            replace(
-                evidence,
+            evidence._replace(
                 covers_document=evidence.covers_document and whole,
                 observations=observations,
                 timestamps=_in_order((*evidence.timestamps, *archive)),
@@ -123,8 +122,8 @@ def _cades(
     found = []
     read = cades.read(container.files[name], container.files[manifest_name], known=known)
     for index, evidence in enumerate(map(_detached, read)):
-        own = tuple(replace(each, name="manifest") for each in evidence.references)
-        evidence = replace(evidence, references=own + references)
+        own = tuple(each._replace(name="manifest") for each in evidence.references)
+        evidence = evidence._replace(references=own + references)
         covered = frozenset(each.name for each in manifest.files)
         found.append(Inside(name, index, evidence, covered))
     return found

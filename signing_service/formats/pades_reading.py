@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 from re import compile as regex
@@ -109,8 +108,7 @@ class Reading:
         timestamps, unreadable = self._document_timestamps(following)
         is_pades = basic.format is SignatureFormat.CADES and signature.sub_filter == CADES_DETACHED
         store = self.store
-        return replace(
-            basic,
+        return basic._replace(
             format=SignatureFormat.PADES if is_pades else SignatureFormat.CMS,
             packaging=Packaging.ENVELOPED,
             covers_document=not changes.refused,
@@ -165,7 +163,7 @@ class Reading:
         under = read_store(stamp.revision)
         kind = TimestampKind.ARCHIVE if under.crls or under.ocsp else TimestampKind.SIGNATURE
         read = read_timestamp(cms_of(stamp), kind, covered, known=self.known)
-        return replace(read, covers=self._covered_objects(stamp, under))
+        return read._replace(covers=self._covered_objects(stamp, under))
 
     def _covered_objects(self, stamp: EmbeddedSignature, store: Store) -> frozenset[bytes]:
         """All that lies in the revision under a document timestamp."""

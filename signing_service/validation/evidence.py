@@ -4,10 +4,9 @@ Every format turns a signed document into `SignatureEvidence`; the verdict engin
 else. So a format knows no verdicts, and the engine no formats (CMS, XML, PDF, JSON, ZIP).
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from typing import NamedTuple
 
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
@@ -51,8 +50,7 @@ class TimestampKind(StrEnum):
     """A timestamp of an evidence record (RFC 4998) over the whole signature file."""
 
 
-@dataclass(frozen=True)
-class DigestReference:
+class DigestReference(NamedTuple):
     """One digest under the signature (message-digest attribute, ds:Reference)."""
 
     name: str
@@ -69,8 +67,7 @@ class DigestReference:
         return self.actual is not None and self.actual == self.expected
 
 
-@dataclass(frozen=True)
-class CertificateReference:
+class CertificateReference(NamedTuple):
     """A signed reference to the signing certificate (ESSCertIDv2, xades:CertDigest)."""
 
     digest: str
@@ -79,8 +76,7 @@ class CertificateReference:
     """Whether it is the digest of `signing_certificate`."""
 
 
-@dataclass(frozen=True)
-class TimestampEvidence:
+class TimestampEvidence(NamedTuple):
     """A timestamp token (RFC 3161) and what it should cover."""
 
     kind: TimestampKind
@@ -101,8 +97,7 @@ class TimestampEvidence:
     signature timestamp always covers the signature value, whether it is named here or not."""
 
 
-@dataclass(frozen=True)
-class SignatureEvidence:
+class SignatureEvidence(NamedTuple):
     """One signature, taken apart and not yet judged."""
 
     format: SignatureFormat
@@ -138,14 +133,16 @@ class SignatureEvidence:
     """Signature policy identifier; None is the basic (no explicit policy) signature."""
     policy_digest: tuple[str, bytes] | None = None
     """(hashlib's name, digest) of the policy's document, where the signature names it."""
-    observations: tuple[str, ...] = field(default=())
+    observations: tuple[str, ...] = ()
     """Facts worth telling that decide nothing by themselves."""
 
-    @cached_property
+    @property
     def level(self) -> SignatureLevel:
         """The level that the structure claims (EN 319 122-1 and 319 132-1, clause 6)."""
         if self.certificate_reference is None:
             return SignatureLevel.BASIC
+        if not self.timestamps:
+            return SignatureLevel.B_B
         kinds = {timestamp.kind for timestamp in self.timestamps}
         if TimestampKind.ARCHIVE in kinds:
             return SignatureLevel.B_LTA

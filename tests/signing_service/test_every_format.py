@@ -2,7 +2,6 @@
 
 import base64
 import string
-from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from xml.sax.saxutils import escape
@@ -286,4 +285,4 @@ def test_each_of_four_agencies_gets_a_verdict_on_its_own_part() -> None:
             assert verdict(world.judge(foreign)) == "TOTAL-FAILED/HASH_FAILURE"
     world.revoke(card)
     (own,) = bundles.read_part("<海关/>".encode(), proofs[0])
-    assert verdict(world.judge(replace(own, timestamps=()), DAY)) == "INDETERMINATE/REVOKED_NO_POE"
+    assert verdict(world.judge(own._replace(timestamps=()), DAY)) == "INDETERMINATE/REVOKED_NO_POE"

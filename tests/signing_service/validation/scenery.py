@@ -223,7 +223,7 @@ class World:
         """The same with a signature timestamp, now."""
         evidence = evidence or self.signed()
         token = stamp(tsa or self.tsa, evidence.signature_value, self.clock.now())
-        return replace(evidence, timestamps=(*evidence.timestamps, token))
+        return evidence._replace(timestamps=(*evidence.timestamps, token))
 
     def revoke(self, card: Card | Ca, reason: str = "keyCompromise") -> None:
         self.book.revoked[card.certificate.fingerprint] = (self.clock.now(), reason)
@@ -246,7 +246,7 @@ def sign(card: Card, at: datetime, document: bytes = DOCUMENT, **changes: Any) -
         CertificateReference("sha256", card.certificate.digest("sha256"), True),
         claimed_signing_time=at,
     )
-    return replace(evidence, **changes)
+    return evidence._replace(**changes)
 
 
 def stamp(
@@ -262,7 +262,7 @@ def stamp(
         kind, b"token", at, 1.0, 42, "1.2.3",
         DigestReference("signature value", "sha256", imprint, imprint), signature,
     )  # fmt: skip
-    return replace(evidence, **changes)
+    return evidence._replace(**changes)
 
 
 def _certify(

@@ -69,28 +69,28 @@ def test_every_accepted_algorithm_passes(world: World, suite: AlgorithmSuite) ->
 
 def test_a_changed_document_fails_on_its_hash(world: World) -> None:
     evidence = world.signed()
-    changed = replace(evidence.references[0], actual=b"\0" * 32)
-    validation = world.judge(replace(evidence, references=(changed,)))
+    changed = evidence.references[0]._replace(actual=b"\0" * 32)
+    validation = world.judge(evidence._replace(references=(changed,)))
     assert verdict(validation) == "TOTAL-FAILED/HASH_FAILURE"
     assert validation.conclusion.step is Step.CRYPTOGRAPHIC
 
 
 def test_a_wrong_signature_value_fails(world: World) -> None:
-    evidence = replace(world.signed(), signature_value=world.card.key.sign(b"other"))
+    evidence = world.signed()._replace(signature_value=world.card.key.sign(b"other"))
     assert verdict(world.judge(evidence)) == "TOTAL-FAILED/SIG_CRYPTO_FAILURE"
 
 
 def test_a_changed_document_fails_even_when_the_signer_is_unknown(world: World) -> None:
     evidence = world.signed(Ca.root("Elsewhere").card())
-    changed = replace(evidence.references[0], actual=b"\0" * 32)
-    evidence = replace(evidence, references=(changed,))
+    changed = evidence.references[0]._replace(actual=b"\0" * 32)
+    evidence = evidence._replace(references=(changed,))
     assert verdict(world.judge(evidence)) == "TOTAL-FAILED/HASH_FAILURE"
 
 
 def test_a_missing_document_is_no_proof_of_change(world: World) -> None:
     evidence = world.signed()
-    absent = replace(evidence.references[0], actual=None)
-    evidence = replace(evidence, references=(absent,))
+    absent = evidence.references[0]._replace(actual=None)
+    evidence = evidence._replace(references=(absent,))
     assert verdict(world.judge(evidence)) == "INDETERMINATE/SIGNED_DATA_NOT_FOUND"
 
 
@@ -107,8 +107,8 @@ def test_without_a_signing_certificate_nothing_can_be_said(world: World) -> None
 def test_an_exchanged_certificate_is_not_the_signing_certificate(world: World) -> None:
     evidence = world.signed()
     assert evidence.certificate_reference is not None
-    reference = replace(evidence.certificate_reference, matches=False)
-    evidence = replace(evidence, certificate_reference=reference)
+    reference = evidence.certificate_reference._replace(matches=False)
+    evidence = evidence._replace(certificate_reference=reference)
     assert verdict(world.judge(evidence)) == "INDETERMINATE/NO_SIGNING_CERTIFICATE_FOUND"
 
 
@@ -421,9 +421,9 @@ def test_an_untrusted_authoritys_stamp_is_told_and_proves_nothing(world: World) 
 def test_a_stamp_over_other_data_proves_nothing(world: World) -> None:
     evidence = world.signed()
     foreign = stamp(world.tsa, b"other signature", START)
-    wrong = replace(foreign.imprint, actual=b"\0" * 32)
-    token = replace(foreign, imprint=wrong)
-    validation = world.judge(replace(evidence, timestamps=(token,)))
+    wrong = foreign.imprint._replace(actual=b"\0" * 32)
+    token = foreign._replace(imprint=wrong)
+    validation = world.judge(evidence._replace(timestamps=(token,)))
     assert not validation.time_is_proven
     assert validation.timestamps[0].conclusion.indication is Indication.FAILED
 
@@ -452,7 +452,7 @@ def test_a_revoked_timestamp_authority_proves_nothing(world: World) -> None:
 def test_a_stamp_from_the_future_proves_nothing(world: World) -> None:
     evidence = world.signed()
     token = stamp(world.tsa, evidence.signature_value, START + DAY)
-    validation = world.judge(replace(evidence, timestamps=(token,)))
+    validation = world.judge(evidence._replace(timestamps=(token,)))
     assert validation.timestamps[0].conclusion.reason == "timestamp.in-future"
     assert not validation.time_is_proven
 
@@ -467,7 +467,7 @@ def test_the_earliest_of_several_stamps_counts(world: World) -> None:
 def test_stamps_in_an_impossible_order_contradict_each_other(world: World) -> None:
     evidence = world.stamped()
     content = stamp(world.tsa, b"content", START + DAY, TimestampKind.CONTENT)
-    evidence = replace(evidence, timestamps=(*evidence.timestamps, content))
+    evidence = evidence._replace(timestamps=(*evidence.timestamps, content))
     assert verdict(world.judge(evidence, 2 * DAY)) == "INDETERMINATE/TIMESTAMP_ORDER_FAILURE"
 
 
@@ -497,10 +497,10 @@ def test_a_flipped_bit_never_passes(part: str, data: st.DataObject) -> None:
         changed = DigestReference(
             reference.name, reference.digest, bytes(flipped), reference.actual
         )
-        evidence = replace(_SIGNED, references=(changed,))
+        evidence = _SIGNED._replace(references=(changed,))
     else:
         changes: dict[str, Any] = {part: bytes(flipped)}
-        evidence = replace(_SIGNED, **changes)
+        evidence = _SIGNED._replace(**changes)
     validation = _WORLD.engine().validate(evidence, _WORLD.clock.now())
     assert validation.conclusion.indication is Indication.TOTAL_FAILED
 

@@ -43,8 +43,7 @@ class LongTerm(World):
 
     def with_data(self, evidence: SignatureEvidence) -> SignatureEvidence:
         """B-LT: certificates and today's lists."""
-        return replace(
-            evidence,
+        return evidence._replace(
             embedded_certificates=(self.issuing.certificate, self.stamping.certificate),
             embedded_crls=(*evidence.embedded_crls, *self.lists()),
         )
@@ -54,8 +53,8 @@ class LongTerm(World):
     ) -> SignatureEvidence:
         """B-LTA: a timestamp over everything in the signature, now."""
         token = stamp(tsa, b"all", self.clock.now(), kind, covers=covered(evidence))
-        token = replace(token, token=b"token %d" % len(evidence.timestamps))
-        return replace(evidence, timestamps=(*evidence.timestamps, token))
+        token = token._replace(token=b"token %d" % len(evidence.timestamps))
+        return evidence._replace(timestamps=(*evidence.timestamps, token))
 
     def judge(
         self, evidence: SignatureEvidence, after: timedelta = timedelta()
@@ -69,7 +68,7 @@ class LongTerm(World):
             if ca.certificate.not_after > now
         ]
         crls = (*evidence.embedded_crls, *alive)
-        return self.engine().validate(replace(evidence, embedded_crls=crls), now)
+        return self.engine().validate(evidence._replace(embedded_crls=crls), now)
 
 
 def covered(evidence: SignatureEvidence) -> frozenset[bytes]:
@@ -134,7 +133,7 @@ def test_an_archived_signature_outlives_its_first_timestamp_authority(
 ) -> None:
     world.clock.advance(4 * YEAR)
     renewed = world.archived(
-        replace(lta, embedded_crls=(*lta.embedded_crls, *world.lists()[::2])), world.later_tsa
+        lta._replace(embedded_crls=(*lta.embedded_crls, *world.lists()[::2])), world.later_tsa
     )
     after = world.judge(renewed, 3 * YEAR)
     assert world.clock.now() > world.tsa.certificate.not_after
@@ -163,8 +162,8 @@ def test_an_archive_timestamp_that_leaves_out_the_lists_does_not_prove_them(
     world: LongTerm, lt: SignatureEvidence
 ) -> None:
     world.clock.advance(DAY)
-    forgetful = world.archived(replace(lt, embedded_crls=()), world.tsa)
-    forgetful = replace(forgetful, embedded_crls=lt.embedded_crls)
+    forgetful = world.archived(lt._replace(embedded_crls=()), world.tsa)
+    forgetful = forgetful._replace(embedded_crls=lt.embedded_crls)
     assert verdict(world.judge(forgetful, 4 * YEAR)) == "INDETERMINATE/OUT_OF_BOUNDS_NO_POE"
 
 
@@ -177,7 +176,7 @@ def test_an_evidence_record_proves_all_that_lies_in_the_signature_file(
     world.clock.advance(4 * YEAR)
     alive = world.engine()
     crls = tuple(a_crl(ca, this_update=world.clock.now()) for ca in (world.root, world.stamping))
-    evidence = replace(lt, embedded_crls=(*lt.embedded_crls, *crls))
+    evidence = lt._replace(embedded_crls=(*lt.embedded_crls, *crls))
     # The lists of today were not there when the record was made; they prove nothing but today.
     without = alive.validate(evidence, world.clock.now())
     assert not without.conclusion.passed
@@ -203,7 +202,7 @@ def with_revocation(
         )
         for ca in (world.root, world.issuing, world.stamping)
     )
-    return replace(evidence, embedded_crls=(*evidence.embedded_crls, *lists))
+    return evidence._replace(embedded_crls=(*evidence.embedded_crls, *lists))
 
 
 @pytest.mark.parametrize(("days", "passes"), [(-1, False), (0, False), (1, True)])
@@ -281,7 +280,7 @@ def test_an_algorithm_that_ends_is_answered_by_the_archive(world: LongTerm) -> N
     assert strict.suites_until[RSA_PKCS1_SHA256.name] == (START + 30 * DAY).date()
     world.policy = strict
     assert verdict(world.judge(archived, 100 * DAY)) == "TOTAL-PASSED"
-    unproven = replace(archived, timestamps=())
+    unproven = archived._replace(timestamps=())
     sub = "INDETERMINATE/CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
     assert verdict(world.judge(unproven)) == sub
 
@@ -289,8 +288,8 @@ def test_an_algorithm_that_ends_is_answered_by_the_archive(world: LongTerm) -> N
 def test_a_timestamps_digest_that_ends_is_answered_by_a_later_timestamp(
     world: LongTerm, lt: SignatureEvidence
 ) -> None:
-    weak = replace(lt.timestamps[0], imprint=replace(lt.timestamps[0].imprint, digest="sha384"))
-    evidence = replace(lt, timestamps=(weak,))
+    weak = lt.timestamps[0]._replace(imprint=lt.timestamps[0].imprint._replace(digest="sha384"))
+    evidence = lt._replace(timestamps=(weak,))
     world.clock.advance(DAY)
     archived = world.archived(evidence, world.later_tsa)
     digests = tuple(
@@ -317,7 +316,7 @@ def test_trust_that_was_withdrawn_still_covers_what_was_proven_before(
     archive_tsa = other.tsa()
     world.clock.advance(2 * DAY)
     fresh = world.archived(
-        replace(lta, embedded_crls=(*lta.embedded_crls, *world.lists())), archive_tsa
+        lta._replace(embedded_crls=(*lta.embedded_crls, *world.lists())), archive_tsa
     )
     world.clock.advance(KEPT)
     still = replace(
@@ -326,9 +325,9 @@ def test_trust_that_was_withdrawn_still_covers_what_was_proven_before(
     anchors = replace(world.anchors(), authorities=(world.authority, still))
     engine = type(world.engine())(anchors, (), world.policy)
     now = world.clock.now()
-    evidence = replace(fresh, embedded_crls=(*fresh.embedded_crls, a_crl(other, this_update=now)))
+    evidence = fresh._replace(embedded_crls=(*fresh.embedded_crls, a_crl(other, this_update=now)))
     assert verdict(engine.validate(evidence, now)) == "TOTAL-PASSED"
-    bare = engine.validate(replace(evidence, timestamps=()), now)
+    bare = engine.validate(evidence._replace(timestamps=()), now)
     assert verdict(bare) == "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND_NO_POE"
 
 

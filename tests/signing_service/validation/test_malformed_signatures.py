@@ -5,7 +5,6 @@ Each is refused with SIG_CRYPTO_FAILURE, whatever mathematics it might satisfy o
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -27,7 +26,7 @@ _PSS = _WORLD.issuing.card(suite=RSA_PSS_SHA256)
 
 
 def judged(card: Card, value: bytes, evidence: SignatureEvidence | None = None) -> str:
-    signed = replace(evidence or sign(card, START), signature_value=value)
+    signed = evidence or sign(card, START)._replace(signature_value=value)
     return verdict(_WORLD.engine().validate(signed, START))
 
 

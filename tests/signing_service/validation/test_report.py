@@ -137,13 +137,13 @@ def test_control_is_not_proven_once_a_loss_came_first(world: World) -> None:
 def test_a_changed_content_and_a_changed_signature_are_told_apart(world: World) -> None:
     world.registry.enrol(world.card)
     evidence = world.signed()
-    changed = replace(evidence.references[0], actual=b"\0" * 32)
-    content = answer_article_13(world.judge(replace(evidence, references=(changed,))), None)
+    changed = evidence.references[0]._replace(actual=b"\0" * 32)
+    content = answer_article_13(world.judge(evidence._replace(references=(changed,))), None)
     assert answers(content)[2:] == ["yes", "no"]
-    value = replace(evidence, signature_value=world.card.key.sign(b"other"))
+    value = evidence._replace(signature_value=world.card.key.sign(b"other"))
     signature = answer_article_13(world.judge(value), None)
     assert answers(signature)[2:] == ["no", "not-proven"]
-    both = replace(evidence, references=(changed,), signature_value=world.card.key.sign(b"other"))
+    both = evidence._replace(references=(changed,), signature_value=world.card.key.sign(b"other"))
     assert answers(answer_article_13(world.judge(both), None))[2:] == ["no", "no"]
 
 
