@@ -26,7 +26,7 @@ _PSS = _WORLD.issuing.card(suite=RSA_PSS_SHA256)
 
 
 def judged(card: Card, value: bytes, evidence: SignatureEvidence | None = None) -> str:
-    signed = evidence or sign(card, START)._replace(signature_value=value)
+    signed = (evidence or sign(card, START))._replace(signature_value=value)
     return verdict(_WORLD.engine().validate(signed, START))
 
 
