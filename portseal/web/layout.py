@@ -6,11 +6,12 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from flask import Flask, Response, has_request_context, request
-from flask_babel import Babel
+from flask_babel import Babel, lazy_gettext
 from flask_wtf.csrf import generate_csrf
 
 from key_agent import DEFAULT_PORT
 from portseal.web.agent_files import agent_source, install_agent_files
+from portseal.web.navigation import current, navigation
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -26,6 +27,12 @@ _LOCALES = {"zh": "zh_Hans", "en": "en_GB"}
 _TAGS = {"zh": "zh-Hans", "en": "en"}
 _COOKIE = "language"
 _COOKIE_SECONDS = 365 * 24 * 3600
+
+_KINDS = {
+    "legal-person": lazy_gettext("Legal-person card"),
+    "operator": lazy_gettext("Operator card"),
+    "officer": lazy_gettext("Officer card"),
+}
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -82,8 +89,16 @@ def install_layout(
 
     @app.context_processor
     def layout() -> dict[str, object]:
+        who = visitor()
+        groups = tuple(
+            navigation(None, frozenset()) if who is None else navigation(who.kind, who.roles)
+        )
+        path = request.path if has_request_context() else "/"
         return {
-            "visitor": visitor(),
+            "visitor": who,
+            "visitor_kinds": _KINDS,
+            "navigation": groups,
+            "navigation_current": current(path, groups),
             "language": language(),
             "language_links": _language_links(),
             "locale": _TAGS[language()],

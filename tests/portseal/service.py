@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from portseal.demo.authority_steps import hold_ceremony
+from portseal.demo.people import licence_png
 from portseal.demo.people_steps import (
     add_operator,
     appoint_officers,
@@ -28,15 +29,30 @@ from portseal.demo.site import Site
 from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
 from portseal.holder.service import Service
+from tests.ra_portal import samples
 from tests.token import TokenBench
 
-_PAST = (
+PAST = (
     hold_ceremony,
     appoint_officers,
     register_enterprise,
     make_legal_person_card,
     add_operator,
 )
+
+
+def people_more(stage: Stage) -> str:
+    """More enterprises that have applied, so that lists have something to show."""
+    service = stage.anonymous()
+    for number in range(1, 25):
+        service.call(
+            "POST",
+            "/api/v1/applications",
+            data=samples.details(number),
+            files={"licence": ("licence.png", licence_png(), "image/png")},
+            headers={"X-PortSeal-Request": "portseal"},
+        )
+    return "24 enterprises more have applied"
 
 
 def database_file(site: Site) -> Path:
@@ -94,7 +110,7 @@ def service(
         with pytest.MonkeyPatch.context() as surroundings:
             # Tests ask faster than people; the limit has tests of its own.
             surroundings.setenv("PORTSEAL_VERIFICATION__REQUESTS_PER_MINUTE", "100000")
-            for step in _PAST:
+            for step in PAST:
                 step(stage)
         yield RunningService(stage)
     finally:

@@ -273,7 +273,7 @@ def test_any_header(attack: Attack) -> None:
     attacker = attack()
     paths = ("/", "/apply", "/api/v1/rights", "/oidc/userinfo", "/oidc/token", "/crl/issuing.crl")
     for headers in hostile.HEADERS:
-        for path in (*paths, "/officer/applications", "/api/v1/operators", "/static/portseal.css"):
+        for path in (*paths, "/officer/applications", "/api/v1/operators", "/static/theme.css"):
             attacker.send("GET", path, headers=headers)
             attacker.send("POST", path, b"{}", "application/json", headers)
 

@@ -1,0 +1,109 @@
+"""What stands in the navigation, for whom. A room's new page gets its line here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from flask_babel import LazyString, lazy_gettext
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry."""
+
+    address: str
+    label: LazyString
+    roles: frozenset[str] = frozenset()
+    """Officers' roles, one of which opens the page; empty: every visitor of the group's kind."""
+    whole: bool = False
+    """Only this very address counts as being there, not those below it."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries that belong together."""
+
+    label: LazyString
+    links: tuple[Link, ...]
+    kinds: frozenset[str | None] = field(default_factory=frozenset)
+    """Kinds of cards that see it; None: nobody is signed in. Empty: everybody."""
+
+
+_ADMINISTRATOR = frozenset({"administrator"})
+_OFFICERS: frozenset[str | None] = frozenset({"officer"})
+
+GROUPS = (
+    Group(
+        lazy_gettext("Start"),
+        (
+            Link("/", lazy_gettext("Home"), whole=True),
+        ),
+    ),
+    Group(
+        lazy_gettext("Registration"),
+        (
+            Link("/apply", lazy_gettext("Apply")),
+            Link("/status", lazy_gettext("My application")),
+        ),
+        frozenset({None}),
+    ),
+    Group(
+        lazy_gettext("Enterprise"),
+        (
+            Link("/enterprise", lazy_gettext("Operators and cards")),
+            Link("/seals", lazy_gettext("Seals")),
+        ),
+        frozenset({"legal-person"}),
+    ),
+    Group(
+        lazy_gettext("Registration"),
+        (
+            Link("/officer/applications", lazy_gettext("Applications")),
+            Link("/seals", lazy_gettext("Seals")),
+        ),
+        _OFFICERS,
+    ),
+    Group(
+        lazy_gettext("Cards"),
+        (
+            Link("/admin/cards", lazy_gettext("Cards")),
+        ),
+        _OFFICERS,
+    ),
+    Group(
+        lazy_gettext("Authority"),
+        (
+            Link("/admin/officers", lazy_gettext("Officers"), _ADMINISTRATOR),
+            Link("/admin/journal", lazy_gettext("Journal"), _ADMINISTRATOR),
+        ),
+        _OFFICERS,
+    ),
+    Group(
+        lazy_gettext("Services"),
+        (
+            Link("/verify", lazy_gettext("Verify a signature")),
+        ),
+    ),
+)  # fmt: skip
+
+
+def navigation(kind: str | None, roles: frozenset[str]) -> Iterator[Group]:
+    """The groups that this visitor sees, without those that would be empty."""
+    for group in GROUPS:
+        if group.kinds and kind not in group.kinds:
+            continue
+        links = tuple(
+            link for link in group.links if not link.roles or not link.roles.isdisjoint(roles)
+        )
+        if links:
+            yield Group(group.label, links, group.kinds)
+
+
+def current(path: str, groups: tuple[Group, ...]) -> str | None:
+    """The address of the entry that `path` lies under: the longest one that fits."""
+    fitting = [
+        link.address
+        for group in groups
+        for link in group.links
+        if path == link.address or (not link.whole and path.startswith(f"{link.address}/"))
+    ]
+    return max(fitting, key=len, default=None)

@@ -1,0 +1,138 @@
+"""Every page: read by axe-core, at two widths and in the dark; light, fast, and used by keyboard.
+
+axe-core comes with axe-playwright-python and is injected from disk: nothing is fetched.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, sync_playwright
+
+from portseal.holder.service import Service
+from tests.portseal.gallery import EXHIBITS, Exhibit, seated
+from tests.portseal.service import RunningService
+from tests.servers.chromium import launch_arguments
+
+pytestmark = pytest.mark.browser
+
+NARROW = ViewportSize(width=375, height=720)
+WIDE = ViewportSize(width=1920, height=1080)
+HEAVIEST = 300_000
+"""Bytes of a page with everything that it loads."""
+LATEST_PAINT = 1000
+"""Milliseconds until the first contentful paint."""
+_FIRST_PAINT = """() => new Promise(resolve => {
+  const seen = performance.getEntriesByName("first-contentful-paint")[0];
+  if (seen) { resolve(seen.startTime); return; }
+  new PerformanceObserver((list, observer) => {
+    const paint = list.getEntriesByName("first-contentful-paint")[0];
+    if (paint) { observer.disconnect(); resolve(paint.startTime); }
+  }).observe({type: "paint", buffered: true});
+})"""
+_OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
+        yield made
+        made.close()
+
+
+class Seats:
+    """One conversation for each person, signed in once."""
+
+    def __init__(self, service: RunningService) -> None:
+        self._service = service
+        self._seats: dict[str | None, Service] = {}
+
+    def of(self, who: str | None) -> Service:
+        if who not in self._seats:
+            service = self._service
+            self._seats[who] = service.anonymous() if who is None else service.signed_in(who)
+        return self._seats[who]
+
+
+@pytest.fixture(scope="module")
+def seats(service: RunningService) -> Seats:
+    return Seats(service)
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda exhibit: exhibit.name)
+def test_a_page_is_accessible_light_and_fast(
+    browser: Browser, seats: Seats, exhibit: Exhibit
+) -> None:
+    seat = seats.of(exhibit.who)
+    address = exhibit.address(seat)
+    with seated(browser, seat, "zh", viewport=WIDE) as page:
+        answers: list[Response] = []
+        page.on("response", lambda answer: answers.append(answer))
+        page.goto(address, wait_until="networkidle")
+        weight = sum(len(answer.body()) for answer in answers if answer.ok)
+        assert _first_paint(page) < LATEST_PAINT
+        assert weight <= HEAVIEST
+        assert page.evaluate(_OVERFLOW) <= 0, "wider than the screen"
+        assert _violations(page) == []
+        page.set_viewport_size(NARROW)
+        assert page.evaluate(_OVERFLOW) <= 0, "wider than a telephone"
+        page.emulate_media(color_scheme="dark")
+        assert _violations(page) == []
+
+
+def test_the_keyboard_alone_reaches_the_content_and_the_form(
+    browser: Browser, seats: Seats
+) -> None:
+    with seated(browser, seats.of(None), "zh", viewport=WIDE) as page:
+        page.goto("/apply")
+        page.keyboard.press("Tab")
+        expect(page.locator("a.skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#content")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.locator("#name")).to_be_focused()
+
+
+def test_on_a_telephone_the_menu_opens_and_closes_without_a_script(
+    browser: Browser, seats: Seats
+) -> None:
+    seat = seats.of("legal-person")
+    with seated(browser, seat, "zh", viewport=NARROW, java_script_enabled=False) as page:
+        page.goto("/")
+        link = page.locator("nav.sections a[href='/enterprise']")
+        expect(link).to_be_hidden()
+        page.locator("button.menu").press("Enter")
+        expect(link).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(link).to_be_hidden()
+        page.locator("button.menu").press("Enter")
+        link.click()
+        page.wait_for_url("**/enterprise")
+
+
+def test_on_paper_only_the_content_is_left(browser: Browser, seats: Seats) -> None:
+    with seated(browser, seats.of("legal-person"), "zh", viewport=WIDE) as page:
+        page.goto("/enterprise")
+        page.emulate_media(media="print", color_scheme="light")
+        expect(page.locator("main h1")).to_be_visible()
+        for hidden in ("nav.sections", "header .tools", "body > footer", "main [role=button]"):
+            expect(page.locator(hidden).first).to_be_hidden()
+
+
+def _first_paint(page: Page) -> float:
+    """Milliseconds; the best of a few loads, since what else the machine does only adds."""
+    best: float = page.evaluate(_FIRST_PAINT)
+    for _ in range(4):
+        if best < LATEST_PAINT:
+            break
+        page.reload(wait_until="networkidle")
+        best = min(best, page.evaluate(_FIRST_PAINT))
+    return best
+
+
+def _violations(page: Page) -> list[str]:
+    """What axe-core finds: rule and first place of each."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['target']} {each['help']}" for each in found]
