@@ -86,6 +86,7 @@ class Worker:
         self._attempt("logout", lambda: house.sso.back_channel.deliver(at_once=at_once))
         reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
         expired = self._attempt("expire", lambda: house.portal.cards.expire_overdue())
+        self._attempt("loss reports", lambda: house.portal.losses.stamp_missing())
         self._attempt("sessions", lambda: house.sso.sessions.end_expired())
         self._keep_evidence(at_once)
         self._attempt("mass revocation", self._revoke_many, needs_token=False)

@@ -1,7 +1,11 @@
 """A card: the credential of one holder on one USB key, from the request to its end.
 
-requested -> active -> revoked | replaced | expired
-    +-> revoked (the request is withdrawn)
+    requested -> active <-> frozen
+        |          |          |
+        |          +----------+--> lost | revoked | replaced | expired
+        +-> revoked (the request is withdrawn)
+
+Frozen is reversible (certificateHold); lost, revoked, replaced and expired are for good.
 """
 
 from dataclasses import dataclass, replace
@@ -21,9 +25,15 @@ NUMBER_PREFIXES = {
 class CardState(StrEnum):
     REQUESTED = "requested"
     ACTIVE = "active"
+    FROZEN = "frozen"
+    LOST = "lost"
     REVOKED = "revoked"
     REPLACED = "replaced"
     EXPIRED = "expired"
+
+
+_LIVE = (CardState.REQUESTED, CardState.ACTIVE, CardState.FROZEN)
+"""A holder has one such card at most."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +79,27 @@ class Card:
     ended_at: datetime | None = None
     end_reason: str | None = None
     """CRLReason in RFC 5280's spelling."""
+    held_at: datetime | None = None
+    """Since when it is frozen, or was when it ended."""
+    held_by: str | None = None
+    """The actor, as the journal names it."""
+    hold_reason: str | None = None
+    predecessor: str | None = None
+    """Number of the card that this one was made to follow."""
+    renew_by: datetime | None = None
+    """The certificate's data are no longer true: renewed by then, or revoked as superseded."""
+    expiry_notice: int | None = None
+    """Days before the end, of the latest notice that told of it."""
     version: int = 0
 
     @property
     def is_live(self) -> bool:
-        return self.state in (CardState.REQUESTED, CardState.ACTIVE)
+        return self.state in _LIVE
+
+    @property
+    def is_made(self) -> bool:
+        """In use, or frozen and to be used again."""
+        return self.state in (CardState.ACTIVE, CardState.FROZEN)
 
     def state_at(self, at: datetime) -> CardState:
         """The state as it was, or is, at a point in time."""
@@ -81,6 +107,8 @@ class Card:
             return CardState.REQUESTED if self.activated_at else self.state
         if self.ended_at is not None and at >= self.ended_at:
             return self.state
+        if self.held_at is not None and at >= self.held_at:
+            return CardState.FROZEN
         if self.not_after is not None and at > self.not_after:
             return CardState.EXPIRED
         return CardState.ACTIVE
@@ -152,19 +180,44 @@ class Card:
             witnessed_at=at, witnessed_by=officer, token_model=model, token_serial=serial
         )
 
+    def freeze(self, by: str, why: str, at: datetime) -> "Card":
+        """Not to be used until `unfreeze`. Raises Conflict `card.state`."""
+        self._require(CardState.ACTIVE)
+        return self._moved(state=CardState.FROZEN, held_at=at, held_by=by, hold_reason=why)
+
+    def unfreeze(self) -> "Card":
+        """In use again. Raises Conflict `card.state`."""
+        self._require(CardState.FROZEN)
+        return self._moved(state=CardState.ACTIVE, held_at=None, held_by=None, hold_reason=None)
+
+    def report_loss(self, at: datetime) -> "Card":
+        """Lost, from this moment and for good. Raises Conflict `card.state`."""
+        self._require(CardState.ACTIVE, CardState.FROZEN)
+        return self._moved(state=CardState.LOST, ended_at=at, end_reason="keyCompromise")
+
     def revoke(self, reason: str, at: datetime) -> "Card":
         """Its certificate, or the request for one, is withdrawn. Raises Conflict `card.state`."""
-        self._require(CardState.REQUESTED, CardState.ACTIVE)
+        self._require(*_LIVE)
         return self._moved(state=CardState.REVOKED, ended_at=at, end_reason=reason)
 
     def replace_by_another(self, at: datetime) -> "Card":
         """Another card takes its place. Raises Conflict `card.state`."""
-        self._require(CardState.REQUESTED, CardState.ACTIVE)
+        self._require(*_LIVE)
         return self._moved(state=CardState.REPLACED, ended_at=at, end_reason="superseded")
+
+    def must_be_renewed(self, until: datetime) -> "Card":
+        """The certificate's data are no longer true. Raises Conflict `card.state`."""
+        self._require(CardState.ACTIVE, CardState.FROZEN)
+        return self._moved(renew_by=until)
+
+    def noticed(self, days: int) -> "Card":
+        """The holder was told that it ends in so many days. Raises Conflict `card.state`."""
+        self._require(CardState.ACTIVE, CardState.FROZEN)
+        return self._moved(expiry_notice=days)
 
     def expire(self) -> "Card":
         """Its certificate's validity has ended. Raises Conflict `card.state`."""
-        self._require(CardState.ACTIVE)
+        self._require(CardState.ACTIVE, CardState.FROZEN)
         return self._moved(state=CardState.EXPIRED, ended_at=self.not_after)
 
     def _require(self, *states: CardState) -> None:

@@ -12,6 +12,7 @@ from ra_portal.card import Card, CardState, Holder
 from ra_portal.identity import HolderKind
 from ra_portal.tables import cards, enterprises, officers, operators
 
+_MADE = (str(CardState.ACTIVE), str(CardState.FROZEN))
 _OWN = tuple(name for name in Card.__dataclass_fields__ if name != "holder")
 
 
@@ -76,13 +77,20 @@ def newest_of(connection: Connection, kind: HolderKind, holders: list[str]) -> d
     return {card.holder.id: card for card in sorted(found, key=lambda card: card.is_live)}
 
 
-def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
-    """Active cards whose certificates have ended."""
+def live_of_operators(connection: Connection, enterprise_id: str) -> list[Card]:
+    """Requested, active and frozen cards of an enterprise's operators."""
     query = (
         select(cards)
-        .where(cards.c.state == str(CardState.ACTIVE), cards.c.not_after < at)
-        .limit(limit)
+        .join(operators, _held_by(HolderKind.OPERATOR, operators.c.id))
+        .where(operators.c.enterprise_id == enterprise_id, cards.c.live_holder.is_not(None))
+        .order_by(cards.c.requested_at, cards.c.id)
     )
+    return [_card(row._mapping) for row in connection.execute(query)]
+
+
+def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
+    """Active and frozen cards whose certificates have ended."""
+    query = select(cards).where(cards.c.state.in_(_MADE), cards.c.not_after < at).limit(limit)
     return [_card(row._mapping) for row in connection.execute(query)]
 
 

@@ -10,12 +10,14 @@ from ca.inventory import RevocationReason
 from ca.revocation import Revocation
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.identifiers import parse_serial
-from kernel.refusals import Conflict, Forbidden, Unprocessable
-from ra_portal import card_rows, fields, people_rows
+from kernel.refusals import Unprocessable
+from ra_portal import card_moves, card_rows, fields, people_rows
 from ra_portal.card import NUMBER_PREFIXES, Card, CardState, Holder
+from ra_portal.card_moves import Move
+from ra_portal.charge import require_access, require_charge
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.withdrawal import withdraw
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -73,19 +75,25 @@ class Cards:
         return new_number(NUMBER_PREFIXES[holder.kind], self._clock, self._entropy)
 
     def request(
-        self, connection: Connection, holder: Holder, actor: str, number: str | None = None
+        self,
+        connection: Connection,
+        holder: Holder,
+        actor: str,
+        number: str | None = None,
+        predecessor: str | None = None,
     ) -> Card:
-        """A first or next card for a holder.
+        """A first or next card for a holder; `predecessor` names the card that it follows.
 
         Raises Conflict `card.holder-has-one`, `enterprise.closed`.
         """
-        _require_active_enterprise(connection, holder)
+        require_active_enterprise(connection, holder)
         card = Card(
             id=new_id(),
             number=number or self.new_number(holder),
             holder=holder,
             state=CardState.REQUESTED,
             requested_at=self._clock.now(),
+            predecessor=predecessor,
         )
         card_rows.add(connection, card)
         self._journal.append(
@@ -95,6 +103,7 @@ class Cards:
             actor=actor,
             holder_kind=holder.kind,
             holder=holder.id,
+            predecessor=predecessor,
         )
         return card
 
@@ -141,7 +150,7 @@ class Cards:
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
-            self._require_access(connection, by, card)
+            require_access(connection, by, card)
         return card
 
     def search(
@@ -165,7 +174,7 @@ class Cards:
         """
         with self._database.transaction() as connection:
             card = card_rows.by_number(connection, number)
-            self._require_charge(connection, by, card)
+            require_charge(connection, by, card)
             return self.hand_out(connection, by, card)
 
     def confirm_code(self, by: Identity, number: str) -> tuple[Card, str]:
@@ -211,8 +220,8 @@ class Cards:
         """End a card for a reason of `REASONS`; its certificate is revoked first.
 
         An administrator ends every card, a legal person those of the own operators. A legal-person
-        card that ends for `cessationOfOperation` closes its enterprise: the operators' cards can
-        no longer be used. After `keyCompromise` the enterprise goes on with a replacement.
+        card that ends for `cessationOfOperation` closes its enterprise: the operators' cards are
+        revoked before it. After `keyCompromise` the enterprise goes on with a replacement.
         Dying between the two leaves a revoked certificate, never a usable one, and the call can
         be repeated. Raises Forbidden `role.missing`, `card.foreign`, NotFound `card.unknown`,
         Conflict `card.state`, Unprocessable `card.reason`.
@@ -222,17 +231,19 @@ class Cards:
         why = read_reason(reason)
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
-            self._require_charge(connection, by, card)
+            require_charge(connection, by, card)
         ended = card.revoke(why, self._clock.now())  # refused before anything happens
-        self._withdraw_certificate(card, why, by.actor)
         closes = (
             card.holder.kind is HolderKind.LEGAL_PERSON
             and why is RevocationReason.CESSATION_OF_OPERATION
         )
+        if closes:
+            self._end_operators(by, card.holder.id)
+        withdraw(self._revocation, card, why, by.actor)
         with self._database.transaction() as connection:
             if closes and ended.ended_at is not None:
                 people_rows.close_enterprise(connection, card.holder.id, ended.ended_at)
-            self._end(connection, ended, Event.CARD_REVOKED, by.actor)
+            self._end(connection, ended, Move.REVOKE, by.actor, str(why))
             if closes:
                 self._journal.append(
                     connection,
@@ -242,7 +253,22 @@ class Cards:
                     card=card.number,
                 )
         self._on_card_ended(ended)
+        if closes:  # and what was made meanwhile; from now on nothing is
+            self._end_operators(by, card.holder.id)
         return ended
+
+    def _end_operators(self, by: Identity, enterprise_id: str) -> None:
+        """Revoke the cards of an enterprise that closes, one after another: dying midway leaves
+        the legal-person card, and with it the call that goes on."""
+        why = RevocationReason.CESSATION_OF_OPERATION
+        with self._database.reading() as connection:
+            live = card_rows.live_of_operators(connection, enterprise_id)
+        for card in live:
+            ended = card.revoke(why, self._clock.now())
+            withdraw(self._revocation, card, why, by.actor)
+            with self._database.transaction() as connection:
+                self._end(connection, ended, Move.REVOKE, by.actor, str(why))
+            self._on_card_ended(ended)
 
     def replace(self, by: Identity, number: str) -> tuple[Card, str | None]:
         """Another card for the same holder; the one named ends, revoked as superseded.
@@ -254,15 +280,16 @@ class Cards:
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
-            self._require_charge(connection, by, card)
-            _require_active_enterprise(connection, card.holder)  # before anything happens
+            require_charge(connection, by, card)
+            require_active_enterprise(connection, card.holder)  # before anything happens
         if card.is_live:
             ended = card.replace_by_another(self._clock.now())
-            self._withdraw_certificate(card, RevocationReason.SUPERSEDED, by.actor)
+            withdraw(self._revocation, card, RevocationReason.SUPERSEDED, by.actor)
         with self._database.transaction() as connection:
             if card.is_live:
-                self._end(connection, ended, Event.CARD_REPLACED, by.actor)
-            made = self.hand_out(connection, by, self.request(connection, card.holder, by.actor))
+                self._end(connection, ended, Move.REPLACE, by.actor, "superseded")
+            following = self.request(connection, card.holder, by.actor, predecessor=card.number)
+            made = self.hand_out(connection, by, following)
         if card.is_live:
             self._on_card_ended(ended)
         return made
@@ -272,47 +299,16 @@ class Cards:
         with self._database.transaction() as connection:
             overdue = card_rows.overdue(connection, self._clock.now(), limit)
             for card in overdue:
-                self._end(connection, card.expire(), Event.CARD_EXPIRED, "worker")
+                self._end(connection, card.expire(), Move.EXPIRE, "worker", "expired")
         return len(overdue)
 
-    def _end(self, connection: Connection, ended: Card, event: Event, actor: str) -> None:
+    def _end(self, connection: Connection, ended: Card, move: Move, actor: str, why: str) -> None:
         card_rows.save(connection, ended)
-        self._journal.append(
-            connection,
-            event,
-            subject=ended.number,
-            actor=actor,
-            serial=ended.serial,
-            reason=ended.end_reason,
-        )
-
-    def _withdraw_certificate(self, card: Card, reason: RevocationReason, actor: str) -> None:
-        if card.serial is not None:
-            try:
-                self._revocation.revoke(parse_serial(card.serial), reason, actor)
-            except Conflict as conflict:
-                if conflict.code != "certificate.already-revoked":
-                    raise
-
-    def _require_access(self, connection: Connection, by: Identity, card: Card) -> None:
-        """Holders see their cards, officers all, and whoever has charge of a card sees it."""
-        if by.kind is HolderKind.OFFICER:
-            return
-        if by.kind is not card.holder.kind or by.subject != card.holder.id:
-            self._require_charge(connection, by, card)
-
-    def _require_charge(self, connection: Connection, by: Identity, card: Card) -> None:
-        """An administrator has charge of every card, an enterprise of its operators' cards."""
-        if by.kind is None or Role.ADMINISTRATOR in by.roles:
-            return
-        if by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR:
-            operator = people_rows.operator(connection, card.holder.id)
-            if operator.enterprise_id == by.enterprise_id:
-                return
-        raise Forbidden("card.foreign", "this card belongs to somebody else")
+        at = ended.ended_at or self._clock.now()
+        card_moves.record(connection, self._journal, move, ended, at, actor, why)
 
 
-def _require_active_enterprise(connection: Connection, holder: Holder) -> None:
+def require_active_enterprise(connection: Connection, holder: Holder) -> None:
     enterprise = people_rows.enterprise_of(connection, holder)
     if enterprise is not None:
         enterprise.require_active()

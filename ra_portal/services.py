@@ -11,10 +11,12 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from policies.rights import RightsCatalogue
 from ra_portal.card import Card
+from ra_portal.card_life import CardLife
 from ra_portal.cards import Cards
 from ra_portal.directory import HolderDirectory
 from ra_portal.enrolment import Enrolment
 from ra_portal.journal_rows import JournalReader
+from ra_portal.loss import LossReports, Stamp
 from ra_portal.officers import Officers
 from ra_portal.operators import Operators
 from ra_portal.registration import Registration
@@ -27,6 +29,8 @@ from records.journal import Journal
 class PortalServices:
     registration: Registration
     cards: Cards
+    life: CardLife
+    losses: LossReports
     officers: Officers
     operators: Operators
     enrolment: Enrolment
@@ -46,14 +50,18 @@ def open_portal(
     revocation: Revocation,
     catalogue: RightsCatalogue,
     make_seal_key: Callable[[str], PublicKey],
+    stamp: Stamp,
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
     """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
-    `make_seal_key` makes or finds a seal's key in the authority's token."""
+    `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps."""
     cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
+    losses = LossReports(database, journal, clock, stamp)
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards),
         cards=cards,
+        life=CardLife(database, journal, clock, revocation, losses, on_card_ended),
+        losses=losses,
         officers=Officers(database, journal, clock, cards),
         operators=Operators(database, journal, clock, cards, catalogue),
         enrolment=Enrolment(database, journal, clock, authority, inventory, revocation),

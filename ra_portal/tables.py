@@ -1,6 +1,7 @@
 """Rows of the registration portal."""
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     Index,
@@ -10,11 +11,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from records.database import UtcDateTime, metadata
 
 _ID = String(32)
+_AUTO = BigInteger().with_variant(Integer(), "sqlite")
 
 applications = Table(
     "applications",
@@ -127,9 +130,61 @@ cards = Table(
     Column("token_serial", String(32)),
     Column("ended_at", UtcDateTime),
     Column("end_reason", String(40)),
+    Column("held_at", UtcDateTime),
+    Column("held_by", String(64)),
+    Column("hold_reason", String(200)),
+    Column("predecessor", String(24), index=True),
+    Column("renew_by", UtcDateTime, index=True),
+    Column("expiry_notice", Integer),
     Column("version", Integer, nullable=False),
     Index("ix_cards_holder", "holder_kind", "holder_id"),
     Index("ix_cards_state", "state", "requested_at"),
+    Index("ix_cards_end", "state", "not_after"),
+)
+
+card_moves = Table(
+    "card_moves",
+    metadata,
+    Column("id", _AUTO, primary_key=True, autoincrement=True),
+    Column("card", String(24), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("move", String(24), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("why", String(200), nullable=False),
+    Column("evidence_kind", String(24)),
+    Column("evidence", LargeBinary),
+    Column("stamp", LargeBinary),
+    Index("ix_card_moves_at", "at", "move"),
+    Index(
+        "ix_card_moves_unstamped",
+        "id",
+        postgresql_where=text("evidence IS NOT NULL AND stamp IS NULL"),
+        sqlite_where=text("evidence IS NOT NULL AND stamp IS NULL"),
+    ),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("holder_kind", String(16), primary_key=True),
+    Column("holder_id", _ID, primary_key=True),
+    Column("phone", String(32)),
+    Column("email", String(254)),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
+one_time_codes = Table(
+    "one_time_codes",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("card", String(24), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("channel", String(8), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("used_at", UtcDateTime),
+    Index("ix_one_time_codes_card", "card", "created_at"),
 )
 
 seals = Table(

@@ -10,6 +10,7 @@ import click
 
 from hsm.admin import change_pin, initialise_token
 from kernel.refusals import Unprocessable
+from portseal.cli import card_life
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
@@ -38,6 +39,10 @@ _LEVELS = {
 @click.group()
 def card() -> None:
     """What a holder does with a USB key."""
+
+
+for _command in card_life.COMMANDS:
+    card.add_command(_command)
 
 
 @card.command("init")

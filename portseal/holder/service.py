@@ -165,6 +165,16 @@ class Service:
         path = f"/api/v1/cards/{quote(card_number, safe='')}/revocation"
         return self.call("POST", path, {"reason": reason})
 
+    def move_card(self, number: str, move: str, **facts: str) -> dict[str, Any]:
+        """`freeze`, `unfreeze` (with `reason`) or `loss-report`; the card as it is then."""
+        return self.call("POST", f"/api/v1/cards/{quote(number, safe='')}/{move}", facts)
+
+    def card_moves(self, number: str) -> list[dict[str, Any]]:
+        """The history of a card, oldest first."""
+        answer = self.call("GET", f"/api/v1/cards/{quote(number, safe='')}/moves")
+        moves: list[dict[str, Any]] = answer["moves"]
+        return moves
+
 
 def _refusal(response: requests.Response) -> Refusal:
     try:

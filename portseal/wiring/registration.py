@@ -28,6 +28,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             self.revocation,
             self.rights,
             self._make_seal_key,
+            lambda digest: self.timestamper.stamp(digest, "sha256"),
             on_card_ended=self._end_sessions,
         )
 

@@ -7,7 +7,18 @@ from flask.blueprints import BlueprintSetupState
 
 from ra_portal.identity import Identity
 from ra_portal.services import PortalServices
-from ra_portal.web import administration, api, enterprise, limits, officer, public, seals, words
+from ra_portal.web import (
+    administration,
+    api,
+    card_moves,
+    cards,
+    enterprise,
+    limits,
+    officer,
+    public,
+    seals,
+    words,
+)
 from ra_portal.web.person import Person
 
 
@@ -27,6 +38,8 @@ def portal_blueprint(
     officer.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)
     seals.add_routes(blueprint, services, person)
+    cards.add_routes(blueprint, services, person)
+    card_moves.add_routes(blueprint, services, person)
     administration.add_routes(blueprint, services, person)
     for_programs = api.add_routes(blueprint, services, person)
 

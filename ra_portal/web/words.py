@@ -14,6 +14,8 @@ STATES = {
     # cards
     "requested": (lazy_gettext("To be made"), "warn"),
     "active": (lazy_gettext("In use"), "good"),
+    "frozen": (lazy_gettext("Frozen"), "warn"),
+    "lost": (lazy_gettext("Reported lost"), "bad"),
     "revoked": (lazy_gettext("Revoked"), "bad"),
     "replaced": (lazy_gettext("Replaced"), ""),
     "expired": (lazy_gettext("Expired"), ""),
@@ -25,6 +27,29 @@ ROLES = {
     "approver": lazy_gettext("Approver: approves what another officer examined"),
     "administrator": lazy_gettext("Administrator: officers, revocation, journal"),
 }
+
+MOVES = {
+    "freeze": lazy_gettext("Frozen"),
+    "unfreeze": lazy_gettext("Unfrozen"),
+    "report-loss": lazy_gettext("Reported lost"),
+    "renew": lazy_gettext("Renewed"),
+    "replace": lazy_gettext("Replaced"),
+    "revoke": lazy_gettext("Revoked"),
+    "expire": lazy_gettext("Expired"),
+    "renewal-due": lazy_gettext("To be renewed"),
+    "recover": lazy_gettext("Recovered"),
+}
+"""Move of a card -> how its history tells it."""
+
+WHYS = {
+    "phone-code": lazy_gettext("by one-time code"),
+    "legal-person-card": lazy_gettext("with the legal-person card"),
+    "operator-card": lazy_gettext("with the operator card"),
+    "officer-card": lazy_gettext("with the officer card"),
+    "counter": lazy_gettext("at the counter"),
+    "expired": lazy_gettext("validity ended"),
+}
+"""Reasons that are not typed by people."""
 
 KINDS = {
     "legal-person": lazy_gettext("Legal-person card"),
@@ -53,6 +78,8 @@ def for_templates() -> dict[str, object]:
     return {
         "card_kinds": KINDS,
         "card_reasons": REASONS,
+        "card_moves": MOVES,
+        "card_whys": {**REASONS, **WHYS},
         "explain": explain,
         "officer_roles": ROLES,
         "states": STATES,

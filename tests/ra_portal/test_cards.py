@@ -6,7 +6,7 @@ import pytest
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
 from kernel.identifiers import parse_serial
-from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
+from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
 from ra_portal.card import Card, CardState
 from ra_portal.cards import Cards
 from ra_portal.identity import HolderKind, Identity, Role
@@ -164,14 +164,12 @@ def test_a_closed_enterprises_operators_are_shut_out(any_portal: PortalWorld) ->
     then, now = find(card.fingerprint or "", before), find(card.fingerprint or "", clock.now())
     assert then is not None
     assert now is not None
-    assert (then.card_state, now.card_state) == ("active", "enterprise-closed")
+    assert (then.card_state, now.card_state) == ("active", "revoked")
     assert portal.events(str(own.holder)) == ["enterprise.closed"]
-    for attempt in (
-        lambda: portal.services.enrolment.enrol(pending, pkcs10()),
-        lambda: portal.services.cards.replace(administrator, own.number),
-    ):
-        with pytest.raises(Conflict, match=r"enterprise\.closed"):
-            attempt()
+    with pytest.raises(Unauthenticated, match=r"enrolment\.code"):
+        portal.services.enrolment.enrol(pending, pkcs10())
+    with pytest.raises(Conflict, match=r"enterprise\.closed"):
+        portal.services.cards.replace(administrator, own.number)
 
 
 def test_a_lost_legal_person_card_does_not_close_the_enterprise(portal: PortalWorld) -> None:

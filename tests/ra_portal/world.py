@@ -1,5 +1,6 @@
 """A portal on a real authority in a real token, with officers, and shortcuts through the life."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from ra_portal.operators import AddedOperator
 from ra_portal.services import PortalServices, open_portal
 from records.database import Database, metadata
 from records.journal import records
+from signing_service.timestamping.authority import TimestampAuthority
+from signing_service.timestamping.client import LocalTimestamper
 from tests.ca.world import World, hold_ceremony, new_clock
 from tests.database import load_all_tables
 from tests.ra_portal import samples
@@ -84,9 +87,24 @@ def open_portal_world(authority: World) -> PortalWorld:
         revocation,
         load_rights(),
         lambda label: seal_key(authority.token, label),
+        timestamping_of(authority),
         ended.append,
     )
     return PortalWorld(authority, services, ended)
+
+
+def timestamping_of(authority: World) -> Callable[[bytes], bytes]:
+    """The authority's own timestamps, from its token."""
+    pair = authority.authorities.tsa
+    made = TimestampAuthority(
+        pair.key,
+        pair.certificate,
+        pair.chain[:1],
+        "1.3.6.1.4.1.32473.2.1",
+        authority.clock,
+        SystemEntropy(),
+    )
+    return lambda digest: LocalTimestamper(made).stamp(digest, "sha256")
 
 
 def seal_key(token: Token, label: str) -> PublicKey:

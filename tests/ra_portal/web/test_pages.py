@@ -275,3 +275,29 @@ def test_a_legal_person_reports_an_operators_card_lost(
     sent = browser.send(page, {"reason": why, "confirmation": number}, f"{page}/revocation")
     assert sent.status_code == 302
     assert "Revoke the card" not in browser.text(page)
+
+
+def test_a_card_is_frozen_unfrozen_lost_and_replaced_on_its_page(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = owner = portal.legal_person()
+    code = portal.operator(owner).activation_code
+    number = portal.services.enrolment.enrol(code, pkcs10()).card.number
+    page = f"/cards/{number}"
+    unsaid = browser.send(page, {"reason": ""}, f"{page}/freeze")
+    assert (unsaid.status_code, "must be filled in" in unsaid.text) == (400, True)
+    assert browser.send(page, {"reason": "<i>leave"}, f"{page}/freeze").status_code == 302
+    frozen = browser.text(page)
+    assert "Frozen since" in frozen
+    assert "&lt;i&gt;leave" in frozen
+    assert browser.send(page, {"reason": "back"}, f"{page}/unfreeze").status_code == 302
+    assert browser.send(page, {}, f"{page}/loss-report").status_code == 302
+    lost = browser.text(page)
+    assert "Reported lost" in lost
+    assert "timestamped" in lost
+    again = browser.send(page, {}, f"{page}/loss-report")
+    assert again.status_code == 409
+    replaced = browser.send(page, {}, f"{page}/replacement")
+    assert replaced.status_code == 201
+    assert between(r'id="activation-code">([^<]+)', replaced.text)
+    assert "Replace the card" not in replaced.text

@@ -1,0 +1,122 @@
+"""`portseal card freeze` and what else moves a card, signed in with a card (`--token`)."""
+
+from typing import Any
+
+import click
+
+from portseal.cli.options import card_options, pin_source, url_option
+from portseal.cli.output import json_option, show
+from portseal.holder.card import Card
+from portseal.holder.service import Service
+
+_SHOWN = ("number", "state", "frozen_at", "ended_at", "end_reason", "not_after", "predecessor")
+
+
+def _signed_in(
+    module: str, label: str, pin_env: str | None, pin_fd: int | None, url: str
+) -> tuple[Service, Card]:
+    service, card = Service(url), Card(module, label, pin_source(pin_env, pin_fd))
+    service.sign_in(card)
+    return service, card
+
+
+def _number(service: Service, number: str | None) -> str:
+    """The card that is named, or the one that is signed in with."""
+    return number or str(service.call("GET", "/sso/session")["card"])
+
+
+def _told(card: dict[str, Any]) -> dict[str, Any]:
+    return {name: card[name] for name in _SHOWN if card.get(name) is not None}
+
+
+@click.command("freeze")
+@card_options
+@url_option
+@click.argument("number", required=False)
+@click.option("--reason", required=True, help="Why; kept in the card's history.")
+@json_option
+def freeze(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    number: str | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Put card NUMBER on hold at once (default: the card that is signed in with)."""
+    service, _ = _signed_in(module, label, pin_env, pin_fd, url)
+    moved = service.move_card(_number(service, number), "freeze", reason=reason)
+    show(_told(moved), as_json)
+
+
+@click.command("unfreeze")
+@card_options
+@url_option
+@click.argument("number")
+@click.option("--reason", required=True, help="Why; kept in the card's history.")
+@json_option
+def unfreeze(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    number: str,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """End the hold of card NUMBER, signed in with a card that may."""
+    service, _ = _signed_in(module, label, pin_env, pin_fd, url)
+    show(_told(service.move_card(number, "unfreeze", reason=reason)), as_json)
+
+
+@click.command("report-loss")
+@card_options
+@url_option
+@click.argument("number")
+@json_option
+def report_loss(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    number: str,
+    as_json: bool,
+) -> None:
+    """Revoke card NUMBER, which is lost, at once and for good; the time is timestamped.
+
+    Without any card: the page /lost, or `portseal card lost`.
+    """
+    service, _ = _signed_in(module, label, pin_env, pin_fd, url)
+    show(_told(service.move_card(number, "loss-report")), as_json)
+
+
+@click.command("history")
+@card_options
+@url_option
+@click.argument("number", required=False)
+@json_option
+def history(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    number: str | None,
+    as_json: bool,
+) -> None:
+    """The moves of card NUMBER: when, what, who, why."""
+    service, _ = _signed_in(module, label, pin_env, pin_fd, url)
+    moves = service.card_moves(_number(service, number))
+    if as_json:
+        show({"moves": moves}, as_json)
+        return
+    for move in moves:
+        stamped = ", timestamped" if move["timestamp"] else ""
+        click.echo(f"{move['at']}  {move['move']}  {move['reason']}  ({move['actor']}{stamped})")
+
+
+COMMANDS = (freeze, unfreeze, report_loss, history)

@@ -1,0 +1,147 @@
+"""The life of a made card: frozen, in use again, reported lost. Each a named transition with who,
+why and evidence.
+
+In every move the certificate's status changes first, then the card, so that dying between the two
+leaves nothing usable that should not be; the call can be repeated.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from ca.inventory import RevocationReason
+from ca.revocation import Revocation
+from kernel.clock import Clock
+from kernel.identifiers import Serial, parse_serial
+from kernel.refusals import Forbidden
+from ra_portal import card_moves, card_rows, fields
+from ra_portal.card import Card
+from ra_portal.card_moves import LONGEST_REASON, Evidence, Move, RecordedMove
+from ra_portal.charge import is_own, require_access, require_charge
+from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.loss import LossReports, statement
+from ra_portal.withdrawal import withdraw
+from records.database import Database
+from records.journal import Journal
+
+
+class CardLife:
+    """Freeze, unfreeze, report loss; the history of a card."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        revocation: Revocation,
+        losses: LossReports,
+        on_card_ended: Callable[[Card], None] = lambda card: None,
+    ) -> None:
+        """`on_card_ended` ends the sessions of a card that may no longer be used."""
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._revocation = revocation
+        self._losses = losses
+        self._on_card_ended = on_card_ended
+
+    def history(self, by: Identity, number: str) -> list[RecordedMove]:
+        """The card's moves, oldest first. Raises as `Cards.show`."""
+        with self._database.reading() as connection:
+            require_access(connection, by, card_rows.by_number(connection, number))
+            return card_moves.of_card(connection, number.strip().upper())
+
+    def freeze(self, by: Identity, number: str, why: str) -> Card:
+        """Put the card on hold, at once and everywhere, until `unfreeze`.
+
+        The holder, the enterprise for its operators, and an administrator may. Raises Forbidden
+        `card.foreign`, NotFound `card.unknown`, Conflict `card.state`, Malformed `field.*`.
+        """
+        reason = _reason(why)
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            _require_holder_or_charge(connection, by, card)
+        now = self._clock.now()
+        frozen = card.freeze(by.actor, reason, now)
+        withdraw(self._revocation, card, RevocationReason.CERTIFICATE_HOLD, by.actor)
+        self._save(frozen, Move.FREEZE, now, by.actor, reason)
+        self._on_card_ended(frozen)
+        return frozen
+
+    def unfreeze(self, by: Identity, number: str, why: str) -> Card:
+        """End the hold. Nobody ends a hold of somebody higher: what an officer froze, an
+        administrator unfreezes; what the enterprise froze, not the operator.
+
+        Raises as `freeze`, and Forbidden `card.frozen-by-higher`.
+        """
+        reason = _reason(why)
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            _require_holder_or_charge(connection, by, card)
+        unfrozen = card.unfreeze()
+        _require_not_above(by, card.held_by or "")
+        self._revocation.release(_serial(card), by.actor)
+        self._save(unfrozen, Move.UNFREEZE, self._clock.now(), by.actor, reason)
+        return unfrozen
+
+    def report_loss(self, by: Identity, number: str, channel: str) -> Card:
+        """The card is lost: revoked at once and for good, for `keyCompromise`.
+
+        The holder, the enterprise for its operators, and any officer (at the counter) may.
+        `channel` says how the report came. A card that was frozen counts as unused since then.
+        Raises Forbidden `card.foreign`, NotFound `card.unknown`, Conflict `card.state`.
+        """
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            if by.kind is not HolderKind.OFFICER:
+                _require_holder_or_charge(connection, by, card)
+        now = self._clock.now()
+        lost = card.report_loss(now)
+        withdraw(self._revocation, card, RevocationReason.KEY_COMPROMISE, by.actor)
+        evidence = statement(card, now, by.actor, channel)
+        self._save(lost, Move.REPORT_LOSS, now, by.actor, channel, evidence)
+        self._on_card_ended(lost)
+        self._losses.stamp_missing()
+        return lost
+
+    def _save(
+        self,
+        card: Card,
+        move: Move,
+        at: datetime,
+        actor: str,
+        why: str,
+        evidence: Evidence | None = None,
+    ) -> None:
+        with self._database.transaction() as connection:
+            card_rows.save(connection, card)
+            card_moves.record(connection, self._journal, move, card, at, actor, why, evidence)
+
+
+def _require_holder_or_charge(connection: Connection, by: Identity, card: Card) -> None:
+    if not is_own(by, card):
+        require_charge(connection, by, card)
+
+
+def _require_not_above(by: Identity, held_by: str) -> None:
+    """Raises Forbidden `card.frozen-by-higher`."""
+    heights = {"officer": 3, "console": 3, "legal-person": 2}
+    height = 1
+    if by.kind is None or Role.ADMINISTRATOR in by.roles:
+        height = 3
+    elif by.kind is HolderKind.LEGAL_PERSON:
+        height = 2
+    if by.actor != held_by and height < heights.get(held_by.partition(":")[0], 1):
+        raise Forbidden(
+            "card.frozen-by-higher", "whoever froze the card, or a higher one, must unfreeze it"
+        )
+
+
+def _serial(card: Card) -> Serial:
+    assert card.serial is not None, "a made card has a certificate"
+    return parse_serial(card.serial)
+
+
+def _reason(why: str) -> str:
+    return fields.text(LONGEST_REASON)(why) if why.strip() else fields.paragraph(why)

@@ -1,0 +1,158 @@
+"""Cards, for programs: their making, their state and the moves of their life."""
+
+import base64
+import binascii
+from datetime import datetime
+
+from flask import jsonify
+
+from kernel.refusals import Malformed
+from ra_portal.card import Card
+from ra_portal.card_moves import RecordedMove
+from ra_portal.identity import HolderKind, Identity
+from ra_portal.services import PortalServices
+from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+from ra_portal.web.person import Person
+
+
+def add_routes(route: Route, services: PortalServices, person: Person) -> None:
+    _add_life_routes(route, services, person)
+
+    @route("POST", "/enrolments")
+    def enrol() -> Answer:
+        body = read_body()
+        try:
+            pkcs10 = base64.b64decode(read_text(body, "pkcs10"), validate=True)
+        except (binascii.Error, ValueError):
+            raise Malformed("request.malformed", "pkcs10 is base64 of the request") from None
+        enrolled = services.enrolment.enrol(read_text(body, "activation_code"), pkcs10)
+        return jsonify(
+            certificate=enrolled.certificate.pem,
+            chain=[certificate.pem for certificate in enrolled.chain],
+            card=shown_card(enrolled.card),
+        ), 201
+
+    @route("GET", "/cards/<number>")
+    def card(number: str) -> Answer:
+        return jsonify(shown_card(services.cards.show(person.required(), number)))
+
+    @route("POST", "/cards/<number>/revocation")
+    def revoke(number: str) -> Answer:
+        by = person.required()
+        reason = read_text(read_body(), "reason")
+        return jsonify(shown_card(services.cards.revoke(by, number, reason)))
+
+    @route("POST", "/cards/<number>/activation-code")
+    def card_code(number: str) -> Answer:
+        by = person.required()
+        read_body()
+        return offered_code(services.cards.new_activation_code(by, number))
+
+    @route("POST", "/cards/<number>/activation-code/confirmation")
+    def confirm_code(number: str) -> Answer:
+        by = person.required()
+        read_body()
+        return offered_code(services.cards.confirm_code(by, number))
+
+    @route("POST", "/cards/<number>/witness")
+    def witness(number: str) -> Answer:
+        by = person.required()
+        body = read_body()
+        model, serial = read_text(body, "token_model"), read_text(body, "token_serial")
+        return jsonify(shown_card(services.cards.witness(by, number, model, serial)))
+
+    @route("POST", "/cards/<number>/replacement")
+    def replace(number: str) -> Answer:
+        by = person.required()
+        read_body()
+        return offered_code(services.cards.replace(by, number))
+
+
+def _add_life_routes(route: Route, services: PortalServices, person: Person) -> None:
+    @route("GET", "/cards/<number>/moves")
+    def moves(number: str) -> Answer:
+        found = services.life.history(person.required(), number)
+        return jsonify(moves=[_move(each) for each in found])
+
+    @route("POST", "/cards/<number>/freeze")
+    def freeze(number: str) -> Answer:
+        by = person.required()
+        reason = read_text(read_body(), "reason")
+        return jsonify(shown_card(services.life.freeze(by, number, reason)))
+
+    @route("POST", "/cards/<number>/unfreeze")
+    def unfreeze(number: str) -> Answer:
+        by = person.required()
+        reason = read_text(read_body(), "reason")
+        return jsonify(shown_card(services.life.unfreeze(by, number, reason)))
+
+    @route("POST", "/cards/<number>/loss-report")
+    def report_loss(number: str) -> Answer:
+        by = person.required()
+        read_body()
+        return jsonify(shown_card(services.life.report_loss(by, number, loss_channel(by))))
+
+
+def loss_channel(by: Identity) -> str:
+    """How a report of loss came that was made with a card."""
+    return "counter" if by.kind is HolderKind.OFFICER else f"{by.kind}-card"
+
+
+# -- what goes out ---------------------------------------------------------------------------------
+
+
+def shown_card(card: Card) -> dict[str, object]:
+    return {
+        "number": card.number,
+        "holder_kind": card.holder.kind,
+        "holder": card.holder.id,
+        "state": card.state,
+        "code_proposed": card.code_proposed_by is not None,
+        "serial": card.serial,
+        "fingerprint": card.fingerprint,
+        "activated_at": _time(card.activated_at),
+        "not_after": _time(card.not_after),
+        "witnessed_at": _time(card.witnessed_at),
+        "token_model": card.token_model,
+        "token_serial": card.token_serial,
+        "frozen_at": _time(card.held_at),
+        "frozen_by": card.held_by,
+        "frozen_for": card.hold_reason,
+        "predecessor": card.predecessor,
+        "renew_by": _time(card.renew_by),
+        "ended_at": _time(card.ended_at),
+        "end_reason": card.end_reason,
+    }
+
+
+def offered_code(offered: tuple[Card, str | None]) -> Answer:
+    """The code, or 202: it was proposed and waits for another officer."""
+    card, code = offered
+    if code is None:
+        return jsonify(card=shown_card(card)), 202
+    expires_at = card.activation_expires_at
+    assert expires_at is not None
+    return jsonify(
+        card=shown_card(card), activation_code=code, expires_at=expires_at.isoformat()
+    ), 201
+
+
+def _move(move: RecordedMove) -> dict[str, object]:
+    evidence, stamp = move.evidence, move.stamp
+    return {
+        "move": move.move,
+        "at": move.at.isoformat(),
+        "actor": move.actor,
+        "reason": move.why,
+        "evidence_kind": evidence.kind if evidence else None,
+        "evidence": _base64(evidence.content) if evidence else None,
+        "timestamp": _base64(stamp) if stamp else None,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -1,0 +1,64 @@
+"""The buttons of a card's page: freeze, unfreeze, report loss, replace."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from kernel.refusals import Refusal
+from ra_portal.identity import Identity
+from ra_portal.services import PortalServices
+from ra_portal.web.card_api import loss_channel
+from ra_portal.web.cards import card_page
+from ra_portal.web.person import Person
+
+Page = str | Response | tuple[str, int]
+
+
+def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    cards = services.cards
+
+    def moved(number: str, move: Callable[[Identity], object], told: str) -> Page:
+        """Make a move and show the card again, with the refusal where there is one."""
+        by = person.signed_in()
+        try:
+            move(by)
+        except Refusal as refusal:
+            if refusal.status in (401, 404, 503):
+                raise
+            return card_page(services, by, cards.show(by, number), refusal), refusal.status
+        flash(told, "good")
+        return redirect(url_for("portal.card", number=number))
+
+    @blueprint.post("/cards/<number>/freeze")
+    def freeze_card(number: str) -> Page:
+        why = request.form.get("reason", "")
+        told = gettext("The card is frozen. It can neither sign nor sign in.")
+        return moved(number, lambda by: services.life.freeze(by, number, why), told)
+
+    @blueprint.post("/cards/<number>/unfreeze")
+    def unfreeze_card(number: str) -> Page:
+        why = request.form.get("reason", "")
+        told = gettext("The card is in use again.")
+        return moved(number, lambda by: services.life.unfreeze(by, number, why), told)
+
+    @blueprint.post("/cards/<number>/loss-report")
+    def report_loss(number: str) -> Page:
+        told = gettext("The loss is recorded and timestamped; the card is revoked for good.")
+        return moved(
+            number,
+            lambda by: services.life.report_loss(by, number, loss_channel(by)),
+            told,
+        )
+
+    @blueprint.post("/cards/<number>/replacement")
+    def replace_card(number: str) -> Page:
+        by = person.signed_in()
+        try:
+            following, code = cards.replace(by, number)
+        except Refusal as refusal:
+            if refusal.status in (401, 404, 503):
+                raise
+            return card_page(services, by, cards.show(by, number), refusal), refusal.status
+        return card_page(services, by, following, code=code), 201

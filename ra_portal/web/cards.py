@@ -1,0 +1,120 @@
+"""Pages of cards: the list for officers; one card for its holder and who has charge of it."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from kernel.refusals import Refusal, Unprocessable
+from ra_portal.card import Card, CardState
+from ra_portal.charge import is_own
+from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.services import PortalServices
+from ra_portal.web.person import Person
+
+Page = str | Response | tuple[str, int]
+
+
+_BACK: dict[HolderKind | None, str] = {
+    HolderKind.OFFICER: "portal.all_cards",
+    HolderKind.LEGAL_PERSON: "portal.enterprise",
+}
+
+
+def card_page(
+    services: PortalServices,
+    by: Identity,
+    card: Card,
+    refusal: Refusal | None = None,
+    code: str | None = None,
+) -> str:
+    administrator = Role.ADMINISTRATOR in by.roles
+    # Whoever sees an operator's card as a legal person has charge of it (`Cards.show`).
+    in_charge = by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR
+    at_counter = not by.roles.isdisjoint({Role.REGISTRAR, Role.APPROVER})
+    second = not by.roles.isdisjoint({Role.ADMINISTRATOR, Role.APPROVER})
+    proposed = card.state is CardState.REQUESTED and card.code_proposed_by is not None
+    owns = is_own(by, card)
+    unseen = card.state is CardState.ACTIVE and card.witnessed_at is None
+    return render_template(
+        "ra_portal/card.html",
+        card=card,
+        holder=services.directory.holder_name(card.number),
+        refusal=refusal,
+        activation_code=code,
+        officer=by.kind is HolderKind.OFFICER,
+        proposed=proposed,
+        may_confirm=proposed
+        and second
+        and by.subject not in (card.code_proposed_by, card.holder.id),
+        may_offer=administrator and card.state is CardState.REQUESTED,
+        may_revoke=card.is_live and (administrator or in_charge),
+        may_witness=at_counter and unseen and card.holder.id != by.subject,
+        may_freeze=card.state is CardState.ACTIVE and (administrator or in_charge or owns),
+        may_unfreeze=card.state is CardState.FROZEN and (administrator or in_charge),
+        may_report_loss=card.is_made
+        and (in_charge or (by.kind is HolderKind.OFFICER and not owns)),
+        may_replace=card.state is not CardState.REQUESTED and (administrator or in_charge),
+        moves=services.life.history(by, card.number),
+        back=url_for(_BACK.get(by.kind, "portal.home")),
+    )
+
+
+def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    cards = services.cards
+
+    @blueprint.get("/admin/cards")
+    def all_cards() -> Page:
+        state, text = request.args.get("state", ""), request.args.get("q", "")
+        wanted = CardState(state) if state in set(CardState) else None
+        found = cards.search(
+            person.signed_in(), wanted, text, request.args.get("page", 1, type=int)
+        )
+        return render_template(
+            "ra_portal/cards.html", found=found, state=state, text=text, choices=list(CardState)
+        )
+
+    @blueprint.get("/cards/<number>")
+    def card(number: str) -> Page:
+        by = person.signed_in()
+        return card_page(services, by, cards.show(by, number))
+
+    @blueprint.post("/cards/<number>/activation-code")
+    def card_code(number: str) -> Page:
+        by = person.signed_in()
+        offered, code = cards.new_activation_code(by, number)
+        return card_page(services, by, offered, code=code)
+
+    @blueprint.post("/cards/<number>/activation-code/confirmation")
+    def confirm_card_code(number: str) -> Page:
+        by = person.signed_in()
+        offered, code = cards.confirm_code(by, number)
+        return card_page(services, by, offered, code=code)
+
+    @blueprint.post("/cards/<number>/witness")
+    def witness_card(number: str) -> Page:
+        by = person.signed_in()
+        model, serial = (request.form.get(name, "") for name in ("token_model", "token_serial"))
+        try:
+            cards.witness(by, number, model, serial)
+        except Refusal as refusal:
+            if refusal.status not in (409, 422):
+                raise
+            return card_page(services, by, cards.show(by, number), refusal), refusal.status
+        flash(gettext("The making of the card is witnessed."), "good")
+        return redirect(url_for("portal.card", number=number))
+
+    @blueprint.post("/cards/<number>/revocation")
+    def revoke_card(number: str) -> Page:
+        by = person.signed_in()
+        try:
+            if request.form.get("confirmation", "").strip().upper() != number.upper():
+                raise Unprocessable(
+                    "card.confirmation", "type the card's number to confirm the revocation"
+                )
+            cards.revoke(by, number, request.form.get("reason", ""))
+        except Refusal as refusal:
+            if refusal.status not in (409, 422):
+                raise
+            return card_page(services, by, cards.show(by, number), refusal), refusal.status
+        flash(gettext("The card is revoked. It can no longer sign or sign in."), "good")
+        return redirect(url_for("portal.card", number=number))
