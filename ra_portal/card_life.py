@@ -18,8 +18,8 @@ from kernel.refusals import Forbidden
 from ra_portal import card_moves, card_rows, fields
 from ra_portal.card import Card
 from ra_portal.card_moves import LONGEST_REASON, Evidence, Move, RecordedMove
-from ra_portal.charge import is_own, require_access, require_charge
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.charge import is_own, permission_for, require_access, require_charge
+from ra_portal.identity import HolderKind, Identity
 from ra_portal.loss import LossReports, statement
 from ra_portal.withdrawal import withdraw
 from records.database import Database
@@ -94,7 +94,9 @@ class CardLife:
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
-            if by.kind is not HolderKind.OFFICER:
+            if by.kind is HolderKind.OFFICER and not is_own(by, card):
+                by.require(permission_for(connection, card, "report"))
+            else:
                 _require_holder_or_charge(connection, by, card)
         now = self._clock.now()
         lost = card.report_loss(now)
@@ -128,7 +130,7 @@ def _require_not_above(by: Identity, held_by: str) -> None:
     """Raises Forbidden `card.frozen-by-higher`."""
     heights = {"officer": 3, "console": 3, "legal-person": 2}
     height = 1
-    if by.kind is None or Role.ADMINISTRATOR in by.roles:
+    if by.kind is None or by.may("card.manage"):
         height = 3
     elif by.kind is HolderKind.LEGAL_PERSON:
         height = 2

@@ -14,9 +14,9 @@ from kernel.refusals import Unprocessable
 from ra_portal import card_moves, card_rows, fields, people_rows
 from ra_portal.card import NUMBER_PREFIXES, Card, CardState, Holder
 from ra_portal.card_moves import Move
-from ra_portal.charge import require_access, require_charge
+from ra_portal.charge import permission_for, require_access, require_charge
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.identity import HolderKind, Identity
 from ra_portal.withdrawal import withdraw
 from records.database import Database, new_id
 from records.events import Event
@@ -157,13 +157,18 @@ class Cards:
         self, by: Identity, state: CardState | None = None, text: str = "", page: int = 1
     ) -> CardPage:
         """One page of all cards. Raises Forbidden `role.missing`."""
-        by.require_officer()
+        by.require("card.read")
         page = min(max(page, 1), LAST_PAGE)
         with self._database.reading() as connection:
             found, total = card_rows.search(
                 connection, state, text.strip()[:80], (page - 1) * PAGE_LENGTH, PAGE_LENGTH
             )
         return CardPage(found, total, page, max(1, -(-total // PAGE_LENGTH)))
+
+    def may(self, by: Identity, card: Card, act: str) -> bool:
+        """Whether an officer may `manage`, `confirm` or `report` this card."""
+        with self._database.reading() as connection:
+            return by.may(permission_for(connection, card, act))
 
     # -- moves ---------------------------------------------------------------------------------
 
@@ -183,9 +188,9 @@ class Cards:
         Raises Forbidden `role.missing`, `approval.same-officer`, `card.own`, NotFound
         `card.unknown`, Conflict `card.no-proposal`, `card.state`.
         """
-        by.require_one_of(Role.ADMINISTRATOR, Role.APPROVER)
         with self._database.transaction() as connection:
             card = card_rows.by_number(connection, number)
+            by.require(permission_for(connection, card, "confirm"))
             card.require_second_officer(by.subject)
             return self.offer_code(connection, card, by.actor)
 
@@ -196,7 +201,7 @@ class Cards:
         it lies. Raises Forbidden `role.missing`, `card.own`, NotFound `card.unknown`, Conflict
         `card.state`, `card.witnessed`, `fields.InvalidFields`.
         """
-        by.require_one_of(Role.REGISTRAR, Role.APPROVER)
+        by.require("card.witness")
         reader = fields.FieldReader({"token_model": token_model, "token_serial": token_serial})
         model = reader.read("token_model", fields.text(32))
         serial = reader.read("token_serial", fields.text(32))
@@ -226,8 +231,8 @@ class Cards:
         be repeated. Raises Forbidden `role.missing`, `card.foreign`, NotFound `card.unknown`,
         Conflict `card.state`, Unprocessable `card.reason`.
         """
-        if by.kind is not HolderKind.LEGAL_PERSON:
-            by.require_role(Role.ADMINISTRATOR)
+        if by.kind is HolderKind.OPERATOR:
+            by.require("card.manage")
         why = read_reason(reason)
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)

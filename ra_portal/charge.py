@@ -1,11 +1,12 @@
-"""Who has charge of a card: an administrator of every one, an enterprise of its operators'."""
+"""Who has charge of a card: an administrator of every one but those of officers of another family
+(`policies/permissions.toml`), an enterprise of its operators' cards."""
 
 from sqlalchemy import Connection
 
 from kernel.refusals import Forbidden
 from ra_portal import people_rows
 from ra_portal.card import Card
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.identity import HolderKind, Identity
 
 
 def is_own(by: Identity, card: Card) -> bool:
@@ -13,18 +14,28 @@ def is_own(by: Identity, card: Card) -> bool:
     return by.kind is card.holder.kind and by.subject == card.holder.id
 
 
-def require_access(connection: Connection, by: Identity, card: Card) -> None:
-    """Holders see their cards, officers all, and whoever has charge of a card sees it.
+def permission_for(connection: Connection, card: Card, act: str) -> str:
+    """What it takes to `manage` a card, to `confirm` its code or to `report` its loss."""
+    if card.holder.kind is HolderKind.OFFICER:
+        family = people_rows.officer(connection, card.holder.id).family
+        return f"officer.{family}.{act}"
+    return f"card.{act}"
 
-    Raises Forbidden `card.foreign`.
+
+def require_access(connection: Connection, by: Identity, card: Card) -> None:
+    """Holders see their cards, officers those that they may, and whoever has charge of one.
+
+    Raises Forbidden `card.foreign`, `role.missing`.
     """
-    if by.kind is not HolderKind.OFFICER and not is_own(by, card):
+    seen = by.may("officer.read" if card.holder.kind is HolderKind.OFFICER else "card.read")
+    if not seen and not is_own(by, card):
         require_charge(connection, by, card)
 
 
 def require_charge(connection: Connection, by: Identity, card: Card) -> None:
-    """Raises Forbidden `card.foreign`."""
-    if by.kind is None or Role.ADMINISTRATOR in by.roles:
+    """Raises Forbidden `card.foreign`, `role.missing`."""
+    if by.kind is None or by.kind is HolderKind.OFFICER:
+        by.require(permission_for(connection, card, "manage"))
         return
     if by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR:
         operator = people_rows.operator(connection, card.holder.id)

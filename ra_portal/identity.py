@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kernel.refusals import Forbidden
+from policies.permissions import permissions
 
 
 class HolderKind(StrEnum):
@@ -15,14 +16,20 @@ class HolderKind(StrEnum):
 
 
 class Role(StrEnum):
-    """What an officer may do."""
+    """What an officer is; what each may do stands in `policies/permissions.toml`."""
 
     REGISTRAR = "registrar"
     """Examines applications and registers them."""
     APPROVER = "approver"
     """Approves what another officer registered."""
     ADMINISTRATOR = "administrator"
-    """Adds officers, revokes cards, reads the journal."""
+    """Business administrator: officers of the counter, cards, revocation."""
+    SYSTEM_ADMINISTRATOR = "system-administrator"
+    """Runs the machines, and decides nothing about holders."""
+    AUDIT_ADMINISTRATOR = "audit-administrator"
+    """Appoints auditors and reads the journal."""
+    AUDITOR = "auditor"
+    """Reads the journal, and does nothing that it tells of."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +48,27 @@ class Identity:
         """As the journal names the actor."""
         return f"{self.kind or 'console'}:{self.subject}"
 
-    def require_role(self, role: Role) -> None:
-        """Raises Forbidden `role.missing`."""
+    def may(self, permission: str) -> bool:
+        """Whether the card, or the console, carries a permission of `policies/permissions.toml`.
+
+        Of what the console may do only at first, it says yes: the use case knows whether this is
+        the first time.
+        """
         if self.kind is None:
-            return
-        if self.kind is not HolderKind.OFFICER or role not in self.roles:
-            raise Forbidden("role.missing", "your card does not carry this role", role=role)
+            return permissions()[permission].console != "never"
+        return self.kind is HolderKind.OFFICER and permissions().allows(self.roles, permission)
 
-    def require_one_of(self, *roles: Role) -> None:
-        """An officer, in person, with one of the roles. Raises Forbidden `role.missing`."""
-        if self.kind is not HolderKind.OFFICER or self.roles.isdisjoint(roles):
-            raise Forbidden("role.missing", "your card does not carry this role")
-
-    def require_officer(self) -> None:
+    def require(self, permission: str) -> None:
         """Raises Forbidden `role.missing`."""
-        if self.kind is not HolderKind.OFFICER and self.kind is not None:
-            raise Forbidden("role.missing", "only an officer may do this")
+        if not self.may(permission):
+            raise Forbidden(
+                "role.missing", "your card does not carry this role", permission=permission
+            )
+
+    def require_one_of(self, *asked: str) -> None:
+        """Any one of several permissions. Raises Forbidden `role.missing`."""
+        if not any(self.may(permission) for permission in asked):
+            self.require(asked[0])
 
     def require_legal_person(self) -> str:
         """The enterprise's id. Raises Forbidden `legal-person.required`."""
@@ -68,5 +80,5 @@ class Identity:
 
 
 def console(user: str) -> Identity:
-    """Somebody with access to the machine itself: may do what an administrator may."""
-    return Identity(kind=None, subject=user, name=user, roles=frozenset({Role.ADMINISTRATOR}))
+    """Somebody with access to the machine itself."""
+    return Identity(kind=None, subject=user, name=user)

@@ -1,10 +1,10 @@
-"""The journal as an administrator reads it: newest first, a page at a time."""
+"""The journal as an auditor reads it: newest first, a page at a time."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ra_portal.identity import Identity, Role
+from ra_portal.identity import Identity
 from records.database import Database
 from records.journal import Journal, Record, Verification
 from records.tables import journal
@@ -28,7 +28,7 @@ class JournalReader:
 
     def page(self, by: Identity, below: int | None = None, subject: str = "") -> JournalPage:
         """Records, newest first. Raises Forbidden `role.missing`."""
-        by.require_role(Role.ADMINISTRATOR)
+        by.require("journal.read")
         with self._database.reading() as connection:
             found = _newest(connection, below, subject.strip()[:200])
         more = len(found) > PAGE_LENGTH
@@ -37,7 +37,7 @@ class JournalReader:
 
     def verify(self, by: Identity) -> Verification:
         """Walk the whole chain. Raises Forbidden `role.missing`."""
-        by.require_role(Role.ADMINISTRATOR)
+        by.require("journal.verify")
         with self._database.reading() as connection:
             return self._chain.verify(connection)
 

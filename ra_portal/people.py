@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.refusals import Conflict
+from policies.permissions import permissions
 from ra_portal.card import Holder
 from ra_portal.identity import HolderKind, Role
 
@@ -44,6 +45,12 @@ class Officer:
     name: str
     roles: frozenset[Role]
     created_at: datetime
+
+    @property
+    def family(self) -> str:
+        """The family of `policies/permissions.toml` that all the roles belong to."""
+        (family,) = permissions().families_of(self.roles)
+        return family
 
     @property
     def holder(self) -> Holder:

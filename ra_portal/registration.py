@@ -20,7 +20,7 @@ from ra_portal.card import Card, CardState
 from ra_portal.cards import LAST_PAGE, Cards
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.documents import Licence, read_licence
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.identity import HolderKind, Identity
 from ra_portal.people import Enterprise
 from records.database import Database, new_id
 from records.events import Event
@@ -195,7 +195,7 @@ class Registration:
         self, by: Identity, states: tuple[ApplicationState, ...] = (), text: str = "", page: int = 1
     ) -> Queue:
         """One page of the applications. Raises Forbidden `role.missing`."""
-        by.require_officer()
+        by.require("application.read")
         page = min(max(page, 1), LAST_PAGE)
         offset = (page - 1) * PAGE_LENGTH
         with self._database.reading() as connection:
@@ -207,7 +207,7 @@ class Registration:
 
     def review(self, by: Identity, application_id: str) -> Review:
         """Raises Forbidden `role.missing`, NotFound `application.unknown`."""
-        by.require_officer()
+        by.require("application.read")
         with self._database.reading() as connection:
             application = application_rows.by_id(connection, application_id)
             licence = application_rows.licence_facts(connection, application.licence_id)
@@ -217,7 +217,7 @@ class Registration:
 
     def licence(self, by: Identity, application_id: str) -> tuple[StoredLicence, bytes]:
         """The scanned licence. Raises Forbidden `role.missing`, NotFound."""
-        by.require_officer()
+        by.require("application.read")
         with self._database.reading() as connection:
             application = application_rows.by_id(connection, application_id)
             facts = application_rows.licence_facts(connection, application.licence_id)
@@ -225,7 +225,7 @@ class Registration:
 
     def register(self, by: Identity, application_id: str) -> Application:
         """The papers are in order. Raises Forbidden `role.missing`, Conflict, NotFound."""
-        by.require_role(Role.REGISTRAR)
+        by.require("application.register")
         officer = _officer(by)
         with self._database.transaction() as connection:
             before = application_rows.by_id(connection, application_id)
@@ -245,7 +245,7 @@ class Registration:
 
         Raises Forbidden `role.missing`, `registration.same-officer`, Conflict, NotFound.
         """
-        by.require_role(Role.APPROVER)
+        by.require("application.approve")
         officer = _officer(by)
         now = self._clock.now()
         with self._database.transaction() as connection:
@@ -346,6 +346,4 @@ def _officer(by: Identity) -> str:
 
 
 def _require_decider(by: Identity) -> None:
-    by.require_officer()
-    if not by.roles & {Role.REGISTRAR, Role.APPROVER}:
-        raise Forbidden("role.missing", "your card does not carry this role")
+    by.require("application.decide")

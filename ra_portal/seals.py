@@ -25,7 +25,7 @@ from kernel.refusals import Conflict, Forbidden, Malformed, NotFound, Unavailabl
 from ra_portal import fields, people_rows, seal_rows
 from ra_portal.cards import read_reason
 from ra_portal.codes import new_number
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.identity import HolderKind, Identity
 from ra_portal.seal import NUMBER_PREFIX, Seal, SealState
 from records.database import Database, new_id
 from records.events import Event
@@ -96,7 +96,7 @@ class Seals:
         with self._database.reading() as connection:
             if by.kind is HolderKind.LEGAL_PERSON:
                 return seal_rows.of_enterprise(connection, by.require_legal_person())
-            by.require_officer()
+            by.require("card.read")
             waiting = (SealState.REQUESTED, SealState.APPROVED)
             return [
                 each
@@ -111,7 +111,7 @@ class Seals:
         Raises Forbidden `role.missing`; NotFound `seal.unknown`; Conflict `seal.state`,
         `seal.changed`; Unavailable `seal.unsettled` and from the token; as `Authority.prepare`.
         """
-        by.require_role(Role.APPROVER)
+        by.require("seal.decide")
         with self._database.transaction() as connection:
             seal = seal_rows.by_number(connection, number, locked=True)
             # Looked at before the token is asked for a key; the seal stays locked, so that two
@@ -127,7 +127,7 @@ class Seals:
 
     def refuse(self, by: Identity, number: str) -> Seal:
         """Raises Forbidden `role.missing`, NotFound `seal.unknown`, Conflict `seal.state`."""
-        by.require_role(Role.APPROVER)
+        by.require("seal.decide")
         with self._database.transaction() as connection:
             seal = seal_rows.by_number(connection, number).refuse(by.actor, self._clock.now())
             seal_rows.save(connection, seal)
@@ -241,6 +241,6 @@ class Seals:
 def _require_charge(by: Identity, seal: Seal) -> None:
     if by.kind is HolderKind.LEGAL_PERSON and by.enterprise_id == seal.enterprise_id:
         return
-    if by.kind is None or Role.ADMINISTRATOR in by.roles:
+    if by.may("seal.end"):
         return
     raise Forbidden("seal.foreign", "this seal belongs to somebody else")

@@ -39,7 +39,7 @@ class Holder:
     rights: tuple[str, ...] = ()
     """Codes from `policies/rights.toml`, in force at the asked time."""
     roles: tuple[str, ...] = ()
-    """An officer's roles: `registrar`, `approver`, `administrator`."""
+    """An officer's roles, as the registration portal names them."""
     key_witness: str | None = None
     """In words: who saw, when, that the key was made on which token; None: nobody did."""
 

@@ -113,11 +113,19 @@ def officer() -> None:
     required=True,
     type=click.Choice([str(role) for role in Role]),
 )
+@click.option(
+    "--emergency",
+    default="",
+    help="Why the console appoints though an officer with a card could; the journal tells it.",
+)
 @json_option
-def add_officer(name: str, roles: tuple[str, ...], as_json: bool) -> None:
-    """Add an officer; prints the activation code for the officer's own USB key, once."""
+def add_officer(name: str, roles: tuple[str, ...], emergency: str, as_json: bool) -> None:
+    """Add the first officers; prints the activation code for the officer's own USB key, once.
+
+    Once an officer who may appoint others holds a card, that is done in the portal.
+    """
     with House.opened() as house:
-        added = house.portal.officers.add(_operator(), name, roles)
+        added = house.portal.officers.add(_operator(), name, roles, emergency)
         show(
             {
                 "officer": added.officer.id,

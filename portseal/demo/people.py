@@ -15,6 +15,7 @@ OFFICERS = {
     "registrar": ("示例录入员", ("registrar", "approver")),
     "approver": ("示例审核员", ("approver",)),
     "administrator": ("示例管理员", ("administrator",)),
+    "auditor": ("示例审计员", ("auditor",)),
 }
 """USB key label -> name and roles. The registrar may also approve, but not what he registered."""
 

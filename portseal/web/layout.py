@@ -62,6 +62,9 @@ class Visitor(Protocol):
     @property
     def roles(self) -> frozenset[str]: ...
 
+    def may(self, permission: str) -> bool:
+        """Of `policies/permissions.toml`."""
+
 
 def install_layout(
     app: Flask, visitor: Callable[[], Visitor | None], agent_port: int = DEFAULT_PORT
@@ -91,7 +94,7 @@ def install_layout(
     def layout() -> dict[str, object]:
         who = visitor()
         groups = tuple(
-            navigation(None, frozenset()) if who is None else navigation(who.kind, who.roles)
+            navigation(None, lambda _: False) if who is None else navigation(who.kind, who.may)
         )
         path = request.path if has_request_context() else "/"
         return {

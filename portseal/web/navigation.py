@@ -1,6 +1,6 @@
 """What stands in the navigation, for whom. A room's new page gets its line here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from flask_babel import LazyString, lazy_gettext
@@ -12,8 +12,9 @@ class Link:
 
     address: str
     label: LazyString
-    roles: frozenset[str] = frozenset()
-    """Officers' roles, one of which opens the page; empty: every visitor of the group's kind."""
+    permission: str = ""
+    """Of `policies/permissions.toml`, that opens the page; empty: every visitor of the group's
+    kind."""
     whole: bool = False
     """Only this very address counts as being there, not those below it."""
 
@@ -28,7 +29,6 @@ class Group:
     """Kinds of cards that see it; None: nobody is signed in. Empty: everybody."""
 
 
-_ADMINISTRATOR = frozenset({"administrator"})
 _OFFICERS: frozenset[str | None] = frozenset({"officer"})
 
 GROUPS = (
@@ -57,23 +57,23 @@ GROUPS = (
     Group(
         lazy_gettext("Registration"),
         (
-            Link("/officer/applications", lazy_gettext("Applications")),
-            Link("/seals", lazy_gettext("Seals")),
+            Link("/officer/applications", lazy_gettext("Applications"), "application.read"),
+            Link("/seals", lazy_gettext("Seals"), "card.read"),
         ),
         _OFFICERS,
     ),
     Group(
         lazy_gettext("Cards"),
         (
-            Link("/admin/cards", lazy_gettext("Cards")),
+            Link("/admin/cards", lazy_gettext("Cards"), "card.read"),
         ),
         _OFFICERS,
     ),
     Group(
         lazy_gettext("Authority"),
         (
-            Link("/admin/officers", lazy_gettext("Officers"), _ADMINISTRATOR),
-            Link("/admin/journal", lazy_gettext("Journal"), _ADMINISTRATOR),
+            Link("/admin/officers", lazy_gettext("Officers"), "officer.read"),
+            Link("/admin/journal", lazy_gettext("Journal"), "journal.read"),
         ),
         _OFFICERS,
     ),
@@ -86,14 +86,15 @@ GROUPS = (
 )  # fmt: skip
 
 
-def navigation(kind: str | None, roles: frozenset[str]) -> Iterator[Group]:
-    """The groups that this visitor sees, without those that would be empty."""
+def navigation(kind: str | None, may: Callable[[str], bool]) -> Iterator[Group]:
+    """The groups that this visitor sees, without those that would be empty.
+
+    `may`: whether the visitor has a permission.
+    """
     for group in GROUPS:
         if group.kinds and kind not in group.kinds:
             continue
-        links = tuple(
-            link for link in group.links if not link.roles or not link.roles.isdisjoint(roles)
-        )
+        links = tuple(link for link in group.links if not link.permission or may(link.permission))
         if links:
             yield Group(group.label, links, group.kinds)
 

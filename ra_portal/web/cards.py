@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from kernel.refusals import Refusal, Unprocessable
 from ra_portal.card import Card, CardState
 from ra_portal.charge import is_own
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
 
@@ -27,11 +27,11 @@ def card_page(
     refusal: Refusal | None = None,
     code: str | None = None,
 ) -> str:
-    administrator = Role.ADMINISTRATOR in by.roles
+    manages, confirms, reports = (
+        services.cards.may(by, card, act) for act in ("manage", "confirm", "report")
+    )
     # Whoever sees an operator's card as a legal person has charge of it (`Cards.show`).
     in_charge = by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR
-    at_counter = not by.roles.isdisjoint({Role.REGISTRAR, Role.APPROVER})
-    second = not by.roles.isdisjoint({Role.ADMINISTRATOR, Role.APPROVER})
     proposed = card.state is CardState.REQUESTED and card.code_proposed_by is not None
     owns = is_own(by, card)
     unseen = card.state is CardState.ACTIVE and card.witnessed_at is None
@@ -44,16 +44,15 @@ def card_page(
         officer=by.kind is HolderKind.OFFICER,
         proposed=proposed,
         may_confirm=proposed
-        and second
+        and confirms
         and by.subject not in (card.code_proposed_by, card.holder.id),
-        may_offer=administrator and card.state is CardState.REQUESTED,
-        may_revoke=card.is_live and (administrator or in_charge),
-        may_witness=at_counter and unseen and card.holder.id != by.subject,
-        may_freeze=card.state is CardState.ACTIVE and (administrator or in_charge or owns),
-        may_unfreeze=card.state is CardState.FROZEN and (administrator or in_charge),
-        may_report_loss=card.is_made
-        and (in_charge or (by.kind is HolderKind.OFFICER and not owns)),
-        may_replace=card.state is not CardState.REQUESTED and (administrator or in_charge),
+        may_offer=manages and card.state is CardState.REQUESTED,
+        may_revoke=card.is_live and (manages or in_charge),
+        may_witness=by.may("card.witness") and unseen and card.holder.id != by.subject,
+        may_freeze=card.state is CardState.ACTIVE and (manages or in_charge or owns),
+        may_unfreeze=card.state is CardState.FROZEN and (manages or in_charge),
+        may_report_loss=card.is_made and (in_charge or (reports and not owns)),
+        may_replace=card.state is not CardState.REQUESTED and (manages or in_charge),
         moves=services.life.history(by, card.number),
         back=url_for(_BACK.get(by.kind, "portal.home")),
     )

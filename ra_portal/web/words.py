@@ -25,7 +25,10 @@ STATES = {
 ROLES = {
     "registrar": lazy_gettext("Registrar: examines applications"),
     "approver": lazy_gettext("Approver: approves what another officer examined"),
-    "administrator": lazy_gettext("Administrator: officers, revocation, journal"),
+    "administrator": lazy_gettext("Business administrator: officers of the counter, revocation"),
+    "system-administrator": lazy_gettext("System administrator: runs the machines"),
+    "audit-administrator": lazy_gettext("Audit administrator: auditors, journal"),
+    "auditor": lazy_gettext("Auditor: reads the journal"),
 }
 
 MOVES = {

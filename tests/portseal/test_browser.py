@@ -264,14 +264,17 @@ def revoke(people: People, number: str) -> None:
     expect(page.locator("button.danger")).to_have_count(0)
     person.picture("20-revoked")
     person.open("/admin/officers", "21-officers")
-    person.open("/admin/journal?verify=1", "22-journal")
-    expect(person.page.locator("main")).to_contain_text(number)
+    auditor = people.signed_in("auditor", "/admin/journal?verify=1")
+    auditor.picture("22-journal")
+    expect(auditor.page.locator("main")).to_contain_text(number)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def second_approver(service: RunningService) -> None:
     """Others may revoke the session's approver; the browser's is its own."""
-    added = service.site.run_json("officer", "add", "示例审核员乙", "--role", "approver")
+    added = service.site.run_json(
+        "officer", "add", "示例审核员乙", "--role", "approver", "--emergency", "test"
+    )
     card = service.stage.usb_keys.make("browser-approver")
     service.stage.cards["browser-approver"] = card
     service.anonymous().enrol(card, added["activation_code"])

@@ -23,7 +23,7 @@ def test_no_other_role_adds_officers(portal: PortalWorld) -> None:
 
 
 @pytest.mark.parametrize("roles", [[], ["root"], ["registrar", "root"]])
-def test_a_role_is_one_of_three(portal: PortalWorld, roles: list[str]) -> None:
+def test_a_role_is_one_of_the_tables(portal: PortalWorld, roles: list[str]) -> None:
     with pytest.raises(InvalidFields) as refused:
         portal.services.officers.add(console("root"), "某人", roles)
     assert refused.value.facts == {"roles": "officer.role"}

@@ -192,7 +192,9 @@ def test_a_file_that_is_no_declaration_is_refused(
 def test_an_administrator_revokes_with_a_card_and_the_holder_is_shut_out(
     holder: Holder, console: Console
 ) -> None:
-    added = console.json("officer", "add", "命令行管理员", "--role", "administrator")
+    added = console.json(
+        "officer", "add", "命令行管理员", "--role", "administrator", "--emergency", "test"
+    )
     holder.card("cli-administrator", PIN, added["activation_code"])
     code = holder.service.activation_code_of_new_operator(103)
     number = holder.card("cli-revoked", PIN, code)["number"]

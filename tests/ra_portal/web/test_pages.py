@@ -116,6 +116,12 @@ def test_who_is_not_signed_in_is_sent_to_sign_in(browser: Browser, path: str) ->
         ("legal-person", "/officer/applications"),
         ("legal-person", "/admin/cards"),
         ("registrar", "/admin/journal"),
+        ("administrator", "/admin/journal"),
+        ("auditor", "/officer/applications"),
+        ("auditor", "/admin/cards"),
+        ("auditor", "/admin/officers"),
+        ("system-administrator", "/admin/journal"),
+        ("system-administrator", "/admin/cards"),
         ("registrar", "/admin/officers"),
         ("registrar", "/enterprise"),
         ("registrar", "/enterprise/operators/new"),
@@ -124,9 +130,7 @@ def test_who_is_not_signed_in_is_sent_to_sign_in(browser: Browser, path: str) ->
 def test_who_may_not_is_told_so(
     browser: Browser, portal: PortalWorld, seat: Seat, who: str, path: str
 ) -> None:
-    seat.identity = (
-        portal.legal_person() if who == "legal-person" else portal.officer(Role.REGISTRAR)
-    )
+    seat.identity = portal.legal_person() if who == "legal-person" else portal.officer(Role(who))
     answer = browser.get(path)
     assert answer.status_code == 403
     assert "You may not do this" in answer.text
@@ -195,7 +199,7 @@ def test_the_journal_is_read_and_verified(
     browser: Browser, portal: PortalWorld, seat: Seat
 ) -> None:
     portal.approved()
-    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    seat.identity = portal.officer(Role.AUDITOR)
     page = browser.text("/admin/journal?verify=1")
     assert "The chain is intact" in page
     assert "enterprise.approved" in page
