@@ -29,6 +29,8 @@ _COMMANDS = {
     "db": "portseal.cli.records:database",
     "directory": "portseal.cli.directory:directory",
     "mass-revoke": "portseal.cli.mass:mass_revoke",
+    "profile": "portseal.cli.profile:profile",
+    "certify": "portseal.cli.certify:certify",
     "demo": "portseal.cli.running:demo",
 }
 
@@ -50,6 +52,8 @@ _HELP = {
     "db": "The database's schema",
     "directory": "The LDAP directory that is published to",
     "mass-revoke": "Revoke many certificates",
+    "profile": "What each kind of certificate holds, in words",
+    "certify": "Certificates for servers and programs",
     "demo": "Run the whole main job and keep the results",
 }
 
