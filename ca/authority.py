@@ -6,7 +6,7 @@ cycle, in numbered lines, is in docs/issuance.md.
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +20,7 @@ from ca.addresses import StatusAddresses
 from ca.crl_entry import crl_entry
 from ca.dns_names import require_dns_names
 from ca.inventory import CertificateState, RevocationReason
+from ca.key_reuse import require_free_keys
 from ca.linting import Linter
 from ca.subject import SubjectFields, subject_name
 from ca.template import Draft, Issuer, assemble, draft, validity
@@ -29,7 +30,7 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.identifiers import ProfileName, Serial, new_serial, parse_serial, serial_text
 from kernel.keys import KeyHandle
-from kernel.refusals import Conflict, Refusal, Unavailable, Unprocessable
+from kernel.refusals import Conflict, NotFound, Refusal, Unavailable, Unprocessable
 from policies.catalogue import ProfileCatalogue
 from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
@@ -39,6 +40,8 @@ from records.journal import Entry, Journal
 from records.outbox import Outbox
 
 DIRECTORY_CHANNEL = "directory"
+_TOLD_FACTS = ("field", "lints")
+"""Of a refusal, for the journal: never a value, which may be a person's."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Authority:
         self, requests: Sequence[tuple[ProfileName | str, CertificateRequest]]
     ) -> list[IssuanceIntent]:
         """As `prepare`, all or none, in one transaction."""
-        drafts = [self._draft(self._catalogue[name], request) for name, request in requests]
+        drafts = [self._drafted(name, request) for name, request in requests]
         now = self._clock.now()
         rows, intents = [], []
         for made, (name, request) in zip(drafts, requests, strict=True):
@@ -177,14 +180,27 @@ class Authority:
             )
             for row, intent in zip(rows, intents, strict=True)
         ]
-        with self._database.transaction() as connection:
-            self._journal.append_many(connection, told)
-            wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
-            _require_free_keys(connection, wanted, now)
-            inventory.insert_intents(connection, rows)
+        try:
+            with self._database.transaction() as connection:
+                self._journal.append_many(connection, told)
+                wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
+                require_free_keys(connection, wanted, now)
+                inventory.insert_intents(connection, rows)
+        except (Conflict, Unprocessable) as refusal:
+            for name, request in requests:
+                self._tell_refusal(name, request, refusal)
+            raise
         with self._open_lock:
             self._open.update(intents)
         return intents
+
+    def _drafted(self, name: ProfileName | str, request: CertificateRequest) -> Draft:
+        """A refusal is journalled, whatever it refuses."""
+        try:
+            return self._draft(self._catalogue[name], request)
+        except (Unprocessable, NotFound) as refusal:
+            self._tell_refusal(name, request, refusal)
+            raise
 
     def _draft(self, profile: CertificateProfile, request: CertificateRequest) -> Draft:
         self._require_own(profile, request.public_key)
@@ -203,7 +219,7 @@ class Authority:
         findings = self._linter.findings(made.specimen, profile, self.certificate)
         errors = [finding for finding in findings if finding.level is Level.ERROR]
         if errors:
-            raise self._lint_refusal(profile, request, errors)
+            raise _lint_refusal(profile, errors)
         return made
 
     def _require_own(self, profile: CertificateProfile, key: PublicKey) -> None:
@@ -217,10 +233,9 @@ class Authority:
         if self_signing and key.spki != self._issuer.public_key.spki:
             raise Unprocessable("profile.other-issuer", "a root certifies its own key")
 
-    def _lint_refusal(
-        self, profile: CertificateProfile, request: CertificateRequest, errors: list[Finding]
-    ) -> Unprocessable:
-        first = errors[0]
+    def _tell_refusal(
+        self, profile: ProfileName | str, request: CertificateRequest, refusal: Refusal
+    ) -> None:
         with self._database.transaction() as connection:
             self._journal.append(
                 connection,
@@ -228,16 +243,11 @@ class Authority:
                 subject=request.reference,
                 actor=request.requester,
                 authority=self.name,
-                profile=profile.name,
-                lints=", ".join(sorted({error.lint for error in errors}))[:500],
+                profile=str(profile)[:40],
+                code=refusal.code,
+                key=request.public_key.fingerprint,
+                **{name: refusal.facts[name] for name in _TOLD_FACTS if name in refusal.facts},
             )
-        return Unprocessable(
-            "lint.failed",
-            f"{first.message} ({first.clause})",
-            lint=first.lint,
-            profile=profile.name,
-            errors=len(errors),
-        )
 
     # -- issue ---------------------------------------------------------------------------------
 
@@ -365,21 +375,13 @@ class Authority:
         return abandoned
 
 
-def _require_free_keys(connection: Connection, wanted: Mapping[str, str], now: datetime) -> None:
-    """Refuse a key that lives in a certificate, was somebody else's, or was compromised.
-
-    `wanted`: digest of the subject by the key's fingerprint.
-    """
-    expired = []
-    for row in inventory.holders_of_keys(connection, list(wanted)):
-        if row.subject_digest != wanted[row.key_fingerprint]:
-            raise inventory.already_certified()
-        if row.reason == RevocationReason.KEY_COMPROMISE:
-            raise Unprocessable("public-key.compromised", "the key was reported as compromised")
-        ended = row.state in (CertificateState.REVOKED, CertificateState.ABANDONED)
-        if row.not_after < now:
-            expired.append(row.serial)
-        elif not ended or row.reason == RevocationReason.CERTIFICATE_HOLD:
-            raise inventory.already_certified()
-    if expired:
-        inventory.release_key(connection, expired)
+def _lint_refusal(profile: CertificateProfile, errors: list[Finding]) -> Unprocessable:
+    first = errors[0]
+    return Unprocessable(
+        "lint.failed",
+        f"{first.message} ({first.clause})",
+        lint=first.lint,
+        lints=", ".join(sorted({error.lint for error in errors}))[:500],
+        profile=profile.name,
+        errors=len(errors),
+    )

@@ -11,6 +11,7 @@ from kernel.refusals import Unprocessable
 from policies.identity_number import holds_identity_number
 from policies.oids import SUBJECT_ATTRIBUTES
 from policies.profile import CertificateProfile, SubjectRule
+from policies.scripts import has_look_alike_letters, mixes_scripts
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -42,7 +43,7 @@ def subject_name(profile: CertificateProfile, fields: SubjectFields) -> x509.Nam
 
     Raises Unprocessable `subject.missing`, `subject.not-allowed`, `subject.fixed`,
     `subject.blank`, `subject.too-long`, `subject.control-character`, `subject.bidi`,
-    `subject.not-normalised`, `subject.pattern`, `subject.identity-number`.
+    `subject.not-normalised`, `subject.look-alike`, `subject.pattern`, `subject.identity-number`.
     """
     given = {field: value for field, value in asdict(fields).items() if value is not None}
     attributes = []
@@ -88,6 +89,8 @@ def _check_text(field: str, value: str, limit: int) -> None:
         raise _refusal("blank", field, "empty, or blanks at an end or in a row")
     if not unicodedata.is_normalized("NFC", value):
         raise _refusal("not-normalised", field, "the text is not in Unicode's form NFC")
+    if mixes_scripts(value) or has_look_alike_letters(value):
+        raise _refusal("look-alike", field, "letters that look like those of another script")
 
 
 def _refusal(kind: str, field: str, detail: str) -> Unprocessable:

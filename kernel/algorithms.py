@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from kernel.refusals import Malformed, Unprocessable
+from kernel.weak_keys import rsa_weakness
 
 
 class KeyKind(StrEnum):
@@ -189,8 +190,6 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 _ECDSA_SCHEMES = {name: ec.ECDSA(algorithm) for name, algorithm in _HASHES.items()}
 _ECDSA_PREHASHED = {name: ec.ECDSA(Prehashed(algorithm)) for name, algorithm in _HASHES.items()}
-MIN_RSA_BITS = 2048
-MAX_RSA_BITS = 8192
 
 
 def suite_named(name: str) -> AlgorithmSuite:
@@ -244,13 +243,8 @@ class PublicKey:
         if self.kind is KeyKind.RSA:
             key = self.pyca
             assert isinstance(key, rsa.RSAPublicKey)
-            if key.key_size < MIN_RSA_BITS:
-                return f"RSA modulus of {key.key_size} bits (at least {MIN_RSA_BITS})"
-            if key.key_size > MAX_RSA_BITS:
-                return f"RSA modulus of {key.key_size} bits (at most {MAX_RSA_BITS})"
-            exponent = key.public_numbers().e
-            if exponent < 65537 or exponent % 2 == 0 or exponent >= 1 << 256:
-                return "RSA exponent outside 65537 .. 2^256, or even"
+            numbers = key.public_numbers()
+            return rsa_weakness(numbers.n, numbers.e)
         return None
 
     def default_suite(self) -> AlgorithmSuite:

@@ -31,7 +31,7 @@ HOMES = {
     "click": ("portseal",),
     "pydantic_settings": ("portseal",),
     "pkilint": ("policies", "ca"),
-    "fontTools": ("signing_service.formats.pdf", "signing_service.reports.pdf"),
+    "fontTools": ("policies.scripts", "signing_service.formats.pdf", "signing_service.reports.pdf"),
     "fpdf": ("signing_service.reports.pdf",),
     "PIL": ("signing_service.formats.pdf",),
     "segno": ("signing_service.formats.pdf",),

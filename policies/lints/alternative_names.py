@@ -29,4 +29,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "subjectAltName is critical though the subject has a name"
 
 
-LINT = Lint("alternative-names", "RFC 5280, 4.2.1.6; CA/B Baseline Requirements, 7.1.2.7", check)
+LINT = Lint("alternative-names", "7.1.4", "RFC 5280, 4.2.1.6; CA/B BR, 7.1.2.7", check)

@@ -27,4 +27,4 @@ def check(candidate: Candidate) -> Iterator[str]:
             yield "deeper than the issuer's path length allows"
 
 
-LINT = Lint("basic-constraints", "RFC 5280, 4.2.1.9", check)
+LINT = Lint("basic-constraints", "7.1.2", "RFC 5280, 4.2.1.9", check)

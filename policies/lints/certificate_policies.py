@@ -19,4 +19,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "the practice statement is not at an http address"
 
 
-LINT = Lint("certificate-policies", "RFC 5280, 4.2.1.4", check)
+LINT = Lint("certificate-policies", "7.1.6", "RFC 5280, 4.2.1.4", check)

@@ -20,4 +20,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "timeStamping is not alone, or not critical"
 
 
-LINT = Lint("extended-key-usage", "RFC 5280, 4.2.1.12; RFC 3161, 2.3", check)
+LINT = Lint("extended-key-usage", "6.1.7", "RFC 5280, 4.2.1.12; RFC 3161, 2.3", check)

@@ -41,4 +41,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "extensions repeated or not in this house's order"
 
 
-LINT = Lint("extensions", "RFC 5280, 4.2; the profile as a closed list", check)
+LINT = Lint("extensions", "7.1.2", "RFC 5280, 4.2; the profile as a closed list", check)

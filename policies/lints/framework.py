@@ -40,9 +40,17 @@ class Candidate:
 class Lint:
     name: str
     clause: str
+    """Of policies/cp-cps.md, where the authority promises it."""
+    standard: str
+    """Where the rule comes from."""
     check: Callable[[Candidate], Iterator[str]]
     level: Level = Level.ERROR
 
     def findings(self, candidate: Candidate) -> Iterator[Finding]:
         for message in self.check(candidate):
-            yield Finding(self.level, self.name, self.clause, message)
+            yield Finding(self.level, self.name, cited(self.clause, self.standard), message)
+
+
+def cited(clause: str, standard: str) -> str:
+    """How a finding names its rule."""
+    return f"CP/CPS {clause}; {standard}"

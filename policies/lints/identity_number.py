@@ -16,4 +16,4 @@ def check(candidate: Candidate) -> Iterator[str]:
             yield "an identity card's number stands in the subject"
 
 
-LINT = Lint("identity-number", "docs/issuance.md, step 2: what a subject never says", check)
+LINT = Lint("identity-number", "9.4.2", "Personal Information Protection Law, 28", check)

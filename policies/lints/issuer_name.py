@@ -16,4 +16,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "the subject's name is the issuer's own"
 
 
-LINT = Lint("issuer-name", "RFC 5280, 4.1.2.4 and 7.1", check)
+LINT = Lint("issuer-name", "7.1.4", "RFC 5280, 4.1.2.4 and 7.1", check)

@@ -30,4 +30,4 @@ def _identifier(spki: bytes) -> bytes:
     return sha1(spki[key.content + 1 : key.end], usedforsecurity=False).digest()
 
 
-LINT = Lint("key-identifiers", "RFC 5280, 4.2.1.1 and 4.2.1.2", check)
+LINT = Lint("key-identifiers", "7.1.2", "RFC 5280, 4.2.1.1 and 4.2.1.2", check)

@@ -27,4 +27,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "the issuer's key may not sign certificates"
 
 
-LINT = Lint("key-usage", "RFC 5280, 4.2.1.3", check)
+LINT = Lint("key-usage", "6.1.7", "RFC 5280, 4.2.1.3", check)

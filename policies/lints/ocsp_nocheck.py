@@ -10,4 +10,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "id-pkix-ocsp-nocheck does not stand as the profile says"
 
 
-LINT = Lint("ocsp-nocheck", "RFC 6960, 4.2.2.2.1", check)
+LINT = Lint("ocsp-nocheck", "7.1.2", "RFC 6960, 4.2.2.2.1", check)

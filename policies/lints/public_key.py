@@ -17,4 +17,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "the subject's key is the issuer's own"
 
 
-LINT = Lint("public-key", "RFC 5280, 4.1.2.7; CA/B Baseline Requirements, 6.1.5", check)
+LINT = Lint("public-key", "6.1.5", "RFC 5280, 4.1.2.7; CA/B Baseline Requirements, 6.1.5", check)

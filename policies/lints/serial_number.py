@@ -17,4 +17,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield f"the serial number has fewer than {_SHORTEST_BITS} bits"
 
 
-LINT = Lint("serial-number", "RFC 5280, 4.1.2.2; CA/B Baseline Requirements, 7.1", check)
+LINT = Lint("serial-number", "7.1.1", "RFC 5280, 4.1.2.2; CA/B Baseline Requirements, 7.1", check)

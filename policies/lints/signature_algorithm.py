@@ -22,4 +22,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "the issuer's key cannot make such a signature"
 
 
-LINT = Lint("signature-algorithm", "RFC 5280, 4.1.1.2; NIST SP 800-57", check)
+LINT = Lint("signature-algorithm", "7.1.3", "RFC 5280, 4.1.1.2; NIST SP 800-57", check)

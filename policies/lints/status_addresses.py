@@ -23,4 +23,4 @@ def check(candidate: Candidate) -> Iterator[str]:
             yield "an extension of status addresses is critical"
 
 
-LINT = Lint("status-addresses", "RFC 5280, 4.2.1.13 and 4.2.2.1", check)
+LINT = Lint("status-addresses", "4.10.1", "RFC 5280, 4.2.1.13 and 4.2.2.1", check)

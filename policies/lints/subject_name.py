@@ -49,4 +49,4 @@ def _attributes(name: bytes) -> Iterator[tuple[bytes, int, bytes]]:
             yield name[kind.start : kind.end], value.tag, name[value.content : value.end]
 
 
-LINT = Lint("subject-name", "RFC 5280, 4.1.2.6 and appendix A; the profile's subject", check)
+LINT = Lint("subject-name", "3.1.1", "RFC 5280, 4.1.2.6 and appendix A", check)

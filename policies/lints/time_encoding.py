@@ -23,4 +23,4 @@ def check(candidate: Candidate) -> Iterator[str]:
             yield f"{name} is not encoded as its year demands"
 
 
-LINT = Lint("time-encoding", "RFC 5280, 4.1.2.5.1 and 4.1.2.5.2", check)
+LINT = Lint("time-encoding", "6.3.2", "RFC 5280, 4.1.2.5.1 and 4.1.2.5.2", check)

@@ -21,4 +21,4 @@ def check(candidate: Candidate) -> Iterator[str]:
             yield "valid after its issuer"
 
 
-LINT = Lint("validity", "RFC 5280, 4.1.2.5; the profile's validity_days", check)
+LINT = Lint("validity", "6.3.2", "RFC 5280, 4.1.2.5; the profile's validity_days", check)

@@ -18,4 +18,4 @@ def check(candidate: Candidate) -> Iterator[str]:
         yield "a unique identifier stands in the certificate"
 
 
-LINT = Lint("version", "RFC 5280, 4.1.2.1 and 4.1.2.8", check)
+LINT = Lint("version", "7.1.1", "RFC 5280, 4.1.2.1 and 4.1.2.8", check)

@@ -124,6 +124,9 @@ def test_a_key_is_certified_once(any_world: World) -> None:
         with pytest.raises(Conflict) as refusal:
             any_world.issuing.prepare("operator", again)
         assert refusal.value.code == "public-key.already-certified"
+        with any_world.database.reading() as connection:
+            (*_, told) = records(connection, again.reference)
+        assert (told.event, "already-certified" in told.facts) == ("certificate.refused", True)
     with pytest.raises(Conflict):  # twice in one batch
         any_world.issuing.prepare_many([("operator", other), ("operator", other)])
     assert Inventory(any_world.database).by_reference(other.reference) == []
@@ -172,6 +175,8 @@ def test_weak_and_unwanted_keys_are_refused(world: World) -> None:
         ("common_name", "", "subject.blank"),
         ("common_name", " 张三", "subject.blank"),
         ("common_name", "e\u0301", "subject.not-normalised"),
+        ("common_name", "p\u0430yp\u0430l", "subject.look-alike"),
+        ("common_name", "\uff21\uff22\uff23公司", "subject.look-alike"),
         ("common_name", "张三 11010519491231002X", "subject.identity-number"),
         ("serial_number", "11010519491231002X", "subject.identity-number"),
         ("serial_number", "卡", "subject.pattern"),
@@ -187,6 +192,11 @@ def test_misleading_subjects_are_refused(world: World, field: str, value: str, c
         world.issuing.prepare("operator", request)
     assert refusal.value.code == code
     assert refusal.value.facts["field"] == field
+    with world.database.reading() as connection:
+        (told,) = records(connection, request.reference)
+    assert told.event == "certificate.refused"
+    assert code in told.facts
+    assert value[:8] not in told.facts or not value, "a value may be a person's"
 
 
 def test_a_missing_field_is_refused(world: World) -> None:

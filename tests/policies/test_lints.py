@@ -187,6 +187,7 @@ def test_a_right_certificate_passes_every_lint() -> None:
         ("subject-name", lambda: named(COUNTRY, ORGANIZATION, IDENTIFIER, PERSON, CARD, attribute(NameOID.TITLE, "x"))),
         ("subject-name", lambda: named(COUNTRY, attribute(NameOID.ORGANIZATION_NAME, "甲" * 65), IDENTIFIER, PERSON, CARD)),
         ("subject-text", lambda: named(COUNTRY, ORGANIZATION, IDENTIFIER, attribute(NameOID.COMMON_NAME, "张\u202e三"), CARD)),
+        ("subject-text", lambda: named(COUNTRY, ORGANIZATION, IDENTIFIER, attribute(NameOID.COMMON_NAME, "p\u0430yp\u0430l"), CARD)),
         ("identity-number", lambda: named(COUNTRY, ORGANIZATION, IDENTIFIER, PERSON, attribute(NameOID.SERIAL_NUMBER, "11010519491231002X"))),
         ("signature-algorithm", lambda: replace(RIGHT, digest=hashes.SHA512())),
         ("signature-algorithm", lambda: replace(RIGHT, not_before=datetime(2036, 1, 1, tzinfo=UTC), not_after=datetime(2036, 2, 1, tzinfo=UTC))),

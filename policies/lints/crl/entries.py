@@ -30,4 +30,4 @@ def check(candidate: RevocationList) -> Iterator[str]:
         yield "the first entry is not a serial number, a time and extensions"
 
 
-LINT = ListLint("crl-entries", "RFC 5280, 5.1.2.6", check)
+LINT = ListLint("crl-entries", "7.2.2", "RFC 5280, 5.1.2.6", check)

@@ -16,4 +16,4 @@ def check(candidate: RevocationList) -> Iterator[str]:
         yield "the issuer's key cannot make such a signature"
 
 
-LINT = ListLint("crl-fields", "RFC 5280, 5.1.2.1 to 5.1.2.3", check)
+LINT = ListLint("crl-fields", "7.2.1", "RFC 5280, 5.1.2.1 to 5.1.2.3", check)

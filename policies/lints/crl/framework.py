@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
-from policies.lints.framework import Finding, Level
+from policies.lints.framework import Finding, Level, cited
 
 _HEAD = 1024
 """Octets of the entries that are looked at."""
@@ -44,11 +44,13 @@ class RevocationList:
 class ListLint:
     name: str
     clause: str
+    """Of policies/cp-cps.md."""
+    standard: str
     check: Callable[[RevocationList], Iterator[str]]
 
     def findings(self, candidate: RevocationList) -> Iterator[Finding]:
         for message in self.check(candidate):
-            yield Finding(Level.ERROR, self.name, self.clause, message)
+            yield Finding(Level.ERROR, self.name, cited(self.clause, self.standard), message)
 
 
 def read(tbs: bytes, issuer: Certificate, known: dict[bytes, str]) -> RevocationList:

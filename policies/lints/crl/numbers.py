@@ -32,4 +32,4 @@ def _number(value: bytes) -> int | None:
     return number if number > 0 and der.integer(number) == value else None
 
 
-LINT = ListLint("crl-numbers", "RFC 5280, 5.2.1, 5.2.3 and 5.2.4", check)
+LINT = ListLint("crl-numbers", "7.2.2", "RFC 5280, 5.2.1, 5.2.3 and 5.2.4", check)

@@ -21,4 +21,4 @@ def check(candidate: RevocationList) -> Iterator[str]:
             yield "an address is not an http address"
 
 
-LINT = ListLint("crl-scope", "RFC 5280, 5.2.5 and 5.2.6", check)
+LINT = ListLint("crl-scope", "7.2.2", "RFC 5280, 5.2.5 and 5.2.6", check)

@@ -30,4 +30,4 @@ def _time(encoded: bytes) -> datetime | None:
     return at if der.time(at) == encoded else None
 
 
-LINT = ListLint("crl-times", "RFC 5280, 5.1.2.4 and 5.1.2.5", check)
+LINT = ListLint("crl-times", "4.9.7", "RFC 5280, 5.1.2.4 and 5.1.2.5", check)

@@ -1,0 +1,35 @@
+"""Which writing systems a text mixes: letters that look alike across them could show another name.
+
+Unicode UTS 39, 5.2, level "highly restrictive": one script, or one of the mixtures that people
+really write, each of which Latin letters may stand in.
+"""
+
+from unicodedata import normalize
+
+from fontTools.unicodedata import script_extension
+
+_NEUTRAL = frozenset({"Zyyy", "Zinh"})
+_WRITTEN_TOGETHER = (
+    frozenset({"Latn", "Hani", "Hira", "Kana"}),
+    frozenset({"Latn", "Hani", "Bopo"}),
+    frozenset({"Latn", "Hani", "Hang"}),
+)
+
+
+def mixes_scripts(text: str) -> bool:
+    """Whether no one writing system, nor a usual mixture of them, writes the whole text."""
+    if text.isascii():
+        return False
+    found = [scripts for each in set(text) if not (scripts := script_extension(each)) & _NEUTRAL]
+    alone = frozenset.intersection(*map(frozenset, found)) if found else frozenset({"any"})
+    return not alone and not any(
+        all(scripts & together for scripts in found) for together in _WRITTEN_TOGETHER
+    )
+
+
+def has_look_alike_letters(text: str) -> bool:
+    """Whether a letter or digit is a variant of a plain one (full width, mathematical): NFKC
+    changes it, and nobody sees the difference in a name. Full-width punctuation is usual."""
+    if text.isascii():
+        return False
+    return any(each.isalnum() and normalize("NFKC", each) != each for each in text)
