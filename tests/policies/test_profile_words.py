@@ -14,9 +14,9 @@ CATALOGUE = load_catalogue()
 OPERATOR = CATALOGUE["operator"]
 
 
-def changed(name: str = "operator", **values: object) -> list[Change]:
-    """What a new version with other values changes; its rules are checked as a file's are."""
-    old = CATALOGUE[name]
+def changed(**values: object) -> list[Change]:
+    """What a new version of the operator's profile changes; it is checked as a file's is."""
+    old = OPERATOR
     fields = {**old.model_dump(), "version": old.version + 1, **values}
     return changes(old, CertificateProfile.model_validate(fields))
 
