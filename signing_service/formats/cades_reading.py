@@ -10,6 +10,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal, TooLarge
 from signing_service.formats import signed_data
 from signing_service.formats.cades_archive import ArchiveReader
+from signing_service.formats.cades_recurring import Moulds
 from signing_service.formats.cms_evidence import Covered, signer_evidence
 from signing_service.formats.document import Digestible
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
@@ -30,6 +31,7 @@ _CONTENT_TIMESTAMP = der.oid(cms.ID_CONTENT_TIMESTAMP)
 _ARCHIVE_TIMESTAMP = ObjectIdentifier(cms.ID_ARCHIVE_TIMESTAMP_V3)
 _ARCHIVE_TIMESTAMP_V2 = ObjectIdentifier(cms.ID_ARCHIVE_TIMESTAMP_V2)
 _COUNTER_SIGNATURE = ObjectIdentifier(cms.ID_COUNTER_SIGNATURE)
+_moulds = Moulds()
 _VALUES = frozenset(map(ObjectIdentifier, (cms.ID_CERTIFICATE_VALUES, cms.ID_REVOCATION_VALUES)))
 
 
@@ -45,12 +47,29 @@ def read(
     """
     if isinstance(document, bytes) and len(document) > MAX_DOCUMENT_BYTES:
         raise TooLarge("document.too-large", "the document is too large")
+    if not known:
+        detached = Covered("document", document, whole=document is not None)
+        evidence = _moulds.evidence(signature, detached)
+        if evidence is not None:
+            return [evidence]
+    return read_the_long_way(signature, document, known)
+
+
+def read_the_long_way(
+    signature: bytes,
+    document: bytes | Digestible | None = None,
+    known: Sequence[Certificate] = (),
+) -> list[SignatureEvidence]:
+    """As `read`, whatever was read before. Raises as `read`."""
     message = signed_data.read(signature)
     covered = _covered(message, document)
     if all(_is_plain(signer) for signer in message.signers):
-        return [
+        found = [
             signer_evidence(message, signer, covered, known=known) for signer in message.signers
         ]
+        if not known:
+            _moulds.remember(signature, message, found[0])
+        return found
     source = _Source(signature, message, covered, known)
     return [source.evidence(index) for index in range(len(message.signers))]
 
