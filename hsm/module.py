@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
 
 import pkcs11
@@ -31,8 +30,8 @@ class Module:
     def __init__(self, path: str) -> None:
         self.path = path
         self._pid = os.getpid()
-        self._idle = threading.Condition()
-        self._active = 0
+        self._idle = threading.Condition(threading.Lock())
+        self._active = self._awaited = 0
         self._reloaded_at = -_RELOAD_PAUSE_SECONDS
         self.wrong_pins = WrongPins()
         self.generation = 0
@@ -71,17 +70,20 @@ class Module:
         if os.getpid() != self._pid:
             raise Unavailable("token.forked", "the PKCS#11 module was loaded before a fork")
 
-    @contextmanager
-    def operation(self) -> Iterator[None]:
+    def operation(self) -> "_Operation":
         """Keeps the module loaded while a call into it runs."""
         self.require_own_process()
+        return _Operation(self)
+
+    def begin(self) -> None:
+        """Of an operation; `end` it."""
         with self._idle:
             self._active += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._active -= 1
+
+    def end(self) -> None:
+        with self._idle:
+            self._active -= 1
+            if not self._active and self._awaited:
                 self._idle.notify_all()
 
     def rediscover(self) -> bool:
@@ -93,8 +95,12 @@ class Module:
         with self._idle:
             if time.monotonic() - self._reloaded_at < _RELOAD_PAUSE_SECONDS:
                 return False
-            if not self._idle.wait_for(lambda: self._active == 0, timeout=2):
-                return False
+            self._awaited += 1
+            try:
+                if not self._idle.wait_for(lambda: self._active == 0, timeout=2):
+                    return False
+            finally:
+                self._awaited -= 1
             self._reloaded_at = time.monotonic()
             self.generation += 1
             try:
@@ -124,3 +130,18 @@ class Module:
         if len(found) > 1:
             raise Unavailable("token.ambiguous", "two tokens have this label", token=label)
         return found[0]
+
+
+class _Operation:
+    """`with module.operation():`, without the cost of a generator: each signature passes here."""
+
+    __slots__ = ("_module",)
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def __enter__(self) -> None:
+        self._module.begin()
+
+    def __exit__(self, *_: object) -> None:
+        self._module.end()

@@ -76,7 +76,9 @@ class SessionPool:
         self._module = module
         self._label = label
         self._pin = pin
-        self._places = threading.Semaphore(size)
+        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(size):
+            self._places.put(None)
         self._idle: queue.SimpleQueue[tuple[_Generation, PooledSession]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._logins = 0
@@ -90,24 +92,39 @@ class SessionPool:
         Raises Unavailable: `token.missing`, `token.pin-wrong`, `token.last-try`, `token.locked`,
         `token.no-key`, `token.failed` and others named in `refusal_of`.
         """
-        with self._places:
-            try:
-                return self._attempt(work)
-            except _GONE:
-                self._forget()
-            except exceptions.PKCS11Error as error:
-                raise refusal_of(error, self._label) from error
-            except Unavailable as refusal:
-                if refusal.code != "token.missing" or not self._module.rediscover():
-                    raise
-            try:
-                return self._attempt(work)
-            except exceptions.PKCS11Error as error:
-                raise refusal_of(error, self._label) from error
+        self._places.get()  # a semaphore in C; threading's is Python
+        try:
+            return self._run(work)
+        finally:
+            self._places.put(None)
+
+    def _run(self, work: Callable[[PooledSession], T]) -> T:
+        try:
+            return self._attempt(work)
+        except _GONE:
+            self._forget()
+        except exceptions.PKCS11Error as error:
+            raise refusal_of(error, self._label) from error
+        except Unavailable as refusal:
+            if refusal.code != "token.missing" or not self._module.rediscover():
+                raise
+        try:
+            return self._attempt(work)
+        except exceptions.PKCS11Error as error:
+            raise refusal_of(error, self._label) from error
 
     def _attempt(self, work: Callable[[PooledSession], T]) -> T:
-        with self._module.operation(), self._session() as session:
-            return work(session)
+        with self._module.operation():
+            generation, session = self._take()
+            try:
+                result = work(session)
+            except BaseException:
+                # Whatever it was may have left an operation open in the session.
+                with suppress(exceptions.PKCS11Error):
+                    session.session.close()
+                raise
+            self._idle.put((generation, session))
+            return result
 
     @contextmanager
     def write(self) -> Iterator[pkcs11.Session]:
@@ -128,18 +145,6 @@ class SessionPool:
     def close(self) -> None:
         """Close every session and log out."""
         self._forget()
-
-    @contextmanager
-    def _session(self) -> Iterator[PooledSession]:
-        generation, session = self._take()
-        try:
-            yield session
-        except exceptions.PKCS11Error:
-            with suppress(exceptions.PKCS11Error):
-                session.session.close()
-            raise
-        else:
-            self._idle.put((generation, session))
 
     def _take(self) -> tuple[_Generation, PooledSession]:
         while True:

@@ -34,6 +34,8 @@ class TokenKey:
             )
         self._pool = pool
         self._mechanism = MECHANISMS[suite.name]
+        self._hash = getattr(hashlib, suite.digest)
+        self._digest_size = self._hash().digest_size
         self.uri = uri
         self.public_key = public_key
         self.suite = suite
@@ -45,13 +47,13 @@ class TokenKey:
         """Sign a message; see `kernel.keys.KeyHandle.sign`."""
         if self.suite.kind is KeyKind.ED25519:
             return self._sign(message)
-        return self.sign_digest(hashlib.new(self.suite.digest, message).digest())
+        return self.sign_digest(self._hash(message).digest())
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Sign a digest; see `kernel.keys.KeyHandle.sign_digest`."""
         if self.suite.kind is KeyKind.ED25519:
             raise Unprocessable("key.digest", "Ed25519 signs messages, not digests")
-        if len(digest) != hashlib.new(self.suite.digest).digest_size:
+        if len(digest) != self._digest_size:
             raise Unprocessable("key.digest", "the digest has the wrong length")
         return self._sign(self._mechanism.prepare(digest))
 

@@ -257,14 +257,18 @@ def signed_data(
 
     `certificates` is the whole `[0]` element, or empty.
     """
-    body = der.sequence(
+    return content_info_of(
         der.integer(version),
         der.tlv(der.SET, digest_algorithm),
         content_info,
         certificates,
         der.tlv(der.SET, signer_info),
     )
-    return der.sequence(_SIGNED_DATA_OID, der.explicit(0, body))
+
+
+def content_info_of(*fields: bytes) -> bytes:
+    """A ContentInfo around the encoded fields of a SignedData."""
+    return der.sequence(_SIGNED_DATA_OID, der.explicit(0, der.sequence(*fields)))
 
 
 _SIGNED_DATA_OID = der.oid(ID_SIGNED_DATA)

@@ -25,7 +25,8 @@ class TimeStampReq:
     """RFC 3161, 2.4.1."""
 
     version: int
-    message_imprint: MessageImprint
+    message_imprint: asn1.TLV
+    """A MessageImprint, which the answer repeats octet for octet."""
     policy: ObjectIdentifier | None
     nonce: int | None
     cert_req: Annotated[bool, asn1.Default(False)]

@@ -20,7 +20,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.keys import KeyHandle
-from kernel.refusals import Malformed, Unavailable, Unprocessable
+from kernel.refusals import Unavailable, Unprocessable
 from signing_service.formats.signed_data import DIGEST_ALGORITHMS
 
 MAX_REQUEST_BYTES = 8 * 1024
@@ -28,6 +28,12 @@ MAX_NONCE_BITS = 512
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 _EXTENDED_KEY_USAGE = "2.5.29.37"
 _ACCEPTED_DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
+_IMPRINT_SIZES = {
+    algorithm: _ACCEPTED_DIGESTS[name]
+    for algorithm, name in DIGEST_ALGORITHMS.items()
+    if name in _ACCEPTED_DIGESTS
+}
+"""Octets of a hashed message, by AlgorithmIdentifier, DER."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -117,7 +123,7 @@ class TimestampAuthority:
         self._entropy = entropy
         self._clock_health = clock_health
         suite = key.suite
-        self._digest = suite.digest
+        self._hash = getattr(hashlib, suite.digest)
         self._default_policy = ObjectIdentifier(policy)
         self._info_heads = {
             ObjectIdentifier(each): der.integer(1) + der.oid(each)
@@ -127,19 +133,28 @@ class TimestampAuthority:
         self._last = datetime.min.replace(tzinfo=UTC)
         self._last_lock = threading.Lock()
         self._accuracy = accuracy.to_der()
-        self._digest_algorithm = der.sequence(der.oid(suite.digest_oid))
-        reference = cms.signing_certificate_v2(
-            certificate.digest(suite.digest),
-            None if suite.digest == "sha256" else self._digest_algorithm,
-        )
-        self._attributes = (
-            cms.attribute(cms.ID_CONTENT_TYPE, der.oid(cms.ID_TST_INFO)),
-            cms.attribute(cms.ID_SIGNING_CERTIFICATE_V2, reference),
-        )
+        digest_algorithm = der.sequence(der.oid(suite.digest_oid))
+        self._message_head = der.integer(3) + der.tlv(der.SET, digest_algorithm)
         self._certificates = der.explicit(
             0, b"".join(sorted({c.der for c in (certificate, *chain)}))
         )
-        self._signer_head = der.integer(1) + certificate.issuer_and_serial + self._digest_algorithm
+        reference = cms.signing_certificate_v2(
+            certificate.digest(suite.digest),
+            None if suite.digest == "sha256" else digest_algorithm,
+        )
+        # Stands for the message digest; DER's order of the attributes is decided before it.
+        place = bytes(range(self._hash().digest_size))
+        attributes = der.set_of(
+            (
+                cms.attribute(cms.ID_CONTENT_TYPE, der.oid(cms.ID_TST_INFO)),
+                cms.attribute(cms.ID_SIGNING_CERTIFICATE_V2, reference),
+                cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(place)),
+            )
+        )
+        self._signed_head, self._signed_tail = attributes.split(place)
+        head = der.integer(1) + certificate.issuer_and_serial + digest_algorithm
+        self._signer_head = head + b"\xa0" + self._signed_head[1:]
+        self._signer_tail = self._signed_tail + suite.signature_algorithm
 
     def answer(self, request: bytes) -> bytes:
         """TimeStampReq to TimeStampResp, both DER. Refuses inside the answer; never raises."""
@@ -157,17 +172,10 @@ class TimestampAuthority:
             raise _Refused(Failure.BAD_REQUEST, "the request is too large")
         try:
             read = asn1.decode_der(tsp.TimeStampReq, request)
-            imprint = read.message_imprint
-            algorithm = der.sequence(*map(der.encoded, imprint.hash_algorithm))
-        except (ValueError, Malformed):
+        except ValueError:
             raise _Refused(Failure.BAD_DATA_FORMAT, "not a TimeStampReq in DER") from None
         if read.version != 1:
             raise _Refused(Failure.BAD_REQUEST, "only version 1 is known")
-        size = _ACCEPTED_DIGESTS.get(DIGEST_ALGORITHMS.get(algorithm, ""))
-        if size is None:
-            raise _Refused(Failure.BAD_ALG, "imprints are SHA-256, SHA-384 or SHA-512")
-        if len(imprint.hashed_message) != size:
-            raise _Refused(Failure.BAD_DATA_FORMAT, "the imprint has another length")
         if read.policy is not None and read.policy not in self._info_heads:
             known = ", ".join(each.dotted_string for each in self._info_heads)
             raise _Refused(Failure.UNACCEPTED_POLICY, f"policies here: {known}")
@@ -178,24 +186,20 @@ class TimestampAuthority:
         return read
 
     def _token(self, request: tsp.TimeStampReq) -> bytes:
+        imprint = _imprint(request.message_imprint)
         if not self._clock_health():
             raise _Refused(Failure.TIME_NOT_AVAILABLE, "the clock cannot be trusted now")
-        info = self._info(request, self._time())
-        digest = hashlib.new(self._digest, info).digest()
-        message_digest = cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(digest))
-        to_be_signed = der.set_of((*self._attributes, message_digest))
+        info = self._info(request, imprint, self._time())
+        digest = self._hash(info).digest()
+        signature = self._key.sign(self._signed_head + digest + self._signed_tail)
         signer_info = der.sequence(
-            self._signer_head,
-            b"\xa0" + to_be_signed[1:],
-            self._key.suite.signature_algorithm,
-            der.octet_string(self._key.sign(to_be_signed)),
+            self._signer_head, digest, self._signer_tail, der.octet_string(signature)
         )
-        return cms.signed_data(
-            version=3,
-            digest_algorithm=self._digest_algorithm,
-            content_info=der.sequence(_TST_INFO_OID, der.explicit(0, der.octet_string(info))),
-            certificates=self._certificates if request.cert_req else b"",
-            signer_info=signer_info,
+        return cms.content_info_of(
+            self._message_head,
+            der.sequence(_TST_INFO_OID, der.explicit(0, der.octet_string(info))),
+            self._certificates if request.cert_req else b"",
+            der.tlv(der.SET, signer_info),
         )
 
     def _time(self) -> datetime:
@@ -208,17 +212,31 @@ class TimestampAuthority:
             self._last = max(now, self._last + _MILLISECOND)
             return self._last
 
-    def _info(self, request: tsp.TimeStampReq, at: datetime) -> bytes:
+    def _info(self, request: tsp.TimeStampReq, imprint: bytes, at: datetime) -> bytes:
         serial = int.from_bytes(self._entropy.token(16), "big") | 1
         return der.sequence(
             self._info_heads[request.policy or self._default_policy],
-            asn1.encode_der(request.message_imprint),
+            imprint,
             der.integer(serial),
             der.generalized_time(at),
             self._accuracy,
             self._ordering,
             b"" if request.nonce is None else der.integer(request.nonce),
         )
+
+
+def _imprint(given: asn1.TLV) -> bytes:
+    """The MessageImprint, DER, of a digest that is accepted."""
+    content = bytes(given.data)
+    size = _IMPRINT_SIZES.get(content[: content[1] + 2]) if len(content) > 1 else None
+    if given.tag_bytes != b"\x30" or content[:1] != b"\x30":
+        raise _Refused(Failure.BAD_DATA_FORMAT, "not a TimeStampReq in DER")
+    if size is None:
+        raise _Refused(Failure.BAD_ALG, "imprints are SHA-256, SHA-384 or SHA-512")
+    hashed = content[content[1] + 2 :]
+    if len(hashed) != size + 2 or hashed[:2] != bytes((0x04, size)):
+        raise _Refused(Failure.BAD_DATA_FORMAT, "the imprint has another length")
+    return der.sequence(content)
 
 
 def _refusal(failure: Failure, text: str) -> bytes:
