@@ -1,5 +1,6 @@
 """The web application: bare WSGI for status and timestamps, Flask for the rest."""
 
+import gc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -38,4 +39,7 @@ def create() -> Callable[..., Iterable[bytes]]:
         "certs": house.status_application,
         "tsa": TimestampApplication(house.timestamp_authority),
     }
+    # What was made until now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     return Front(rooms, flask)
