@@ -73,6 +73,7 @@ class Event(StrEnum):
     SIGNATURE_ACCEPTED = "signature.accepted"
     SIGNATURE_REFUSED = "signature.refused"
     SIGNATURE_DELETED = "signature.deleted"
+    SIGNATURE_EXTENDED = "signature.extended"
     EVIDENCE_STAMPED = "evidence.stamped"
 
     # Remote signing

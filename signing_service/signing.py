@@ -6,52 +6,46 @@ service never sees a private key, and nothing that the caller says about digests
 """
 
 import hashlib
-import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, TooMany, Unprocessable
+from kernel.refusals import NotFound, Refusal, Unprocessable
 from policies.rights import RightsCatalogue
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from signing_service.archive.accepted import AcceptedSignature, Part, PartRole
-from signing_service.archive.evidence import collect_parts
+from signing_service.acceptance import Acceptance, Finished, Verifier
+from signing_service.archive.accepted import AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
 from signing_service.archive.retention import Retention
+from signing_service.authorisation import Authorisation
 from signing_service.batch import Batches, BatchItem
-from signing_service.filing import Filing, file_as
-from signing_service.formats.catalogue import making_of, raise_to
+from signing_service.filing import Filing
+from signing_service.formats import making
+from signing_service.formats.catalogue import raise_to
+from signing_service.formats.manner import Act, Manner, Subject, lies_beside
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
-from signing_service.ports import CertificateStatus, Holder, Holders, MaterialSource, StatusSource
-from signing_service.tables import prepared_signatures
+from signing_service.ports import Holders, MaterialSource, StatusSource
 from signing_service.timestamping.client import Timestamper
 from signing_service.trust import TrustAnchors
 from signing_service.validation.evidence import (
+    Packaging,
     SignatureEvidence,
     SignatureFormat,
     SignatureLevel,
 )
+from signing_service.validation.indications import Indication
 from signing_service.validation.report import ValidationReport
+from signing_service.waiting import Waiting, WaitingSignatures
 
-PREPARED_FOR = timedelta(minutes=10)
-MAX_PREPARED_PER_CARD = 50
-MAX_ATTEMPTS = 3
-_LONGEST_PATH = 8
 _LEVELS = (SignatureLevel.B_B, SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA)
-
-
-class Verifier(Protocol):
-    """The verification use case, as far as signing needs it."""
-
-    def verify(self, document: bytes | None, signature: bytes | None) -> ValidationReport: ...
 
 
 @dataclass(frozen=True)
@@ -66,6 +60,8 @@ class Preparation:
     suite: str
     expires_at: datetime
     filing: Filing
+    context: bytes = b""
+    """What lies between the document and `to_be_signed` (see `making.context_of`)."""
 
 
 @dataclass(frozen=True)
@@ -98,83 +94,79 @@ class Signing:
         database: Database,
         journal: Journal,
         clock: Clock,
+        page_of: Callable[[str], str] | None = None,
     ) -> None:
-        self._holders = holders
-        self._status = status
-        self._rights = rights
-        self._anchors = anchors
+        """`page_of`: the address at which anybody reads the verdict on an accepted signature, by
+        its identifier; where the QR codes of visible seals lead."""
+        self.authorisation = Authorisation(holders, status, rights, anchors)
+        self.waiting = WaitingSignatures(database)
+        self.acceptance = Acceptance(
+            verifier, archive, material, retention, database, journal, self.authorisation.path
+        )
         self._timestamper = timestamper
         self._verifier = verifier
         self._archive = archive
         self._material = material
-        self._retention = retention
         self._batches = batches
         self._database = database
         self._journal = journal
         self._clock = clock
+        self._page_of = page_of
 
     def prepare(
         self,
-        document: bytes,
+        subject: Subject,
         certificate: Certificate,
-        format_: SignatureFormat,
+        manner: Manner,
         card: str,
-        level: SignatureLevel = SignatureLevel.B_T,
+        level: SignatureLevel | None = None,
+        *,
+        qr_code: bool = False,
     ) -> Preparation:
         """First step. `card` is the one that the caller signed in with; `level` what the
-        finished signature shall have.
+        finished signature shall have (None: B-T, and B-B for a counter-signature). With a
+        `qr_code` the visible seal leads to the signature's page.
 
-        Raises Forbidden `signer.unknown`, `signer.other-card`, `card.not-active`,
-        `certificate.revoked`, `certificate.unknown`, `certificate.unknown-issuer`, and as
-        `file_as`; Unprocessable `format.unsupported`, `level.unknown`; TooMany
-        `signature.too-many-prepared`; and as the format.
+        Raises Forbidden as `Authorisation.check`; Unprocessable `level.unknown`, `level.counter`,
+        `signature.broken`, `seal.place`; TooMany `signature.too-many-prepared`; and as
+        `making.prepare`.
         """
         now = self._clock.now()
-        if level not in _LEVELS:
-            raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
-        making = making_of(format_)
+        level = _chosen_level(level, manner.act)
+        given = subject.in_memory()
+        presented = given[0] if len(given) == 1 else None
         try:
-            filing, _ = self._authorise(document, certificate, card, now)
+            documents = making.contents_to_sign(manner, subject)
+            filing, _ = self.authorisation.check(documents, certificate, card, now)
         except Refusal as refusal:
-            self._record_refusal(refusal, card, document)
+            self.acceptance.record_refusal(refusal, card, presented or subject.signed or b"")
             raise
-        chain = self._path(certificate)[:-1]  # whoever verifies has the anchor already
-        prepared = making.prepare(document, certificate, now, chain=chain)
+        if subject.signed is not None:
+            self._require_intact(presented, subject.signed)
         identifier = new_id()
+        if qr_code:
+            manner = self._leading_to(identifier, manner)
+        chain = self.authorisation.path(certificate)[:-1]  # whoever verifies has the anchor already
+        prepared = making.prepare(manner, subject, certificate, now, chain=chain)
+        waiting = Waiting(
+            identifier, card, filing.kind, manner.act, level, presented or b"", subject.signed,
+            prepared.to_bytes(),
+        )  # fmt: skip
         with self._database.transaction() as connection:
-            connection.execute(
-                delete(prepared_signatures).where(prepared_signatures.c.expires_at < now)
-            )
-            row = {
-                "id": identifier,
-                "card": card,
-                "kind": filing.kind,
-                "level": str(level),
-                "document": document,
-                "prepared": prepared.to_bytes(),
-                "expires_at": now + PREPARED_FOR,
-                "attempts": 0,
-            }
-            connection.execute(insert(prepared_signatures), row)
             self._journal.append(
                 connection,
                 Event.SIGNATURE_PREPARED,
                 subject=identifier,
                 actor=card,
                 kind=filing.kind,
-                format=str(format_),
+                format=str(prepared.format),
                 level=str(level),
-                document_sha256=hashlib.sha256(document).hexdigest(),
+                document_sha256=hashlib.sha256(documents[0]).hexdigest(),
             )
-            # Counted under the journal's lock, so that two at once see each other.
-            of_card = select(func.count()).where(prepared_signatures.c.card == card)
-            if connection.execute(of_card).scalar_one() > MAX_PREPARED_PER_CARD:
-                raise TooMany(
-                    "signature.too-many-prepared", "finish or abandon some signatures first"
-                )
+            until = self.waiting.put(connection, waiting, now)
         return Preparation(
-            identifier, format_, level, prepared.to_be_signed, prepared.suite.name,
-            now + PREPARED_FOR, filing,
+            identifier, prepared.format, level, prepared.to_be_signed, prepared.suite.name,
+            until, filing, making.context_of(prepared, manner.act, subject),
         )  # fmt: skip
 
     def complete(
@@ -188,48 +180,33 @@ class Signing:
         claimed item of a job, marked when the signature is accepted.
 
         Raises NotFound `signature.not-prepared`; TooMany `signature.too-many-attempts`; Conflict
-        `signature.already-completed`; Unprocessable `signature.mismatch`,
+        `signature.already-completed`, `signature.other-act`; Unprocessable `signature.mismatch`,
         `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*` and
         `archive.*` (a full archive accepts nothing); as `Batches.mark_signed`; and as `prepare`,
         because the right may have been withdrawn in between.
         """
         now = self._clock.now()
-        document, level, prepared = self._take_attempt(identifier, card, now)
-        making = making_of(prepared.format)
+        waiting = self.waiting.take_attempt(identifier, card, now, list(Act))
+        prepared = PreparedSignature.from_bytes(waiting.prepared)
         try:
-            filing, holder = self._authorise(document, prepared.certificate, card, now)
-            signed = raise_to(
-                level,
-                prepared.format,
-                making.assemble(prepared, signature_value),
-                document,
-                self._timestamper,
-                self._validation_material,
-            )
-            presented = (document, signed) if making.detached else (signed, None)
-            report = self._verifier.verify(*presented)
-            _require_passed(report)
+            finished = self._finish(waiting, prepared, signature_value, now)
+            is_alone = Act(waiting.act) is Act.FIRST
+            value = None if is_alone else signature_value
+            report = self.acceptance.judge(finished, value)
         except Refusal as refusal:
-            self._record_refusal(refusal, card, document)
+            self.acceptance.record_refusal(refusal, card, waiting.document or waiting.signed or b"")
             raise
-        accepted = AcceptedSignature(
-            id=identifier,
-            accepted_at=now,
-            format=str(prepared.format),
-            level=str(level),
-            kind=filing.kind,
-            card=card,
-            subject=holder.subject,
-            enterprise=holder.enterprise_uscc,
-            rights=holder.rights,
-            certificate_fingerprint=prepared.certificate.fingerprint,
-            document_sha256=hashlib.sha256(document).hexdigest(),
-            signature_sha256=hashlib.sha256(signed).hexdigest(),
-            keep_until=self._retention.until(prepared.certificate),
-        )
-        evidence = read_signatures(*presented)
-        self._keep(accepted, self._evidence(document, signed, prepared, report, evidence), item)
-        return Receipt(identifier, prepared.format, level, signed, report)
+
+        def settle(connection: Connection) -> None:
+            self.waiting.remove(connection, identifier)
+            if item is not None:
+                self._batches.mark_signed(
+                    connection, item, card, hashlib.sha256(finished.document).hexdigest(),
+                    finished.format, finished.level, identifier,
+                )  # fmt: skip
+
+        self.acceptance.keep(now, [(finished, report)], settle)
+        return Receipt(identifier, finished.format, finished.level, finished.signed, report)
 
     def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes]:
         """An accepted signature and its bytes, for the card that made it. Raises NotFound."""
@@ -238,42 +215,51 @@ class Signing:
             raise NotFound("signature.not-found", "no such signature of this card")
         return accepted, self._archive.read(identifier, PartRole.SIGNATURE)
 
-    def _evidence(
-        self,
-        document: bytes,
-        signed: bytes,
-        prepared: PreparedSignature,
-        report: ValidationReport,
-        evidence: list[SignatureEvidence],
-    ) -> list[Part]:
-        """Everything that a judge may ask for later."""
-        told = json.dumps(report.to_json(), ensure_ascii=False, indent=2).encode()
-        path = (prepared.certificate, *self._path(prepared.certificate))
-        return collect_parts(document, signed, told, evidence, path, self._material)
+    def _finish(
+        self, waiting: Waiting, prepared: PreparedSignature, value: bytes, now: datetime
+    ) -> Finished:
+        act, level = Act(waiting.act), SignatureLevel(waiting.level)
+        made = making.finish(act, prepared, value, waiting.signed)
+        # A PDF is kept as it was before this signature; so is a file that others signed first.
+        before = waiting.signed if waiting.signed is not None else made
+        inside = prepared.packaging is Packaging.INTERNALLY_DETACHED or not waiting.document
+        documents = making.contents_of(before) if inside else (waiting.document,)
+        certificate = prepared.certificate
+        filing, holder = self.authorisation.check(documents, certificate, waiting.card, now)
+        is_beside = lies_beside(prepared) if act is Act.FIRST else bool(waiting.document)
+        beside = waiting.document if is_beside else None
+        if level is not SignatureLevel.B_B:
+            signer = making.position_of(prepared, read_signatures(beside, made))
 
-    def _authorise(
-        self, document: bytes, certificate: Certificate, card: str, now: datetime
-    ) -> tuple[Filing, Holder]:
-        holder = self._holders.by_certificate(certificate, now)
-        if holder is None:
-            raise Forbidden("signer.unknown", "this certificate belongs to no card of ours")
-        if holder.card != card:
-            raise Forbidden("signer.other-card", "signed in with another card than the signer's")
-        if holder.card_state != "active":
-            raise Forbidden(
-                "card.not-active", f"the card is {holder.card_state}", state=holder.card_state
+            def material(signed: bytes) -> ValidationMaterial:
+                return self._validation_material(read_signatures(beside, signed))
+
+            made = raise_to(
+                level, prepared.format, made, beside, self._timestamper, material, signer=signer
             )
-        above = self._path(certificate)
-        answer = self._status.status(certificate, above[0]) if above else None
-        if answer is None:
-            raise Forbidden(
-                "certificate.unknown-issuer", "nobody here speaks for the certificate's issuer"
+        presented = (made, None) if beside is None else (beside, made)
+        return Finished(
+            waiting.id, prepared.format, level, filing, holder, certificate, documents[0],
+            presented,
+        )  # fmt: skip
+
+    def _require_intact(self, document: bytes | None, signed: bytes) -> None:
+        """Nobody signs beside or upon what is broken."""
+        presented = (signed, None) if document is None else (document, signed)
+        report = self._verifier.verify(*presented)
+        if report.indication is Indication.TOTAL_FAILED:
+            raise Unprocessable(
+                "signature.broken",
+                "the signatures that are there do not hold",
+                sub_indication=str(report.sub_indication or ""),
             )
-        if answer.status is CertificateStatus.UNKNOWN:
-            raise Forbidden("certificate.unknown", "its issuer does not know the certificate")
-        if answer.status is not CertificateStatus.GOOD:
-            raise Forbidden("certificate.revoked", "the certificate is not valid any more")
-        return file_as(document, holder, self._rights), holder
+
+    def _leading_to(self, identifier: str, manner: Manner) -> Manner:
+        seal = manner.placement.seal
+        if seal is None or self._page_of is None:
+            raise Unprocessable("seal.place", "a QR code needs a visible seal")
+        leading = replace(seal, verification_url=self._page_of(identifier))
+        return replace(manner, placement=replace(manner.placement, seal=leading))
 
     def _validation_material(self, evidence: list[SignatureEvidence]) -> ValidationMaterial:
         """Of signers and timestamp authorities, with the authorities above them."""
@@ -282,88 +268,19 @@ class Signing:
             for signature in (one, *(stamp.signature for stamp in one.timestamps)):
                 if signature.signing_certificate is not None:
                     wanted.append(signature.signing_certificate)
-                    wanted += self._path(signature.signing_certificate)
+                    wanted += self.authorisation.path(signature.signing_certificate)
         certificates = list(dict.fromkeys(wanted))
         embedded = ValidationMaterial(tuple(each.der for each in certificates))
         return embedded + self._material.of(certificates)
 
-    def _path(self, certificate: Certificate) -> tuple[Certificate, ...]:
-        """The issuers above the signer's certificate, up to and with the anchor."""
-        path: list[Certificate] = []
-        current = certificate
-        while len(path) < _LONGEST_PATH and not self._anchors.authorities_of(current):
-            candidates = self._anchors.issuer_candidates(current)
-            issuer = next((each for each in candidates if current.is_signed_by(each)), None)
-            if issuer is None:
-                break
-            path.append(issuer)
-            current = issuer
-        return tuple(path)
 
-    def _take_attempt(
-        self, identifier: str, card: str, now: datetime
-    ) -> tuple[bytes, SignatureLevel, PreparedSignature]:
-        """Count an attempt before working, so that a wrong value cannot be tried for ever."""
-        table = prepared_signatures
-        mine = (table.c.id == identifier) & (table.c.card == card) & (table.c.expires_at > now)
-        # One statement: of many attempts at once, no more are counted than are granted.
-        counted = (
-            update(table)
-            .where(mine, table.c.attempts < MAX_ATTEMPTS)
-            .values(attempts=table.c.attempts + 1)
-            .returning(table.c.document, table.c.level, table.c.prepared)
-        )
-        with self._database.transaction() as connection:
-            row = connection.execute(counted).one_or_none()
-            if row is None and connection.execute(select(table.c.id).where(mine)).first():
-                raise TooMany("signature.too-many-attempts", "prepare the signature again")
-        if row is None:
-            raise NotFound("signature.not-prepared", "nothing was prepared under this name")
-        return row.document, SignatureLevel(row.level), PreparedSignature.from_bytes(row.prepared)
-
-    def _keep(
-        self, accepted: AcceptedSignature, evidence: list[Part], item: BatchItem | None
-    ) -> None:
-        parts = self._archive.store_parts(evidence)
-        with self._database.transaction() as connection:
-            done = connection.execute(
-                delete(prepared_signatures).where(prepared_signatures.c.id == accepted.id)
-            )
-            if done.rowcount != 1:
-                raise Conflict("signature.already-completed", "this signature was completed before")
-            self._archive.keep(connection, accepted, parts)
-            if item is not None:
-                self._batches.mark_signed(
-                    connection, item, accepted.card, accepted.document_sha256,
-                    SignatureFormat(accepted.format), SignatureLevel(accepted.level), accepted.id,
-                )  # fmt: skip
-            self._journal.append(
-                connection,
-                Event.SIGNATURE_ACCEPTED,
-                subject=accepted.id,
-                actor=accepted.card,
-                kind=accepted.kind,
-                format=accepted.format,
-                document_sha256=accepted.document_sha256,
-                signature_sha256=accepted.signature_sha256,
-            )
-
-    def _record_refusal(self, refusal: Refusal, card: str, document: bytes) -> None:
-        with self._database.transaction() as connection:
-            self._journal.append(
-                connection,
-                Event.SIGNATURE_REFUSED,
-                subject=hashlib.sha256(document).hexdigest(),
-                actor=card,
-                code=refusal.code,
-            )
-
-
-def _require_passed(report: ValidationReport) -> None:
-    if not report.passed:
+def _chosen_level(level: SignatureLevel | None, act: Act) -> SignatureLevel:
+    if level is None:
+        return SignatureLevel.B_B if act is Act.COUNTER else SignatureLevel.B_T
+    if level not in _LEVELS:
+        raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
+    if act is Act.COUNTER and level is not SignatureLevel.B_B:
         raise Unprocessable(
-            "signature.not-passed",
-            "the finished signature does not validate",
-            indication=str(report.indication),
-            sub_indication=str(report.sub_indication or ""),
+            "level.counter", "a counter-signature is made B-B; extend the signature that it is upon"
         )
+    return level

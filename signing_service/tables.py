@@ -11,7 +11,10 @@ prepared_signatures = Table(
     Column("card", String(64), nullable=False),
     Column("kind", String(64), nullable=False),
     Column("level", String(16), nullable=False),
+    # First, parallel, counter, or a bundle's; what it joins.
+    Column("act", String(16), nullable=False, server_default="first"),
     Column("document", LargeBinary, nullable=False),
+    Column("signed", LargeBinary),
     Column("prepared", LargeBinary, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("attempts", Integer, nullable=False),

@@ -23,6 +23,7 @@ from signing_service.validation.report import (
     DeclarationSummary,
     Finding,
     PolicySummary,
+    SignatureReport,
     ValidationReport,
 )
 from signing_service.validation.revocation import StatusFetcher
@@ -65,28 +66,32 @@ class Verification:
         be read as a signature is TOTAL-FAILED/FORMAT_FAILURE. Raises Malformed
         `verification.nothing-presented`, TooLarge, Unavailable.
         """
-        document, signature = document or None, signature or None
-        if document is None and signature is None:
-            raise Malformed("verification.nothing-presented", "present a signed document")
-        for part in (document, signature):
-            if part is not None and len(part) > MAX_PRESENTED_BYTES:
-                raise TooLarge(
-                    "document.too-large",
-                    f"at most {MAX_PRESENTED_BYTES >> 20} MiB are verified at once",
-                )
+        document, signature = _presented(document, signature)
         try:
-            evidence = self._read(document, signature)
+            validations = self._judge(document, signature)
         except (TooLarge, Unavailable):
             raise
         except Refusal as refusal:
             return self._report(document, signature, _unreadable(refusal), [])
-        now = self._clock.now()
-        records = () if self._proofs is None else self._proofs.of(signature or document or b"")
-        validations = [self._engine.validate(one, now, records) for one in evidence]
         return ValidationReport.deferred(
             weightiest(validation.conclusion for validation in validations),
             lambda: self._report(document, signature, None, validations),
         )
+
+    def judge(
+        self, document: bytes | None, signature: bytes | None = None
+    ) -> list[SignatureValidation]:
+        """The engine's own outcome for every signature, of what is presented as to `verify`.
+
+        Raises as `verify`, and Malformed and others where it cannot be read.
+        """
+        return self._judge(*_presented(document, signature))
+
+    def _judge(self, document: bytes | None, signature: bytes | None) -> list[SignatureValidation]:
+        evidence = self._read(document, signature)
+        now = self._clock.now()
+        records = () if self._proofs is None else self._proofs.of(signature or document or b"")
+        return [self._engine.validate(one, now, records) for one in evidence]
 
     def _read(self, document: bytes | None, signature: bytes | None) -> list[SignatureEvidence]:
         known = self._anchors.intermediates
@@ -105,6 +110,13 @@ class Verification:
         proven = validation.best_signature_time.at
         return self._holders.by_certificate(outcome.path.certificates[0], proven)
 
+    def _upon(self, validation: SignatureValidation) -> list[SignatureReport]:
+        """The reports on counter-signatures."""
+        return [
+            report_signature(each, self._holder(each), self._upon(each))
+            for each in validation.counter_signatures
+        ]
+
     def _report(
         self,
         document: bytes | None,
@@ -114,7 +126,7 @@ class Verification:
     ) -> ValidationReport:
         holders = [self._holder(validation) for validation in validations]
         reports = tuple(
-            report_signature(validation, holder)
+            report_signature(validation, holder, self._upon(validation))
             for validation, holder in zip(validations, holders, strict=True)
         )
         genuine = bool(reports) and all(report.passed for report in reports)
@@ -141,6 +153,21 @@ class Verification:
         name = Text(declaration.kind.name_en, declaration.kind.name_zh)
         within = _within_rights(declaration, holders, self._rights) if genuine else None
         return DeclarationSummary(declaration.kind.code, name, declaration.declarant, within)
+
+
+def _presented(
+    document: bytes | None, signature: bytes | None
+) -> tuple[bytes | None, bytes | None]:
+    document, signature = document or None, signature or None
+    if document is None and signature is None:
+        raise Malformed("verification.nothing-presented", "present a signed document")
+    for part in (document, signature):
+        if part is not None and len(part) > MAX_PRESENTED_BYTES:
+            raise TooLarge(
+                "document.too-large",
+                f"at most {MAX_PRESENTED_BYTES >> 20} MiB are verified at once",
+            )
+    return document, signature
 
 
 def _within_rights(

@@ -2,38 +2,19 @@
 
 import json
 import secrets
-import sys
-import time
-from pathlib import Path
 
 import click
 
 from hsm.admin import change_pin, initialise_token
 from kernel.refusals import Unprocessable
 from portseal.cli import card_life
-from portseal.cli.exit_codes import ExitCode
+from portseal.cli.card_batch import sign_batch
+from portseal.cli.card_bundle import sign_bundle
+from portseal.cli.card_sign import sign
 from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
-from portseal.holder.batch import BatchSigning
 from portseal.holder.card import Card
 from portseal.holder.service import Service
-from signing_service.validation.evidence import SignatureFormat, SignatureLevel
-
-_FORMATS = {
-    "cades": SignatureFormat.CADES,
-    "xades": SignatureFormat.XADES,
-    "jades": SignatureFormat.JADES,
-    "asic-s": SignatureFormat.ASIC_S,
-}
-_LEVELS = {
-    str(level): level
-    for level in (
-        SignatureLevel.B_B,
-        SignatureLevel.B_T,
-        SignatureLevel.B_LT,
-        SignatureLevel.B_LTA,
-    )
-}
 
 
 @click.group()
@@ -41,7 +22,7 @@ def card() -> None:
     """What a holder does with a USB key."""
 
 
-for _command in card_life.COMMANDS:
+for _command in (*card_life.COMMANDS, sign, sign_batch, sign_bundle):
     card.add_command(_command)
 
 
@@ -154,87 +135,3 @@ def login(
         click.echo(json.dumps(holder.answer(service.origin, nonce)))
         return
     show(service.sign_in(holder), as_json)
-
-
-@card.command("sign")
-@card_options
-@url_option
-@click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "format_", type=click.Choice(sorted(_FORMATS)), default="cades")
-@click.option("--level", type=click.Choice(list(_LEVELS)), default="B-T")
-@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@json_option
-def sign(
-    module: str,
-    label: str,
-    pin_env: str | None,
-    pin_fd: int | None,
-    url: str,
-    declaration: Path,
-    format_: str,
-    level: str,
-    output: Path,
-    as_json: bool,
-) -> None:
-    """Sign a declaration or a PDF: detached CAdES, enveloped XAdES, JAdES around it, or an
-    ASiC-S container; with a timestamp (B-T), or up to the archive level.
-
-    The right to file it is checked by the service, the document's digest by this program.
-    """
-    holder = Card(module, label, pin_source(pin_env, pin_fd))
-    service = Service(url)
-    service.sign_in(holder)
-    signed = service.sign(holder, declaration.read_bytes(), _FORMATS[format_], _LEVELS[level])
-    output.write_bytes(signed.signature)
-    show({"id": signed.id, "indication": signed.indication, "written": str(output)}, as_json)
-
-
-@card.command("sign-batch")
-@card_options
-@url_option
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--format", "format_", type=click.Choice(sorted(_FORMATS)), default="cades")
-@click.option("--level", type=click.Choice(list(_LEVELS)), default="B-T")
-@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path))
-@json_option
-def sign_batch(
-    module: str,
-    label: str,
-    pin_env: str | None,
-    pin_fd: int | None,
-    url: str,
-    directory: Path,
-    format_: str,
-    level: str,
-    output: Path,
-    as_json: bool,
-) -> None:
-    """Sign every XML and PDF document of a directory with one PIN.
-
-    A run that was stopped goes on where it was when it is started again. A document that is
-    refused is told at the end and does not hold up the others; then the exit code is 1.
-    """
-    holder = Card(module, label, pin_source(pin_env, pin_fd))
-    service = Service(url)
-    service.sign_in(holder)
-    run = BatchSigning(service, holder, directory, output, _FORMATS[format_], _LEVELS[level])
-    started = time.monotonic()
-    with click.progressbar(length=1, label="Signing", file=sys.stderr, show_pos=True) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        result = run.run(report)
-    show(
-        {
-            "id": result.id,
-            "total": result.total,
-            "signed": result.signed,
-            "refused": [f"{name}: {code}" for name, code in result.refused],
-            "seconds": round(time.monotonic() - started, 1),
-        },
-        as_json,
-    )
-    if result.refused:
-        sys.exit(ExitCode.REFUSED)

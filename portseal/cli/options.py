@@ -8,7 +8,17 @@ import click
 
 from hsm.admin import token_labels
 from hsm.pins import DescriptorPin, EnvironmentPin, PinSource, PromptPin
+from signing_service.validation.evidence import SignatureLevel
 
+LEVELS = {
+    str(level): level
+    for level in (
+        SignatureLevel.B_B,
+        SignatureLevel.B_T,
+        SignatureLevel.B_LT,
+        SignatureLevel.B_LTA,
+    )
+}
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _MODULES = (

@@ -56,6 +56,10 @@ class Card:
     def key(self) -> TokenKey:
         return self._token.key(SIGNING_KEY)
 
+    def key_under(self, suite: AlgorithmSuite | None) -> TokenKey:
+        """The same key under another suite that it fits, such as RSA-PSS; None: its usual one."""
+        return self._token.key(SIGNING_KEY, suite)
+
     @property
     def certificate(self) -> Certificate:
         """Raises NotFound `card.no-certificate` on a card that is not enrolled."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,7 +12,10 @@ import requests
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Malformed, Refusal, Unavailable
 from portseal.holder.card import Card
-from signing_service.formats.coverage import covers
+from portseal.holder.wish import base64_of, wish
+from signing_service.formats.bundle import Part
+from signing_service.formats.coverage import covers, covers_bundle
+from signing_service.formats.manner import Manner, Subject
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 _TIMEOUT_SECONDS = 30
@@ -32,6 +36,16 @@ class Signed:
 
     id: str
     signature: bytes
+    indication: str
+
+
+@dataclass(frozen=True)
+class SignedPart:
+    """One declaration's proof out of a signed bundle."""
+
+    id: str
+    recipient: str
+    proof: bytes
     indication: str
 
 
@@ -110,37 +124,87 @@ class Service:
         *,
         item: tuple[str, int] | None = None,
     ) -> Signed:
-        """Sign a declaration or document with the card. The session must be the card's.
+        """Sign one declaration or document with the card, in the format's usual manner.
 
-        `item` is the job and the position of an item that was claimed.
+        `item` is the job and the position of an item that was claimed. Raises as `make`.
+        """
+        return self.make(card, Subject.of(document), Manner(format_), level, item=item)
+
+    def make(
+        self,
+        card: Card,
+        subject: Subject,
+        manner: Manner,
+        level: SignatureLevel | None = None,
+        *,
+        qr_code: bool = False,
+        item: tuple[str, int] | None = None,
+    ) -> Signed:
+        """One signature in any manner. The session must be the card's.
 
         Raises Forbidden `service.other-document` when the service asks the card to sign
         something that is not this document.
         """
-        body = {
-            "document": base64.b64encode(document).decode("ascii"),
-            "certificate": base64.b64encode(card.certificate.der).decode("ascii"),
-            "format": str(format_),
-            "level": str(level),
-        }
+        body = wish(manner, subject, level, qr_code=qr_code)
+        body["certificate"] = base64_of(card.certificate.der)
         prepared = self.call("POST", "/api/v1/signatures/prepare", body)
-        to_be_signed = base64.b64decode(prepared["to_be_signed"], validate=True)
-        key = card.key
-        if not covers(format_, to_be_signed, document, key.suite):
-            raise Forbidden(
-                "service.other-document",
-                "the service asks the card to sign something else than the document",
-            )
-        value = key.sign(to_be_signed)
+        to_be_signed, context = _octets(prepared, "to_be_signed"), _octets(prepared, "context")
+        key = card.key_under(manner.suite)
+        if not covers(manner, subject, to_be_signed, key.suite, context):
+            raise _other_document()
         finished: dict[str, Any] = {
             "id": prepared["id"],
-            "signature_value": base64.b64encode(value).decode("ascii"),
+            "signature_value": base64_of(key.sign(to_be_signed)),
         }
         if item is not None:
             finished["item"] = {"batch": item[0], "position": item[1]}
         answer = self.call("POST", "/api/v1/signatures/complete", finished)
-        signature = base64.b64decode(answer["signature"], validate=True)
-        return Signed(answer["id"], signature, answer["indication"])
+        return Signed(answer["id"], _octets(answer, "signature"), answer["indication"])
+
+    def sign_bundle(
+        self, card: Card, parts: Sequence[Part], level: SignatureLevel = SignatureLevel.B_T
+    ) -> list[SignedPart]:
+        """One signature over declarations for several agencies; each part's proof, in order.
+
+        Raises Forbidden `service.other-document` when the service asks the card to sign another
+        bundle than just these parts.
+        """
+        body = {
+            "certificate": base64_of(card.certificate.der),
+            "level": str(level),
+            "parts": [
+                {"recipient": part.recipient, "document": base64_of(part.document)}
+                for part in parts
+                if isinstance(part.document, bytes)
+            ],
+        }
+        prepared = self.call("POST", "/api/v1/bundles/prepare", body)
+        to_be_signed, key = _octets(prepared, "to_be_signed"), card.key
+        proofs = [base64.b64decode(each, validate=True) for each in prepared["proofs"]]
+        if not covers_bundle(parts, proofs, to_be_signed, key.suite):
+            raise _other_document()
+        finished = {
+            "id": prepared["id"],
+            "signature_value": base64_of(key.sign(to_be_signed)),
+        }
+        answer = self.call("POST", "/api/v1/bundles/complete", finished)
+        return [
+            SignedPart(each["id"], each["recipient"], _octets(each, "proof"), each["indication"])
+            for each in answer["parts"]
+        ]
+
+    def extend(
+        self,
+        document: bytes,
+        signature: bytes | None,
+        level: SignatureLevel,
+        signer: int = 0,
+    ) -> dict[str, Any]:
+        """Raise a signature, whoever made it; the answer with `signature` in base64."""
+        body = {"level": str(level), "signer": signer, "document": base64_of(document)}
+        if signature is not None:
+            body["signature"] = base64_of(signature)
+        return self.call("POST", "/api/v1/extensions", body)
 
     def another(self) -> "Service":
         """A second conversation in the same sign-in session, for another thread."""
@@ -174,6 +238,17 @@ class Service:
         answer = self.call("GET", f"/api/v1/cards/{quote(number, safe='')}/moves")
         moves: list[dict[str, Any]] = answer["moves"]
         return moves
+
+
+def _octets(answer: dict[str, Any], name: str) -> bytes:
+    return base64.b64decode(answer[name], validate=True)
+
+
+def _other_document() -> Forbidden:
+    return Forbidden(
+        "service.other-document",
+        "the service asks the card to sign something else than the document",
+    )
 
 
 def _refusal(response: requests.Response) -> Refusal:

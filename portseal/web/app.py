@@ -62,8 +62,12 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(sso_blueprint(house.sso))
     app.register_blueprint(portal_blueprint(house.portal, identify))
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)
-    verification = verification_blueprint(house.verification, rate_limit=limit)
-    signing = signing_blueprint(house.signing, house.batches, signed_in_card)
+    verification = verification_blueprint(
+        house.verification, kept=house.archive_page, rate_limit=limit
+    )
+    signing = signing_blueprint(
+        house.signing, house.batches, house.bundle_signing, house.extension, signed_in_card
+    )
     for blueprint in (verification, signing):
         app.register_blueprint(blueprint)
     for blueprint in remote_blueprints(house.remote):

@@ -15,12 +15,15 @@ from signing_service.archive.export import Export
 from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
 from signing_service.archive.objects import ObjectStore
+from signing_service.archive.page import ArchivePage
 from signing_service.archive.retention import Retention
 from signing_service.batch import Batches
+from signing_service.bundle_signing import BundleSigning
 from signing_service.evidence_records.proofs import ArchivedProofs
 from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.stamping import Stamping, StampingPlan
 from signing_service.evidence_records.token_material import completing
+from signing_service.extension import Extension
 from signing_service.signing import Signing
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.trusted_lists import TrustedList, load_trusted_list
@@ -156,4 +159,28 @@ class SigningFloor(RegistrationFloor):
             database=self.database,
             journal=self.journal,
             clock=self.clock,
+            page_of=f"{self.settings.web.origin}/verify/signatures/{{}}".format,
         )
+
+    @cached_property
+    def bundle_signing(self) -> BundleSigning:
+        return BundleSigning(
+            authorisation=self.signing.authorisation,
+            waiting=self.signing.waiting,
+            acceptance=self.signing.acceptance,
+            timestamper=self.timestamper,
+            database=self.database,
+            journal=self.journal,
+            clock=self.clock,
+            entropy=self.entropy,
+        )
+
+    @cached_property
+    def extension(self) -> Extension:
+        return Extension(
+            self.verification, self.material, self.timestamper, self.database, self.journal
+        )
+
+    @cached_property
+    def archive_page(self) -> ArchivePage:
+        return ArchivePage(self.archive, self.verification)

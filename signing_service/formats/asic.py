@@ -9,13 +9,23 @@ from signing_service.formats.asic_container import (
     add_evidence_record,
     is_zip,
 )
+from signing_service.formats.asic_counter import (
+    assemble_counter_signature,
+    prepare_counter_signature,
+)
 from signing_service.formats.asic_levels import (
     add_archive_timestamp,
     add_signature_timestamp,
     add_validation_material,
 )
 from signing_service.formats.asic_reading import read
-from signing_service.formats.asic_writing import assemble, prepare, prepare_parallel, sign
+from signing_service.formats.asic_writing import (
+    assemble,
+    manifest_of,
+    prepare,
+    prepare_parallel,
+    sign,
+)
 
 __all__ = [
     "Container",
@@ -25,8 +35,11 @@ __all__ = [
     "add_signature_timestamp",
     "add_validation_material",
     "assemble",
+    "assemble_counter_signature",
     "is_zip",
+    "manifest_of",
     "prepare",
+    "prepare_counter_signature",
     "prepare_parallel",
     "read",
     "sign",

@@ -18,7 +18,7 @@ from signing_service.formats.asic_container import (
     uri_of,
 )
 from signing_service.formats.asic_levels import add_signature_timestamp
-from signing_service.formats.asic_manifest import ASIC, CADES_TYPE, write_manifest
+from signing_service.formats.asic_manifest import ASIC, CADES_TYPE, Manifest, write_manifest
 from signing_service.formats.claims import NO_CLAIMS, Claims
 from signing_service.formats.prepared import PreparedSignature, choose_suite
 from signing_service.timestamping.client import Timestamper
@@ -88,6 +88,30 @@ def assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
 
     Raises Unprocessable `signature.mismatch`; Malformed `prepared.malformed`.
     """
+    step, read, place = prepared_parts(prepared)
+    if step.format is SignatureFormat.XADES:
+        return read.with_file(place, xades.assemble(step, signature_value)).encode()
+    signature = cades.assemble(step, signature_value)
+    if place in read.files:
+        signature = cades.merge(read.files[place], signature)
+    return read.with_file(place, signature).encode()
+
+
+def manifest_of(prepared: PreparedSignature) -> bytes:
+    """The manifest that the inner signature is over; empty where it is over the documents
+    themselves. Raises as `assemble`."""
+    step, container, place = prepared_parts(prepared)
+    if step.format is SignatureFormat.XADES or container.type is ContainerType.ASIC_S:
+        return b""
+    found = (container.files[name] for name in container.manifests)
+    return next(each for each in found if Manifest.read(each).signed_by == place)
+
+
+def prepared_parts(prepared: PreparedSignature) -> tuple[PreparedSignature, Container, str]:
+    """The inner signature, the container that it goes into, and the name of its file there.
+
+    Raises Malformed `prepared.malformed`.
+    """
     if prepared.format not in _FORMATS.values():
         raise Malformed("prepared.malformed", "prepared for another format")
     try:
@@ -98,14 +122,7 @@ def assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
         place = name.decode("utf-8")
     except ValueError:
         raise Malformed("prepared.malformed", "not a prepared container") from None
-    step = PreparedSignature.from_bytes(inner)
-    read = Container.read(container)
-    if step.format is SignatureFormat.XADES:
-        return read.with_file(place, xades.assemble(step, signature_value)).encode()
-    signature = cades.assemble(step, signature_value)
-    if place in read.files:
-        signature = cades.merge(read.files[place], signature)
-    return read.with_file(place, signature).encode()
+    return PreparedSignature.from_bytes(inner), Container.read(container), place
 
 
 def sign(

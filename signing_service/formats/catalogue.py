@@ -1,25 +1,16 @@
-"""What every format offers, by its name, so that no use case asks which format it has."""
+"""From level to level in every format, by its name, so that no use case asks which it has."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
 
-from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unprocessable
 from signing_service.formats import asic, cades, jades, pades, xades
 from signing_service.formats.document import Document
-from signing_service.formats.prepared import PreparedSignature
-from signing_service.formats.recognition import is_xml, read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
-from signing_service.validation.evidence import (
-    Packaging,
-    SignatureEvidence,
-    SignatureFormat,
-    SignatureLevel,
-)
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 
 class AddSignatureTimestamp(Protocol):
@@ -98,78 +89,6 @@ def levels_of(format_: SignatureFormat) -> Levels:
         raise Unprocessable("format.unsupported", "this format knows no levels") from None
 
 
-class Prepare(Protocol):
-    def __call__(
-        self,
-        document: bytes,
-        certificate: Certificate,
-        signing_time: datetime,
-        *,
-        chain: Sequence[Certificate],
-    ) -> PreparedSignature:
-        """First step, over one whole document, in the format's packaging for it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """How one format signs one document."""
-
-    prepare: Prepare
-    assemble: Callable[[PreparedSignature, bytes], bytes]
-    detached: bool
-    """Whether the signature lies beside the document."""
-
-
-def _flattened_jades(
-    document: bytes,
-    certificate: Certificate,
-    signing_time: datetime,
-    *,
-    chain: Sequence[Certificate],
-) -> PreparedSignature:
-    return jades.prepare(
-        document, certificate, signing_time, chain=chain,
-        packaging=Packaging.ENVELOPING, serialisation=jades.Serialisation.FLATTENED,
-    )  # fmt: skip
-
-
-def _simple_container(
-    document: bytes,
-    certificate: Certificate,
-    signing_time: datetime,
-    *,
-    chain: Sequence[Certificate],
-) -> PreparedSignature:
-    """ASiC-S with CAdES: what is signed covers the document itself."""
-    name = "document.xml" if is_xml(document) else "document.pdf"
-    return asic.prepare(
-        {name: document},
-        certificate, signing_time, container=asic.ContainerType.ASIC_S, chain=chain,
-    )  # fmt: skip
-
-
-MAKING: Mapping[SignatureFormat, Making] = MappingProxyType(
-    {
-        SignatureFormat.CADES: Making(cades.prepare, cades.assemble, detached=True),
-        SignatureFormat.XADES: Making(xades.prepare, xades.assemble, detached=False),
-        SignatureFormat.PADES: Making(pades.prepare, pades.assemble, detached=False),
-        SignatureFormat.JADES: Making(_flattened_jades, jades.assemble, detached=False),
-        SignatureFormat.ASIC_S: Making(_simple_container, asic.assemble, detached=False),
-    }
-)
-
-
-def making_of(format_: SignatureFormat) -> Making:
-    """Raises Unprocessable `format.unsupported`."""
-    try:
-        return MAKING[format_]
-    except KeyError:
-        raise Unprocessable(
-            "format.unsupported", f"sign as one of {', '.join(MAKING)}", format=str(format_)
-        ) from None
-
-
 _STEPS = (SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA)
 
 
@@ -177,29 +96,29 @@ def raise_to(
     level: SignatureLevel,
     format_: SignatureFormat,
     signed: bytes,
-    document: bytes,
+    document: Document | None,
     timestamper: Timestamper,
-    material: Callable[[list[SignatureEvidence]], ValidationMaterial],
+    material: Callable[[bytes], ValidationMaterial],
+    *,
+    signer: int,
+    have: SignatureLevel = SignatureLevel.B_B,
 ) -> bytes:
-    """The newest signature in `signed`, from B-B to `level`. `material` finds what validates the
-    signatures. Raises Unprocessable `level.unknown`, and as the format's steps."""
+    """Signature number `signer` in `signed`, from the level that it has to `level`.
+
+    `document` is the one beside a detached signature; `material` finds what validates the
+    signature in the file as it then is. Raises Unprocessable `level.unknown`, and as the
+    format's steps.
+    """
     if level is SignatureLevel.B_B:
         return signed
     if level not in _STEPS:
         raise Unprocessable("level.unknown", "sign as B-B, B-T, B-LT or B-LTA")
     levels = levels_of(format_)
-    beside = document if making_of(format_).detached else None
-
-    def evidence() -> list[SignatureEvidence]:
-        if beside is None:
-            return read_signatures(signed, None)
-        return read_signatures(beside, signed)
-
-    newest = len(evidence()) - 1
-    signed = levels.add_signature_timestamp(signed, timestamper, signer=newest)
+    if have is SignatureLevel.B_B:
+        signed = levels.add_signature_timestamp(signed, timestamper, signer=signer)
     if level is SignatureLevel.B_T:
         return signed
-    signed = levels.add_validation_material(signed, material(evidence()), signer=newest)
+    signed = levels.add_validation_material(signed, material(signed), signer=signer)
     if level is SignatureLevel.B_LT:
         return signed
-    return levels.add_archive_timestamp(signed, timestamper, document=beside, signer=newest)
+    return levels.add_archive_timestamp(signed, timestamper, document=document, signer=signer)

@@ -15,28 +15,20 @@ PROOF_OF_DELIVERY = "1.2.840.113549.1.9.16.6.3"
 PROOF_OF_SENDER = "1.2.840.113549.1.9.16.6.4"
 PROOF_OF_APPROVAL = "1.2.840.113549.1.9.16.6.5"
 PROOF_OF_CREATION = "1.2.840.113549.1.9.16.6.6"
-COMMITMENTS = frozenset(
-    {
-        PROOF_OF_ORIGIN,
-        PROOF_OF_RECEIPT,
-        PROOF_OF_DELIVERY,
-        PROOF_OF_SENDER,
-        PROOF_OF_APPROVAL,
-        PROOF_OF_CREATION,
-    }
-)
+COMMITMENTS_BY_NAME = {
+    "proof-of-origin": PROOF_OF_ORIGIN,
+    "proof-of-receipt": PROOF_OF_RECEIPT,
+    "proof-of-delivery": PROOF_OF_DELIVERY,
+    "proof-of-sender": PROOF_OF_SENDER,
+    "proof-of-approval": PROOF_OF_APPROVAL,
+    "proof-of-creation": PROOF_OF_CREATION,
+}
+COMMITMENTS = frozenset(COMMITMENTS_BY_NAME.values())
 """Commitment types of EN 319 122-1, 5.2.3, dotted."""
 
 COMMITMENTS_BY_URI = {
-    f"http://uri.etsi.org/01903/v1.2.2#{name}": commitment
-    for name, commitment in (
-        ("ProofOfOrigin", PROOF_OF_ORIGIN),
-        ("ProofOfReceipt", PROOF_OF_RECEIPT),
-        ("ProofOfDelivery", PROOF_OF_DELIVERY),
-        ("ProofOfSender", PROOF_OF_SENDER),
-        ("ProofOfApproval", PROOF_OF_APPROVAL),
-        ("ProofOfCreation", PROOF_OF_CREATION),
-    )
+    f"http://uri.etsi.org/01903/v1.2.2#{name.title().replace('-', '')}": commitment
+    for name, commitment in COMMITMENTS_BY_NAME.items()
 }
 """The same in XML (EN 319 132-1, 5.2.3)."""
 COMMITMENT_URIS = {commitment: uri for uri, commitment in COMMITMENTS_BY_URI.items()}

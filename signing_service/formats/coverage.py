@@ -4,55 +4,239 @@ For the holder's side: the service prepares, but the card signs only what covers
 own document, with a digest made on the holder's machine.
 """
 
-import base64
 import binascii
 import hmac
-
-from lxml import etree
+from collections.abc import Mapping, Sequence
 
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1 import cms, der
 from kernel.refusals import Refusal
+from signing_service.formats import asic, cades, jades, xml_security
 from signing_service.formats import jades_json as json
-from signing_service.formats import xml_security
-from signing_service.formats.xml_names import DS, ds
+from signing_service.formats.asic_container import Container, uri_of
+from signing_service.formats.asic_manifest import Manifest
+from signing_service.formats.asic_reading import signatures_in
+from signing_service.formats.bundle import Manifest as BundleManifest
+from signing_service.formats.bundle import Part, Proof
+from signing_service.formats.coverage_xml import Expected, signed_info_covers
+from signing_service.formats.document import Document
+from signing_service.formats.jades_content import BY_URI_HASH
+from signing_service.formats.jades_header import DIGEST_NAMES
+from signing_service.formats.jades_message import JwsMessage
+from signing_service.formats.manner import Act, Manner, Subject
+from signing_service.formats.pades_reading import Octets
+from signing_service.formats.pdf.changes import Permissions, judge
+from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.signed_data import digest_of
+from signing_service.formats.signed_data import read as read_cms
+from signing_service.formats.xades_levels import chosen as chosen_xades
+from signing_service.formats.xades_references import Source
+from signing_service.formats.xml_names import (
+    BASE64,
+    COUNTERSIGNED,
+    ENVELOPED_SIGNATURE,
+    XPATH,
+    ds,
+)
 from signing_service.formats.xml_security import C14N
-from signing_service.validation.evidence import SignatureFormat
+from signing_service.validation.evidence import Packaging, SignatureFormat
 
-_OVER_THE_DOCUMENT = frozenset({SignatureFormat.CADES, SignatureFormat.ASIC_S})
-"""Formats whose CMS attributes hold the digest of the document itself."""
+_CONTAINERS = frozenset({SignatureFormat.ASIC_S, SignatureFormat.ASIC_E})
+_PLACE = 4
 
 
 def covers(
-    format_: SignatureFormat, to_be_signed: bytes, document: bytes, suite: AlgorithmSuite
+    manner: Manner,
+    subject: Subject,
+    to_be_signed: bytes,
+    suite: AlgorithmSuite,
+    context: bytes = b"",
 ) -> bool:
-    """Whether a value over `to_be_signed` is a signature of this format over `document`, whole.
-
-    False for PAdES: what it covers is a PDF that the service has added to.
-    """
+    """Whether a value over `to_be_signed` is what the holder wants to make: a signature of this
+    manner over the subject, whole, and over nothing else. `context` is the service's word for
+    what lies in between (see `making.context_of`), and is not believed either."""
     try:
-        if format_ in _OVER_THE_DOCUMENT:
-            return _attributes_cover(to_be_signed, suite.hash(document))
-        if format_ is SignatureFormat.JADES:
-            return _payload_is(to_be_signed, document, suite)
-        if format_ is not SignatureFormat.XADES:
-            return False
-        canonical = xml_security.canonicalise(xml_security.parse(document))
-        return _signed_info_covers(to_be_signed, suite, suite.hash(canonical))
-    except (Refusal, ValueError, binascii.Error):
+        if manner.act is Act.COUNTER:
+            return _is_upon(manner, subject.joined(), to_be_signed, suite)
+        return _COVERS[manner.format](manner, subject, to_be_signed, suite, context)
+    except (Refusal, ValueError, KeyError, binascii.Error):
         return False
 
 
-def _payload_is(to_be_signed: bytes, document: bytes, suite: AlgorithmSuite) -> bool:
-    """A JWS signing input with the document as its whole payload (RFC 7515, 5.1)."""
-    protected, _, payload = to_be_signed.partition(b".")
-    header = json.parse_object(json.decode(protected.decode("ascii")))
-    elsewhere = {"b64", "sigD"} & header.keys()
-    return (
-        header.get("alg") == suite.jose
-        and not elsewhere
-        and hmac.compare_digest(payload, json.encode(document).encode())
+def covers_bundle(
+    parts: Sequence[Part],
+    proofs: Sequence[bytes],
+    to_be_signed: bytes,
+    suite: AlgorithmSuite,
+) -> bool:
+    """Whether a value over `to_be_signed` signs a bundle of just these declarations for these
+    agencies, each at its place."""
+    try:
+        read = [Proof.from_bytes(each) for each in proofs]
+        manifests = {each.manifest for each in read}
+        if len(manifests) != 1 or len(read) != len(parts):
+            return False
+        root = {proof.root(part.document) for proof, part in zip(read, parts, strict=True)}
+        places = all(
+            (proof.recipient, proof.index) == (part.recipient, index)
+            for index, (proof, part) in enumerate(zip(read, parts, strict=True))
+        )
+        manifest = BundleManifest.from_bytes(read[0].manifest)
+        return (
+            places
+            and manifest.count == len(parts)
+            and root == {manifest.root}
+            and _attributes_cover(to_be_signed, suite.hash(read[0].manifest))
+        )
+    except (Refusal, ValueError):
+        return False
+
+
+def _cades(
+    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+) -> bool:
+    content = None if subject.signed is None else cades.content(subject.signed)
+    return _attributes_cover(
+        to_be_signed, _digest(suite, subject.any() if content is None else content)
     )
+
+
+def _jades(
+    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+) -> bool:
+    """A JWS signing input (RFC 7515, 5.1): the document as its payload, or named by `sigD`."""
+    content = None if subject.signed is None else jades.content(subject.signed)
+    protected, dot, payload = to_be_signed.partition(b".")
+    header = json.parse_object(json.decode(protected.decode("ascii")))
+    if not dot or header.get("alg") != suite.jose:
+        return False
+    detached = manner.packaging is Packaging.DETACHED if subject.signed is None else not content
+    if not detached:
+        document = subject.whole() if content is None else content
+        elsewhere = {"b64", "sigD"} & header.keys()
+        same = hmac.compare_digest(payload, json.encode(document).encode())
+        return same and not elsewhere
+    signed = json.object_of(header["sigD"])
+    return (
+        payload == b""
+        and header.get("b64") is False
+        and signed.get("mId") == BY_URI_HASH
+        and signed.get("hashM") == DIGEST_NAMES[suite.digest]
+        and signed.get("pars") == list(subject.documents)
+        and signed.get("hashV")
+        == [json.encode(_digest(suite, each)) for each in subject.documents.values()]
+    )
+
+
+def _xades(
+    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+) -> bool:
+    packaging = manner.packaging or Packaging.ENVELOPED
+    if subject.signed is not None and subject.documents:
+        packaging = Packaging.DETACHED
+    if packaging is Packaging.DETACHED:
+        return signed_info_covers(
+            to_be_signed, suite, _detached(dict(subject.documents.items()), suite)
+        )
+    if packaging is Packaging.ENVELOPING:
+        whole = Expected(None, (BASE64,), suite.hash(subject.whole()))
+        return signed_info_covers(to_be_signed, suite, [whole])
+    document = subject.whole() if subject.signed is None else subject.signed
+    root = xml_security.parse(document)
+    if packaging is Packaging.INTERNALLY_DETACHED:
+        uri = f"#{manner.target}"
+        canonical = xml_security.canonicalise(Source(root).resolve(uri))
+        return signed_info_covers(
+            to_be_signed, suite, [Expected(uri, (C14N,), suite.hash(canonical))]
+        )
+    if manner.parallel_later or subject.signed is not None:
+        canonical = xml_security.canonical_without_all(root, ds("Signature"))
+        transforms: tuple[str, ...] = (XPATH, C14N)
+    else:
+        canonical, transforms = xml_security.canonicalise(root), (ENVELOPED_SIGNATURE, C14N)
+    return signed_info_covers(
+        to_be_signed, suite, [Expected("", transforms, suite.hash(canonical))]
+    )
+
+
+def _pades(
+    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+) -> bool:
+    """The document's own octets come first, and the update adds nothing but a signature."""
+    document = subject.whole() if subject.signed is None else subject.signed
+    start = int.from_bytes(context[:_PLACE], "big")
+    end = int.from_bytes(context[_PLACE : 2 * _PLACE], "big")
+    pdf = document + context[2 * _PLACE :]
+    if not len(document) <= start < end < len(pdf):
+        return False
+    digest = Octets(pdf, (start, end), len(pdf)).digest(suite.digest)
+    before = PdfFile(pdf).revision(len(document))
+    return (
+        digest is not None
+        and _attributes_cover(to_be_signed, digest)
+        and not judge(before, Permissions()).refused
+    )
+
+
+def _asic(
+    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+) -> bool:
+    objects: dict[str, Document] = dict(subject.documents)
+    if subject.signed is not None:
+        objects = dict(Container.read(subject.signed).data_objects)
+    if manner.inner is SignatureFormat.XADES:
+        named = {uri_of(name): each for name, each in objects.items()}
+        return signed_info_covers(to_be_signed, suite, _detached(named, suite))
+    if manner.format is SignatureFormat.ASIC_S:
+        (only,) = objects.values()
+        return _attributes_cover(to_be_signed, _digest(suite, only))
+    listed = {each.name: (each.digest, each.value) for each in Manifest.read(context).files}
+    wanted = {name: (suite.digest, _digest(suite, each)) for name, each in objects.items()}
+    return listed == wanted and _attributes_cover(to_be_signed, suite.hash(context))
+
+
+_COVERS = {
+    SignatureFormat.CADES: _cades,
+    SignatureFormat.XADES: _xades,
+    SignatureFormat.PADES: _pades,
+    SignatureFormat.JADES: _jades,
+    SignatureFormat.ASIC_S: _asic,
+    SignatureFormat.ASIC_E: _asic,
+}
+
+
+def _is_upon(manner: Manner, signed: bytes, to_be_signed: bytes, suite: AlgorithmSuite) -> bool:
+    """A counter-signature upon the value of signature number `manner.signer`."""
+    format_, index = manner.format, manner.signer
+    if format_ in _CONTAINERS:
+        container = asic.Container.read(signed)
+        inside = signatures_in(container)[index]
+        is_xades = inside.file in container.xades
+        format_ = SignatureFormat.XADES if is_xades else SignatureFormat.CADES
+        signed, index = container.files[inside.file], inside.index
+    if format_ is SignatureFormat.CADES:
+        return _attributes_cover(
+            to_be_signed, suite.hash(read_cms(signed).signers[index].signature)
+        )
+    if format_ is SignatureFormat.JADES:
+        value = JwsMessage.read(signed).signature(index).value.encode("ascii")
+        return hmac.compare_digest(to_be_signed.partition(b".")[2], value)
+    _, parts = chosen_xades(signed, index)
+    digest = suite.hash(xml_security.canonicalise(parts.value))
+    upon = Expected(f"#{parts.value.get('Id')}", (C14N,), digest, COUNTERSIGNED)
+    return signed_info_covers(to_be_signed, suite, [upon])
+
+
+def _detached(documents: Mapping[str, Document], suite: AlgorithmSuite) -> list[Expected]:
+    return [Expected(uri, (), _digest(suite, each)) for uri, each in documents.items()]
+
+
+def _digest(suite: AlgorithmSuite, document: Document) -> bytes:
+    """Raises ValueError where it cannot be made."""
+    digest = digest_of(suite.digest, document)
+    if digest is None:
+        raise ValueError("no digest")
+    return digest
 
 
 def _attributes_cover(to_be_signed: bytes, digest: bytes) -> bool:
@@ -66,26 +250,3 @@ def _attributes_cover(to_be_signed: bytes, digest: bytes) -> bool:
     ]
     wanted = cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(digest))
     return len(digests) == 1 and hmac.compare_digest(digests[0], wanted)
-
-
-def _signed_info_covers(to_be_signed: bytes, suite: AlgorithmSuite, digest: bytes) -> bool:
-    """One reference to the whole document, enveloped, with this digest (XML-DSig, 4.4.3)."""
-    root = xml_security.parse(to_be_signed)
-    if root.tag != ds("SignedInfo"):
-        return False
-    whole = [each for each in root.findall(ds("Reference")) if each.get("URI") == ""]
-    if len(whole) != 1:
-        return False
-    transforms = [each.get("Algorithm") for each in whole[0].iter(ds("Transform"))]
-    method, value = whole[0].find(ds("DigestMethod")), whole[0].find(ds("DigestValue"))
-    return (
-        transforms == [f"{DS}enveloped-signature", C14N]
-        and method is not None
-        and method.get("Algorithm") == suite.xml_digest
-        and value is not None
-        and hmac.compare_digest(_base64(value), digest)
-    )
-
-
-def _base64(element: etree._Element) -> bytes:
-    return base64.b64decode(element.text or "", validate=True)

@@ -16,6 +16,7 @@ from signing_service.formats.pades_writing import (
     assemble,
     prepare,
     sign,
+    update_of,
 )
 from signing_service.formats.pdf.document import is_pdf
 from signing_service.formats.pdf.seal import Seal
@@ -33,4 +34,5 @@ __all__ = [
     "prepare",
     "read",
     "sign",
+    "update_of",
 ]

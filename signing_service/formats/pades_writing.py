@@ -155,6 +155,12 @@ def assemble(
     return fill(pdf, (start, end), signed)
 
 
+def update_of(prepared: PreparedSignature, document: bytes) -> bytes:
+    """The hole (start and end in the file, 4 octets each) and what was appended to the document:
+    all that somebody who has the document needs to see what will be signed."""
+    return prepared.body[: 2 * _PLACE_BYTES] + prepared.body[2 * _PLACE_BYTES + len(document) :]
+
+
 def sign(
     document: bytes,
     key: KeyHandle,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
-from signing_service.formats import asic, cades, jades, pades, xades
-from signing_service.validation.evidence import Packaging, SignatureEvidence
+from signing_service.formats import asic, bundle, cades, jades, pades, xades
+from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
 
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
 _JSON = re.compile(rb"\s{0,1024}\{")
@@ -30,6 +30,16 @@ def read_signatures(
     assert presented is not None
     beside = document if signature is not None else None
     return _reader_of(presented)(presented, beside, known)
+
+
+def format_of(presented: bytes) -> SignatureFormat:
+    """The format by which such a file is raised; what cannot be told is CAdES. Raises as
+    `asic.Container.read`."""
+    reader = _reader_of(presented)
+    if reader is _asic:
+        simple = asic.Container.read(presented).type is asic.ContainerType.ASIC_S
+        return SignatureFormat.ASIC_S if simple else SignatureFormat.ASIC_E
+    return _FORMATS.get(reader, SignatureFormat.CADES)
 
 
 def is_xml(data: bytes) -> bool:
@@ -75,6 +85,14 @@ def _jades(
     return jades.read(signed, document, known=known)
 
 
+def _bundle(
+    proof: bytes, document: bytes | None, known: Sequence[Certificate]
+) -> list[SignatureEvidence]:
+    if document is None:
+        raise Malformed("signature.packaging", "a bundle's proof lies beside its declaration")
+    return bundle.read_part(document, proof, known=known)
+
+
 def _cades(
     signed: bytes, document: bytes | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
@@ -85,8 +103,14 @@ _READERS: tuple[tuple[Callable[[bytes], bool], _Read], ...] = (
     (is_xml, _xades),
     (pades.is_pdf, _pades),
     (asic.is_zip, _asic),
+    (bundle.is_proof, _bundle),
     (is_jws, _jades),
 )
+_FORMATS: dict[_Read, SignatureFormat] = {
+    _xades: SignatureFormat.XADES,
+    _pades: SignatureFormat.PADES,
+    _jades: SignatureFormat.JADES,
+}
 
 
 def _holds_its_own() -> Malformed:

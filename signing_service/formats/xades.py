@@ -10,12 +10,13 @@ from signing_service.formats.xades_levels import (
     add_validation_material,
 )
 from signing_service.formats.xades_reading import content, read
-from signing_service.formats.xades_writing import assemble, prepare, sign
+from signing_service.formats.xades_writing import as_container, assemble, prepare, sign
 
 __all__ = [
     "add_archive_timestamp",
     "add_signature_timestamp",
     "add_validation_material",
+    "as_container",
     "assemble",
     "content",
     "prepare",

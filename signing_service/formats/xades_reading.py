@@ -72,12 +72,14 @@ def read(
 
 
 def content(signed: bytes) -> bytes | None:
-    """The document in an enveloping signature, as its first reference digests it; None for
-    another packaging. Raises as `read`."""
+    """The document in an enveloping signature, or the part of the file that an internally
+    detached one covers, as its first reference digests it; None for another packaging. Raises as
+    `read`."""
     source = Source(xml_security.parse(signed))
     parts = SignatureParts.of(signatures_of(source.root)[0])
     for each in resolve_all(source, parts):
-        if each.packaging is Packaging.ENVELOPING and isinstance(each.content, bytes):
+        inside = each.packaging in (Packaging.ENVELOPING, Packaging.INTERNALLY_DETACHED)
+        if inside and isinstance(each.content, bytes):
             return each.content
     return None
 

@@ -48,6 +48,9 @@ MIME_TYPE = "text/xml"
 MAX_ENVELOPED_BYTES = 7 * 1024 * 1024
 """In an enveloping signature: as base64 it must be one text that XML parsers accept."""
 MAX_URI = 1024
+XADES_CONTAINER = b"<signatures></signatures>"
+"""For detached signatures side by side. It is in no namespace, so that a signature that is moved
+into it keeps its canonical form."""
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -195,6 +198,22 @@ def sign(
         return signed
     # Ours is the last signature of the document.
     return add_signature_timestamp(signed, timestamper, signer=-1)
+
+
+def as_container(signed: bytes) -> bytes:
+    """A document of nothing but signatures, for one more: as it is, or the lone signature in a
+    container of its own.
+
+    Raises Malformed `xml.*`; Unprocessable `packaging.unfit` (it holds more).
+    """
+    root = xml_security.parse(signed)
+    if not Source(root).holds_only_signatures:
+        raise Unprocessable("packaging.unfit", "the file holds more than signatures")
+    if root.tag != ds("Signature"):
+        return signed
+    start, end = XADES_CONTAINER[:12], XADES_CONTAINER[12:]
+    alone: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=False)
+    return start + alone + end
 
 
 def encode_body(head: bytes, start: bytes, end: bytes, tail: bytes) -> bytes:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from kernel.algorithms import AlgorithmSuite
 from kernel.clock import Clock
 from kernel.refusals import Malformed, Unavailable
-from signing_service.formats.catalogue import making_of, raise_to
+from signing_service.formats import making
+from signing_service.formats.catalogue import raise_to
+from signing_service.formats.manner import Act, Manner, Subject, lies_beside
+from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.remote.activation import Activations, Presented
 from signing_service.remote.algorithms import choose, digest_named, require_length
@@ -15,11 +18,7 @@ from signing_service.remote.callers import Caller
 from signing_service.remote.credentials import Credentials
 from signing_service.remote.ports import Seal, SealSource
 from signing_service.timestamping.client import Timestamper
-from signing_service.validation.evidence import (
-    SignatureEvidence,
-    SignatureFormat,
-    SignatureLevel,
-)
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,12 @@ class Sealing:
         seal = self._credentials.usable(caller.owner, number)
         suites = [self._suite(seal, each) for each in documents]
         now, chain = self._clock.now(), self._credentials.chain[:-1]
+        manners = [
+            Manner(each.format, suite=suite) for each, suite in zip(documents, suites, strict=True)
+        ]
         prepared = [
-            making_of(each.format).prepare(each.content, seal.certificate, now, chain=chain)
-            for each in documents
+            making.prepare(manner, Subject.of(each.content), seal.certificate, now, chain=chain)
+            for manner, each in zip(manners, documents, strict=True)
         ]
 
         def presented(digest: str) -> Sequence[bytes]:
@@ -107,18 +109,21 @@ class Sealing:
 
         self._spend(caller, seal, sad, presented)
         sealed = []
-        for each, suite, waiting in zip(documents, suites, prepared, strict=True):
-            making = making_of(each.format)
-            value = self._seals.key(seal, suite).sign(waiting.to_be_signed)
+        for each, waiting in zip(documents, prepared, strict=True):
+            value = self._seals.key(seal, waiting.suite).sign(waiting.to_be_signed)
+            signed = making.finish(Act.FIRST, waiting, value, None)
+            beside = each.content if lies_beside(waiting) else None
+            found = read_signatures(beside, signed)
             signed = raise_to(
                 each.level,
                 each.format,
-                making.assemble(waiting, value),
-                each.content,
+                signed,
+                beside,
                 self._timestamper,
                 _no_material,
+                signer=making.position_of(waiting, found),
             )
-            sealed.append(SealedDocument(signed, making.detached))
+            sealed.append(SealedDocument(signed, beside is not None))
         return sealed
 
     def timestamp(self, imprint: bytes, digest_oid: str) -> bytes:
@@ -147,6 +152,6 @@ class Sealing:
         )
 
 
-def _no_material(evidence: list[SignatureEvidence]) -> ValidationMaterial:
+def _no_material(signed: bytes) -> ValidationMaterial:
     """B-B and B-T embed no validation material."""
     return ValidationMaterial()

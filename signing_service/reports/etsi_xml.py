@@ -4,7 +4,7 @@ Objects are named by their SHA-256: who keeps a report keeps the signature that 
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -81,7 +81,7 @@ def xml_report(report: ValidationReport) -> bytes:
     """The report, not signed."""
     objects = _Objects()
     root = _E.ValidationReport(
-        *(_signature(one, report, objects) for one in report.signatures or ())
+        *(_signature(one, report, objects) for one in _with_counters(report.signatures or ()))
     )
     if not report.signatures:
         root.append(_E.SignatureValidationReport(_status(report.finding)))
@@ -178,6 +178,13 @@ def _signature(
     return made
 
 
+def _with_counters(signatures: Sequence[SignatureReport]) -> Iterator[SignatureReport]:
+    """Each signature, followed by those upon it."""
+    for each in signatures:
+        yield each
+        yield from _with_counters(each.counter_signatures)
+
+
 def _attributes(signature: SignatureReport, objects: _Objects) -> etree._Element:
     attributes = _E.SignatureAttributes()
     if signature.time.claimed is not None:
@@ -197,6 +204,10 @@ def _attributes(signature: SignatureReport, objects: _Objects) -> etree._Element
                         _E.TimeStampValue(_moment(timestamp.generated_at)),
                     )
                 )
+    for counter in signature.counter_signatures:
+        if counter.signature_value_sha256 is not None:
+            named = _digest(counter.signature_value_sha256)
+            attributes.append(_E.CounterSignature(_E.CounterSignature(*named)))
     return attributes
 
 

@@ -120,11 +120,26 @@ class _Writer:
             self._paragraph(f"{_word(timestamp.finding)}  {self._text(timestamp.finding.why)}")
             self._chain("", timestamp.authority, timestamp.path)
             self._revocation(timestamp.revocation)
+        for counter in signature.counter_signatures:
+            self._counter_signature(counter)
         self._heading(self._word("steps"), 11)
         for step in signature.steps:
             passed = step.indication.value == "PASSED"
             why = "" if passed else f"  {self._text(step.why)}"
             self._paragraph(f"{self._text(step_name(step.step))}: {_word(step)}{why}", size=8)
+
+    def _counter_signature(self, counter: SignatureReport) -> None:
+        name = counter.signer.name if counter.signer is not None else ""
+        self._heading(f"{self._word('counter-signature')}  {name}", 11)
+        self._paragraph(f"{_word(counter.finding)}  {self._text(counter.finding.why)}")
+        at = counter.time.proven or counter.time.claimed
+        if at is not None:
+            word = "proven-time" if counter.time.proven else "claimed-time"
+            self._paragraph(f"{self._word(word)}: {_moment(at)}")
+        self._chain("", counter.authority, counter.path)
+        self._revocation(counter.revocation)
+        for upon_it in counter.counter_signatures:
+            self._counter_signature(upon_it)
 
     def _article_13(self, signature: SignatureReport) -> None:
         self._heading(self._word("article-13"), 12)

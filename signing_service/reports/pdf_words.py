@@ -45,6 +45,7 @@ PDF_WORDS: Mapping[str, Text] = {
     "content-timestamp": Text("Timestamp of the content", "内容时间戳"),
     "signature-timestamp": Text("Timestamp of the signature", "签名时间戳"),
     "archive-timestamp": Text("Archive timestamp", "归档时间戳"),
+    "counter-signature": Text("Counter-signature", "副署"),
     "evidence-record": Text("Evidence record", "证据记录"),
     "steps": Text("Steps (ETSI EN 319 102-1)", "验证步骤（ETSI EN 319 102-1）"),
 }

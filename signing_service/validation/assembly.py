@@ -1,6 +1,6 @@
 """From the engine's outcome to the report on one signature."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from kernel.identifiers import Serial, serial_text
@@ -33,8 +33,13 @@ _WEIGHTS = {
 _COMMON_NAME = "2.5.4.3"
 
 
-def report_signature(validation: SignatureValidation, holder: Holder | None) -> SignatureReport:
-    """Report one verdict. `holder`: of the signing certificate at the proven time."""
+def report_signature(
+    validation: SignatureValidation,
+    holder: Holder | None,
+    counter_signatures: Sequence[SignatureReport] = (),
+) -> SignatureReport:
+    """Report one verdict. `holder`: of the signing certificate at the proven time;
+    `counter_signatures`: the reports on those upon it."""
     evidence, certificate = validation.evidence, validation.basic.certificate
     path = certificate.path if certificate is not None else None
     return SignatureReport(
@@ -57,6 +62,7 @@ def report_signature(validation: SignatureValidation, holder: Holder | None) -> 
         article_13=answer_article_13(validation, holder),
         observations=evidence.observations,
         signature_value_sha256=sha256(evidence.signature_value).hex(),
+        counter_signatures=tuple(counter_signatures),
     )
 
 

@@ -39,7 +39,7 @@ from signing_service.validation.indications import (
 )
 from signing_service.validation.past import PastCertificateValidation, PastCertificateValidator
 from signing_service.validation.paths import PathBuilder
-from signing_service.validation.poe import Proof, ProofsOfExistence
+from signing_service.validation.poe import Proof, ProofsOfExistence, sha256
 from signing_service.validation.revocation import (
     GivenEvidence,
     RevocationStatus,
@@ -98,6 +98,9 @@ class SignatureValidation(NamedTuple):
     validated_at: datetime
     past: PastCertificateValidation | None = None
     """Of the signer's certificate, where the present could not tell (5.6.2.4)."""
+    counter_signatures: tuple["SignatureValidation", ...] = ()
+    """Each with a verdict of its own, which decides nothing about this signature: anybody can
+    add or break one."""
 
 
 class ValidationEngine:
@@ -128,8 +131,18 @@ class ValidationEngine:
 
         `records`: timestamps of evidence records over the whole signature file.
         """
-        given = _given(evidence)
-        basic = self._validate_basic(evidence, at, self._signer, (given,), is_timestamp=False)
+        return self._validate(evidence, at, records, ())
+
+    def _validate(
+        self,
+        evidence: SignatureEvidence,
+        at: datetime,
+        records: Sequence[TimestampEvidence],
+        inherited: tuple[GivenEvidence, ...],
+    ) -> SignatureValidation:
+        """`inherited`: what the signature brings that a counter-signature is upon."""
+        given = (_given(evidence), *inherited)
+        basic = self._validate_basic(evidence, at, self._signer, given, is_timestamp=False)
         proofs = ProofsOfExistence(at)
         timestamps = self._validate_timestamps((*evidence.timestamps, *records), evidence, proofs)
         best = proofs.of(evidence.signature_value)
@@ -138,14 +151,19 @@ class ValidationEngine:
         past = None
         if conclusion.sub_indication in _SLIDABLE:
             past, answer = self._validate_past(
-                evidence, basic, proofs, self._signer, (given,), evidence.embedded_certificates
+                evidence, basic, proofs, self._signer, given, evidence.embedded_certificates
             )
             if answer is None:
                 answer = self._further_finding(evidence, timestamps, best)
                 conclusion = answer or passed(Step.PAST_SIGNATURE)
-        return SignatureValidation(
-            evidence, conclusion.total(), basic, timestamps, best, is_proven, at, past
+        counter_signatures = tuple(
+            self._validate(counter, at, (*_over(counter, evidence), *records), given)
+            for counter in evidence.counter_signatures
         )
+        return SignatureValidation(
+            evidence, conclusion.total(), basic, timestamps, best, is_proven, at, past,
+            counter_signatures,
+        )  # fmt: skip
 
     def _validate_timestamps(
         self,
@@ -345,6 +363,12 @@ def _given(evidence: SignatureEvidence) -> GivenEvidence:
     return GivenEvidence(
         evidence.embedded_crls, evidence.embedded_ocsp, evidence.embedded_certificates
     )
+
+
+def _over(counter: SignatureEvidence, signature: SignatureEvidence) -> list[TimestampEvidence]:
+    """Timestamps of a signature that cover a counter-signature upon it too."""
+    value = sha256(counter.signature_value)
+    return [each for each in signature.timestamps if value in each.covers]
 
 
 def _proof(timestamp: TimestampValidation) -> Proof:

@@ -19,7 +19,7 @@ from signing_service.ports import HolderKind
 from signing_service.validation.article13 import Condition, Text
 from signing_service.validation.indications import Conclusion, Indication, SubIndication
 
-REPORT_VERSION = "1.0"
+REPORT_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,8 @@ class SignatureReport:
     observations: tuple[str, ...]
     signature_value_sha256: str | None = None
     """Names the signature among others."""
+    counter_signatures: tuple["SignatureReport", ...] = ()
+    """Signatures upon this one's value, each with a verdict of its own."""
 
     @property
     def passed(self) -> bool:

@@ -3,53 +3,45 @@
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from kernel.asn1.certificate import Certificate
-from kernel.refusals import Malformed, Unauthenticated
+from kernel.refusals import Unauthenticated
 from signing_service.batch import Batches, BatchItem
+from signing_service.bundle_signing import BundleSigning
+from signing_service.extension import Extension
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.signing import Signing
-from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from signing_service.web.batches import batches_blueprint
 from signing_service.web.body import base64_of, octets_of, read_body
+from signing_service.web.bundles import bundles_blueprint
+from signing_service.web.extension import extension_blueprint
+from signing_service.web.wishes import Body, CompleteBody, PrepareBody, shown
 
-_BASE64_GROWTH = 4 / 3
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _PrepareBody(_Body):
-    document: str
-    """Base64 of the declaration's bytes."""
-    certificate: str = Field(max_length=90_000)
-    """Base64 of the signer's certificate, DER."""
-    format: str
-    level: str = "B-T"
+MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES
+"""Base64 of a document, and what is signed already."""
 
 
-class _ItemBody(_Body):
+class _ItemBody(Body):
     """Which claimed item of a job this signature is."""
 
     batch: str = Field(pattern=r"^[0-9a-f]{32}$")
     position: int = Field(ge=0)
 
 
-class _CompleteBody(_Body):
-    id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    signature_value: str = Field(max_length=4096)
-    """Base64; ECDSA as the DER SEQUENCE of r and s."""
+class _CompleteBody(CompleteBody):
     item: _ItemBody | None = None
 
 
 def signing_blueprint(
-    signing: Signing, batches: Batches, signed_in_card: Callable[[], str | None]
+    signing: Signing,
+    batches: Batches,
+    bundles: BundleSigning,
+    extension: Extension,
+    signed_in_card: Callable[[], str | None],
 ) -> Blueprint:
     """`signed_in_card` gives the card of the present sign-in session."""
     blueprint = Blueprint("signing", __name__)
-    blueprint.register_blueprint(batches_blueprint(batches, signed_in_card))
 
     def card() -> str:
         found = signed_in_card()
@@ -57,30 +49,31 @@ def signing_blueprint(
             raise Unauthenticated("signin.required", "sign in with the card that shall sign")
         return found
 
+    blueprint.register_blueprint(batches_blueprint(batches, signed_in_card))
+    blueprint.register_blueprint(bundles_blueprint(bundles, card))
+    blueprint.register_blueprint(extension_blueprint(extension, card))
+
     @blueprint.post("/api/v1/signatures/prepare")
     def prepare() -> Response:
         holder_card = card()
-        body = read_body(_PrepareBody, int(MAX_DOCUMENT_BYTES * _BASE64_GROWTH) + 100_000)
-        try:
-            format_, level = SignatureFormat(body.format), SignatureLevel(body.level)
-        except ValueError:
-            raise Malformed("request.malformed", "no such format or level") from None
-        certificate = Certificate.parse(octets_of(body.certificate))
-        made = signing.prepare(octets_of(body.document), certificate, format_, holder_card, level)
+        body = read_body(PrepareBody, MAX_REQUEST_BYTES)
+        made = signing.prepare(
+            body.subject(),
+            Certificate.parse(octets_of(body.certificate)),
+            body.manner(),
+            holder_card,
+            body.chosen_level,
+            qr_code=body.qr_code,
+        )
         return jsonify(
             id=made.id,
             format=str(made.format),
             level=str(made.level),
             to_be_signed=base64_of(made.to_be_signed),
+            context=base64_of(made.context),
             suite=made.suite,
             expires_at=made.expires_at.isoformat(),
-            declaration={
-                "kind": made.filing.kind,
-                "fields": [
-                    {"name_zh": each.name_zh, "name_en": each.name_en, "value": each.value}
-                    for each in made.filing.fields
-                ],
-            },
+            declaration=shown(made.filing),
         )
 
     @blueprint.post("/api/v1/signatures/complete")

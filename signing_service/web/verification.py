@@ -19,7 +19,9 @@ from flask_babel import get_locale
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.datastructures import FileStorage
 
-from kernel.refusals import Malformed, Refusal, TooLarge, TooMany, Unprocessable
+from kernel.refusals import Malformed, NotFound, Refusal, TooLarge, TooMany, Unprocessable
+from signing_service.archive.accepted import AcceptedSignature
+from signing_service.archive.page import ArchivePage
 from signing_service.reports.names import right_name, source_name, step_name
 from signing_service.reports.pdf import Language, pdf_report
 from signing_service.reports.pdf_words import PDF_WORDS
@@ -41,10 +43,12 @@ XmlReport = Callable[[ValidationReport], bytes]
 def verification_blueprint(
     verification: Verification,
     *,
+    kept: ArchivePage | None = None,
     xml_report: XmlReport | None = None,
     rate_limit: RateLimit | None = None,
 ) -> Blueprint:
     """`GET /verify`, `POST /verify` (pages), `POST /verify/report.pdf` (a page's report again),
+    `GET /verify/signatures/ID` (a kept signature's verdict, with `kept`),
     `POST /api/v1/verifications` (JSON; PDF and, with `xml_report`, signed ETSI XML by `Accept`).
 
     Files come as multipart parts `document` and, for a detached signature, `signature`. Nothing
@@ -83,9 +87,15 @@ def verification_blueprint(
                 limit_mib=MAX_PRESENTED_BYTES >> 20,
             )
             return make_response(body, refusal.status)
-        sealed = _serializer().dumps(json.dumps(report.to_json()))
-        page = render_template("signing_service/report.html", report=report, sealed=sealed)
-        return make_response(page)
+        return make_response(_page(report))
+
+    @blueprint.get("/verify/signatures/<identifier>")
+    def archived(identifier: str) -> Response:
+        _count(limit)
+        if kept is None:
+            raise NotFound("signature.not-found", "no signatures are kept here")
+        found = kept.verdict(identifier)
+        return make_response(_page(found.report, found.accepted))
 
     @blueprint.post("/verify/report.pdf")
     def pdf() -> Response:
@@ -108,6 +118,13 @@ def verification_blueprint(
         return jsonify(report.to_json())
 
     return blueprint
+
+
+def _page(report: ValidationReport, archived: AcceptedSignature | None = None) -> str:
+    sealed = _serializer().dumps(json.dumps(report.to_json()))
+    return render_template(
+        "signing_service/report.html", report=report, sealed=sealed, archived=archived
+    )
 
 
 def _count(limit: RateLimit) -> None:

@@ -14,9 +14,9 @@ from cryptography.x509.oid import NameOID
 from ca.ocsp_messages import single_request
 from kernel.entropy import SystemEntropy
 from records.database import Database, metadata
-from signing_service import bundle as bundles
-from signing_service.bundle import Part
 from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats import bundle as bundles
+from signing_service.formats.bundle import Part
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.sso.authentication_token import make_authentication_token
 from signing_service.timestamping.client import encode_request

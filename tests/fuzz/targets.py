@@ -10,12 +10,14 @@ from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
 from policies.rights import load_rights
-from signing_service import bundle as bundles
 from signing_service.declaration import read_declaration
 from signing_service.evidence_records.structure import EvidenceRecord
 from signing_service.evidence_records.verification import hash_of, timestamps_of
-from signing_service.formats import asic, cades, jades, pades, xades
-from signing_service.formats.catalogue import LEVELS, MAKING
+from signing_service.formats import asic, cades, jades, making, pades, xades
+from signing_service.formats import bundle as bundles
+from signing_service.formats.catalogue import LEVELS
+from signing_service.formats.making import FORMATS
+from signing_service.formats.manner import Manner, Subject
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.sso.authentication_token import read_authentication_token
 from signing_service.timestamping.client import check_answer
@@ -153,9 +155,12 @@ def _extension(data: bytes) -> object:
 
 def _document(data: bytes) -> object:
     """A document to be signed, in every format."""
-    for making in MAKING.values():
+    for format_ in FORMATS:
         with suppress(Refusal):
-            making.prepare(data, MADE.signer.certificate, START, chain=MADE.signer.chain)
+            making.prepare(
+                Manner(format_), Subject.of(data), MADE.signer.certificate, START,
+                chain=MADE.signer.chain,
+            )  # fmt: skip
     with suppress(Refusal):
         asic.prepare_parallel(data, MADE.signer.certificate, START)
     return True

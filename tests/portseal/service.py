@@ -22,6 +22,7 @@ from portseal.demo.people import licence_png
 from portseal.demo.people_steps import (
     add_operator,
     appoint_officers,
+    make_card,
     make_legal_person_card,
     register_enterprise,
 )
@@ -90,6 +91,13 @@ class RunningService:
         }
         code: str = legal_person.call("POST", "/api/v1/operators", body)["activation_code"]
         return code
+
+    def second_operator(self) -> str:
+        """The label of the USB key of one more operator, who may declare imports too."""
+        label = "second-operator"
+        if label not in self.stage.cards:
+            make_card(self.stage, label, self.activation_code_of_new_operator(2, "declare-import"))
+        return label
 
     def log(self, name: str = "serve") -> str:
         return (self.site.directory / f"{name}.log").read_text(errors="replace")

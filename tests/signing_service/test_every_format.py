@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.entropy import SystemEntropy
-from signing_service import bundle as bundles
-from signing_service.bundle import Part
+from signing_service.formats import bundle as bundles
 from signing_service.formats import cades
 from signing_service.formats.asic_zip import read_zip, write_zip
+from signing_service.formats.bundle import Part
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial

@@ -30,17 +30,12 @@ from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
 from signing_service.archive.retention import Retention
 from signing_service.batch import Batches
+from signing_service.formats.manner import Manner, Subject
 from signing_service.formats.validation_material import ValidationMaterial
-from signing_service.signing import (
-    MAX_ATTEMPTS,
-    MAX_PREPARED_PER_CARD,
-    PREPARED_FOR,
-    Preparation,
-    Receipt,
-    Signing,
-)
+from signing_service.signing import Preparation, Receipt, Signing
 from signing_service.tables import prepared_signatures
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
+from signing_service.waiting import MAX_ATTEMPTS, MAX_PREPARED_PER_CARD, PREPARED_FOR
 from tests.database import any_database
 from tests.signing_service.validation.scenery import START, Card, World
 from tests.software_keys import SoftwareKey
@@ -81,7 +76,7 @@ class Desk:
 
     def prepare(self, card: str = "card-1") -> Preparation:
         return self.signing.prepare(
-            DOCUMENT, self.certificate, CADES, card, level=SignatureLevel.B_T
+            Subject.of(DOCUMENT), self.certificate, Manner(CADES), card, level=SignatureLevel.B_T
         )
 
     def complete(self, made: Preparation, card: str = "card-1") -> Receipt:
@@ -308,6 +303,6 @@ def test_a_signature_that_does_not_validate_is_not_accepted(desk: Desk) -> None:
 def test_an_unknown_level_is_refused_before_anything_is_kept(desk: Desk) -> None:
     with pytest.raises(Unprocessable, match=r"level\.unknown"):
         desk.signing.prepare(
-            DOCUMENT, desk.certificate, CADES, "card-1", level=SignatureLevel.BASIC
+            Subject.of(DOCUMENT), desk.certificate, Manner(CADES), "card-1", SignatureLevel.BASIC
         )
     assert desk.prepared() == 0

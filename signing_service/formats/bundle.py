@@ -10,11 +10,13 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kernel.algorithms import AlgorithmSuite
+from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.entropy import Entropy
 from kernel.refusals import Malformed, TooLarge, Unprocessable
@@ -33,6 +35,7 @@ _TYPE = "portseal-bundle-1"
 _DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
 _MAX_MANIFEST_BYTES = 1024
 _MAX_PROOF_BYTES = 2 * MAX_SIGNATURE_BYTES
+_PROOF = re.compile(rb'\{"index":\d{1,4},"manifest":"')
 _LEAF, _NODE = b"\x00", b"\x01"
 
 
@@ -181,6 +184,26 @@ def build(parts: Sequence[Part], entropy: Entropy, *, digest: str = "sha256") ->
     return Bundle(manifest, tuple(proofs))
 
 
+def pack(documents: Sequence[bytes], proofs: Sequence[Proof]) -> bytes:
+    """Both as one, DER, while the signature is awaited."""
+    return der.sequence(
+        *(
+            der.sequence(der.octet_string(document), der.octet_string(proof.to_bytes()))
+            for document, proof in zip(documents, proofs, strict=True)
+        )
+    )
+
+
+def unpack(packed: bytes) -> tuple[list[bytes], list[Proof]]:
+    """What `pack` made. Raises Malformed `bundle.malformed`."""
+    documents, proofs = [], []
+    for each in der.children(packed, der.read_only(packed, der.SEQUENCE)):
+        document, proof = der.children(packed, each)
+        documents.append(packed[document.content : document.end])
+        proofs.append(Proof.from_bytes(packed[proof.content : proof.end]))
+    return documents, proofs
+
+
 def prepare(
     bundle: Bundle,
     certificate: Certificate,
@@ -195,6 +218,11 @@ def prepare(
         bundle.manifest, certificate, signing_time,
         chain=chain, suite=suite, claims=Claims(mime_type=MIME_TYPE),
     )  # fmt: skip
+
+
+def is_proof(data: bytes) -> bool:
+    """Told by its first member: our own proofs have their members in order."""
+    return _PROOF.match(data) is not None
 
 
 def read_part(

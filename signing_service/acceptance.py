@@ -1,0 +1,179 @@
+"""Accepting a finished signature: judged at once, kept with its evidence, journalled."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Refusal, Unprocessable
+from records.database import Database
+from records.events import Event
+from records.journal import Journal
+from signing_service.archive.accepted import AcceptedSignature, Part
+from signing_service.archive.evidence import collect_parts
+from signing_service.archive.keeping import Archive
+from signing_service.archive.retention import Retention
+from signing_service.filing import Filing
+from signing_service.formats.recognition import read_signatures
+from signing_service.ports import Holder, MaterialSource
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
+from signing_service.validation.indications import Indication
+from signing_service.validation.report import SignatureReport, ValidationReport
+
+
+class Verifier(Protocol):
+    """The verification use case, as far as signing needs it."""
+
+    def verify(self, document: bytes | None, signature: bytes | None) -> ValidationReport: ...
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A signature that is made and not yet accepted."""
+
+    id: str
+    format: SignatureFormat
+    level: SignatureLevel
+    filing: Filing
+    holder: Holder
+    certificate: Certificate
+    document: bytes
+    """What it is kept under; of several documents the first."""
+    presented: tuple[bytes | None, bytes | None]
+    """(Document, signature) as a verifier gets them; (signed document, None) where it holds its
+    document."""
+
+    @property
+    def signed(self) -> bytes:
+        document, signature = self.presented
+        found = signature if signature is not None else document
+        assert found is not None
+        return found
+
+
+class Acceptance:
+    """One instance serves all threads."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        archive: Archive,
+        material: MaterialSource,
+        retention: Retention,
+        database: Database,
+        journal: Journal,
+        path: Callable[[Certificate], tuple[Certificate, ...]],
+    ) -> None:
+        """`path`: the issuers above a certificate."""
+        self._verifier = verifier
+        self._archive = archive
+        self._material = material
+        self._retention = retention
+        self._database = database
+        self._journal = journal
+        self._path = path
+
+    def judge(self, finished: Finished, value: bytes | None = None) -> ValidationReport:
+        """`value`: of the signature that is new, where others are there too: it must pass, and
+        none of them may be broken.
+
+        Raises Unprocessable `signature.not-passed` with the indication as facts.
+        """
+        report = self._verifier.verify(*finished.presented)
+        if value is None:
+            if not report.passed:
+                raise _not_passed(str(report.indication), str(report.sub_indication or ""))
+            return report
+        wanted = hashlib.sha256(value).hexdigest()
+        for each in _all(report.signatures):
+            found = each.finding
+            is_new = each.signature_value_sha256 == wanted
+            if found.indication is Indication.TOTAL_FAILED or (is_new and not each.passed):
+                raise _not_passed(str(found.indication), str(found.sub_indication or ""))
+        if not any(each.signature_value_sha256 == wanted for each in _all(report.signatures)):
+            raise _not_passed(str(Indication.INDETERMINATE), "")
+        return report
+
+    def keep(
+        self,
+        accepted_at: datetime,
+        finished: Sequence[tuple[Finished, ValidationReport]],
+        settle: Callable[[Connection], None],
+    ) -> None:
+        """All or none; `settle` runs first in the same transaction.
+
+        Raises Unavailable `archive.*` (a full archive accepts nothing), and as `settle`.
+        """
+        stored = [
+            (self._facts(one, accepted_at), self._archive.store_parts(self._parts(one, report)))
+            for one, report in finished
+        ]
+        with self._database.transaction() as connection:
+            settle(connection)
+            for facts, parts in stored:
+                self._archive.keep(connection, facts, parts)
+                self._journal.append(
+                    connection,
+                    Event.SIGNATURE_ACCEPTED,
+                    subject=facts.id,
+                    actor=facts.card,
+                    kind=facts.kind,
+                    format=facts.format,
+                    document_sha256=facts.document_sha256,
+                    signature_sha256=facts.signature_sha256,
+                )
+
+    def record_refusal(self, refusal: Refusal, card: str, document: bytes) -> None:
+        """Into the journal, under the document's digest."""
+        with self._database.transaction() as connection:
+            self._journal.append(
+                connection,
+                Event.SIGNATURE_REFUSED,
+                subject=hashlib.sha256(document).hexdigest(),
+                actor=card,
+                code=refusal.code,
+            )
+
+    def _facts(self, one: Finished, accepted_at: datetime) -> AcceptedSignature:
+        return AcceptedSignature(
+            id=one.id,
+            accepted_at=accepted_at,
+            format=str(one.format),
+            level=str(one.level),
+            kind=one.filing.kind,
+            card=one.holder.card,
+            subject=one.holder.subject,
+            enterprise=one.holder.enterprise_uscc,
+            rights=one.holder.rights,
+            certificate_fingerprint=one.certificate.fingerprint,
+            document_sha256=hashlib.sha256(one.document).hexdigest(),
+            signature_sha256=hashlib.sha256(one.signed).hexdigest(),
+            keep_until=self._retention.until(one.certificate),
+        )
+
+    def _parts(self, one: Finished, report: ValidationReport) -> list[Part]:
+        """Everything that a judge may ask for later."""
+        told = json.dumps(report.to_json(), ensure_ascii=False, indent=2).encode()
+        path = (one.certificate, *self._path(one.certificate))
+        evidence = read_signatures(*one.presented)
+        return collect_parts(one.document, one.signed, told, evidence, path, self._material)
+
+
+def _all(reports: Sequence[SignatureReport]) -> Iterator[SignatureReport]:
+    for each in reports:
+        yield each
+        yield from _all(each.counter_signatures)
+
+
+def _not_passed(indication: str, sub_indication: str) -> Unprocessable:
+    return Unprocessable(
+        "signature.not-passed",
+        "the finished signature does not validate",
+        indication=indication,
+        sub_indication=sub_indication,
+    )

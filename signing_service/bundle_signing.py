@@ -1,0 +1,183 @@
+"""One entry, several declarations: one signature of the card over a bundle for several agencies.
+
+The same two steps as for one document. Every declaration needs its own right, and each is kept
+with its own proof, as if it had been signed alone.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from kernel.refusals import Refusal, Unprocessable
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Journal
+from signing_service.acceptance import Acceptance, Finished
+from signing_service.authorisation import Authorisation
+from signing_service.filing import Filing
+from signing_service.formats import bundle, cades
+from signing_service.formats.bundle import Part
+from signing_service.formats.catalogue import raise_to
+from signing_service.formats.prepared import PreparedSignature
+from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.timestamping.client import Timestamper
+from signing_service.validation.evidence import SignatureFormat, SignatureLevel
+from signing_service.validation.report import ValidationReport
+from signing_service.waiting import Waiting, WaitingSignatures
+
+MAX_PARTS = 64
+"""Of a bundle that is signed here; the format has room for more."""
+MAX_TOTAL_BYTES = 32 * 1024 * 1024
+_ACT = "bundle"
+_LEVELS = (SignatureLevel.B_B, SignatureLevel.B_T)
+
+
+@dataclass(frozen=True)
+class BundlePreparation:
+    """What the card is asked to sign, and what the holder's program checks it with."""
+
+    id: str
+    level: SignatureLevel
+    to_be_signed: bytes
+    suite: str
+    expires_at: datetime
+    proofs: tuple[bytes, ...]
+    """Each declaration's proof, not yet signed: its place in the bundle."""
+    filings: tuple[Filing, ...]
+
+
+@dataclass(frozen=True)
+class PartReceipt:
+    """One declaration's proof, signed."""
+
+    id: str
+    recipient: str
+    proof: bytes
+    report: ValidationReport
+
+
+class BundleSigning:
+    """The use case. One instance serves all threads."""
+
+    def __init__(
+        self,
+        *,
+        authorisation: Authorisation,
+        waiting: WaitingSignatures,
+        acceptance: Acceptance,
+        timestamper: Timestamper,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._authorisation = authorisation
+        self._waiting = waiting
+        self._acceptance = acceptance
+        self._timestamper = timestamper
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._entropy = entropy
+
+    def prepare(
+        self,
+        parts: Sequence[tuple[str, bytes]],
+        certificate: Certificate,
+        card: str,
+        level: SignatureLevel = SignatureLevel.B_T,
+    ) -> BundlePreparation:
+        """First step: (recipient, declaration) of each part. `card`: the caller's.
+
+        Raises Forbidden as `Authorisation.check`; Unprocessable `bundle.*`, `level.unknown`;
+        TooMany `signature.too-many-prepared`.
+        """
+        now = self._clock.now()
+        if level not in _LEVELS:
+            raise Unprocessable("level.unknown", "a bundle is signed as B-B or B-T")
+        if not 1 <= len(parts) <= MAX_PARTS or sum(len(d) for _, d in parts) > MAX_TOTAL_BYTES:
+            raise Unprocessable("bundle.count", f"1 to {MAX_PARTS} declarations, 32 MiB together")
+        filings = tuple(self._file(document, certificate, card, now) for _, document in parts)
+        made = bundle.build([Part(*each) for each in parts], self._entropy)
+        chain = self._authorisation.path(certificate)[:-1]
+        prepared = bundle.prepare(made, certificate, now, chain=chain)
+        packed = bundle.pack([document for _, document in parts], made.proofs)
+        identifier = new_id()
+        waiting = Waiting(
+            identifier, card, filings[0].kind, _ACT, level, packed, None, prepared.to_bytes()
+        )
+        with self._database.transaction() as connection:
+            self._journal.append(
+                connection,
+                Event.SIGNATURE_PREPARED,
+                subject=identifier,
+                actor=card,
+                kind=filings[0].kind,
+                format=str(SignatureFormat.CADES),
+                level=str(level),
+                document_sha256=hashlib.sha256(made.manifest).hexdigest(),
+            )
+            until = self._waiting.put(connection, waiting, now)
+        return BundlePreparation(
+            identifier, level, prepared.to_be_signed, prepared.suite.name, until,
+            tuple(each.to_bytes() for each in made.proofs), filings,
+        )  # fmt: skip
+
+    def complete(self, identifier: str, signature_value: bytes, card: str) -> list[PartReceipt]:
+        """Last step: the card's one value; every part's proof, or nothing at all.
+
+        Raises as `Signing.complete`.
+        """
+        now = self._clock.now()
+        waiting = self._waiting.take_attempt(identifier, card, now, (_ACT,))
+        documents, proofs = bundle.unpack(waiting.document)
+        prepared = PreparedSignature.from_bytes(waiting.prepared)
+        level = SignatureLevel(waiting.level)
+        finished = []
+        try:
+            filed = [
+                self._authorisation.check([each], prepared.certificate, card, now)
+                for each in documents
+            ]
+            manifest = proofs[0].manifest
+            signed = raise_to(
+                level, SignatureFormat.CADES, cades.assemble(prepared, signature_value), manifest,
+                self._timestamper, _no_material, signer=0,
+            )  # fmt: skip
+            for document, proof, (filing, holder) in zip(documents, proofs, filed, strict=True):
+                part = Finished(
+                    new_id(), SignatureFormat.CADES, level, filing, holder, prepared.certificate,
+                    document, (document, replace(proof, signature=signed).to_bytes()),
+                )  # fmt: skip
+                finished.append((part, self._acceptance.judge(part)))
+        except Refusal as refusal:
+            self._acceptance.record_refusal(refusal, card, proofs[0].manifest)
+            raise
+
+        def settle(connection: Connection) -> None:
+            self._waiting.remove(connection, identifier)
+
+        self._acceptance.keep(now, finished, settle)
+        return [
+            PartReceipt(part.id, proof.recipient, part.signed, report)
+            for (part, report), proof in zip(finished, proofs, strict=True)
+        ]
+
+    def _file(self, document: bytes, certificate: Certificate, card: str, now: datetime) -> Filing:
+        try:
+            filing, _ = self._authorisation.check([document], certificate, card, now)
+        except Refusal as refusal:
+            self._acceptance.record_refusal(refusal, card, document)
+            raise
+        return filing
+
+
+def _no_material(signed: bytes) -> ValidationMaterial:
+    """B-B and B-T embed no validation material."""
+    return ValidationMaterial()

@@ -1,0 +1,58 @@
+"""What a ds:SignedInfo would cover, held against the holder's own document."""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lxml import etree
+
+from kernel.algorithms import AlgorithmSuite
+from signing_service.formats import xml_security
+from signing_service.formats.xml_names import SIGNED_PROPERTIES, ds
+from signing_service.formats.xml_security import base64_of
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One reference that must be there."""
+
+    uri: str | None
+    """None: an object inside the signature, by whatever name."""
+    transforms: tuple[str, ...]
+    digest: bytes
+    type: str | None = None
+
+
+def signed_info_covers(
+    to_be_signed: bytes, suite: AlgorithmSuite, expected: Iterable[Expected]
+) -> bool:
+    """Whether a canonical SignedInfo has these references, one to its properties, and no other
+    (XML-DSig, 4.4.3). Raises as `xml_security.parse`."""
+    root = xml_security.parse(to_be_signed)
+    if root.tag != ds("SignedInfo"):
+        return False
+    references = root.findall(ds("Reference"))
+    properties = [each for each in references if each.get("Type") == SIGNED_PROPERTIES]
+    others = [each for each in references if each.get("Type") != SIGNED_PROPERTIES]
+    wanted = list(expected)
+    return (
+        len(properties) == 1
+        and (properties[0].get("URI") or "").startswith("#")
+        and len(others) == len(wanted)
+        and all(_is(found, want, suite) for found, want in zip(others, wanted, strict=True))
+    )
+
+
+def _is(found: etree._Element, want: Expected, suite: AlgorithmSuite) -> bool:
+    uri = found.get("URI")
+    method, value = found.find(ds("DigestMethod")), found.find(ds("DigestValue"))
+    named = (uri or "").startswith("#") if want.uri is None else uri == want.uri
+    return (
+        named
+        and (want.type is None or found.get("Type") == want.type)
+        and tuple(each.get("Algorithm") for each in found.iter(ds("Transform"))) == want.transforms
+        and method is not None
+        and method.get("Algorithm") == suite.xml_digest
+        and value is not None
+        and hmac.compare_digest(base64_of(value), want.digest)
+    )

@@ -1,0 +1,86 @@
+"""Prepared signatures that wait for their value, each for one card and a few minutes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from kernel.refusals import Conflict, NotFound, TooMany
+from records.database import Database
+from signing_service.tables import prepared_signatures
+
+PREPARED_FOR = timedelta(minutes=10)
+MAX_PREPARED_PER_CARD = 50
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One prepared signature, in bytes, as its use case wrote it."""
+
+    id: str
+    card: str
+    kind: str
+    """What its documents are filed as."""
+    act: str
+    level: str
+    document: bytes
+    """The one that the caller brought; empty where it is in the signed file, or several are."""
+    signed: bytes | None
+    """The signature file that it joins."""
+    prepared: bytes
+
+
+class WaitingSignatures:
+    """The table. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, connection: Connection, one: Waiting, now: datetime) -> datetime:
+        """Until when it waits. Under the journal's lock, so that two at once see each other.
+
+        Raises TooMany `signature.too-many-prepared`.
+        """
+        table, until = prepared_signatures, now + PREPARED_FOR
+        row = {**vars(one), "expires_at": until, "attempts": 0}
+        connection.execute(delete(table).where(table.c.expires_at < now))
+        connection.execute(insert(table), row)
+        of_card = select(func.count()).where(table.c.card == one.card)
+        if connection.execute(of_card).scalar_one() > MAX_PREPARED_PER_CARD:
+            raise TooMany("signature.too-many-prepared", "finish or abandon some signatures first")
+        return until
+
+    def take_attempt(
+        self, identifier: str, card: str, now: datetime, acts: Collection[str]
+    ) -> Waiting:
+        """Count an attempt before working, so that a wrong value cannot be tried for ever.
+
+        Raises NotFound `signature.not-prepared`; TooMany `signature.too-many-attempts`; Conflict
+        `signature.other-act` where it was prepared as something else than `acts`.
+        """
+        table = prepared_signatures
+        mine = (table.c.id == identifier) & (table.c.card == card) & (table.c.expires_at > now)
+        # One statement: of many attempts at once, no more are counted than are granted.
+        counted = (
+            update(table)
+            .where(mine, table.c.attempts < MAX_ATTEMPTS)
+            .values(attempts=table.c.attempts + 1)
+            .returning(*(table.c[name] for name in Waiting.__dataclass_fields__))
+        )
+        with self._database.transaction() as connection:
+            row = connection.execute(counted).one_or_none()
+            if row is None and connection.execute(select(table.c.id).where(mine)).first():
+                raise TooMany("signature.too-many-attempts", "prepare the signature again")
+        if row is None:
+            raise NotFound("signature.not-prepared", "nothing was prepared under this name")
+        if row.act not in acts:
+            raise Conflict("signature.other-act", "this was prepared as something else")
+        return Waiting(**row._mapping)
+
+    def remove(self, connection: Connection, identifier: str) -> None:
+        """In the transaction that accepts it. Raises Conflict `signature.already-completed`."""
+        table = prepared_signatures
+        if connection.execute(delete(table).where(table.c.id == identifier)).rowcount != 1:
+            raise Conflict("signature.already-completed", "this signature was completed before")
