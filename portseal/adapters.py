@@ -6,6 +6,7 @@ from datetime import datetime
 from ca.ocsp import OcspResponder
 from ca.ocsp_messages import single_request
 from ca.status import OwnStatus
+from hsm.secret_keys import SecretKey
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -91,6 +92,20 @@ class PortalSeals:
             certificate=Certificate.parse(seal.certificate),
             key_label=seal.key_label,
         )
+
+
+class TokenSealing:
+    """Fulfils `ra_portal.notices.notices.Sealing`; the token is asked when there is something to
+    seal, so that pages are served while it is away."""
+
+    def __init__(self, key: Callable[[], SecretKey]) -> None:
+        self._key = key
+
+    def encrypt(self, plaintext: bytes, associated: bytes = b"") -> bytes:
+        return self._key().encrypt(plaintext, associated)
+
+    def decrypt(self, ciphertext: bytes, associated: bytes = b"") -> bytes:
+        return self._key().decrypt(ciphertext, associated)
 
 
 class OwnMaterial:

@@ -249,6 +249,59 @@ class VerificationSettings(_Table):
     """For one client address, on the public page and the API."""
 
 
+class MailSettings(_Table):
+    """The mail server that takes our notices."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`none` is accepted on loopback alone."""
+    sender: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+    sender_name: str = "PortSeal"
+    user: str | None = None
+    password_file: Path | None = None
+    """A file that only the service can read."""
+    ca_file: Path | None = None
+    """Who vouches for the server's certificate; default: the system's authorities."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 15.0
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        if self.security == "none" and self.host not in {"127.0.0.1", "localhost", "::1"}:
+            raise ValueError("security: over TLS, to a mail server that is not on loopback")
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file stand together")
+        if self.user is not None and self.security == "none":
+            raise ValueError("security: no password is sent without TLS")
+        return self
+
+
+class SmsSettings(_Table):
+    """A provider's SMS gateway, as `ra_portal/notices/sms.py` speaks to it; none is bundled."""
+
+    url: str | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    spool: Path | None = None
+    """Instead of a gateway: a directory that messages are written to, for trying things out."""
+    language: Literal["zh", "en"] = "zh"
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.url is None) == (self.spool is None):
+            raise ValueError("url or spool, one of them")
+        if self.url is None:
+            return self
+        address = urlsplit(self.url)
+        loopback = address.hostname in {"127.0.0.1", "localhost", "::1"}
+        if address.scheme != "https" and not (address.scheme == "http" and loopback):
+            raise ValueError("url: https://, or http:// on loopback")
+        if self.token_file is None:
+            raise ValueError("token_file: a gateway is given a token")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. Raises pydantic's ValidationError, which names the setting at fault."""
 
@@ -261,6 +314,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings
     token: TokenSettings
     directory: DirectorySettings | None = None
+    mail: MailSettings | None = None
+    sms: SmsSettings | None = None
     status: StatusSettings = StatusSettings()
     journal: JournalSettings = JournalSettings()
     session: SessionSettings = SessionSettings()

@@ -87,6 +87,9 @@ class Worker:
         reconciled = self._attempt("reconcile", lambda: house.reconcile(STALE_INTENT))
         expired = self._attempt("expire", lambda: house.portal.cards.expire_overdue())
         self._attempt("loss reports", lambda: house.portal.losses.stamp_missing())
+        for sent in self._attempt("notices", lambda: self._send_notices(at_once)) or ():
+            if sent.failure is not None:
+                self._failures.append(f"notices: {sent.failure}")
         self._attempt("sessions", lambda: house.sso.sessions.end_expired())
         self._keep_evidence(at_once)
         self._attempt("mass revocation", self._revoke_many, needs_token=False)
@@ -147,6 +150,9 @@ class Worker:
         jobs = self._house.mass_revocation
         for job in jobs.unfinished():
             jobs.run(job)
+
+    def _send_notices(self, at_once: bool) -> list[Delivery]:
+        return self._house.portal.notices.deliver(at_once=at_once)
 
     def _rotate_responders(self) -> None:
         for keys in self._house.responder_keys.values():

@@ -43,6 +43,30 @@ def by_number(connection: Connection, number: str) -> Card:
     return card
 
 
+def find_by_number(connection: Connection, number: str) -> Card | None:
+    return _find(connection, cards.c.number == number.strip().upper()[:24])
+
+
+def find_made(connection: Connection, uscc: str, employee_number: str = "") -> Card | None:
+    """The active or frozen card of an enterprise's operator, or without an employee number of
+    the legal person."""
+    enterprise = select(enterprises.c.id).where(enterprises.c.uscc == uscc.strip().upper()[:18])
+    if employee_number.strip():
+        holder = select(operators.c.id).where(
+            operators.c.enterprise_id == enterprise.scalar_subquery(),
+            operators.c.employee_number == employee_number.strip()[:32],
+        )
+        kind = HolderKind.OPERATOR
+    else:
+        holder, kind = enterprise, HolderKind.LEGAL_PERSON
+    return _find(
+        connection,
+        (cards.c.holder_kind == str(kind))
+        & (cards.c.holder_id == holder.scalar_subquery())
+        & cards.c.state.in_(_MADE),
+    )
+
+
 def find_by_code(connection: Connection, activation_hash: str) -> Card | None:
     return _find(connection, cards.c.activation_hash == activation_hash)
 

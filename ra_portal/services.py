@@ -1,6 +1,6 @@
 """The registration portal's use cases, put together from what the front hall gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ca.authority import Authority
@@ -13,16 +13,37 @@ from policies.rights import RightsCatalogue
 from ra_portal.card import Card
 from ra_portal.card_life import CardLife
 from ra_portal.cards import Cards
+from ra_portal.contacts import Contacts
+from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
 from ra_portal.enrolment import Enrolment
 from ra_portal.journal_rows import JournalReader
 from ra_portal.loss import LossReports, Stamp
+from ra_portal.notices.channels import Channel, Gateway
+from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.officers import Officers
+from ra_portal.one_time_codes import OneTimeCodes
 from ra_portal.operators import Operators
 from ra_portal.registration import Registration
 from ra_portal.seals import Seals
+from ra_portal.without_card import WithoutCard
 from records.database import Database
 from records.journal import Journal
+from records.outbox import Outbox
+
+
+@dataclass(frozen=True)
+class Posting:
+    """How notices leave the house."""
+
+    outbox: Outbox
+    sealing: Sealing
+    """Under a key of the authority's token."""
+    gateways: Mapping[Channel, Gateway]
+    origin: str
+    """Where holders go, as notices tell them."""
+    language: str = "zh"
+    """Of text messages."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,10 @@ class PortalServices:
     cards: Cards
     life: CardLife
     losses: LossReports
+    notices: Notices
+    contacts: Contacts
+    without_card: WithoutCard
+    dead_letters: DeadLetters
     officers: Officers
     operators: Operators
     enrolment: Enrolment
@@ -51,17 +76,30 @@ def open_portal(
     catalogue: RightsCatalogue,
     make_seal_key: Callable[[str], PublicKey],
     stamp: Stamp,
+    posting: Posting,
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
     """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
-    `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps."""
+    `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
+    `posting` is how notices leave."""
     cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
     losses = LossReports(database, journal, clock, stamp)
+    life = CardLife(database, journal, clock, revocation, losses, on_card_ended)
+    sealing, outbox = posting.sealing, posting.outbox
+    notices = Notices(
+        database, outbox, clock, sealing, posting.gateways, posting.origin, posting.language
+    )
+    contacts = Contacts(database, journal, clock, sealing, notices)
+    codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards),
         cards=cards,
-        life=CardLife(database, journal, clock, revocation, losses, on_card_ended),
+        life=life,
         losses=losses,
+        notices=notices,
+        contacts=contacts,
+        without_card=WithoutCard(database, codes, life),
+        dead_letters=DeadLetters(database, journal, outbox),
         officers=Officers(database, journal, clock, cards),
         operators=Operators(database, journal, clock, cards, catalogue),
         enrolment=Enrolment(database, journal, clock, authority, inventory, revocation),

@@ -168,9 +168,23 @@ contacts = Table(
     metadata,
     Column("holder_kind", String(16), primary_key=True),
     Column("holder_id", _ID, primary_key=True),
-    Column("phone", String(32)),
-    Column("email", String(254)),
+    Column("sealed", LargeBinary, nullable=False),  # under a key of the token
     Column("changed_at", UtcDateTime, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("about", String(40), nullable=False),  # a card's number, or what else it tells of
+    Column("template", String(40), nullable=False),
+    Column("channel", String(8), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("sealed", LargeBinary),  # recipient and values, under a key of the token; until sent
+    Column("outcome", String(16)),
+    Column("ended_at", UtcDateTime),
+    Index("ix_notices_about", "about", "created_at"),
 )
 
 one_time_codes = Table(
@@ -179,9 +193,9 @@ one_time_codes = Table(
     Column("id", _ID, primary_key=True),
     Column("card", String(24), nullable=False),
     Column("purpose", String(16), nullable=False),
-    Column("channel", String(8), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("used_at", UtcDateTime),
     Index("ix_one_time_codes_card", "card", "created_at"),

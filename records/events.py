@@ -25,6 +25,10 @@ class Event(StrEnum):
     CRL_INTENDED = "crl.intended"
     CRL_ISSUED = "crl.issued"
 
+    # Messages that were set aside
+    LETTER_PUT_BACK = "letter.put-back"
+    LETTER_DISCARDED = "letter.discarded"
+
     # Publication
     DIRECTORY_PUBLISHED = "directory.published"
 
@@ -55,6 +59,7 @@ class Event(StrEnum):
     CARD_RENEWAL_REFUSED = "card.renewal-refused"
     CARD_RENEWAL_DUE = "card.renewal-due"
     CARD_RECOVERED = "card.recovered"
+    CONTACT_CHANGED = "contact.changed"
     CARD_NOTICE_QUEUED = "card.notice-queued"
     CARD_CODE_SENT = "card.one-time-code-sent"
     CARD_CODE_REFUSED = "card.one-time-code-refused"

@@ -1,8 +1,9 @@
 """The outbox: what must reach another system, written with the fact that causes it.
 
-A message is delivered at least once and in the order of its channel. When the other system is
-down, messages wait; nothing is lost and nothing overtakes. A message that the other system itself
-refuses, time and again, is set aside for a person to look at, and the others go on.
+A message is delivered at least once, and where its channel asks for it in order. When the other
+system is down, messages wait; nothing is lost and, in order, nothing overtakes. A message that the
+other system itself refuses, time and again or for good, is set aside for a person to look at, and
+the others go on.
 """
 
 import json
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
@@ -24,12 +25,33 @@ _LEASE = timedelta(seconds=60)
 _LONGEST_DELAY = timedelta(minutes=5)
 _TRIES = 5
 """Refusals of one message before it is set aside; an absence of the other system counts not."""
+_LONGEST_DEFERRAL = timedelta(days=2)
+"""After which a message that is put off again and again is set aside."""
 _BATCH = 200
 """Messages whose delivery is recorded at once; a death in between delivers them again."""
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload], None]
 _PUT = insert(outbox)
+
+
+class Deferred(Exception):
+    """The other system is there and does not take this message yet (greylisting)."""
+
+
+class Undeliverable(Exception):
+    """The other system will never take this message, and said so."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was set aside."""
+
+    id: int
+    channel: str
+    created_at: datetime
+    refused_at: datetime
+    failure: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,40 @@ class Outbox:
         aside = (outbox.c.channel == channel) & outbox.c.refused_at.is_not(None)
         return connection.execute(select(func.count()).where(aside)).scalar_one()
 
+    def dead_letters(self, connection: Connection, limit: int = 200) -> list[DeadLetter]:
+        """What was set aside, of every channel, newest first."""
+        query = (
+            select(outbox)
+            .where(outbox.c.refused_at.is_not(None))
+            .order_by(outbox.c.id.desc())
+            .limit(limit)
+        )
+        return [
+            DeadLetter(row.id, row.channel, row.created_at, row.refused_at, row.failure or "")
+            for row in connection.execute(query)
+        ]
+
+    def queues(self, connection: Connection) -> list[tuple[str, int, datetime]]:
+        """Each channel with messages waiting: how many, and since when the oldest waits."""
+        query = (
+            select(outbox.c.channel, func.count(), func.min(outbox.c.created_at))
+            .where(outbox.c.delivered_at.is_(None), outbox.c.refused_at.is_(None))
+            .group_by(outbox.c.channel)
+            .order_by(outbox.c.channel)
+        )
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def put_back(self, connection: Connection, identifier: int) -> bool:
+        """Put one message that was set aside back in its place; False: there is none."""
+        mine = (outbox.c.id == identifier) & outbox.c.refused_at.is_not(None)
+        values = {"refused_at": None, "refusals": 0, "attempts": 0, "due_at": self._clock.now()}
+        return connection.execute(update(outbox).where(mine).values(values)).rowcount == 1
+
+    def discard(self, connection: Connection, identifier: int) -> bool:
+        """Delete one message that was set aside; False: there is none."""
+        mine = (outbox.c.id == identifier) & outbox.c.refused_at.is_not(None)
+        return connection.execute(delete(outbox).where(mine)).rowcount == 1
+
     def try_again(self, connection: Connection, channel: str) -> int:
         """Put the messages that were set aside back in their places; how many."""
         aside = (outbox.c.channel == channel) & outbox.c.refused_at.is_not(None)
@@ -98,81 +154,107 @@ class Outbox:
         *,
         limit: int = 1000,
         at_once: bool = False,
+        in_order: bool = True,
     ) -> Delivery:
         """Deliver what is due, in order, until one fails; then wait longer each time.
 
-        `handler` raises Unavailable when the other system is away, any other exception when it
-        did not take the message: after five of these the message is set aside.
-        `at_once` ignores the waiting time (a person asked for it).
+        `handler` raises Unavailable when the other system is away, Deferred when it does not
+        take this message yet, Undeliverable when it never will (set aside at once), any other
+        exception when it did not take the message: after five of these it is set aside.
+        `at_once` ignores the waiting time (a person asked for it). Not `in_order`: a message
+        that waits holds up no other; only an absence of the other system ends the round.
         """
         owner = new_id()
         if not self._lease(database, channel, owner):
             return self._report(database, channel, 0, "another worker is delivering")
-        delivered, failure = 0, None
+        delivered, failure, told = 0, None, None
+        tried: set[int] = set()
         try:
             while delivered < limit and failure is None:
-                rows = self._next(database, channel, min(_BATCH, limit - delivered), at_once)
+                batch = min(_BATCH, limit - delivered)
+                rows = self._next(database, channel, batch, at_once, in_order, tried)
                 if not rows:
                     break
-                done, failure, aside = self._attempt(database, rows, handler)
+                tried.update(row.id for row in rows)
+                done, failure, goes_on = self._attempt(database, rows, handler, in_order)
                 delivered += done
-                if aside:  # the failure blocks nobody any more
-                    failure = None
+                if goes_on:  # the failure blocks nobody
+                    told, failure = failure or told, None
                 if not self._lease(database, channel, owner):
                     break
         finally:
             self._release(database, channel, owner)
-        return self._report(database, channel, delivered, failure)
+        return self._report(database, channel, delivered, failure or told)
 
-    def _next(self, database: Database, channel: str, limit: int, at_once: bool) -> list[Any]:
-        """The messages at the head of the queue; none when the first one is to wait."""
+    def _next(
+        self,
+        database: Database,
+        channel: str,
+        limit: int,
+        at_once: bool,
+        in_order: bool,
+        tried: set[int],
+    ) -> list[Any]:
+        """The messages at the head of the queue; in order, none when the first one is to wait."""
         query = (
             select(
                 outbox.c.id,
                 outbox.c.payload,
                 outbox.c.attempts,
                 outbox.c.refusals,
+                outbox.c.created_at,
                 outbox.c.due_at,
             )
             .where(_pending(channel))
             .order_by(outbox.c.id)
             .limit(limit)
         )
+        if not in_order:
+            query = query.where(outbox.c.id.not_in(tried))
+            if not at_once:
+                query = query.where(outbox.c.due_at <= self._clock.now())
         with database.reading() as connection:
             rows = list(connection.execute(query))
+        if not in_order:
+            return rows
         if rows and rows[0].due_at > self._clock.now() and not at_once:
             return []
         return rows
 
     def _attempt(
-        self, database: Database, rows: Sequence[Any], handler: Handler
+        self, database: Database, rows: Sequence[Any], handler: Handler, in_order: bool
     ) -> tuple[int, str | None, bool]:
-        """Deliver until one fails: how many were taken, the failure, and whether it is set aside.
+        """Deliver until one fails that holds up the others: how many were taken, the last
+        failure, and whether the round goes on all the same.
 
         Stops well before the lease ends, so that no second worker delivers beside this one.
         """
         now = self._clock.now()
         until = time.monotonic() + _LEASE.total_seconds() / 4
         taken: list[int] = []
-        failed: tuple[int, dict[str, Any]] | None = None
+        failed: dict[int, dict[str, Any]] = {}
+        goes_on = True
         for row in rows:
             try:
                 handler(json.loads(row.payload))
             except Exception as error:  # noqa: BLE001 - whatever it raises, the message stays
-                failed = row.id, _failure(error, row.attempts, row.refusals, now)
-                break
-            taken.append(row.id)
+                failed[row.id] = values = _failure(error, row, now)
+                goes_on = "refused_at" in values
+                if in_order or isinstance(error, Unavailable):
+                    break
+                goes_on = True
+            else:
+                taken.append(row.id)
             if time.monotonic() > until:
                 break
         with database.transaction() as connection:
             if taken:
                 done = {"delivered_at": now, "failure": None, "attempts": outbox.c.attempts + 1}
                 connection.execute(update(outbox).where(outbox.c.id.in_(taken)).values(done))
-            if failed is not None:
-                connection.execute(update(outbox).where(outbox.c.id == failed[0]), failed[1])
-        if failed is None:
-            return len(taken), None, False
-        return len(taken), failed[1]["failure"], "refused_at" in failed[1]
+            for identifier, values in failed.items():
+                connection.execute(update(outbox).where(outbox.c.id == identifier), values)
+        last = None if not failed else str(list(failed.values())[-1]["failure"])
+        return len(taken), last, goes_on
 
     def _lease(self, database: Database, channel: str, owner: str) -> bool:
         """Take or prolong the channel's lease; False while another worker holds it."""
@@ -221,16 +303,21 @@ def _pending(channel: str) -> Any:
     )
 
 
-def _failure(error: Exception, attempts: int, refusals: int, now: datetime) -> dict[str, Any]:
+def _failure(error: Exception, row: Any, now: datetime) -> dict[str, Any]:
     """What is recorded of a message that was not taken."""
-    delay = min(timedelta(seconds=2 ** min(attempts, 16)), _LONGEST_DELAY)
+    delay = min(timedelta(seconds=2 ** min(row.attempts, 16)), _LONGEST_DELAY)
     values: dict[str, Any] = {
-        "attempts": attempts + 1,
+        "attempts": row.attempts + 1,
         "due_at": now + delay,
         "failure": f"{type(error).__name__}: {error}"[:200],
     }
-    if not isinstance(error, Unavailable):
-        values["refusals"] = refusals + 1
-        if refusals + 1 >= _TRIES:
+    if isinstance(error, Unavailable):
+        return values
+    if isinstance(error, Deferred):
+        if now - row.created_at > _LONGEST_DEFERRAL:
             values["refused_at"] = now
+        return values
+    values["refusals"] = row.refusals + 1
+    if isinstance(error, Undeliverable) or row.refusals + 1 >= _TRIES:
+        values["refused_at"] = now
     return values

@@ -119,4 +119,34 @@ def history(
         click.echo(f"{move['at']}  {move['move']}  {move['reason']}  ({move['actor']}{stamped})")
 
 
-COMMANDS = (freeze, unfreeze, report_loss, history)
+@click.command("lost")
+@url_option
+@click.argument("number")
+@click.option(
+    "--channel",
+    type=click.Choice(["sms", "mail"]),
+    default="sms",
+    show_default=True,
+    help="Where the one-time code goes.",
+)
+@click.option(
+    "--act",
+    type=click.Choice(["loss", "freeze", "unfreeze"]),
+    default="loss",
+    show_default=True,
+    help="What to do with the card.",
+)
+@click.option("--code-env", metavar="NAME", help="Variable that holds the code.")
+@json_option
+def lost(
+    url: str, number: str, channel: str, act: str, code_env: str | None, as_json: bool
+) -> None:
+    """Report card NUMBER lost without any card, by a one-time code to the registered phone."""
+    service = Service(url)
+    asked = {"card": number, "purpose": act, "channel": channel}
+    request = service.call("POST", "/api/v1/card-codes", asked)["request"]
+    code = pin_source(code_env, None, "One-time code for {token}: ").pin(number)
+    show(_told(service.call("POST", f"/api/v1/card-codes/{request}", {"code": code})), as_json)
+
+
+COMMANDS = (lost, freeze, unfreeze, report_loss, history)

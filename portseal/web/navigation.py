@@ -43,6 +43,7 @@ GROUPS = (
         (
             Link("/apply", lazy_gettext("Apply")),
             Link("/status", lazy_gettext("My application")),
+            Link("/lost", lazy_gettext("Card lost")),
         ),
         frozenset({None}),
     ),

@@ -3,12 +3,17 @@
 from abc import ABC, abstractmethod
 from functools import cached_property
 
+from ca.ceremony import PERSONAL_DATA
+from hsm.secret_keys import SecretKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.refusals import Conflict
-from portseal.adapters import PortalHolders
+from portseal.adapters import PortalHolders, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
 from ra_portal.card import Card
-from ra_portal.services import PortalServices, open_portal
+from ra_portal.notices.channels import Channel, Gateway
+from ra_portal.notices.mail import MailServer, SmtpGateway
+from ra_portal.notices.sms import HttpSmsGateway, SpoolGateway
+from ra_portal.services import PortalServices, Posting, open_portal
 
 CARD_PROFILES = ("legal-person", "operator", "officer")
 
@@ -29,6 +34,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             self.rights,
             self._make_seal_key,
             lambda digest: self.timestamper.stamp(digest, "sha256"),
+            self._posting,
             on_card_ended=self._end_sessions,
         )
 
@@ -39,6 +45,27 @@ class RegistrationFloor(TimestampFloor, ABC):
     @abstractmethod
     def _end_sessions(self, card: Card) -> None:
         """Sign whoever holds this card out, everywhere; sign-in is a floor above."""
+
+    @cached_property
+    def _personal_data_key(self) -> SecretKey:
+        return self.token.secret_key(PERSONAL_DATA)
+
+    @property
+    def _posting(self) -> Posting:
+        """Mail and text messages, as far as they are configured."""
+        mail, sms = self.settings.mail, self.settings.sms
+        gateways: dict[Channel, Gateway] = {}
+        if mail is not None:
+            gateways[Channel.MAIL] = SmtpGateway(MailServer(**mail.model_dump()), self.clock)
+        if sms is not None and sms.spool is not None:
+            gateways[Channel.SMS] = SpoolGateway(sms.spool)
+        elif sms is not None and sms.url is not None and sms.token_file is not None:
+            gateways[Channel.SMS] = HttpSmsGateway(
+                sms.url, sms.token_file, sms.ca_file, sms.timeout_seconds
+            )
+        sealing = TokenSealing(lambda: self._personal_data_key)
+        language = "zh" if sms is None else sms.language
+        return Posting(self.outbox, sealing, gateways, self.settings.web.origin, language)
 
     def _make_seal_key(self, label: str) -> PublicKey:
         """A new key in the authority's token, or the one that an attempt that died left there."""

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import asdict
 from datetime import datetime
 
 from flask import jsonify
@@ -73,6 +74,15 @@ def _add_life_routes(route: Route, services: PortalServices, person: Person) -> 
     def moves(number: str) -> Answer:
         found = services.life.history(person.required(), number)
         return jsonify(moves=[_move(each) for each in found])
+
+    @route("GET", "/cards/<number>/contact")
+    def contact(number: str) -> Answer:
+        return jsonify(asdict(services.contacts.show(person.required(), number)))
+
+    @route("PUT", "/cards/<number>/contact")
+    def change_contact(number: str) -> Answer:
+        by = person.required()
+        return jsonify(asdict(services.contacts.change(by, number, read_body())))
 
     @route("POST", "/cards/<number>/freeze")
     def freeze(number: str) -> Answer:

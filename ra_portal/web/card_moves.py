@@ -52,6 +52,12 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             told,
         )
 
+    @blueprint.post("/cards/<number>/contact")
+    def change_contact(number: str) -> Page:
+        values = request.form.to_dict()
+        told = gettext("Notices and one-time codes go there from now on.")
+        return moved(number, lambda by: services.contacts.change(by, number, values), told)
+
     @blueprint.post("/cards/<number>/replacement")
     def replace_card(number: str) -> Page:
         by = person.signed_in()

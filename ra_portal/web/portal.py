@@ -12,11 +12,13 @@ from ra_portal.web import (
     api,
     card_moves,
     cards,
+    dead_letters,
     enterprise,
     limits,
     officer,
     public,
     seals,
+    without_card,
     words,
 )
 from ra_portal.web.person import Person
@@ -39,6 +41,8 @@ def portal_blueprint(
     enterprise.add_routes(blueprint, services, person)
     seals.add_routes(blueprint, services, person)
     cards.add_routes(blueprint, services, person)
+    dead_letters.add_routes(blueprint, services, person)
+    without_card.add_pages(blueprint, services)
     card_moves.add_routes(blueprint, services, person)
     administration.add_routes(blueprint, services, person)
     for_programs = api.add_routes(blueprint, services, person)

@@ -44,6 +44,7 @@ EXHIBITS = (
     Exhibit("home", None, "/"),
     Exhibit("apply", None, "/apply"),
     Exhibit("status", None, "/status"),
+    Exhibit("lost", None, "/lost"),
     Exhibit("sign-in", None, "/sso/sign-in?next=/"),
     Exhibit("verify", None, "/verify"),
     Exhibit("not-found", None, "/nowhere"),
@@ -59,6 +60,7 @@ EXHIBITS = (
     Exhibit("cards", "administrator", "/admin/cards"),
     Exhibit("card", "administrator", _first_link("/admin/cards", "/cards/")),
     Exhibit("officers", "administrator", "/admin/officers"),
+    Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
 )
 

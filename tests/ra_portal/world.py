@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.ceremony import PERSONAL_DATA
 from ca.inventory import Inventory
 from ca.revocation import Revocation
 from hsm.token import Token
@@ -17,8 +18,9 @@ from policies.rights import load_rights
 from ra_portal.application import Application
 from ra_portal.card import Card
 from ra_portal.identity import HolderKind, Identity, Role, console
+from ra_portal.notices.channels import Channel, Gateway, Letter
 from ra_portal.operators import AddedOperator
-from ra_portal.services import PortalServices, open_portal
+from ra_portal.services import PortalServices, Posting, open_portal
 from records.database import Database, metadata
 from records.journal import records
 from signing_service.timestamping.authority import TimestampAuthority
@@ -30,12 +32,25 @@ from tests.software_keys import SoftwareKey
 from tests.token import TokenBench
 
 
+class Post:
+    """A gateway that keeps what it is given, or does what `mood` does."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+        self.mood: Callable[[Letter], None] = self.letters.append
+
+    def send(self, letter: Letter) -> None:
+        self.mood(letter)
+
+
 @dataclass
 class PortalWorld:
     authority: World
     services: PortalServices
     ended: list[Card] = field(default_factory=list)
     """Cards whose sessions were to be ended, in order."""
+    post: dict[Channel, "Post"] = field(default_factory=dict)
+    """What was sent, by channel; the gateways have tests of their own."""
 
     def officer(self, *roles: Role, name: str = "李审核") -> Identity:
         added = self.services.officers.add(console("tests"), name, roles)
@@ -66,6 +81,11 @@ class PortalWorld:
         values = {"name": name, "employee_number": employee_number}
         return self.services.operators.add(by, values, rights)
 
+    def sent(self, channel: Channel) -> list[Letter]:
+        """Everything that has gone by this channel, after a round of the worker."""
+        self.services.notices.deliver(at_once=True)
+        return self.post[channel].letters
+
     def events(self, subject: str) -> list[str]:
         with self.authority.database.reading() as connection:
             return [record.event for record in records(connection, subject)]
@@ -77,6 +97,8 @@ def open_portal_world(authority: World) -> PortalWorld:
         authority.database, authority.journal, authority.outbox, authority.clock
     )
     ended: list[Card] = []
+    post = {channel: Post() for channel in Channel}
+    gateways: dict[Channel, Gateway] = dict(post)
     services = open_portal(
         authority.database,
         authority.journal,
@@ -88,9 +110,15 @@ def open_portal_world(authority: World) -> PortalWorld:
         load_rights(),
         lambda label: seal_key(authority.token, label),
         timestamping_of(authority),
+        Posting(
+            authority.outbox,
+            authority.token.secret_key(PERSONAL_DATA),
+            gateways,
+            "https://id.example",
+        ),
         ended.append,
     )
-    return PortalWorld(authority, services, ended)
+    return PortalWorld(authority, services, ended, post)
 
 
 def timestamping_of(authority: World) -> Callable[[bytes], bytes]:

@@ -7,7 +7,9 @@ from flask.testing import FlaskClient
 
 from ra_portal.application import ApplicationState
 from ra_portal.identity import Identity, Role
+from ra_portal.notices.channels import Channel, Letter
 from ra_portal.registration import Upload
+from records.outbox import Undeliverable
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat
@@ -305,3 +307,50 @@ def test_a_card_is_frozen_unfrozen_lost_and_replaced_on_its_page(
     assert replaced.status_code == 201
     assert between(r'id="activation-code">([^<]+)', replaced.text)
     assert "Replace the card" not in replaced.text
+
+
+def test_a_card_is_reported_lost_from_any_computer(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    owner = portal.legal_person()
+    code = portal.operator(owner).activation_code
+    number = portal.services.enrolment.enrol(code, pkcs10()).card.number
+    seat.identity = owner
+    page = f"/cards/{number}"
+    browser.send(page, {"phone": "+8613900000000", "email": ""}, f"{page}/contact")
+    assert "+86****00" in browser.text(page)
+    seat.identity = None
+    nothing = browser.send("/lost", {"purpose": "", "channel": "sms", "card": number})
+    assert nothing.status_code == 400
+    asked = browser.send("/lost", {"purpose": "loss", "channel": "sms", "card": number})
+    assert asked.status_code == 201
+    request = between(r'name="request" value="([0-9a-f]{32})"', asked.text)
+    (letter,) = portal.sent(Channel.SMS)
+    sent = between(r"(\d{8})", letter.text)
+    wrong = browser.send("/lost", {"request": request, "code": "1"}, "/lost/code")
+    assert (wrong.status_code, "code is wrong" in wrong.text) == (401, True)
+    done = browser.send("/lost", {"request": request, "code": sent}, "/lost/code")
+    assert (done.status_code, "Reported lost" in done.text) == (200, True)
+    assert number in done.text
+
+
+def test_an_administrator_sees_what_was_set_aside(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    def refuse(letter: Letter) -> None:
+        raise Undeliverable("550")
+
+    portal.post[Channel.MAIL].mood = refuse
+    with portal.authority.database.transaction() as connection:
+        values = {"card": "OP-1", "days": "7", "date": "2026-12-06"}
+        portal.services.notices.put(
+            connection, Channel.MAIL, "x@example.com", "card-expires", values, about="OP-1"
+        )
+    portal.services.notices.deliver()
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    page = browser.text("/admin/dead-letters")
+    assert "Undeliverable: 550" in page
+    assert "x@example.com" not in page
+    retry = between(r'action="(/admin/dead-letters/\d+/retry)"', page)
+    assert browser.send("/admin/dead-letters", {}, retry).status_code == 302
+    assert "Nothing is set aside" in browser.text("/admin/dead-letters")

@@ -1,0 +1,1 @@
+"""Notices to holders, by mail and text message, through the outbox."""

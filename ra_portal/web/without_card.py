@@ -1,0 +1,82 @@
+"""Pages and interface for who has no card at hand: lost, frozen, unfrozen by a one-time code."""
+
+from flask import Blueprint, jsonify, render_template, request
+from werkzeug.wrappers import Response
+
+from kernel.refusals import Malformed, Refusal
+from ra_portal.card import Card
+from ra_portal.notices.channels import Channel
+from ra_portal.one_time_codes import Purpose
+from ra_portal.services import PortalServices
+from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+
+Page = str | Response | tuple[str, int]
+
+
+def add_pages(blueprint: Blueprint, services: PortalServices) -> None:
+    without_card = services.without_card
+
+    @blueprint.route("/lost", methods=["GET", "POST"])
+    def lost() -> Page:
+        values = request.form.to_dict()
+        if request.method == "GET":
+            return _form({}, None)
+        try:
+            purpose, channel = _read(values.get("purpose", ""), values.get("channel", ""))
+        except Refusal as refusal:
+            return _form(values, refusal), refusal.status
+        asked = without_card.request(
+            purpose,
+            channel,
+            values.get("card", ""),
+            values.get("uscc", ""),
+            values.get("employee_number", ""),
+        )
+        return _code_form(asked, None), 201
+
+    @blueprint.post("/lost/code")
+    def lost_code() -> Page:
+        asked = request.form.get("request", "")
+        try:
+            card = without_card.act(asked, request.form.get("code", ""))
+        except Refusal as refusal:
+            return _code_form(asked, refusal), refusal.status
+        return render_template("ra_portal/lost_done.html", card=card)
+
+
+def _form(values: dict[str, str], refusal: Refusal | None) -> str:
+    return render_template("ra_portal/lost.html", values=values, refusal=refusal)
+
+
+def _code_form(asked: str, refusal: Refusal | None) -> str:
+    return render_template("ra_portal/lost_code.html", asked=asked[:32], refusal=refusal)
+
+
+def add_api(route: Route, services: PortalServices) -> None:
+    without_card = services.without_card
+
+    @route("POST", "/card-codes")
+    def ask_code() -> Answer:
+        body = read_body()
+        purpose, channel = _read(read_text(body, "purpose"), read_text(body, "channel"))
+        named = [
+            read_text(body, name) if name in body else ""
+            for name in ("card", "uscc", "employee_number")
+        ]
+        return jsonify(request=without_card.request(purpose, channel, *named)), 202
+
+    @route("POST", "/card-codes/<identifier>")
+    def use_code(identifier: str) -> Answer:
+        return jsonify(_shown(without_card.act(identifier, read_text(read_body(), "code"))))
+
+
+def _shown(card: Card) -> dict[str, object]:
+    """Less than a signed-in holder sees."""
+    ended = card.ended_at.isoformat() if card.ended_at else None
+    return {"number": card.number, "state": card.state, "ended_at": ended}
+
+
+def _read(purpose: str, channel: str) -> tuple[Purpose, Channel]:
+    if purpose not in set(Purpose) or channel not in set(Channel):
+        raise Malformed("code.request", "choose what to do and where the code is to go")
+    return Purpose(purpose), Channel(channel)

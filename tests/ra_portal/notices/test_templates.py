@@ -1,0 +1,32 @@
+"""The words of notices: whole, in both languages, and short enough."""
+
+import pytest
+
+from ra_portal.notices.templates import LONGEST_SMS, load_templates
+
+VALUES = {
+    "act_en": "report it lost",
+    "act_zh": "挂失",
+    "card": "OP-2026-7QK4ZP2M",
+    "code": "12345678",
+    "date": "2026-12-29",
+    "days": "30",
+    "half": "ABCD-EFGH-JKLM-NPQR",
+    "hours": "24",
+    "minutes": "10",
+    "origin": "https://id.example",
+    "part": "1",
+    "time": "2026-11-29 09:00",
+}
+
+
+@pytest.mark.parametrize("name", sorted(load_templates()))
+def test_every_template_is_filled_in_both_languages(name: str) -> None:
+    template = load_templates()[name]
+    assert template.values <= VALUES.keys()
+    mail = template.mail(VALUES)
+    assert "{" not in mail
+    assert VALUES["card"] in mail
+    assert " / " in template.subject(VALUES)
+    for language in ("zh", "en"):
+        assert len(template.sms(VALUES, language)) <= LONGEST_SMS
