@@ -80,7 +80,7 @@ class CardLife:
             card = card_rows.by_number(connection, number)
             _require_holder_or_charge(connection, by, card)
         unfrozen = card.unfreeze()
-        _require_not_above(by, card.held_by or "")
+        _require_not_above(by, card)
         self._revocation.release(_serial(card), by.actor)
         self._save(unfrozen, Move.UNFREEZE, self._clock.now(), by.actor, reason)
         return unfrozen
@@ -126,12 +126,12 @@ def _require_holder_or_charge(connection: Connection, by: Identity, card: Card) 
         require_charge(connection, by, card)
 
 
-def _require_not_above(by: Identity, held_by: str) -> None:
+def _require_not_above(by: Identity, card: Card) -> None:
     """Raises Forbidden `card.frozen-by-higher`."""
-    heights = {"officer": 3, "console": 3, "legal-person": 2}
+    heights, held_by = {"officer": 3, "console": 3, "legal-person": 2}, card.held_by or ""
     height = 1
-    if by.kind is None or by.may("card.manage"):
-        height = 3
+    if by.kind is None or (by.kind is HolderKind.OFFICER and not is_own(by, card)):
+        height = 3  # in charge of the card
     elif by.kind is HolderKind.LEGAL_PERSON:
         height = 2
     if by.actor != held_by and height < heights.get(held_by.partition(":")[0], 1):

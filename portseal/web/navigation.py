@@ -74,6 +74,7 @@ GROUPS = (
         lazy_gettext("Authority"),
         (
             Link("/admin/officers", lazy_gettext("Officers"), "officer.read"),
+            Link("/admin/dead-letters", lazy_gettext("Messages set aside"), "letter.manage"),
             Link("/admin/journal", lazy_gettext("Journal"), "journal.read"),
         ),
         _OFFICERS,

@@ -53,9 +53,7 @@ def card_page(
         may_unfreeze=card.state is CardState.FROZEN and (manages or in_charge),
         may_report_loss=card.is_made and (in_charge or (reports and not owns)),
         may_replace=card.state is not CardState.REQUESTED and (manages or in_charge),
-        contact=services.contacts.show(by, card.number)
-        if manages or in_charge or owns
-        else None,
+        contact=services.contacts.show(by, card.number) if manages or in_charge or owns else None,
         moves=services.life.history(by, card.number),
         back=url_for(_BACK.get(by.kind, "portal.home")),
     )
