@@ -1,13 +1,13 @@
 """notices and contacts
 
-Revision: 0003. After: 0002. Written: 2026-11-29 17:49:51.924159.
+Revision: 0004. After: 0003. Written: 2026-11-29 17:49:51.924159.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0003'
-down_revision = '0002'
+revision = '0004'
+down_revision = '0003'
 branch_labels = None
 depends_on = None
 
