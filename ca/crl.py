@@ -22,7 +22,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable, Unprocessable
-from policies.lints.framework import Level
+from policies.lints.framework import Finding, Level
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
@@ -247,6 +247,7 @@ class CrlIssuer:
         findings = self._linter.findings(tbs, self._certificate, suite, frame, draft.head)
         for found in findings:
             if found.level is Level.ERROR:
+                self._tell_refusal(draft, found)
                 raise Unprocessable(
                     "lint.failed", f"{found.message} ({found.clause})", lint=found.lint
                 )
@@ -264,6 +265,18 @@ class CrlIssuer:
             draft.shard,
             frame.base_number,
         )
+
+    def _tell_refusal(self, draft: _Draft, found: Finding) -> None:
+        with self._database.transaction() as connection:
+            self._journal.append(
+                connection,
+                Event.CRL_REFUSED,
+                subject=self._authority,
+                actor="system",
+                number=draft.frame.number,
+                shard=draft.shard,
+                lint=found.lint,
+            )
 
 
 def _half(known: CrlHeading) -> datetime:

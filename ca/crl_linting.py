@@ -10,14 +10,14 @@ from typing import Any
 
 from ca.crl_entries import Joined
 from ca.crl_template import ListFrame, tbs_cert_list
+from ca.pkilint_verdicts import verdicts
 from ca.template import throwaway_signature
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from policies.lints.crl.catalogue import lint_revocation_list
-from policies.lints.framework import Finding, Level
+from policies.lints.framework import Finding
 
-_LEVELS = {"WARNING": Level.WARNING, "ERROR": Level.ERROR, "FATAL": Level.ERROR}
 _FEW = 20
 _Shape = tuple[str, str, bool, bool, bool, bool]
 
@@ -60,14 +60,7 @@ def pkilint_list_findings(crl: bytes) -> tuple[Finding, ...]:
     from pkilint import loader
 
     document = loader.RFC5280CertificateListDocumentLoader().load_document(crl, "crl")
-    findings = []
-    for result in _validator().validate(document.root):
-        for found in result.finding_descriptions:
-            level = _LEVELS.get(found.finding.severity.name)
-            if level is not None:
-                text = f"{result.node.path}: {found.message or found.finding.code}"
-                findings.append(Finding(level, found.finding.code, "pkilint, PKIX", text))
-    return tuple(findings)
+    return verdicts(_validator(), document, "PKIX")
 
 
 def _specimen(

@@ -11,14 +11,13 @@ import threading
 from functools import lru_cache
 from typing import Any
 
+from ca.pkilint_verdicts import verdicts
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from policies.lints.catalogue import lint_certificate
 from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
 
-_LEVELS = {"WARNING": Level.WARNING, "ERROR": Level.ERROR, "FATAL": Level.ERROR}
-"""pkilint's severities. pkilint itself is imported when first used: that takes a while."""
 _Shape = tuple[str, str, str, bytes]
 _MAX_SHAPES = 4096
 
@@ -64,14 +63,7 @@ def pkilint_findings(certificate: bytes) -> tuple[Finding, ...]:
     from pkilint import loader
 
     document = loader.load_certificate(certificate, "certificate")
-    findings = []
-    for result in _validator().validate(document.root):
-        for found in result.finding_descriptions:
-            level = _LEVELS.get(found.finding.severity.name)
-            if level is not None:
-                text = f"{result.node.path}: {found.message or found.finding.code}"
-                findings.append(Finding(level, found.finding.code, "pkilint, PKIX", text))
-    return tuple(findings)
+    return verdicts(_validator(), document, "PKIX")
 
 
 @lru_cache(maxsize=1)

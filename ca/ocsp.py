@@ -42,6 +42,7 @@ from kernel.clock import Clock
 from kernel.identifiers import Serial, serial_text
 from kernel.keys import KeyHandle
 from kernel.refusals import Malformed, Refusal, Unavailable
+from policies.lints.framework import Finding
 from records.database import Database
 from records.lookup import Lookup
 
@@ -83,18 +84,19 @@ class OcspResponder:
         *,
         plan: AnswerPlan = AnswerPlan(),
         renewal: Callable[[], OcspSigner | None] | None = None,
+        refused: Callable[[Sequence[Finding]], None] = lambda findings: None,
         cache_bytes: int = 64 << 20,
         poll_seconds: float = POLL_SECONDS,
         renewal_poll_seconds: float = _RENEWAL_POLL_SECONDS,
     ) -> None:
         """`renewal` gives the newest generation of the responder's key, or None to keep the one
-        in use; it is asked now and then.
+        in use; it is asked now and then. `refused` is told what the lints stopped.
 
         Raises Unavailable `ocsp.wrong-key` when the key is not the responder certificate's, or
         the certificate was not issued by `issuer` for OCSP signing (RFC 6960, 4.2.2.2).
         """
         self.authority = authority
-        self._signer = OcspSigner(issuer, key, certificate)
+        self._signer = OcspSigner(issuer, key, certificate, refused)
         self._renewal = renewal
         self._renewal_poll_seconds = renewal_poll_seconds
         self._next_renewal = float("-inf")

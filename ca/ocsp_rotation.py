@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ca.authority import Authority, CertificateRequest
 from ca.inventory import CertificateState, Inventory
+from ca.ocsp_linting import RefusedAnswers
 from ca.ocsp_signer import OcspSigner
 from ca.subject import SubjectFields
 from ca.tables import ocsp_responders
@@ -66,7 +67,8 @@ class ResponderKeys:
         if generation <= self._known or issuer is None:
             return None
         key = self._token.key(self._label(generation), self._suite)
-        signer = OcspSigner(issuer, key, certificate)
+        refused = RefusedAnswers(self._database, self._journal, self._authority.name)
+        signer = OcspSigner(issuer, key, certificate, refused)
         self._known = generation
         return signer
 

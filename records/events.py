@@ -24,6 +24,8 @@ class Event(StrEnum):
     RESPONDER_ROTATED = "responder.rotated"
     CRL_INTENDED = "crl.intended"
     CRL_ISSUED = "crl.issued"
+    CRL_REFUSED = "crl.refused"
+    OCSP_REFUSED = "ocsp.refused"
 
     # Messages that were set aside
     LETTER_PUT_BACK = "letter.put-back"

@@ -124,6 +124,10 @@ class SoftwareAuthority:
         """An end entity for time stamping alone (RFC 3161, 2.3)."""
         return self._end_entity(name, suite, ExtendedKeyUsageOID.TIME_STAMPING)
 
+    def ocsp_responder(self, name: str = "Test OCSP Responder") -> Identity:
+        """An end entity that answers OCSP and does nothing else (RFC 6960, 4.2.2.2)."""
+        return self._end_entity(name, ECDSA_P256_SHA256, ExtendedKeyUsageOID.OCSP_SIGNING)
+
     def _end_entity(
         self, name: str, suite: AlgorithmSuite, purpose: x509.ObjectIdentifier | None
     ) -> Identity:

@@ -17,6 +17,7 @@ from ca.inventory import Inventory
 from ca.mass import MassRevocation
 from ca.ocsp import AnswerPlan, OcspResponder
 from ca.ocsp_ahead import OcspAhead
+from ca.ocsp_linting import RefusedAnswers
 from ca.ocsp_rotation import ResponderKeys
 from ca.ocsp_service import OcspService
 from ca.opening import Authorities, open_authorities
@@ -126,6 +127,7 @@ class AuthorityFloor(Foundation):
                 self.clock,
                 plan=plan,
                 renewal=self.responder_keys[name].newest,
+                refused=RefusedAnswers(self.database, self.journal, name),
             )
             for name, issuer, held in (
                 (ISSUING, pair.issuing_key, pair.ocsp),
