@@ -11,8 +11,10 @@ from ca.ocsp_messages import (
     NEVER_ISSUED,
     UNKNOWN,
     CertId,
+    IssuerHashes,
     SingleStatus,
     archive_cutoff,
+    certificate_id,
     response_data,
     revoked,
     single_response,
@@ -27,7 +29,10 @@ RESPONDER = AUTHORITY.ocsp_responder().certificate
 IDENTIFIER = RESPONDER.subject_key_identifier or b""
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
-CERTIFICATE = CertId(der.sequence(der.octet_string(b"which")), "sha1", b"", b"", 4711)
+NAMED = certificate_id(
+    IssuerHashes.of("sha1", AUTHORITY.issuing.certificate.subject_der, b"key"), 4711
+)
+CERTIFICATE = CertId(NAMED, "sha1", b"", b"", 4711)
 
 
 def single(
