@@ -165,6 +165,8 @@ class PolicySettings(_Table):
     arc: Annotated[str, Field(pattern=OID)] = PLACEHOLDER_ARC
     """The operator's own object identifier, below which the certificate policies stand. The
     default is the number for documentation (RFC 5612) and must be replaced in earnest."""
+    contact: Annotated[str, Field(max_length=200)] = ""
+    """Whom to write to about certificates: stands on the page of the practice statement."""
     signature_policy: str = "declaration"
     """A file of `policies/signature_policies/`."""
 

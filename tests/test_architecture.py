@@ -29,6 +29,7 @@ HOMES = {
     "authlib": ("signing_service.sso", "signing_service.remote", "portseal"),
     "granian": ("portseal",),
     "click": ("portseal",),
+    "markdown_it": ("portseal.web.statement",),
     "pydantic_settings": ("portseal",),
     "pkilint": ("policies", "ca"),
     "fontTools": ("policies.scripts", "signing_service.formats.pdf", "signing_service.reports.pdf"),

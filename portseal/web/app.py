@@ -10,6 +10,7 @@ from portseal import problems
 from portseal.adapters import portal_identity
 from portseal.web.health import health_blueprint
 from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
+from portseal.web.statement import statement_blueprint
 from portseal.wiring import House
 from ra_portal.identity import Identity
 from ra_portal.web.portal import portal_blueprint
@@ -73,6 +74,7 @@ def create_flask(house: House) -> Flask:
     for blueprint in remote_blueprints(house.remote):
         app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(house))
+    app.register_blueprint(statement_blueprint(house.settings.policy))
     # Programs send JSON or multipart without a cookie-bearing form; their routes check the media
     # type, the origin and the session themselves. Verification changes nothing and is for anybody.
     for name, view in app.view_functions.items():
