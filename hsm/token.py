@@ -52,6 +52,11 @@ class Token:
         self._module = Module.load(module)
         self._pool = SessionPool(self._module, label, pin, sessions)
 
+    @property
+    def pool(self) -> SessionPool:
+        """The sessions, for the other modules of this room."""
+        return self._pool
+
     def login(self) -> None:
         """Log in now. Raises Unavailable as `SessionPool.run`."""
         self._pool.run(lambda session: None)

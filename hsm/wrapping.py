@@ -26,10 +26,9 @@ _LONGEST_WRAPPED = 16 * 1024
 _MECHANISMS = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP, Mechanism.AES_KEY_WRAP)
 """In the order of choice. 0x210A is RFC 5649 in SoftHSM2; PKCS#11 3.0 numbers that 0x210B."""
 
-_CAPABILITIES = (
-    Attribute.ENCRYPT, Attribute.DECRYPT, Attribute.SIGN, Attribute.VERIFY,
-    Attribute.WRAP, Attribute.UNWRAP, Attribute.DERIVE,
-)  # fmt: skip
+_OF_PUBLIC_KEYS = (Attribute.ENCRYPT, Attribute.VERIFY, Attribute.WRAP)
+_OF_PRIVATE_KEYS = (Attribute.DECRYPT, Attribute.SIGN, Attribute.UNWRAP, Attribute.DERIVE)
+"""Said one by one: a module may take what is left unsaid for allowed."""
 
 
 class KeyUse(StrEnum):
@@ -124,7 +123,8 @@ def unwrap(
     identifier = secrets.token_bytes(16)
     key_type, public_attributes = _public_object(public)
     private_template = {
-        **dict.fromkeys(_CAPABILITIES, DEFAULT),
+        **dict.fromkeys(_OF_PUBLIC_KEYS, DEFAULT),
+        **dict.fromkeys(_OF_PRIVATE_KEYS, False),
         PRIVATE_USE[wrapped.use]: True,
         **guard,
     }
