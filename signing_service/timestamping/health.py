@@ -3,6 +3,7 @@
 import ctypes
 import ctypes.util
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -102,10 +103,10 @@ class ClockHealth:
         `confirmation`: a file that the operator touches to confirm the clock.
         """
         self._clock = clock
-        self._max_drift = max_drift
+        self._max_drift = max_drift.total_seconds()
         self._require_ntp = require_ntp
         self._max_error = max_error
-        self._confirmation = confirmation
+        self._confirmation = None if confirmation is None else str(confirmation)
         self._steady = steady
         self._kernel = kernel
         self._lock = threading.Lock()
@@ -134,23 +135,24 @@ class ClockHealth:
     def _step(self) -> str | None:
         if self._mark() != self._confirmed_mark:
             self._trust_now()
-        elapsed = timedelta(seconds=self._steady() - self._steady_start)
-        drift = self._clock.now() - self._start - elapsed
+        elapsed = self._steady() - self._steady_start
+        drift = (self._clock.now() - self._start).total_seconds() - elapsed
         if drift < -self._max_drift and not self._set_back:
             self._set_back = True
-            _log.error("the clock was set back by %.3f s", -drift.total_seconds())
+            _log.error("the clock was set back by %.3f s", -drift)
         if self._set_back:
             return "the clock was set back; an operator must confirm it"
         if drift > self._max_drift:
-            return f"the clock is {drift.total_seconds():.3f} s ahead of the steady one"
+            return f"the clock is {drift:.3f} s ahead of the steady one"
         return None
 
     def _mark(self) -> int | None:
         """Changes whenever an operator confirms."""
-        if self._confirmation is None:
+        # Mostly there is no such file, and an exception costs more than asking twice.
+        if self._confirmation is None or not os.access(self._confirmation, os.F_OK):
             return None
         try:
-            return self._confirmation.stat().st_mtime_ns
+            return os.stat(self._confirmation).st_mtime_ns
         except OSError:
             return None
 
