@@ -28,6 +28,7 @@ from signing_service.batch import Batches, BatchItem
 from signing_service.filing import Filing
 from signing_service.formats import making
 from signing_service.formats.catalogue import raise_to
+from signing_service.formats.draft import draft_of
 from signing_service.formats.manner import Act, Manner, Subject, lies_beside
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import read_signatures
@@ -62,6 +63,8 @@ class Preparation:
     filing: Filing
     context: bytes = b""
     """What lies between the document and `to_be_signed` (see `making.context_of`)."""
+    draft: bytes = b""
+    """Where it was asked for: the finished file with zeros for the value (see `formats.draft`)."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,11 @@ class Signing:
         level: SignatureLevel | None = None,
         *,
         qr_code: bool = False,
+        draft: bool = False,
     ) -> Preparation:
         """First step. `card` is the one that the caller signed in with; `level` what the
         finished signature shall have (None: B-T, and B-B for a counter-signature). With a
-        `qr_code` the visible seal leads to the signature's page.
+        `qr_code` the visible seal leads to the signature's page. `draft`: whether to make one.
 
         Raises Forbidden as `Authorisation.check`; Unprocessable `level.unknown`, `level.counter`,
         `signature.broken`, `seal.place`; TooMany `signature.too-many-prepared`; and as
@@ -167,6 +171,7 @@ class Signing:
         return Preparation(
             identifier, prepared.format, level, prepared.to_be_signed, prepared.suite.name,
             until, filing, making.context_of(prepared, manner.act, subject),
+            draft_of(manner.act, prepared, subject.signed) if draft else b"",
         )  # fmt: skip
 
     def complete(

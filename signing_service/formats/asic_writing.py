@@ -122,7 +122,7 @@ def prepared_parts(prepared: PreparedSignature) -> tuple[PreparedSignature, Cont
         place = name.decode("utf-8")
     except ValueError:
         raise Malformed("prepared.malformed", "not a prepared container") from None
-    return PreparedSignature.from_bytes(inner), Container.read(container), place
+    return type(prepared).from_bytes(inner), Container.read(container), place
 
 
 def sign(

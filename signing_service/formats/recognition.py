@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
-from signing_service.formats import asic, bundle, cades, jades, pades, xades
+from signing_service.formats import (
+    asic_reading,
+    bundle,
+    cades_reading,
+    jades_reading,
+    pades_reading,
+    xades_reading,
+)
+from signing_service.formats.asic_container import Container, ContainerType, is_zip
+from signing_service.formats.pdf.document import is_pdf
 from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
 
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
@@ -34,10 +43,10 @@ def read_signatures(
 
 def format_of(presented: bytes) -> SignatureFormat:
     """The format by which such a file is raised; what cannot be told is CAdES. Raises as
-    `asic.Container.read`."""
+    `Container.read`."""
     reader = _reader_of(presented)
     if reader is _asic:
-        simple = asic.Container.read(presented).type is asic.ContainerType.ASIC_S
+        simple = Container.read(presented).type is ContainerType.ASIC_S
         return SignatureFormat.ASIC_S if simple else SignatureFormat.ASIC_E
     return _FORMATS.get(reader, SignatureFormat.CADES)
 
@@ -57,7 +66,7 @@ def _reader_of(presented: bytes) -> _Read:
 def _xades(
     signed: bytes, document: bytes | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
-    evidence = xades.read(signed, document, known=known)
+    evidence = xades_reading.read(signed, document, known=known)
     if document is not None and any(e.packaging is not Packaging.DETACHED for e in evidence):
         raise _holds_its_own()
     return evidence
@@ -68,7 +77,7 @@ def _pades(
 ) -> list[SignatureEvidence]:
     if document is not None:
         raise _holds_its_own()
-    return pades.read(signed, known=known)
+    return pades_reading.read(signed, known=known)
 
 
 def _asic(
@@ -76,13 +85,13 @@ def _asic(
 ) -> list[SignatureEvidence]:
     if document is not None:
         raise _holds_its_own()
-    return asic.read(signed, known=known)
+    return asic_reading.read(signed, known=known)
 
 
 def _jades(
     signed: bytes, document: bytes | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
-    return jades.read(signed, document, known=known)
+    return jades_reading.read(signed, document, known=known)
 
 
 def _bundle(
@@ -96,13 +105,13 @@ def _bundle(
 def _cades(
     signed: bytes, document: bytes | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
-    return cades.read(_der(signed), document, known=known)
+    return cades_reading.read(_der(signed), document, known=known)
 
 
 _READERS: tuple[tuple[Callable[[bytes], bool], _Read], ...] = (
     (is_xml, _xades),
-    (pades.is_pdf, _pades),
-    (asic.is_zip, _asic),
+    (is_pdf, _pades),
+    (is_zip, _asic),
     (bundle.is_proof, _bundle),
     (is_jws, _jades),
 )

@@ -64,6 +64,7 @@ def signing_blueprint(
             holder_card,
             body.chosen_level,
             qr_code=body.qr_code,
+            draft=body.draft,
         )
         return jsonify(
             id=made.id,
@@ -71,6 +72,7 @@ def signing_blueprint(
             level=str(made.level),
             to_be_signed=base64_of(made.to_be_signed),
             context=base64_of(made.context),
+            **({"draft": base64_of(made.draft)} if body.draft else {}),
             suite=made.suite,
             expires_at=made.expires_at.isoformat(),
             declaration=shown(made.filing),

@@ -122,6 +122,8 @@ class PrepareBody(Body):
     suite: str | None = Field(default=None, max_length=64)
     claims: ClaimsBody | None = None
     pdf: PdfBody | None = None
+    draft: bool = False
+    """Whether the answer shall hold the draft of the finished file, for a key agent."""
 
     @property
     def chosen_level(self) -> SignatureLevel | None:
