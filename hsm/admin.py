@@ -67,6 +67,39 @@ def change_pin(module: str, label: str, old: str, new: str) -> None:
         raise _refusal(error, label) from error
 
 
+def reset_pin(module: str, label: str, so_pin: str, new: str) -> None:
+    """Unlock: set a new user PIN with the unblocking code (the security officer's PIN).
+
+    Raises Unprocessable `pin.weak`; Unavailable `token.unblocking-code-wrong` and as the token.
+    """
+    check_pin(new)
+    loaded = Module.load(module)
+    slot = loaded.token(label).slot.slot_id
+    try:
+        loaded.cryptoki.init_pin(slot, so_pin, new)
+    except CryptokiError as error:
+        raise _officer_refusal(error, label) from error
+
+
+def change_so_pin(module: str, label: str, old: str, new: str) -> None:
+    """Replace the unblocking code. Raises as `reset_pin`, but for `pin.weak`."""
+    loaded = Module.load(module)
+    slot = loaded.token(label).slot.slot_id
+    try:
+        loaded.cryptoki.set_so_pin(slot, old, new)
+    except CryptokiError as error:
+        raise _officer_refusal(error, label) from error
+
+
+def _officer_refusal(error: CryptokiError, label: str) -> Unavailable:
+    refusal = _refusal(error, label)
+    if refusal.code == "token.pin-wrong":
+        return Unavailable(
+            "token.unblocking-code-wrong", "the unblocking code is wrong", token=label
+        )
+    return refusal
+
+
 def token_labels(module: str) -> Iterator[str]:
     """The labels of the initialised tokens that are plugged in."""
     for token in Module.load(module).tokens():

@@ -109,6 +109,22 @@ class Cryptoki:
         finally:
             self._call("C_CloseSession", _CLOSE_SESSION, session)
 
+    def set_so_pin(self, slot: int, old: str, new: str) -> None:
+        """Change the security officer's PIN (C_SetPIN in an officer's session)."""
+        session = self._open(slot)
+        try:
+            self._login(session, CKU_SO, old)
+            before, after = old.encode(), new.encode()
+            try:
+                self._call(
+                    "C_SetPIN", _SET_PIN, session, c_char_p(before), c_ulong(len(before)),
+                    c_char_p(after), c_ulong(len(after)),
+                )  # fmt: skip
+            finally:
+                self._call("C_Logout", _LOGOUT, session)
+        finally:
+            self._call("C_CloseSession", _CLOSE_SESSION, session)
+
     def _open(self, slot: int) -> c_ulong:
         session = c_ulong()
         flags = CKF_SERIAL_SESSION | CKF_RW_SESSION

@@ -2,7 +2,8 @@
 
 from typing import Any, NoReturn
 
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
@@ -138,3 +139,14 @@ def pyca_hash(
 def _require_digest(name: str, handle: KeyHandle) -> None:
     if name != handle.suite.digest:
         raise Unprocessable("key.suite", "the key does not sign with this digest", digest=name)
+
+
+def certificate_request(key: KeyHandle, common_name: str) -> bytes:
+    """A PKCS#10 request, DER, signed by the key itself. Raises as `KeyHandle.sign`.
+
+    The name in it says little: an authority takes names from its records.
+    """
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    request = builder.sign(as_pyca_private_key(key), pyca_hash(key))
+    return request.public_bytes(serialization.Encoding.DER)

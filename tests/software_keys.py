@@ -29,6 +29,7 @@ from kernel.algorithms import (
 from kernel.asn1.certificate import Certificate
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+PublicTypes = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),
     "sha256": hashes.SHA256(),
@@ -105,9 +106,12 @@ class SoftwareAuthority:
         self.now = now or datetime.now(UTC).replace(microsecond=0)
         self._next_serial = 0x1000
         root_key, issuing_key = SoftwareKey.generate(), SoftwareKey.generate()
-        root = self._certify("Test Root CA", root_key.private_key, "Test Root CA", root_key, ca=2)
+        root_private, issuing_public = root_key.private_key, issuing_key.private_key.public_key()
+        root = self._certify(
+            "Test Root CA", root_private, "Test Root CA", root_private.public_key(), ca=2
+        )
         issuing = self._certify(
-            "Test Root CA", root_key.private_key, "Test Issuing CA", issuing_key, ca=0
+            "Test Root CA", root_private, "Test Issuing CA", issuing_public, ca=0
         )
         self.root = Identity(root_key, root, ())
         self.issuing = Identity(issuing_key, issuing, (root,))
@@ -117,6 +121,14 @@ class SoftwareAuthority:
     ) -> Identity:
         """An end entity whose key may sign documents."""
         return self._end_entity(name, suite, None)
+
+    def certificate_for(self, pkcs10: bytes, name: str = "操作员 张三") -> Certificate:
+        """For the key of a request that proves its possession."""
+        request = x509.load_der_x509_csr(pkcs10)
+        assert request.is_signature_valid
+        public = request.public_key()
+        assert isinstance(public, PublicTypes)
+        return self._certify("Test Issuing CA", self.issuing.key.private_key, name, public)
 
     def timestamp_authority(
         self, name: str = "Test TSA", suite: AlgorithmSuite = ECDSA_P256_SHA256
@@ -134,7 +146,11 @@ class SoftwareAuthority:
         key = SoftwareKey.generate(suite)
         issuer = self.issuing
         certificate = self._certify(
-            "Test Issuing CA", issuer.key.private_key, name, key, purpose=purpose
+            "Test Issuing CA",
+            issuer.key.private_key,
+            name,
+            key.private_key.public_key(),
+            purpose=purpose,
         )
         return Identity(key, certificate, (issuer.certificate, *issuer.chain))
 
@@ -143,14 +159,13 @@ class SoftwareAuthority:
         issuer: str,
         issuer_key: PrivateKey,
         subject: str,
-        key: SoftwareKey,
+        public_key: PublicTypes,
         *,
         ca: int | None = None,
         purpose: x509.ObjectIdentifier | None = None,
     ) -> Certificate:
         self._next_serial += 1
         is_ca = ca is not None
-        public_key = key.private_key.public_key()
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(subject))

@@ -102,7 +102,7 @@ export async function signDeclarations(agent, { documents, format, level = "B-T"
   for (const { document, name } of documents) {
     progress("prepare", { number: prepared.length + 1, of: documents.length });
     const octets = toBase64(document);
-    const body = { document: octets, certificate: certificate.der, format, level };
+    const body = { document: octets, certificate: certificate.der, format, level, draft: true };
     const made = await callService("/api/v1/signatures/prepare", body, options);
     prepared.push(made);
     items.push({

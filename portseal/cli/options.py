@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from hsm.admin import token_labels
+from hsm.libraries import installed_libraries, known_libraries
 from hsm.pins import DescriptorPin, EnvironmentPin, PinSource, PromptPin
 from signing_service.validation.evidence import SignatureLevel
 
@@ -21,18 +22,11 @@ LEVELS = {
 }
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-_MODULES = (
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so",
-)
-
 
 def default_module() -> str:
     """`PORTSEAL_CARD_MODULE`, or the first known module on this machine."""
     named = os.environ.get("PORTSEAL_CARD_MODULE")
-    return named or next((path for path in _MODULES if os.path.exists(path)), _MODULES[0])
+    return named or next(iter((*installed_libraries(), *known_libraries())))
 
 
 def card_options(command: CommandT) -> CommandT:

@@ -1,10 +1,7 @@
 """A holder's USB key: make the signing key on it, enrol, sign in, sign."""
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from hsm.pins import PinSource
-from hsm.pyca import as_pyca_private_key, pyca_hash
+from hsm.pyca import certificate_request
 from hsm.token import Token, TokenInfo
 from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
@@ -36,10 +33,7 @@ class Card:
             key = self._token.key(SIGNING_KEY)
         else:
             key = self._token.generate(SIGNING_KEY, suite)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, self.label)])
-        builder = x509.CertificateSigningRequestBuilder().subject_name(name)
-        request = builder.sign(as_pyca_private_key(key), pyca_hash(key))
-        return request.public_bytes(Encoding.DER)
+        return certificate_request(key, self.label)
 
     @property
     def token(self) -> TokenInfo:

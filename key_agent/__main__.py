@@ -1,0 +1,5 @@
+"""`python -m key_agent`."""
+
+from key_agent.cli import main
+
+main()

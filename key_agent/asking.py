@@ -1,0 +1,99 @@
+"""One question to the user at a time, with who asks for it and what for."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from hsm.plugged import PluggedToken
+from kernel.refusals import Conflict
+from key_agent.cards import HeldCertificate
+from key_agent.patience import Patience
+from key_agent.windows import Abandoned, Cancelled, View, Windows, view
+from key_agent.words import Words
+
+T = TypeVar("T")
+
+
+@dataclass
+class Request:
+    """Who asks, whether they still wait, and where the time went."""
+
+    origin: str
+    abandoned: Abandoned = lambda: False
+    facts: dict[str, object] = field(default_factory=dict)
+    """For the log: what was asked about."""
+    window_seconds: float = 0.0
+    token_seconds: float = 0.0
+
+    @contextmanager
+    def using_token(self) -> Iterator[None]:
+        """What the token does, and not the agent."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.token_seconds += time.perf_counter() - started
+
+
+class Asking:
+    """Opens the windows."""
+
+    def __init__(self, windows: Windows, words: Words, patience: Patience) -> None:
+        self.words = words
+        self._windows = windows
+        self._patience = patience
+        self._one = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        return self._one.locked()
+
+    def confirm(self, request: Request, *lines: str) -> bool:
+        shown = self._view(request, *lines)
+        return self._ask(request, lambda: self._windows.confirm(shown, request.abandoned))
+
+    def pin(self, request: Request, token: PluggedToken, *lines: str, prompt: str = "pin") -> str:
+        """The PIN (or, with another `prompt`, what it names) for what the lines say."""
+        shown = self._view(request, *lines, *self._of_token(token))
+        words = self.words(prompt)
+        return self._ask(request, lambda: self._windows.pin(shown, words, request.abandoned))
+
+    def new_pin(self, request: Request, token: PluggedToken, *lines: str) -> str:
+        shown = self._view(request, *lines, *self._of_token(token))
+        first, again = self.words("new-pin"), self.words("again")
+        return self._ask(
+            request, lambda: self._windows.new_pin(shown, first, again, request.abandoned)
+        )
+
+    def of_certificate(self, held: HeldCertificate) -> tuple[str, ...]:
+        """The lines that name the card."""
+        until = held.certificate.not_after.date().isoformat()
+        subject = held.certificate.attribute("2.5.4.3") or held.certificate.subject_text()
+        return self.words("card", subject=subject), self.words("until", date=until)
+
+    def _of_token(self, token: PluggedToken) -> tuple[str, ...]:
+        named = self.words("token", label=token.label or token.model)
+        warning = {"one": "last-try", "few": "few-tries"}.get(token.pin_tries)
+        return (named,) if warning is None else (named, self.words(warning))
+
+    def _view(self, request: Request, *lines: str) -> View:
+        site = self.words("site", origin=request.origin)
+        return view(self.words("title"), site, *lines)
+
+    def _ask(self, request: Request, window: Callable[[], T]) -> T:
+        """Raises Conflict `agent.busy`, TooMany `agent.paused`, and as the window."""
+        self._patience.window(request.origin)
+        if not self._one.acquire(blocking=False):
+            raise Conflict("agent.busy", "another window of the key agent is open")
+        started = time.perf_counter()
+        try:
+            return window()
+        except Cancelled:
+            self._patience.dismissed(request.origin)
+            raise
+        finally:
+            request.window_seconds += time.perf_counter() - started
+            self._one.release()

@@ -1,0 +1,99 @@
+"""What pages send, method by method, read strictly."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kernel.refusals import Malformed
+
+SMALL = 64 * 1024
+LARGE = 64 * 1024 * 1024
+MAX_ITEMS = 1000
+_Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Small = Annotated[str, Field(max_length=SMALL)]
+_Large = Annotated[str, Field(max_length=LARGE)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Nothing(Body):
+    pass
+
+
+class InitialiseBody(Body):
+    token: _Identifier
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._-]{1,32}$")]
+    recovery_key: dict[str, Any] | None = None
+
+
+class MakeKeyBody(Body):
+    token: _Identifier
+    suite: Annotated[str, Field(max_length=40)] = "ecdsa-p256-sha256"
+    purpose: Literal["enrol", "renew", "rekey"] = "enrol"
+
+
+class WriteCertificatesBody(Body):
+    token: _Identifier
+    certificates: list[_Small] = Field(min_length=1, max_length=4)
+
+
+class SignInBody(Body):
+    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/=-]{43,128}$")]
+    certificate: _Fingerprint | None = None
+
+
+class ItemBody(Body):
+    document: _Large
+    format: Annotated[str, Field(max_length=16)]
+    to_be_signed: _Large
+    draft: _Large
+    name: Annotated[str, Field(max_length=200)] | None = None
+
+
+class SignBody(ItemBody):
+    certificate: _Fingerprint
+
+
+class SignBundleBody(Body):
+    certificate: _Fingerprint
+    items: list[ItemBody] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class TokenBody(Body):
+    token: _Identifier
+
+
+class UnlockBody(Body):
+    token: _Identifier
+    envelope: _Small | None = None
+    recovery_key: dict[str, Any] | None = None
+
+
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+def read(model: type[BodyT], data: bytes) -> BodyT:
+    """Raises Malformed `request.malformed`, which names the members that are wrong."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        names = sorted({str(part) for fault in error.errors() for part in fault["loc"][:1]})
+        told = ", ".join(names) or "not one JSON object"
+        raise Malformed("request.malformed", f"check these members: {told}") from None
+
+
+def octets(text: str) -> bytes:
+    """From base64. Raises Malformed `request.malformed`."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("request.malformed", "not base64") from None
+
+
+def text_of(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,65 @@
+"""Changing a PIN, and unlocking a token whose PIN was lost."""
+
+import secrets
+from typing import Any
+
+from hsm.admin import change_pin, change_so_pin, reset_pin
+from hsm.plugged import PluggedToken
+from kernel.refusals import Conflict, Malformed
+from key_agent.asking import Asking, Request
+from key_agent.cards import Cards
+from key_agent.messages import TokenBody, UnlockBody
+from key_agent.sealing import open_with_secret, seal
+
+
+class PinChanges:
+    """The purposes of this kind. Every PIN, code and secret is typed in the agent's windows."""
+
+    def __init__(self, cards: Cards, asking: Asking) -> None:
+        self._cards = cards
+        self._asking = asking
+
+    def change_pin(self, request: Request, body: TokenBody) -> dict[str, Any]:
+        """Raises Unavailable `token.pin-wrong`, `token.locked`; Unprocessable `pin.weak`."""
+        token = self._initialised(body.token, request)
+        line = self._asking.words("change-pin")
+        old = self._asking.pin(request, token, line, prompt="old-pin")
+        new = self._asking.new_pin(request, token, line)
+        with self._cards.exclusive(), request.using_token():
+            change_pin(token.module, token.label, old, new)
+        return {}
+
+    def unlock(self, request: Request, body: UnlockBody) -> dict[str, Any]:
+        """Raises Malformed `recovery.envelope`, `recovery.key`; Forbidden `recovery.secret`,
+        Conflict `recovery.other-token`; Unavailable `token.unblocking-code-wrong`."""
+        token = self._initialised(body.token, request)
+        code = self._code(request, token, body.envelope)
+        fresh = secrets.token_hex(16)
+        payload = {"serial": token.serial, "code": fresh}
+        recovery = None if body.recovery_key is None else seal(body.recovery_key, payload)
+        new = self._asking.new_pin(request, token, self._asking.words("unlock"))
+        with self._cards.exclusive(), request.using_token():
+            reset_pin(token.module, token.label, code, new)
+            # A code that was on its way is spent; without somebody to keep the next one it stays.
+            if recovery is not None:
+                change_so_pin(token.module, token.label, code, fresh)
+        return {"recovery": recovery}
+
+    def _code(self, request: Request, token: PluggedToken, envelope: str | None) -> str:
+        line = self._asking.words("unlock")
+        if envelope is None:
+            return self._asking.pin(request, token, line, prompt="code")
+        secret = self._asking.pin(request, token, line, prompt="secret")
+        opened = open_with_secret(envelope, secret)
+        if opened.keys() != {"serial", "code"}:
+            raise Malformed("recovery.envelope", "not an envelope with an unblocking code")
+        if opened["serial"] != token.serial:
+            raise Conflict("recovery.other-token", "the envelope is for another token")
+        return opened["code"]
+
+    def _initialised(self, identifier: str, request: Request) -> PluggedToken:
+        token = self._cards.token(identifier)
+        if not token.initialised:
+            raise Conflict("token.blank", "this token is not initialised yet")
+        request.facts["token"] = token.label
+        return token

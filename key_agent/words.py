@@ -1,0 +1,95 @@
+"""The agent's own words, in Chinese and English."""
+
+import locale
+import os
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "title": ("PortSeal 密钥助手", "PortSeal key agent"),
+    "site": ("网站：{origin}", "Site: {origin}"),
+    "connect": ("该网站请求使用您的 USB Key。", "This site asks to use your USB key."),
+    "connect-sees": ("它将能看到这些证书：", "It would see these certificates:"),
+    "connect-none": ("当前没有可供它查看的证书。", "There are no certificates for it to see now."),
+    "connect-only": (
+        "仅在您信任该网站时才允许。",
+        "Allow this only for a site that you trust.",
+    ),
+    "allow": ("允许", "Allow"),
+    "refuse": ("拒绝", "Refuse"),
+    "next": ("下一页", "Next"),
+    "cancel": ("取消", "Cancel"),
+    "sign-in": ("请求用您的卡登录。", "It asks to sign you in with your card."),
+    "sign": ("请求签署：{kind}", "It asks you to sign: {kind}"),
+    "sign-many": ("请求签署 {count} 份文件", "It asks you to sign {count} documents"),
+    "make-key": (
+        "请求在 USB Key 内生成签名密钥。",
+        "It asks to make a signing key on the USB key.",
+    ),
+    "renew-key": (
+        "请求用已有密钥申请新证书。",
+        "It asks to request a certificate for the existing key.",
+    ),
+    "write": ("请求将证书写入 USB Key。", "It asks to write a certificate onto the USB key."),
+    "install": (
+        "请求将加密密钥装入 USB Key。",
+        "It asks to install an encryption key on the USB key.",
+    ),
+    "initialise": (
+        "请求初始化空白 USB Key“{label}”。",
+        "It asks to make the blank USB key “{label}” ready.",
+    ),
+    "change-pin": ("请求修改 PIN。", "It asks to change the PIN."),
+    "unlock": ("请求解锁并设置新 PIN。", "It asks to unlock the USB key with a new PIN."),
+    "card": ("证书：{subject}", "Certificate: {subject}"),
+    "until": ("有效期至：{date}", "Valid until: {date}"),
+    "token": ("USB Key：{label}", "USB key: {label}"),
+    "format": ("签名格式：{format}", "Signature: {format}"),
+    "commitment": ("签名承诺：{value}", "Commitment: {value}"),
+    "roles": ("声明的身份：{value}", "Claimed roles: {value}"),
+    "policy": ("签名策略：{value}", "Signature policy: {value}"),
+    "file": ("文件：{name}", "File: {name}"),
+    "size": ("大小：{size} 字节", "Size: {size} octets"),
+    "digest": ("SHA-256：{digest}", "SHA-256: {digest}"),
+    "copy": ("可在此查看：{path}", "Read it here: {path}"),
+    "more": ("……另有 {count} 项", "… and {count} more"),
+    "unknown-kind": ("未知类型的文件", "a document of unknown kind"),
+    "pdf": ("PDF 文件", "a PDF document"),
+    "text": ("文本文件", "a text"),
+    "few-tries": ("注意：PIN 曾输错。", "Note: a wrong PIN was entered before."),
+    "last-try": (
+        "警告：仅剩一次机会，再输错 USB Key 将锁定！",
+        "Warning: one more wrong PIN locks the USB key!",
+    ),
+    "pin": ("PIN：", "PIN:"),
+    "old-pin": ("现在的 PIN：", "Present PIN:"),
+    "new-pin": ("新 PIN：", "New PIN:"),
+    "again": ("再次输入新 PIN：", "New PIN again:"),
+    "differ": ("两次输入不一致", "The two PINs differ"),
+    "secret": ("一次性密码：", "One-time secret:"),
+    "code": ("解锁码：", "Unblocking code:"),
+}
+
+
+class Words:
+    """One language's words."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._column = 0 if language == "zh" else 1
+
+    def __call__(self, word: str, /, **values: object) -> str:
+        return _WORDS[word][self._column].format(**values)
+
+    def choose(self, zh: str, en: str) -> str:
+        return (zh, en)[self._column]
+
+
+def user_language() -> Language:
+    """Chinese where the user's own locale is Chinese, or says nothing; English otherwise."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "zh" if value.lower().startswith(("zh", "c.", "posix")) else "en"
+    told = locale.getlocale()[0]
+    return "zh" if told is None or told.lower().startswith(("zh", "chinese")) else "en"
