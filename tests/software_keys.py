@@ -21,6 +21,7 @@ from kernel.algorithms import (
     ECDSA_P384_SHA384,
     ED25519,
     RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256,
     AlgorithmSuite,
     KeyKind,
     Padding,
@@ -217,4 +218,10 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-SIGNING_SUITES = (ECDSA_P256_SHA256, ECDSA_P384_SHA384, RSA_PKCS1_SHA256, ED25519)
+SIGNING_SUITES = (
+    ECDSA_P256_SHA256,
+    ECDSA_P384_SHA384,
+    RSA_PKCS1_SHA256,
+    ED25519,
+    RSA_PSS_SHA256,
+)

@@ -1,7 +1,7 @@
 """XAdES: what we write xmlsec1 and signxml accept, what they write we read."""
 
 import subprocess
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,14 @@ from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, SignatureMethod
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESSigner, XAdESVerifier
 
-from kernel.algorithms import ECDSA_P256_SHA256, RSA_PKCS1_SHA1, RSA_PKCS1_SHA256, SUITES
+from kernel.algorithms import (
+    ECDSA_P256_SHA256,
+    ED25519,
+    RSA_PKCS1_SHA1,
+    RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256,
+    SUITES,
+)
 from kernel.refusals import Malformed, Refusal, Unprocessable
 from signing_service.formats import xades
 from signing_service.formats.prepared import PreparedSignature
@@ -164,6 +171,39 @@ def test_signxml_accepts_ours(tmp_path: Path) -> None:
     )
 
     assert len(result) == 2
+
+
+def test_signxml_accepts_rsa_pss(tmp_path: Path) -> None:
+    """xmlsec1 of Debian 12 does not know it (RFC 9231, 2.3.9)."""
+    signer = AUTHORITY.signer(suite=RSA_PSS_SHA256)
+    signed = xades.sign(
+        DECLARATION, signer.key, signer.certificate, AUTHORITY.now, chain=signer.chain
+    )
+    root = write_pem(tmp_path / "root.pem", [AUTHORITY.root.certificate])
+    config = XAdESSignatureConfiguration(
+        expect_references=2, signature_methods=frozenset({SignatureMethod.SHA256_RSA_MGF1})
+    )
+    XAdESVerifier().verify(signed, ca_pem_file=str(root), expect_config=config)
+
+
+def test_openssl_verifies_ed25519_over_the_signed_info(tmp_path: Path) -> None:
+    """By its name in RFC 9231, 2.3.12; no tool of the distribution reads it as XML."""
+    signer = AUTHORITY.signer(suite=ED25519)
+    signed = etree.fromstring(
+        xades.sign(DECLARATION, signer.key, signer.certificate, AUTHORITY.now)
+    )
+    info, value = signed.find(f".//{{{DS}}}SignedInfo"), signed.find(f".//{{{DS}}}SignatureValue")
+    assert info is not None and value is not None
+    method = info.find(f"{{{DS}}}SignatureMethod")
+    assert method is not None
+    assert method.get("Algorithm") == "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"
+    (tmp_path / "info").write_bytes(etree.tostring(info, method="c14n"))
+    (tmp_path / "value").write_bytes(b64decode(value.text or ""))
+    (tmp_path / "certificate.pem").write_text(signer.certificate.pem)
+    command = ["openssl", "pkeyutl", "-verify", "-rawin", "-in", "info", "-sigfile", "value"]
+    command += ["-certin", "-inkey", "certificate.pem"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
