@@ -193,7 +193,8 @@ def test_openssl_verifies_ed25519_over_the_signed_info(tmp_path: Path) -> None:
         xades.sign(DECLARATION, signer.key, signer.certificate, AUTHORITY.now)
     )
     info, value = signed.find(f".//{{{DS}}}SignedInfo"), signed.find(f".//{{{DS}}}SignatureValue")
-    assert info is not None and value is not None
+    assert info is not None
+    assert value is not None
     method = info.find(f"{{{DS}}}SignatureMethod")
     assert method is not None
     assert method.get("Algorithm") == "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"
