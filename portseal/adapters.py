@@ -7,7 +7,8 @@ from ca.ocsp import OcspResponder
 from ca.ocsp_messages import single_request
 from ca.status import OwnStatus
 from hsm.secret_keys import SecretKey
-from kernel.algorithms import AlgorithmSuite
+from hsm.token import Token
+from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.keys import KeyHandle
@@ -106,6 +107,21 @@ class TokenSealing:
 
     def decrypt(self, ciphertext: bytes, associated: bytes = b"") -> bytes:
         return self._key().decrypt(ciphertext, associated)
+
+
+class TokenKeys:
+    """Fulfils `signing_service.sso.signing_keys.KeySource` from the authority's token."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    def open(self, label: str) -> KeyHandle:
+        return self._token.key(label)
+
+    def make(self, label: str) -> KeyHandle:
+        if label in self._token.key_labels():
+            return self._token.key(label)
+        return self._token.generate(label, ECDSA_P256_SHA256)
 
 
 class OwnMaterial:

@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
@@ -157,6 +158,26 @@ class StatusSettings(_Table):
 class SessionSettings(_Table):
     idle_minutes: Annotated[int, Field(ge=1, le=240)] = 30
     absolute_hours: Annotated[int, Field(ge=1, le=24)] = 8
+
+
+class SsoSettings(_Table):
+    """Sign-in for platforms, and by TLS client certificate behind a proxy of ours."""
+
+    certificate_origin: str | None = None
+    """Where the proxy asks browsers and platforms for a client certificate: our own host at
+    another port, `https://id.example:8443`. Without it that way is closed."""
+    certificate_proxies: tuple[IPvAnyAddress, ...] = ()
+    """Addresses that the proxy connects from; only from there its headers are believed."""
+    key_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """After so long the worker makes the next key of ID tokens."""
+    presence_seconds: Annotated[int, Field(ge=6, le=300)] = 15
+    """A session that a key agent watches over ends so long after the agent's last word."""
+
+    @model_validator(mode="after")
+    def _has_a_proxy(self) -> Self:
+        if (self.certificate_origin is None) != (not self.certificate_proxies):
+            raise ValueError("certificate_origin and certificate_proxies stand together")
+        return self
 
 
 class PolicySettings(_Table):
@@ -321,6 +342,7 @@ class Settings(BaseSettings):
     status: StatusSettings = StatusSettings()
     journal: JournalSettings = JournalSettings()
     session: SessionSettings = SessionSettings()
+    sso: SsoSettings = SsoSettings()
     policy: PolicySettings = PolicySettings()
     archive: ArchiveSettings = ArchiveSettings()
     verification: VerificationSettings = VerificationSettings()

@@ -26,6 +26,7 @@ STALE_INTENT = timedelta(minutes=5)
 """An intent this old has lost its process: issuing takes milliseconds."""
 
 EVIDENCE_PAUSE = timedelta(minutes=1)
+SIGN_IN_PAUSE = timedelta(minutes=5)
 """Between looks for signatures without an evidence record."""
 RENEWAL_PAUSE = timedelta(hours=12)
 """Between looks for archive timestamps that weaken, and for objects that belong to nothing."""
@@ -72,6 +73,7 @@ class Worker:
         self._beaten: str | None = None
         self._beat_again_at = house.clock.now()
         self._evidence_again_at = self._renewal_again_at = house.clock.now()
+        self._sign_in_again_at = house.clock.now()
 
     def round(self, *, at_once: bool = False) -> Round:
         """Do what is due. A job that fails, however, is logged, rests, and holds up no other.
@@ -91,6 +93,7 @@ class Worker:
             if sent.failure is not None:
                 self._failures.append(f"notices: {sent.failure}")
         self._attempt("sessions", lambda: house.sso.sessions.end_expired())
+        self._keep_sign_in(at_once)
         self._keep_evidence(at_once)
         self._attempt("mass revocation", self._revoke_many, needs_token=False)
         self._attempt("responders", self._rotate_responders)
@@ -109,6 +112,16 @@ class Worker:
             expired=expired or 0,
             failures=tuple(self._failures),
         )
+
+    def _keep_sign_in(self, at_once: bool) -> None:
+        """The next key of ID tokens in time; what is long over forgotten."""
+        house, now = self._house, self._house.clock.now()
+        if not at_once and now < self._sign_in_again_at:
+            return
+        self._sign_in_again_at = now + SIGN_IN_PAUSE
+        every = timedelta(days=house.settings.sso.key_days)
+        self._attempt("sign-in key", lambda: house.sso.signing_keys.rotate_if_due(every))
+        self._attempt("sign-in tidying", lambda: house.sso.tidy(), needs_token=False)
 
     def _keep_evidence(self, at_once: bool) -> None:
         """Archive timestamps over what is new and what weakens; the archive's own tidying."""

@@ -75,6 +75,7 @@ GROUPS = (
         (
             Link("/admin/officers", lazy_gettext("Officers"), "officer.read"),
             Link("/admin/dead-letters", lazy_gettext("Messages set aside"), "letter.manage"),
+            Link("/admin/platforms", lazy_gettext("Platforms"), "platform.read"),
             Link("/admin/journal", lazy_gettext("Journal"), "journal.read"),
         ),
         _OFFICERS,

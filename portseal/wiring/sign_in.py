@@ -5,7 +5,7 @@ from functools import cached_property
 from ca.ceremony import (
     SIGN_IN,
 )
-from portseal.adapters import PortalSeals
+from portseal.adapters import PortalSeals, TokenKeys
 from portseal.wiring.registration import CARD_PROFILES
 from portseal.wiring.signing import SigningFloor
 from ra_portal.card import Card
@@ -24,7 +24,7 @@ class SignInFloor(SigningFloor):
 
     @cached_property
     def sso(self) -> SsoServices:
-        session = self.settings.session
+        session, sso = self.settings.session, self.settings.sso
         policies = frozenset(
             policy for name in CARD_PROFILES for policy in self.profiles[name].policy_oids
         )
@@ -43,7 +43,11 @@ class SignInFloor(SigningFloor):
                 hardware_policies=self._token_policies,
                 session_idle_seconds=session.idle_minutes * 60,
                 session_absolute_seconds=session.absolute_hours * 3600,
+                presence_seconds=sso.presence_seconds,
+                certificate_origin=sso.certificate_origin,
+                certificate_proxies=frozenset(str(each) for each in sso.certificate_proxies),
             ),
+            key_source=TokenKeys(self.token),
         )
 
     @cached_property

@@ -3,20 +3,21 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from authlib.common.urls import add_params_to_uri
-from authlib.oauth2 import OAuth2Error
-from flask import Response, jsonify, make_response, redirect, render_template, request
+from flask import Response, jsonify, make_response, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from kernel.refusals import Malformed, Refusal, Unavailable
 from signing_service.remote.activation import Authorisation
 from signing_service.remote.callers import CREDENTIAL, is_legal_person
-from signing_service.remote.oauth import Consent, RemoteServer, read_authorisation
+from signing_service.remote.oauth import RemoteTokens, read_authorisation, require_good
 from signing_service.remote.ports import Seal
 from signing_service.remote.services import RemoteServices
+from signing_service.sso import client_certificate
 from signing_service.sso.browser import REMOTE_AUTHORIZE_PATH, current_session
 from signing_service.sso.freshness import Freshness
-from signing_service.sso.openid_web import require_once, see_other
+from signing_service.sso.openid.errors import OAuthError
+from signing_service.sso.openid.redirects import code_address, error_address, found, see_other
+from signing_service.sso.openid.web import oauth_error, require_once
 from signing_service.sso.platforms import Platform
 from signing_service.sso.sessions import SignedIn
 
@@ -31,7 +32,7 @@ class OAuthRoutes:
 
     def __init__(self, services: RemoteServices) -> None:
         self._services = services
-        self._server = RemoteServer(services)
+        self._tokens = RemoteTokens(services)
         self._freshness = Freshness(services.sso.clock)
 
     def authorize(self) -> Response:
@@ -56,8 +57,8 @@ class OAuthRoutes:
         ):
             signed_in = None
         try:
-            grant = self._server.get_consent_grant(end_user=signed_in)
-        except OAuth2Error as error:
+            require_good(platform, asked)
+        except OAuthError as error:
             return self._answer_error(redirect_uri, error.error, error.description)
         if signed_in is None:
             back = f"{REMOTE_AUTHORIZE_PATH}?{self._freshness.remembered(freshly)}"
@@ -72,10 +73,9 @@ class OAuthRoutes:
             return self._question(asked, platform, signed_in, agreed, seal)
         if not allowed:
             return _onward(self._error_address(redirect_uri, "access_denied", None))
-        answer: Response = self._server.create_authorization_response(
-            grant=grant, grant_user=Consent(signed_in, agreed)
-        )
-        return _onward(answer.location) if answer.location else answer
+        code = self._tokens.code(platform, asked, signed_in, agreed)
+        issuer = self._services.sso.settings.origin
+        return _onward(code_address(redirect_uri, issuer, code, asked.get("state")))
 
     def _platform(self, asked: MultiDict[str, str]) -> tuple[Platform, str]:
         """Until client and redirect URI are known, an error goes to the person, not anywhere."""
@@ -120,28 +120,29 @@ class OAuthRoutes:
         address = self._error_address(redirect_uri, error, description)
         if request.method == "POST":
             return _onward(address)
-        return make_response(redirect(address, 302))
+        return found(address)
 
     def _error_address(self, redirect_uri: str, error: str, description: str | None) -> str:
-        """RFC 6749, 4.1.2.1 with RFC 9207's `iss`."""
-        parameters = [("error", error), ("iss", self._services.sso.settings.origin)]
-        if description:
-            parameters.append(("error_description", description))
-        if request.args.get("state"):
-            parameters.append(("state", request.args["state"]))
-        return str(add_params_to_uri(redirect_uri, parameters))
+        issuer, state = self._services.sso.settings.origin, request.args.get("state")
+        return error_address(redirect_uri, issuer, error, description, state)
 
     def token(self) -> Response:
         """RFC 6749, 3.2: parameters come in the body, each once."""
         request.max_content_length = _MAX_TOKEN_REQUEST_OCTETS
-        if request.args or any(len(request.form.getlist(name)) > 1 for name in request.form):
+        form = request.form
+        if request.args or any(len(form.getlist(name)) > 1 for name in form):
             return make_response(jsonify(error="invalid_request"), 400)
+        sso = self._services.sso
         try:
-            response: Response = self._server.create_token_response()
-        except UnicodeDecodeError:  # from an Authorization header that is not UTF-8 underneath
-            response = make_response(jsonify(error="invalid_client"), 401)
-            response.headers["WWW-Authenticate"] = 'Basic realm="PortSeal"'
-        return response
+            platform = sso.client_authentication.authenticate(
+                request.headers.get("Authorization"),
+                form,
+                client_certificate.presented(sso.settings),
+                secret_in_body=True,
+            )
+            return jsonify(self._tokens.answer(platform, form))
+        except OAuthError as error:
+            return oauth_error(error)
 
 
 def _unsupported(asked: MultiDict[str, str]) -> str | None:

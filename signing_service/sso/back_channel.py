@@ -1,8 +1,10 @@
-"""Telling platforms that a session is over (OpenID Connect Back-Channel Logout 1.0).
+"""Telling platforms that a session is over: OpenID Connect Back-Channel Logout 1.0, and the
+single logout of the CAS protocol.
 
 What to tell was queued when the session ended (`end_notices`); the token is made when it is sent.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from kernel.clock import Clock
 from kernel.refusals import Unavailable, Unprocessable
 from records.database import Database, new_id
 from records.outbox import Delivery, Outbox
+from signing_service.sso.cas.messages import logout_request
 from signing_service.sso.end_notices import channel_of
 from signing_service.sso.platforms import Platforms
 from signing_service.sso.tokens import IdTokenKeys
@@ -31,7 +34,7 @@ class BackChannelLogout:
         outbox: Outbox,
         clock: Clock,
         platforms: Platforms,
-        keys: IdTokenKeys,
+        keys: Callable[[], IdTokenKeys],
         issuer: str,
     ) -> None:
         self._database = database
@@ -52,23 +55,28 @@ class BackChannelLogout:
         """One notice. Raises Unavailable `logout.unavailable` when the platform does not answer
         or is in trouble, Unprocessable `logout.refused` when it does not take the token."""
         platform = self._platforms.find(payload["client_id"])
-        if platform is None or platform.backchannel_logout_uri is None:
+        if platform is None:
             return
-        token = self.logout_token(platform.client_id, payload["sid"], payload["sub"])
+        if "ticket" in payload:
+            if payload["service"] in platform.terms.cas_services:
+                body = logout_request(payload["ticket"], payload["sub"], self._clock.now())
+                self._post(payload["service"], {"logoutRequest": body})
+        elif platform.backchannel_logout_uri is not None:
+            token = self.logout_token(platform.client_id, payload["sid"], payload["sub"])
+            self._post(platform.backchannel_logout_uri, {"logout_token": token})
+
+    @staticmethod
+    def _post(address: str, form: dict[str, str]) -> None:
         try:
             with requests.post(
-                platform.backchannel_logout_uri,
-                data={"logout_token": token},
-                timeout=_TIMEOUT_SECONDS,
-                allow_redirects=False,
-                stream=True,
+                address, data=form, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True
             ) as response:
                 status = response.status_code
         except requests.RequestException:
             raise Unavailable("logout.unavailable", "the platform does not answer") from None
         if status >= 500:
             raise Unavailable("logout.unavailable", "the platform is in trouble", status=status)
-        if status not in (200, 204):
+        if "logoutRequest" not in form and status not in (200, 204):
             raise Unprocessable("logout.refused", "the platform refused the token", status=status)
 
     def logout_token(self, client_id: str, sid: str, subject: str) -> str:
@@ -84,4 +92,4 @@ class BackChannelLogout:
             "sid": sid,
             "events": {EVENT: {}},
         }
-        return self._keys.sign(claims, TOKEN_TYPE)
+        return self._keys().sign(claims, TOKEN_TYPE)

@@ -16,6 +16,7 @@ _SIGNED_IN = "portseal.signed_in"
 _SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,4095}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 AUTHORIZE_PATH = "/oidc/authorize"
+CAS_LOGIN_PATH = "/cas/login"
 REMOTE_AUTHORIZE_PATH = "/csc/v2/oauth2/authorize"
 
 
@@ -102,13 +103,23 @@ def safe_next(path: str | None, home: str) -> str:
     return path if path is not None and _SAFE_PATH.fullmatch(path) else home
 
 
+def leads_to_a_platform(next_path: str) -> bool:
+    """Whether the holder is on the way to another origin."""
+    return next_path.partition("?")[0] in (AUTHORIZE_PATH, CAS_LOGIN_PATH)
+
+
 def asking_platform(services: SsoServices, next_path: str) -> str | None:
     """The name of the platform on whose behalf the holder is asked to sign in."""
     parts = urlsplit(next_path)
-    if parts.path not in (AUTHORIZE_PATH, REMOTE_AUTHORIZE_PATH):
-        return None
-    named = parse_qs(parts.query).get("client_id", [])
-    platform = services.platforms.find(named[0]) if len(named) == 1 else None
+    asked = parse_qs(parts.query)
+    if parts.path == CAS_LOGIN_PATH:
+        named = asked.get("service", [])
+        platform = services.platforms.by_cas_service(named[0]) if len(named) == 1 else None
+    elif parts.path in (AUTHORIZE_PATH, REMOTE_AUTHORIZE_PATH):
+        named = asked.get("client_id", [])
+        platform = services.platforms.find(named[0]) if len(named) == 1 else None
+    else:
+        platform = None
     return None if platform is None else platform.name
 
 

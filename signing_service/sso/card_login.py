@@ -39,6 +39,8 @@ class ProvenCard:
 
     certificate: Certificate
     holder: Holder
+    purpose: str | None = None
+    """What the challenge was made for (SHA-256, hexadecimal); None: for signing in alone."""
 
 
 class CardCheck:
@@ -164,6 +166,30 @@ class CardLogin:
             issuer = self._check.trusted_issuer(certificate)
             self._check.not_revoked(certificate, issuer)
             self._verify(token, certificate, challenge.nonce)
+            holder = self._check.holder(certificate, self._clock.now())
+            return ProvenCard(certificate, holder, challenge.purpose)
+        except Refusal as refusal:
+            self._record_refusal(refusal, certificate)
+            raise
+
+    def accept_tls(
+        self, browser: str | None, nonce: str | None, certificate: Certificate
+    ) -> ProvenCard:
+        """A certificate whose key a proxy of ours saw used in this browser's TLS handshake.
+
+        The browser's challenge is spent, so the request comes from our own page. A challenge for
+        one purpose is not met: a handshake says nothing of what it is for.
+        Raises as `prove`; Unauthenticated `signin.purpose`.
+        """
+        try:
+            challenge = self._challenges.take(browser, nonce)
+            if challenge.purpose is not None:
+                raise _refused("signin.purpose", "this needs the card itself, with its PIN")
+            self._check.purpose(certificate)
+            issuer = self._check.trusted_issuer(certificate)
+            self._check.not_revoked(certificate, issuer)
+            if certificate.public_key.weakness() is not None:
+                raise _refused("signin.algorithm", "the certificate's key is too weak")
             return ProvenCard(certificate, self._check.holder(certificate, self._clock.now()))
         except Refusal as refusal:
             self._record_refusal(refusal, certificate)

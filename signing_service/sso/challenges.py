@@ -13,7 +13,7 @@ from kernel.entropy import Entropy
 from kernel.refusals import Unauthenticated
 from records.database import Database
 from signing_service.sso.settings import SsoSettings
-from signing_service.sso.tables import challenges
+from signing_service.sso.tables import challenges, forget_expired
 
 _NONCE_OCTETS = 32
 _NONCE = re.compile(r"[A-Za-z0-9+/]{43}=")
@@ -25,6 +25,8 @@ class Challenge:
     """32 random octets in base64, 44 characters: what the card's holder signs, as text."""
     origin: str
     expires_at: datetime
+    purpose: str | None = None
+    """What the proof is for, as SHA-256 in hexadecimal; None: for signing in."""
 
 
 def secret_hash(secret: str) -> bytes:
@@ -43,8 +45,9 @@ class Challenges:
         self._entropy = entropy
         self._settings = settings
 
-    def issue(self, browser: str) -> Challenge:
-        """A fresh challenge for the browser that holds the secret `browser`.
+    def issue(self, browser: str, purpose: str | None = None) -> Challenge:
+        """A fresh challenge for the browser that holds the secret `browser`, to prove the card
+        for `purpose` alone.
 
         A browser holds a few at most: the oldest makes room. Raises Unavailable.
         """
@@ -55,14 +58,14 @@ class Challenges:
         row = {
             "nonce": nonce,
             "browser_hash": browser_hash,
+            "purpose": purpose,
             "created_at": now,
             "expires_at": expires_at,
         }
         with self._database.transaction() as connection:
-            connection.execute(delete(challenges).where(challenges.c.expires_at <= now))
             self._make_room(connection, browser_hash)
             connection.execute(insert(challenges), row)
-        return Challenge(nonce, self._settings.origin, expires_at)
+        return Challenge(nonce, self._settings.origin, expires_at, purpose)
 
     def take(self, browser: str | None, nonce: str | None = None) -> Challenge:
         """Take a challenge of this browser out of the store: `nonce`, or the newest.
@@ -81,13 +84,17 @@ class Challenges:
             taken = connection.execute(
                 delete(challenges)
                 .where(mine, challenges.c.nonce == nonce)
-                .returning(challenges.c.nonce, challenges.c.expires_at)
+                .returning(challenges.c.nonce, challenges.c.expires_at, challenges.c.purpose)
             ).one_or_none()
         if taken is None:
             raise _missing()
         if taken.expires_at <= self._clock.now():
             raise Unauthenticated("signin.challenge-expired", "the challenge is too old")
-        return Challenge(taken.nonce, self._settings.origin, taken.expires_at)
+        return Challenge(taken.nonce, self._settings.origin, taken.expires_at, taken.purpose)
+
+    def tidy(self) -> None:
+        """Forget the challenges that nobody answered in time (for the worker)."""
+        forget_expired(self._database, self._clock.now(), challenges)
 
     def _make_room(self, connection: Connection, browser_hash: bytes) -> None:
         kept = (

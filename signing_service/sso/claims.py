@@ -1,59 +1,92 @@
 """What a platform learns of a holder, scope by scope, and how sure it may be."""
 
+from collections.abc import Collection, Iterable
+
 from signing_service.ports import Holder
 from signing_service.sso.sessions import SignedIn
 
 PREFIX = "urn:portseal:"
 """Our own claims are collision-resistant names (RFC 7519, 4.2)."""
 
-SCOPES = ("openid", "profile", "enterprise", "rights", "card")
+SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
+    "openid": (PREFIX + "holder_kind",),
+    "profile": ("name",),
+    "enterprise": (
+        PREFIX + "enterprise_name",
+        PREFIX + "enterprise_uscc",
+        PREFIX + "customs_code",
+    ),
+    "rights": (PREFIX + "rights", PREFIX + "roles"),
+    "card": (PREFIX + "card",),
+}
+SCOPES = tuple(SCOPE_CLAIMS)
+PERMITTABLE = tuple(claim for claims in SCOPE_CLAIMS.values() for claim in claims)
+"""Claims about the holder, each of which a department permits a platform or does not."""
 
 ACR_CARD = "urn:portseal:acr:card"
 """A key that was made in a token and needs its PIN, by the certificate's policy and a witness."""
+ACR_CARD_FRESH = "urn:portseal:acr:card:fresh"
+"""That, proven for this very request and nothing else (step-up)."""
 ACR_CERTIFICATE = "urn:portseal:acr:certificate"
 """Possession of a certified key, wherever it is kept."""
+ACRS = (ACR_CARD_FRESH, ACR_CARD, ACR_CERTIFICATE)
+"""From the surest down."""
+
+AUTHENTICATION_CLAIMS = ("auth_time", "acr", "amr")
+CLAIMS = (
+    "iss", "sub", "aud", "exp", "iat", "nonce", "at_hash", "sid", *AUTHENTICATION_CLAIMS,
+    *PERMITTABLE,
+)  # fmt: skip
 
 
-def holder_claims(holder: Holder, scope: str) -> dict[str, object]:
-    """`sub` and the claims of the granted scopes; what does not apply is left out."""
-    granted = set(scope.split())
-    claims: dict[str, object] = {"sub": holder.subject, PREFIX + "holder_kind": str(holder.kind)}
-    if "profile" in granted:
-        claims["name"] = holder.name
-    if "enterprise" in granted:
-        claims[PREFIX + "enterprise_name"] = holder.enterprise_name
-        claims[PREFIX + "enterprise_uscc"] = holder.enterprise_uscc
-        claims[PREFIX + "customs_code"] = holder.customs_code
-    if "rights" in granted:
-        claims[PREFIX + "rights"] = list(holder.rights)
-        claims[PREFIX + "roles"] = list(holder.roles) or None
-    if "card" in granted:
-        claims[PREFIX + "card"] = holder.card
-    return {name: value for name, value in claims.items() if value is not None}
+def claims_of(scope: str) -> frozenset[str]:
+    """The claims that the scopes ask for (OpenID Connect Core, 5.4)."""
+    return frozenset(claim for each in scope.split() for claim in SCOPE_CLAIMS.get(each, ()))
 
 
-def authentication_claims(signed_in: SignedIn) -> dict[str, object]:
-    """`auth_time`, `sid`, `acr` and `amr` (RFC 8176).
+def holder_claims(
+    holder: Holder,
+    scope: str,
+    *,
+    requested: Iterable[str] = (),
+    permitted: Collection[str] = PERMITTABLE,
+) -> dict[str, object]:
+    """`sub` and the claims of the granted scopes and those `requested` one by one, as far as
+    `permitted`; what does not apply is left out."""
+    wanted = (claims_of(scope) | set(requested)) & set(permitted)
+    known: dict[str, object] = {
+        PREFIX + "holder_kind": str(holder.kind),
+        "name": holder.name,
+        PREFIX + "enterprise_name": holder.enterprise_name,
+        PREFIX + "enterprise_uscc": holder.enterprise_uscc,
+        PREFIX + "customs_code": holder.customs_code,
+        PREFIX + "rights": list(holder.rights),
+        PREFIX + "roles": list(holder.roles) or None,
+        PREFIX + "card": holder.card,
+    }
+    told = {name: value for name, value in known.items() if name in wanted and value is not None}
+    return {"sub": holder.subject, **told}
+
+
+def context_of(signed_in: SignedIn) -> tuple[str, tuple[str, ...]]:
+    """`acr` and `amr` (RFC 8176) of a session's newest proof.
 
     The server sees a signature, not the token: `hwk` and `pin` are claimed only on the word of the
     certificate's policy and of the officer who saw the key made on a token. Without both the
-    proof is `pop`, possession of a key.
+    proof is `pop`, possession of a key. A browser keeps a TLS client certificate at hand, so
+    there no PIN is claimed.
     """
+    if not signed_in.by_hardware:
+        return ACR_CERTIFICATE, ("pop",)
+    return ACR_CARD, ("hwk",) if signed_in.way == "tls" else ("hwk", "pin")
+
+
+def authentication_claims(signed_in: SignedIn) -> dict[str, object]:
+    """`auth_time`, `sid`, `acr` and `amr` of the session as it is now."""
+    acr, amr = context_of(signed_in)
     return {
         "auth_time": int(signed_in.auth_time.timestamp()),
         "sid": signed_in.session,
-        "acr": ACR_CARD if signed_in.by_hardware else ACR_CERTIFICATE,
-        "amr": ["hwk", "pin"] if signed_in.by_hardware else ["pop"],
+        "acr": acr,
+        "amr": list(amr),
     }
-
-
-CLAIMS = (
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid", "name",
-    *(
-        PREFIX + name
-        for name in (
-            "holder_kind", "enterprise_name", "enterprise_uscc", "customs_code", "rights",
-            "roles", "card",
-        )
-    ),
-)  # fmt: skip

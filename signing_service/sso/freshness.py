@@ -17,7 +17,7 @@ from kernel.clock import Clock
 from signing_service.sso.sessions import SignedIn
 
 ASKED = "portseal_asked"
-_NOTE_LASTS = timedelta(minutes=15)
+NOTE_LASTS = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -28,7 +28,7 @@ class Freshness:
 
     def suffices(self, asked: Mapping[str, str], signed_in: SignedIn) -> bool:
         """Whether the session may answer the request without a new proof."""
-        if self._since_asked(asked, signed_in):
+        if self.answers(asked, signed_in):
             return True
         if asked.get("prompt") == "login":
             return False
@@ -41,11 +41,16 @@ class Freshness:
         """The request's query, with the note where one will be needed on return."""
         query = _without_note(asked)
         if asked.get("prompt") == "login" or "max_age" in asked:
-            at = (self._clock.now() - _EPOCH) // _MICROSECOND
-            query[ASKED] = str(_serializer().dumps([at, _digest(asked)]))
+            query[ASKED] = self.note(asked)
         return urlencode(query)
 
-    def _since_asked(self, asked: Mapping[str, str], signed_in: SignedIn) -> bool:
+    def note(self, asked: Mapping[str, str]) -> str:
+        """When this request sent the holder to sign in, sealed."""
+        at = (self._clock.now() - _EPOCH) // _MICROSECOND
+        return str(_serializer().dumps([at, _digest(asked)]))
+
+    def answers(self, asked: Mapping[str, str], signed_in: SignedIn) -> bool:
+        """Whether the session's newest proof was made after this request asked for one."""
         note = asked.get(ASKED)
         if note is None:
             return False
@@ -54,7 +59,7 @@ class Freshness:
         except (BadData, ValueError, TypeError):
             return False
         asked_at = _EPOCH + at * _MICROSECOND
-        recent = self._clock.now() - asked_at <= _NOTE_LASTS
+        recent = self._clock.now() - asked_at <= NOTE_LASTS
         return bool(recent and digest == _digest(asked) and signed_in.auth_time >= asked_at)
 
 

@@ -1,9 +1,17 @@
-"""What platforms were granted: authorization codes, good once, and short access tokens."""
+"""What platforms were granted: authorization codes, good once, and the tokens that they gave.
 
-from dataclasses import dataclass
+All tokens that come from one code are one family. A code or a refresh token that comes a second
+time was stolen, from the platform or by it: the whole family is revoked (RFC 6749, 4.1.2;
+RFC 9700, 4.14).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from kernel.clock import Clock
 from records.database import Database
@@ -11,16 +19,39 @@ from records.events import Event
 from records.journal import Journal
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.settings import SsoSettings
-from signing_service.sso.tables import access_tokens, codes
+from signing_service.sso.tables import access_tokens, codes, refresh_tokens
 
-_KEPT_FOR_REUSE_DETECTION = timedelta(hours=1)
+_KEPT = timedelta(hours=25)
+"""Codes stay longer than any session: reuse is seen, and who must be told of its end is known."""
+_NEW_CODE, _NEW_ACCESS = insert(codes), insert(access_tokens)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the holder was known when the grant was made, and which claims were asked for."""
+
+    acr: str
+    amr: tuple[str, ...]
+    auth_time: int
+    """Seconds since 1970. A later proof in the same session changes nothing in this grant."""
+    id_token_claims: tuple[str, ...] = ()
+    userinfo_claims: tuple[str, ...] = ()
+    acts: tuple[dict[str, Any], ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Terms":
+        found: dict[str, Any] = json.loads(text)
+        lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+        return cls(**{**found, **lists})
 
 
 @dataclass(frozen=True)
 class CodeGrant:
-    """What one authorization code stands for; the shape that Authlib's grant asks for."""
+    """What one authorization code stands for."""
 
-    code_hash: bytes
     client_id: str
     sid: str
     redirect_uri: str
@@ -29,27 +60,37 @@ class CodeGrant:
     code_challenge: str
     details: str | None = None
     """What else was granted, in JSON: the digests that a seal may be used for."""
-    code_challenge_method: str = "S256"
-
-    def get_redirect_uri(self) -> str:
-        return self.redirect_uri
-
-    def get_scope(self) -> str:
-        return self.scope
+    terms: Terms | None = None
+    """None: the code is not for an ID token."""
+    code_hash: bytes = b""
 
 
 @dataclass(frozen=True)
-class AccessGrant:
-    """What one access token stands for."""
+class TokenGrant:
+    """What an access or refresh token stands for."""
 
+    family: bytes
     client_id: str
     sid: str
     scope: str
+    issued_at: datetime
     expires_at: datetime
+    terms: Terms | None = None
+    certificate_hash: bytes | None = None
+    """SHA-256 of the client certificate that must come with it (RFC 8705, 3); None: any may."""
+
+
+@dataclass(frozen=True)
+class NewTokens:
+    """Tokens that are to be kept. `refresh` with the time it is good until at most."""
+
+    access: str
+    refresh: str | None = None
+    certificate_hash: bytes | None = None
 
 
 class Grants:
-    """Keeps codes and access tokens, by their hashes."""
+    """Keeps codes and tokens, by their hashes."""
 
     def __init__(
         self, database: Database, journal: Journal, clock: Clock, settings: SsoSettings
@@ -59,41 +100,26 @@ class Grants:
         self._clock = clock
         self._settings = settings
 
-    def save_code(
-        self,
-        code: str,
-        *,
-        client_id: str,
-        sid: str,
-        redirect_uri: str,
-        scope: str,
-        nonce: str | None,
-        code_challenge: str,
-        details: str | None = None,
-    ) -> None:
-        now = self._clock.now()
+    # -- codes -----------------------------------------------------------------------------------
+
+    def save_code(self, code: str, grant: CodeGrant) -> None:
         row = {
             "code_hash": secret_hash(code),
-            "client_id": client_id,
-            "sid": sid,
-            "redirect_uri": redirect_uri,
-            "scope": scope,
-            "nonce": nonce,
-            "details": details,
-            "code_challenge": code_challenge,
-            "expires_at": now + timedelta(seconds=self._settings.code_seconds),
+            "client_id": grant.client_id,
+            "sid": grant.sid,
+            "redirect_uri": grant.redirect_uri,
+            "scope": grant.scope,
+            "nonce": grant.nonce,
+            "details": grant.details,
+            "terms": None if grant.terms is None else grant.terms.to_json(),
+            "code_challenge": grant.code_challenge,
+            "expires_at": self._clock.now() + timedelta(seconds=self._settings.code_seconds),
         }
         with self._database.transaction() as connection:
-            forgotten = codes.c.expires_at <= now - _KEPT_FOR_REUSE_DETECTION
-            connection.execute(delete(codes).where(forgotten))
-            connection.execute(delete(access_tokens).where(access_tokens.c.expires_at <= now))
-            connection.execute(insert(codes), row)
+            connection.execute(_NEW_CODE, row)
 
-    def redeem_code(self, code: str, client_id: str) -> CodeGrant | None:
-        """Take a code for its client, once; None when it is unknown, expired or used.
-
-        A code that comes a second time revokes what it gave (RFC 6749, 4.1.2).
-        """
+    def take_code(self, code: str, client_id: str) -> CodeGrant | None:
+        """Take a code for its platform, once; None when it is unknown, expired or used."""
         now = self._clock.now()
         mine = (codes.c.code_hash == secret_hash(code)) & (codes.c.client_id == client_id)
         with self._database.transaction() as connection:
@@ -104,11 +130,10 @@ class Grants:
                 .returning(codes)
             ).one_or_none()
             if row is None:
-                self._revoke_reused(connection, secret_hash(code), client_id, now)
+                self._reused(connection, secret_hash(code), client_id)
         if row is None or row.expires_at <= now:
             return None
         return CodeGrant(
-            row.code_hash,
             row.client_id,
             row.sid,
             row.redirect_uri,
@@ -116,64 +141,159 @@ class Grants:
             row.nonce,
             row.code_challenge,
             row.details,
+            None if row.terms is None else Terms.from_json(row.terms),
+            row.code_hash,
         )
 
-    def save_access_token(self, token: str, grant: CodeGrant, subject: str) -> bool:
-        """Keep a fresh access token; False when its code was reused meanwhile."""
-        now = self._clock.now()
-        row = {
-            "token_hash": secret_hash(token),
-            "code_hash": grant.code_hash,
-            "client_id": grant.client_id,
-            "sid": grant.sid,
-            "scope": grant.scope,
-            "expires_at": now + timedelta(seconds=self._settings.access_token_seconds),
-        }
+    # -- tokens ----------------------------------------------------------------------------------
+
+    def save_tokens(self, new: NewTokens, grant: CodeGrant, subject: str) -> bool:
+        """Keep the first tokens of a code; False when the code was reused meanwhile."""
         with self._database.transaction() as connection:
-            # Locked, so that a reuse is either seen here or finds the token that it revokes.
+            # Locked, so that a reuse is either seen here or finds the tokens that it revokes.
             query = select(codes.c.reused_at).where(codes.c.code_hash == grant.code_hash)
             found = connection.execute(query.with_for_update()).one_or_none()
             if found is None or found.reused_at is not None:
                 return False
-            connection.execute(insert(access_tokens), row)
-            self._journal.append(
-                connection,
-                Event.PLATFORM_TOKEN_ISSUED,
-                subject=subject,
-                actor=grant.client_id,
-                session=grant.sid,
-                scope=grant.scope,
+            family = TokenGrant(
+                grant.code_hash,
+                grant.client_id,
+                grant.sid,
+                grant.scope,
+                self._clock.now(),
+                self._clock.now(),
+                grant.terms,
             )
+            self._insert(connection, new, family, grant.scope, subject)
         return True
 
-    def access(self, token: str) -> AccessGrant | None:
+    def take_refresh(self, token: str, client_id: str) -> TokenGrant | None:
+        """Use a refresh token, once; None when it is unknown, expired, used or revoked."""
+        now, hashed = self._clock.now(), secret_hash(token)
+        mine = (refresh_tokens.c.token_hash == hashed) & (refresh_tokens.c.client_id == client_id)
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                update(refresh_tokens)
+                .where(mine, refresh_tokens.c.used_at.is_(None))
+                .values(used_at=now)
+                .returning(refresh_tokens)
+            ).one_or_none()
+            if row is None:
+                self._refresh_reused(connection, hashed, client_id)
+        if row is None or row.revoked_at is not None or row.expires_at <= now:
+            return None
+        return _grant(row)
+
+    def save_refreshed(self, new: NewTokens, grant: TokenGrant, scope: str, subject: str) -> bool:
+        """Keep the tokens that a refresh token gave; False when the family was revoked."""
+        with self._database.transaction() as connection:
+            family = refresh_tokens.c.code_hash == grant.family
+            query = select(refresh_tokens.c.revoked_at).where(family).with_for_update()
+            if any(row.revoked_at is not None for row in connection.execute(query).all()):
+                return False
+            self._insert(connection, new, grant, scope, subject)
+        return True
+
+    def access(self, token: str) -> TokenGrant | None:
         """What a live access token stands for; whether its session lives is for the caller."""
-        query = select(access_tokens).where(
-            access_tokens.c.token_hash == secret_hash(token),
-            access_tokens.c.revoked_at.is_(None),
-            access_tokens.c.expires_at > self._clock.now(),
+        return self._live(access_tokens, token)
+
+    def refresh(self, token: str) -> TokenGrant | None:
+        """What a refresh token that may be used stands for; leaves it unused."""
+        return self._live(refresh_tokens, token)
+
+    def revoke(self, token: str, client_id: str) -> None:
+        """RFC 7009: an access token alone; a refresh token with its whole family. Nothing
+        happens for what is no token of this platform."""
+        now, hashed = self._clock.now(), secret_hash(token)
+        with self._database.transaction() as connection:
+            mine = (access_tokens.c.token_hash == hashed) & (access_tokens.c.client_id == client_id)
+            revoked = update(access_tokens).where(mine, access_tokens.c.revoked_at.is_(None))
+            count = connection.execute(revoked.values(revoked_at=now)).rowcount
+            query = select(refresh_tokens.c.code_hash).where(
+                refresh_tokens.c.token_hash == hashed, refresh_tokens.c.client_id == client_id
+            )
+            family = connection.execute(query).scalar_one_or_none()
+            if family is not None:
+                count += self._revoke_family(connection, family)
+            if count:
+                self._journal.append(
+                    connection,
+                    Event.PLATFORM_TOKEN_REVOKED,
+                    subject=client_id,
+                    actor=client_id,
+                    tokens=count,
+                )
+
+    def tidy(self) -> None:
+        """Forget what is long over (for the worker)."""
+        now = self._clock.now()
+        forgotten: Mapping[Table, datetime] = {
+            codes: now - _KEPT,
+            access_tokens: now,
+            refresh_tokens: now,
+        }
+        with self._database.transaction() as connection:
+            for table, before in forgotten.items():
+                connection.execute(delete(table).where(table.c.expires_at <= before))
+
+    def _insert(
+        self, connection: Connection, new: NewTokens, grant: TokenGrant, scope: str, subject: str
+    ) -> None:
+        now, settings = self._clock.now(), self._settings
+        row: dict[str, Any] = {
+            "code_hash": grant.family,
+            "client_id": grant.client_id,
+            "sid": grant.sid,
+            "terms": None if grant.terms is None else grant.terms.to_json(),
+            "certificate_hash": new.certificate_hash,
+            "issued_at": now,
+        }
+        access = {
+            "token_hash": secret_hash(new.access),
+            "scope": scope,
+            "expires_at": now + timedelta(seconds=settings.access_token_seconds),
+        }
+        connection.execute(_NEW_ACCESS, {**row, **access})
+        if new.refresh is not None:
+            refresh = {
+                "token_hash": secret_hash(new.refresh),
+                "scope": grant.scope,
+                "expires_at": now + timedelta(seconds=settings.refresh_token_seconds),
+            }
+            connection.execute(insert(refresh_tokens), {**row, **refresh})
+        self._journal.append(
+            connection,
+            Event.PLATFORM_TOKEN_ISSUED,
+            subject=subject,
+            actor=grant.client_id,
+            session=grant.sid,
+            scope=scope,
+        )
+
+    def _live(self, table: Table, token: str) -> TokenGrant | None:
+        query = select(table).where(
+            table.c.token_hash == secret_hash(token),
+            table.c.revoked_at.is_(None),
+            table.c.expires_at > self._clock.now(),
         )
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
+        if row is None or getattr(row, "used_at", None) is not None:
             return None
-        return AccessGrant(row.client_id, row.sid, row.scope, row.expires_at)
+        return _grant(row)
 
-    def _revoke_reused(
-        self, connection: Connection, code_hash: bytes, client_id: str, now: datetime
-    ) -> None:
+    # -- reuse -----------------------------------------------------------------------------------
+
+    def _reused(self, connection: Connection, code_hash: bytes, client_id: str) -> None:
         """Mark a code as reused, if it exists, and revoke the tokens that it gave."""
         mine = (codes.c.code_hash == code_hash) & (codes.c.client_id == client_id)
         reused = connection.execute(
-            update(codes).where(mine).values(reused_at=now).returning(codes.c.sid)
+            update(codes).where(mine).values(reused_at=self._clock.now()).returning(codes.c.sid)
         ).one_or_none()
         if reused is None:
             return
-        connection.execute(
-            update(access_tokens)
-            .where(access_tokens.c.code_hash == code_hash, access_tokens.c.revoked_at.is_(None))
-            .values(revoked_at=now)
-        )
+        self._revoke_family(connection, code_hash)
         self._journal.append(
             connection,
             Event.PLATFORM_CODE_REUSED,
@@ -181,3 +301,40 @@ class Grants:
             actor=client_id,
             session=reused.sid,
         )
+
+    def _refresh_reused(self, connection: Connection, hashed: bytes, client_id: str) -> None:
+        query = select(refresh_tokens.c.code_hash, refresh_tokens.c.sid).where(
+            refresh_tokens.c.token_hash == hashed, refresh_tokens.c.client_id == client_id
+        )
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            return
+        self._revoke_family(connection, row.code_hash)
+        self._journal.append(
+            connection,
+            Event.PLATFORM_TOKEN_REUSED,
+            subject=client_id,
+            actor=client_id,
+            session=row.sid,
+        )
+
+    def _revoke_family(self, connection: Connection, family: bytes) -> int:
+        now = self._clock.now()
+        count = 0
+        for table in (access_tokens, refresh_tokens):
+            live = (table.c.code_hash == family) & table.c.revoked_at.is_(None)
+            count += connection.execute(update(table).where(live).values(revoked_at=now)).rowcount
+        return count
+
+
+def _grant(row: Any) -> TokenGrant:
+    return TokenGrant(
+        row.code_hash,
+        row.client_id,
+        row.sid,
+        row.scope,
+        row.issued_at or row.expires_at,
+        row.expires_at,
+        None if row.terms is None else Terms.from_json(row.terms),
+        row.certificate_hash,
+    )

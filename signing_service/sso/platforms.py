@@ -1,13 +1,11 @@
-"""Platforms (relying parties): who may ask who is signed in, and what they may learn."""
+"""Registers and finds platforms. Who may register is decided in `proposals`."""
 
-import hmac
 import json
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
@@ -18,70 +16,38 @@ from records.events import Event
 from records.journal import Journal
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.claims import SCOPES
+from signing_service.sso.platform import (
+    NONE,
+    REMOTE_SCOPES,
+    SECRET,
+    Platform,
+    PlatformDraft,
+    PlatformTerms,
+    is_client_id,
+)
 from signing_service.sso.sessions import new_secret
-from signing_service.sso.settings import is_loopback
 from signing_service.sso.tables import platforms
 
-_URI = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{8,2000}")
-_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_MAX_URIS = 20
-REMOTE_SCOPES = ("service", "credential")
-"""For remote signing (CSC API): to see an enterprise's seals, and to use one."""
+__all__ = ["REMOTE_SCOPES", "ListedPlatform", "Platform", "Platforms", "Registration"]
 
-
-@dataclass(frozen=True)
-class Platform:
-    """A registered platform; also what Authlib asks of a client (RFC 6749, 2)."""
-
-    client_id: str
-    name: str
-    redirect_uris: tuple[str, ...]
-    post_logout_redirect_uris: tuple[str, ...]
-    scopes: frozenset[str]
-    secret_digest: bytes | None
-    """None: a public client, which PKCE alone protects."""
-    backchannel_logout_uri: str | None = None
-    """Where the platform is told that a session is over; None: it is not told."""
-
-    def get_client_id(self) -> str:
-        return self.client_id
-
-    def get_default_redirect_uri(self) -> None:
-        """None: every request names its redirect URI."""
-
-    def get_allowed_scope(self, scope: str | None) -> str | None:
-        """What is asked and permitted; None without `openid` (OpenID Connect Core, 3.1.2.1)."""
-        asked = dict.fromkeys((scope or "").split())
-        granted = [each for each in asked if each in self.scopes and each in SCOPES]
-        return " ".join(granted) if "openid" in granted else None
-
-    def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri in self.redirect_uris
-
-    def check_client_secret(self, client_secret: str) -> bool:
-        if self.secret_digest is None:
-            return False
-        return hmac.compare_digest(self.secret_digest, secret_hash(client_secret))
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method == ("none" if self.secret_digest is None else "client_secret_basic")
-
-    def check_response_type(self, response_type: str) -> bool:
-        return response_type == "code"
-
-    def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type == "authorization_code"
+_FIND = select(platforms)
 
 
 @dataclass(frozen=True)
 class Registration:
     platform: Platform
     secret: str | None
-    """The client secret, shown this once; None for a public client."""
+    """The client secret, shown this once; None for a platform without one."""
+
+
+@dataclass(frozen=True)
+class ListedPlatform:
+    platform: Platform
+    disabled: bool
 
 
 class Platforms:
-    """Registers and finds platforms."""
+    """Registers, finds and disables platforms."""
 
     def __init__(
         self, database: Database, journal: Journal, clock: Clock, entropy: Entropy
@@ -102,117 +68,184 @@ class Platforms:
         confidential: bool = True,
         client_id: str | None = None,
         backchannel_logout_uri: str | None = None,
+        terms: PlatformTerms | None = None,
     ) -> Registration:
-        """Register a platform; redirect URIs are https, or http on loopback, without fragment;
-        so is `backchannel_logout_uri` (OpenID Connect Back-Channel Logout 1.0, 2.2).
-
-        Raises Unprocessable `platform.name`, `platform.client-id`, `platform.redirect-uri`,
-        `platform.scope`; Conflict `platform.exists`.
-        """
-        uris, after_logout = _checked_uris(redirect_uris), _checked_uris(post_logout_redirect_uris)
-        if backchannel_logout_uri is not None:
-            _checked_uris([backchannel_logout_uri])
-        permitted = frozenset(scopes) | {"openid"}
-        if not uris:
-            raise Unprocessable("platform.redirect-uri", "a platform has a redirect URI")
-        if not permitted <= {*SCOPES, *REMOTE_SCOPES}:
-            raise Unprocessable("platform.scope", "no such scope")
-        if not 0 < len(name.strip()) <= 200 or not name.isprintable():
-            raise Unprocessable("platform.name", "a platform's name has 1 to 200 characters")
-        client_id = client_id or new_id()
-        if not _CLIENT_ID.fullmatch(client_id):
-            raise Unprocessable("platform.client-id", "letters, digits, dots, dashes: at most 64")
-        secret = new_secret(self._entropy) if confidential else None
-        digest = None if secret is None else secret_hash(secret)
-        platform = Platform(
-            client_id, name.strip(), uris, after_logout, permitted, digest, backchannel_logout_uri
-        )
-        self._insert(platform, actor)
-        return Registration(platform, secret)
-
-    def find(self, client_id: str) -> Platform | None:
-        """The platform of that name, unless it was disabled."""
-        if not _CLIENT_ID.fullmatch(client_id):
-            return None
-        wanted = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
-        with self._database.reading() as connection:
-            row = connection.execute(select(platforms).where(wanted)).one_or_none()
-        if row is None:
-            return None
-        return Platform(
-            row.client_id,
-            row.name,
-            tuple(json.loads(row.redirect_uris)),
-            tuple(json.loads(row.post_logout_redirect_uris)),
-            frozenset(row.scopes.split()),
-            row.secret_hash,
-            row.backchannel_logout_uri,
-        )
-
-    def with_back_channel(self) -> list[str]:
-        """The names of the platforms that are told when a session is over."""
-        told = select(platforms.c.client_id).where(
-            platforms.c.backchannel_logout_uri.is_not(None), platforms.c.disabled_at.is_(None)
-        )
-        with self._database.reading() as connection:
-            return list(connection.execute(told.order_by(platforms.c.client_id)).scalars())
-
-    def disable(self, client_id: str, *, actor: str) -> None:
-        """From now on the platform is unknown. Raises NotFound `platform.unknown`."""
-        live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
-        with self._database.transaction() as connection:
-            gone = update(platforms).where(live).values(disabled_at=self._clock.now())
-            if connection.execute(gone).rowcount != 1:
-                raise NotFound("platform.unknown", "no such platform")
-            self._journal.append(
-                connection, Event.PLATFORM_DISABLED, subject=client_id, actor=actor
-            )
-
-    def _insert(self, platform: Platform, actor: str) -> None:
-        row = {
-            "client_id": platform.client_id,
-            "name": platform.name,
-            "secret_hash": platform.secret_digest,
-            "redirect_uris": json.dumps(platform.redirect_uris),
-            "post_logout_redirect_uris": json.dumps(platform.post_logout_redirect_uris),
-            "backchannel_logout_uri": platform.backchannel_logout_uri,
-            "scopes": " ".join(sorted(platform.scopes)),
-            "registered_at": self._clock.now(),
-        }
+        """Register a platform at once. Raises as `PlatformDraft.checked`; Conflict
+        `platform.exists`."""
+        draft = PlatformDraft(
+            client_id=new_id() if client_id is None else client_id,
+            name=name,
+            redirect_uris=tuple(redirect_uris),
+            post_logout_redirect_uris=tuple(post_logout_redirect_uris),
+            backchannel_logout_uri=backchannel_logout_uri,
+            scopes=tuple(scopes),
+            terms=terms or PlatformTerms(auth_method=SECRET if confidential else NONE),
+        ).checked()
         try:
             with self._database.transaction() as connection:
-                connection.execute(insert(platforms), row)
-                self._journal.append(
-                    connection,
-                    Event.PLATFORM_REGISTERED,
-                    subject=platform.client_id,
-                    actor=actor,
-                    name=platform.name,
-                    scopes=" ".join(sorted(platform.scopes)),
-                    confidential=platform.secret_digest is not None,
-                )
+                return self.add(connection, draft, actor=actor)
         except IntegrityError:
             raise Conflict("platform.exists", "this client_id is taken") from None
 
-
-def _checked_uris(uris: Iterable[str]) -> tuple[str, ...]:
-    checked = tuple(dict.fromkeys(uris))
-    if len(checked) > _MAX_URIS or not all(_is_safe(uri) for uri in checked):
-        raise Unprocessable(
-            "platform.redirect-uri",
-            "a redirect URI is https (http on loopback alone), absolute, without a fragment",
+    def add(self, connection: Connection, draft: PlatformDraft, *, actor: str) -> Registration:
+        """`register_platform` in the caller's transaction; `draft` is checked. Raises
+        IntegrityError for a name that is taken."""
+        secret = new_secret(self._entropy) if draft.terms.auth_method == SECRET else None
+        digest = None if secret is None else secret_hash(secret)
+        row = {**_columns(draft), "secret_hash": digest, "registered_at": self._clock.now()}
+        connection.execute(insert(platforms), row)
+        permission = draft.terms.permission
+        self._journal.append(
+            connection,
+            Event.PLATFORM_REGISTERED,
+            subject=draft.client_id,
+            actor=actor,
+            name=draft.name,
+            scopes=" ".join(draft.scopes),
+            auth_method=draft.terms.auth_method,
+            claims=" ".join(sorted(permission.claims)),
+            permitted_by=permission.permitted_by,
+            evidence=permission.evidence,
         )
-    return checked
+        return Registration(_of_draft(draft, digest), secret)
+
+    def change(self, connection: Connection, draft: PlatformDraft, *, actor: str) -> Registration:
+        """Put a platform on other terms. A secret that is still wanted stays; a new one is made
+        where there was none. Raises NotFound `platform.unknown`."""
+        row = self._live_row(connection, draft.client_id)
+        digest, secret = row.secret_hash, None
+        if draft.terms.auth_method != SECRET:
+            digest = None
+        elif digest is None:
+            secret = new_secret(self._entropy)
+            digest = secret_hash(secret)
+        columns = {**_columns(draft), "secret_hash": digest}
+        mine = platforms.c.client_id == columns.pop("client_id")
+        connection.execute(update(platforms).where(mine).values(columns))
+        permission = draft.terms.permission
+        self._journal.append(
+            connection,
+            Event.PLATFORM_CHANGED,
+            subject=draft.client_id,
+            actor=actor,
+            scopes=" ".join(draft.scopes),
+            auth_method=draft.terms.auth_method,
+            claims=" ".join(sorted(permission.claims)),
+            permitted_by=permission.permitted_by,
+            evidence=permission.evidence,
+        )
+        return Registration(_of_draft(draft, digest), secret)
+
+    def rotate_secret(self, connection: Connection, client_id: str, *, actor: str) -> Registration:
+        """A new client secret; the old one is worth nothing from now on.
+
+        Raises NotFound `platform.unknown`, Unprocessable `platform.no-secret`.
+        """
+        platform = _of_row(self._live_row(connection, client_id))
+        if platform.secret_digest is None:
+            raise Unprocessable("platform.no-secret", "this platform has no client secret")
+        secret = new_secret(self._entropy)
+        digest = secret_hash(secret)
+        mine = platforms.c.client_id == client_id
+        connection.execute(update(platforms).where(mine).values(secret_hash=digest))
+        self._journal.append(
+            connection, Event.PLATFORM_SECRET_ROTATED, subject=client_id, actor=actor
+        )
+        return Registration(replace(platform, secret_digest=digest), secret)
+
+    def find(self, client_id: str) -> Platform | None:
+        """The platform of that name, unless it was disabled."""
+        if not is_client_id(client_id):
+            return None
+        wanted = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
+        with self._database.reading() as connection:
+            row = connection.execute(_FIND.where(wanted)).one_or_none()
+        return None if row is None else _of_row(row)
+
+    def all(self) -> list[ListedPlatform]:
+        """Every platform, by name; the disabled ones too."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_FIND.order_by(platforms.c.name, platforms.c.client_id))
+            return [ListedPlatform(_of_row(row), row.disabled_at is not None) for row in rows]
+
+    def with_back_channel(self) -> list[str]:
+        """The names of the platforms that are told when a session is over."""
+        with self._database.reading() as connection:
+            live = _FIND.where(platforms.c.disabled_at.is_(None)).order_by(platforms.c.client_id)
+            found = [_of_row(row) for row in connection.execute(live)]
+        return [
+            each.client_id
+            for each in found
+            if each.backchannel_logout_uri is not None or each.terms.cas_services
+        ]
+
+    def by_cas_service(self, service: str) -> Platform | None:
+        """The platform that registered this service address, exactly."""
+        with self._database.reading() as connection:
+            live = _FIND.where(
+                platforms.c.disabled_at.is_(None),
+                platforms.c.terms.contains(json.dumps(service), autoescape=True),
+            )
+            found = [_of_row(row) for row in connection.execute(live)]
+        return next((each for each in found if service in each.terms.cas_services), None)
+
+    def disable(self, client_id: str, *, actor: str) -> None:
+        """From now on the platform is unknown. Raises NotFound `platform.unknown`."""
+        with self._database.transaction() as connection:
+            self.disable_within(connection, client_id, actor=actor)
+
+    def disable_within(self, connection: Connection, client_id: str, *, actor: str) -> None:
+        """`disable` in the caller's transaction."""
+        live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
+        gone = update(platforms).where(live).values(disabled_at=self._clock.now())
+        if connection.execute(gone).rowcount != 1:
+            raise NotFound("platform.unknown", "no such platform")
+        self._journal.append(connection, Event.PLATFORM_DISABLED, subject=client_id, actor=actor)
+
+    def _live_row(self, connection: Connection, client_id: str) -> Row[Any]:
+        live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
+        row = connection.execute(_FIND.where(live).with_for_update()).one_or_none()
+        if row is None:
+            raise NotFound("platform.unknown", "no such platform")
+        return row
 
 
-def _is_safe(uri: str) -> bool:
-    if not _URI.fullmatch(uri) or "#" in uri:
-        return False
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or parts.username is not None or parts.password is not None:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+def _columns(draft: PlatformDraft) -> dict[str, Any]:
+    return {
+        "client_id": draft.client_id,
+        "name": draft.name,
+        "redirect_uris": json.dumps(draft.redirect_uris),
+        "post_logout_redirect_uris": json.dumps(draft.post_logout_redirect_uris),
+        "backchannel_logout_uri": draft.backchannel_logout_uri,
+        "scopes": " ".join(draft.scopes),
+        "terms": json.dumps(draft.terms.to_json(), ensure_ascii=False),
+    }
+
+
+def _of_draft(draft: PlatformDraft, digest: bytes | None) -> Platform:
+    return Platform(
+        draft.client_id,
+        draft.name,
+        draft.redirect_uris,
+        draft.post_logout_redirect_uris,
+        frozenset(draft.scopes),
+        digest,
+        draft.backchannel_logout_uri,
+        draft.terms,
+    )
+
+
+def _of_row(row: Row[Any]) -> Platform:
+    terms = PlatformTerms.from_json(json.loads(row.terms))
+    if row.secret_hash is None and terms.auth_method == SECRET:
+        terms = replace(terms, auth_method=NONE)  # registered before there were other ways
+    return Platform(
+        row.client_id,
+        row.name,
+        tuple(json.loads(row.redirect_uris)),
+        tuple(json.loads(row.post_logout_redirect_uris)),
+        frozenset(row.scopes.split()),
+        row.secret_hash,
+        row.backchannel_logout_uri,
+        terms,
+    )

@@ -14,12 +14,21 @@ from records.outbox import Outbox
 from signing_service.ports import Holders, StatusSource
 from signing_service.sso.back_channel import BackChannelLogout
 from signing_service.sso.card_login import CardCheck, CardLogin
+from signing_service.sso.cas.tickets import CasTickets
 from signing_service.sso.challenges import Challenges
 from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.grants import Grants
+from signing_service.sso.openid.addresses import assertion_audiences
+from signing_service.sso.openid.client_assertions import ClientAssertions
+from signing_service.sso.openid.client_authentication import ClientAuthentication
+from signing_service.sso.openid.pushed_requests import PushedRequests
 from signing_service.sso.platforms import Platforms
+from signing_service.sso.presence import Presence
+from signing_service.sso.proposals import Proposals
 from signing_service.sso.sessions import Sessions
 from signing_service.sso.settings import SsoSettings
+from signing_service.sso.signing_keys import KeySource, SigningKeys
+from signing_service.sso.tables import client_assertions, forget_expired, pushed_requests
 from signing_service.sso.tokens import IdTokenKeys
 
 
@@ -40,6 +49,9 @@ class SsoServices:
     settings: SsoSettings
     retired_keys: tuple[PublicKey, ...] = ()
     """Earlier sign-in keys, published until the last token that they signed has expired."""
+
+    key_source: KeySource | None = None
+    """Where further sign-in keys are made; None: there is the one."""
 
     @cached_property
     def challenges(self) -> Challenges:
@@ -66,8 +78,16 @@ class SsoServices:
             self.entropy,
             self.check,
             self.settings,
-            EndNotices(self.outbox),
+            self.notices,
         )
+
+    @cached_property
+    def notices(self) -> EndNotices:
+        return EndNotices(self.outbox)
+
+    @cached_property
+    def presence(self) -> Presence:
+        return Presence(self.database, self.clock, self.entropy, self.settings, self.sessions)
 
     @cached_property
     def outbox(self) -> Outbox:
@@ -80,7 +100,7 @@ class SsoServices:
             self.outbox,
             self.clock,
             self.platforms,
-            self.id_token_keys,
+            self.signing_keys.ring,
             self.settings.origin,
         )
 
@@ -93,5 +113,43 @@ class SsoServices:
         return Grants(self.database, self.journal, self.clock, self.settings)
 
     @cached_property
+    def proposals(self) -> Proposals:
+        return Proposals(self.database, self.journal, self.clock, self.platforms)
+
+    @cached_property
+    def pushed_requests(self) -> PushedRequests:
+        return PushedRequests(self.database, self.clock, self.entropy, self.settings)
+
+    @cached_property
+    def client_authentication(self) -> ClientAuthentication:
+        audiences = assertion_audiences(self.settings.origin)
+        assertions = ClientAssertions(self.database, self.clock, audiences)
+        return ClientAuthentication(self.platforms, assertions, self.clock)
+
+    @cached_property
+    def cas_tickets(self) -> CasTickets:
+        return CasTickets(self.database, self.journal, self.clock, self.entropy, self.settings)
+
+    @cached_property
+    def signing_keys(self) -> SigningKeys:
+        return SigningKeys(
+            self.signin_key,
+            self.key_source,
+            self.database,
+            self.journal,
+            self.clock,
+            self.settings,
+            self.retired_keys,
+        )
+
+    @property
     def id_token_keys(self) -> IdTokenKeys:
-        return IdTokenKeys(self.signin_key, self.retired_keys)
+        """Those of this moment. Raises Unavailable."""
+        return self.signing_keys.ring()
+
+    def tidy(self) -> None:
+        """Forget what is long over (for the worker)."""
+        self.challenges.tidy()
+        self.grants.tidy()
+        self.cas_tickets.tidy()
+        forget_expired(self.database, self.clock.now(), pushed_requests, client_assertions)

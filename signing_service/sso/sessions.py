@@ -21,8 +21,10 @@ from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import sessions
 
+_OPEN = insert(sessions)
 _SECRET_OCTETS = 32
 _SYSTEM = "sign-in"
+CARD, TLS = "card", "tls"
 
 
 def new_secret(entropy: Entropy) -> str:
@@ -41,6 +43,10 @@ class SignedIn:
     certificate: Certificate
     by_hardware: bool
     """Whether the certificate's policy says that its key lives in a token behind a PIN."""
+    way: str = CARD
+    """How the newest proof was made: `card`, a signed challenge; `tls`, a client certificate."""
+    purpose: str | None = None
+    """What the newest proof was made for and has not been used for yet (SHA-256, hexadecimal)."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +77,46 @@ class Sessions:
         self._settings = settings
         self._notices = notices
 
-    def open(self, proven: ProvenCard, replacing: str | None = None) -> OpenedSession:
-        """Open a session under a fresh secret; the browser's earlier one (`replacing`) ends."""
-        secret, sid, now = new_secret(self._entropy), new_id(), self._clock.now()
+    def open(
+        self,
+        proven: ProvenCard,
+        replacing: str | None = None,
+        *,
+        way: str = CARD,
+    ) -> OpenedSession:
+        """Open a session under a fresh secret. The browser's earlier session (`replacing`) goes
+        on under that secret when the same card was proven anew, and ends otherwise."""
+        secret, now = new_secret(self._entropy), self._clock.now()
         certificate, holder = proven.certificate, proven.holder
-        row = {
-            "sid": sid,
+        fresh = {
             "secret_hash": secret_hash(secret),
-            "subject": holder.subject,
-            "card": holder.card,
-            "certificate": certificate.der,
-            "fingerprint": certificate.fingerprint,
-            "serial": serial_text(certificate.serial),
             "auth_time": now,
             "last_seen": now,
-            "expires_at": now + timedelta(seconds=self._settings.session_absolute_seconds),
+            "way": way,
+            "purpose": proven.purpose,
         }
         with self._database.transaction() as connection:
+            sid = None
             if replacing is not None:
-                older = sessions.c.secret_hash == secret_hash(replacing)
-                self._end(connection, older, "replaced", holder.subject)
-            connection.execute(insert(sessions), row)
+                sid = self._renew(connection, replacing, certificate, fresh)
+                if sid is None:
+                    older = sessions.c.secret_hash == secret_hash(replacing)
+                    self._end(connection, older, "replaced", holder.subject)
+            renewed, sid = sid is not None, sid or new_id()
+            if not renewed:
+                lasts = timedelta(seconds=self._settings.session_absolute_seconds)
+                row = {
+                    **fresh,
+                    "sid": sid,
+                    "subject": holder.subject,
+                    "card": holder.card,
+                    "certificate": certificate.der,
+                    "fingerprint": certificate.fingerprint,
+                    "serial": serial_text(certificate.serial),
+                    "expires_at": now + lasts,
+                }
+                connection.execute(_OPEN, row)
+            facts = {"purpose": proven.purpose} if proven.purpose else {}
             self._journal.append(
                 connection,
                 Event.SIGNIN_SUCCEEDED,
@@ -100,8 +125,39 @@ class Sessions:
                 session=sid,
                 card=holder.card,
                 serial=serial_text(certificate.serial),
+                way=way,
+                renewed=renewed,
+                **facts,
             )
-        return OpenedSession(secret, self._signed_in(sid, now, certificate, holder))
+        by_hardware = self._by_hardware(certificate, holder)
+        signed_in = SignedIn(holder, sid, now, certificate, by_hardware, way, proven.purpose)
+        return OpenedSession(secret, signed_in)
+
+    def _renew(
+        self,
+        connection: Connection,
+        secret: str,
+        certificate: Certificate,
+        fresh: dict[str, object],
+    ) -> str | None:
+        """The live session of this secret and this certificate, under a fresh secret from now on;
+        its time limit stays."""
+        now = self._clock.now()
+        mine = (
+            (sessions.c.secret_hash == secret_hash(secret))
+            & (sessions.c.fingerprint == certificate.fingerprint)
+            & sessions.c.ended_at.is_(None)
+            & (sessions.c.expires_at > now)
+        )
+        renewed = update(sessions).where(mine).values(fresh).returning(sessions.c.sid)
+        return connection.execute(renewed).scalar_one_or_none()
+
+    def spend_purpose(self, sid: str, purpose: str) -> bool:
+        """Use the proof that was made for this purpose; once."""
+        mine = (sessions.c.sid == sid) & (sessions.c.purpose == purpose)
+        with self._database.transaction() as connection:
+            spent = update(sessions).where(mine).values(purpose=None)
+            return connection.execute(spent).rowcount == 1
 
     def use(self, secret: str | None) -> SignedIn | None:
         """Who holds this session secret, if the session and the card are good now.
@@ -150,7 +206,8 @@ class Sessions:
         idle_since = now - timedelta(seconds=self._settings.session_idle_seconds)
         late = (sessions.c.expires_at <= now) | (sessions.c.last_seen <= idle_since)
         with self._database.transaction() as connection:
-            return self._end(connection, late, None, _SYSTEM)
+            absent = self._end(connection, sessions.c.present_until <= now, "card-absent", _SYSTEM)
+            return absent + self._end(connection, late, None, _SYSTEM)
 
     def _row(self, condition: ColumnElement[bool]) -> Row[tuple[object, ...]] | None:
         with self._database.reading() as connection:
@@ -161,6 +218,8 @@ class Sessions:
         now, idle = self._clock.now(), timedelta(seconds=self._settings.session_idle_seconds)
         if now >= row.expires_at or now - row.last_seen >= idle:
             reason = _timeout(row.expires_at, now)
+        elif row.present_until is not None and now >= row.present_until:
+            reason = "card-absent"
         else:
             certificate = Certificate.parse(row.certificate)
             try:
@@ -169,7 +228,11 @@ class Sessions:
                 reason = refusal.code
             else:
                 if (holder.subject, holder.card) == (row.subject, row.card):
-                    return self._signed_in(row.sid, row.auth_time, certificate, holder)
+                    by_hardware = self._by_hardware(certificate, holder)
+                    return SignedIn(
+                        holder, row.sid, row.auth_time, certificate, by_hardware, row.way,
+                        row.purpose,
+                    )  # fmt: skip
                 reason = "holder-changed"
         self.end(row.sid, reason=reason, actor=_SYSTEM)
         return None
@@ -210,12 +273,9 @@ class Sessions:
             )
         return len(rows)
 
-    def _signed_in(
-        self, sid: str, auth_time: datetime, certificate: Certificate, holder: Holder
-    ) -> SignedIn:
+    def _by_hardware(self, certificate: Certificate, holder: Holder) -> bool:
         by_hardware = not self._settings.hardware_policies.isdisjoint(certificate.policies)
-        seen = holder.key_witness is not None
-        return SignedIn(holder, sid, auth_time, certificate, by_hardware and seen)
+        return by_hardware and holder.key_witness is not None
 
 
 def _timeout(expires_at: datetime, now: datetime) -> str:

@@ -45,9 +45,19 @@ class SsoSettings:
     session_absolute_seconds: int = 8 * 60 * 60
     session_touch_seconds: int = 30
     """How often at most a session's last use is written down."""
+    presence_seconds: int = 15
+    """A session that a key agent watches over ends so long after the agent's last word."""
     code_seconds: int = 60
+    pushed_request_seconds: int = 600
+    """How long a pushed request waits: the holder may have to sign in meanwhile."""
+    refresh_token_seconds: int = 8 * 60 * 60
+    cas_ticket_seconds: int = 30
     access_token_seconds: int = 300
     id_token_seconds: int = 300
+    certificate_origin: str | None = None
+    """Where a proxy asks browsers for TLS client certificates; None: that way is closed."""
+    certificate_proxies: frozenset[str] = frozenset()
+    """Addresses of the proxies whose word on a client certificate is taken."""
 
     def __post_init__(self) -> None:
         if not _ORIGIN.fullmatch(self.origin):
@@ -58,6 +68,12 @@ class SsoSettings:
             raise ValueError("name at least one certificate policy that may sign in")
         if not set(self.algorithms) <= set(SIGN_IN_ALGORITHMS):
             raise ValueError("an algorithm that no card may sign in with")
+        if self.certificate_origin is not None:
+            own, other = urlsplit(self.origin), urlsplit(self.certificate_origin)
+            if not _ORIGIN.fullmatch(self.certificate_origin) or own.hostname != other.hostname:
+                raise ValueError("certificates are asked for on the same host, at another port")
+            if other.scheme != "https" or not self.is_secure:
+                raise ValueError("client certificates need https")
 
     @property
     def is_secure(self) -> bool:

@@ -65,6 +65,11 @@ class IdTokenKeys:
         return claims
 
 
+def key_name(key: PublicKey) -> str:
+    """The `kid`: RFC 7638's thumbprint. Raises ValueError for a kind that signs no ID token."""
+    return str(_as_jwk(key, key.default_suite())["kid"])
+
+
 def _as_jwk(key: PublicKey, suite: AlgorithmSuite) -> ECKey:
     """Raises ValueError for a kind of key that ID tokens are not signed with."""
     public = key.pyca

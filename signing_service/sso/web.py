@@ -3,23 +3,33 @@
 import json
 import shlex
 from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask.blueprints import BlueprintSetupState
+from werkzeug.datastructures import MultiDict
 
 from kernel.refusals import Malformed, Refusal
 from signing_service.sso.browser import (
     AUTHORIZE_PATH,
+    CAS_LOGIN_PATH,
     EXTENSION,
     Cookies,
     asking_platform,
     current_session,
     json_object,
+    leads_to_a_platform,
     require_own_origin,
     safe_next,
     set_current_session,
 )
-from signing_service.sso.openid_web import OpenIdRoutes
+from signing_service.sso.cas.web import CasRoutes
+from signing_service.sso.certificate_login import ARRIVED_PATH, CertificateRoutes
+from signing_service.sso.openid.authorization import Authorization
+from signing_service.sso.openid.authorization_request import AuthorizationRequest
+from signing_service.sso.openid.web import OpenIdRoutes
+from signing_service.sso.platform_api import PlatformApi
+from signing_service.sso.platform_pages import PlatformPages
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import OpenedSession, SignedIn
 
@@ -40,6 +50,7 @@ def sso_blueprint(services: SsoServices) -> Blueprint:
     blueprint = Blueprint("sso", __name__, template_folder="templates")
     cookies = Cookies(services)
     pages, openid = SignInRoutes(services, cookies), OpenIdRoutes(services, cookies)
+    cas, certificate = CasRoutes(services, cookies), CertificateRoutes(services, cookies)
 
     def route(rule: str, view: _View, *methods: str) -> None:
         blueprint.add_url_rule(rule, view.__name__, view, methods=list(methods))
@@ -51,14 +62,36 @@ def sso_blueprint(services: SsoServices) -> Blueprint:
     route("/api/v1/sign-in/challenges", pages.api_challenge, "POST")
     route("/api/v1/sign-in", pages.api_sign_in, "POST")
     route("/api/v1/sign-in", pages.api_sign_out, "DELETE")
+    route("/api/v1/sign-in/presence", pages.api_presence, "POST")
+    route("/sso/certificate", certificate.sign_in, "POST")
+    route(ARRIVED_PATH, pages.arrived, "GET")
     route("/.well-known/openid-configuration", openid.configuration, "GET")
+    route("/.well-known/oauth-authorization-server", openid.metadata, "GET")
     route("/oidc/jwks", openid.jwks, "GET")
     route(AUTHORIZE_PATH, openid.authorize, "GET")
     route(AUTHORIZE_PATH, openid.authorize_post, "POST")
     route("/oidc/token", openid.token, "POST")
+    route("/oidc/par", openid.pushed_authorization, "POST")
+    route("/oidc/introspect", openid.introspect, "POST")
+    route("/oidc/revoke", openid.revoke, "POST")
     route("/oidc/userinfo", openid.userinfo, "GET", "POST")
     route("/oidc/end-session", openid.end_session, "GET", "POST")
+    route(CAS_LOGIN_PATH, cas.login, "GET")
+    route("/cas/logout", cas.logout, "GET")
+    route("/cas/validate", cas.validate, "GET")
+    route("/cas/serviceValidate", cas.service_validate, "GET")
+    route("/cas/p3/serviceValidate", cas.p3_service_validate, "GET")
+    route("/cas/proxyValidate", cas.proxy_validate, "GET")
+    route("/cas/p3/proxyValidate", cas.p3_proxy_validate, "GET")
+    route("/cas/proxy", cas.proxy, "GET")
+    PlatformPages(services).add_routes(blueprint)
     for_programs = (
+        *PlatformApi(services).add_routes(blueprint),
+        certificate.sign_in,
+        pages.api_presence,
+        openid.pushed_authorization,
+        openid.introspect,
+        openid.revoke,
         pages.api_challenge,
         pages.api_sign_in,
         pages.api_sign_out,
@@ -88,6 +121,7 @@ class SignInRoutes:
         self._services = services
         self._cookies = cookies
         self._settings = services.settings
+        self._authorization = Authorization(services)
 
     def sign_in_page(self) -> Response:
         next_path = safe_next(request.args.get("next"), self._settings.home_path)
@@ -102,15 +136,13 @@ class SignInRoutes:
             if not refusal.code.startswith("signin."):
                 raise
             return self._page(next_path, refusal)
-        if next_path.partition("?")[0] == AUTHORIZE_PATH:
-            # A page, not a redirect: a policy of `form-action 'self'` would forbid the form to
-            # lead on to the platform.
-            response = make_response(render_template("sso/continue.html", target=next_path))
-            response.headers["Refresh"] = f"0; url={next_path}"
-        else:
-            response = _redirect(next_path)
+        response = onward(next_path)
         self._cookies.remember_session(response, opened.secret)
         return response
+
+    def arrived(self) -> Response:
+        """Back from the port that asks for certificates."""
+        return onward(safe_next(request.args.get("next"), self._settings.home_path))
 
     def sign_out_form(self) -> Response:
         response = _redirect(self._settings.home_path)
@@ -124,15 +156,22 @@ class SignInRoutes:
         return jsonify({"signed_in": True, **_shown(signed_in)})
 
     def api_challenge(self) -> Response:
+        """`next`, if given, is where the holder goes afterwards: a request there may want a proof
+        for itself alone, and then the answer tells for what (`acts`)."""
         require_own_origin(self._services)
-        json_object(_MAX_JSON_OCTETS)
+        body = json_object(_MAX_JSON_OCTETS)
+        next_path = body.get("next", "/")
+        if not isinstance(next_path, str):
+            raise Malformed("signin.json", "next is a path of ours")
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
-        challenge = self._services.challenges.issue(known)
+        wanted = self._wanted(safe_next(next_path, "/"))
+        challenge = self._services.challenges.issue(known, _purpose(wanted))
         response = jsonify(
             nonce=challenge.nonce,
             origin=challenge.origin,
             expires_in=self._settings.challenge_seconds,
+            acts=[each["act"] for each in wanted.acts] if wanted else [],
         )
         if browser is None:
             self._cookies.remember_browser(response, known)
@@ -144,10 +183,30 @@ class SignInRoutes:
         token, nonce = body.get("token"), body.get("nonce")
         if not _is_flat(token) or not isinstance(nonce, str | None):
             raise Malformed("signin.json", "send {token: {...}} and perhaps {nonce}")
+        watched = body.get("presence", False)
         opened = self._open(json.dumps(token), nonce)
-        response = jsonify(_shown(opened.signed_in))
+        told = _shown(opened.signed_in)
+        if watched is True:
+            secret = self._services.presence.start(opened.signed_in.session)
+            told["presence"] = {
+                "secret": secret,
+                "every_seconds": self._settings.presence_seconds // 3,
+            }
+        response = jsonify(told)
         self._cookies.remember_session(response, opened.secret)
         return response
+
+    def api_presence(self) -> Response:
+        """The key agent tells whether the token is plugged in; it has no cookies of ours."""
+        body = json_object(_MAX_JSON_OCTETS)
+        secret, present = body.get("secret"), body.get("present")
+        if not isinstance(secret, str) or not isinstance(present, bool):
+            raise Malformed("signin.json", "send {secret, present}")
+        if present:
+            self._services.presence.beat(secret)
+        else:
+            self._services.presence.gone(secret)
+        return make_response("", 204)
 
     def api_sign_out(self) -> Response:
         require_own_origin(self._services)
@@ -170,10 +229,20 @@ class SignInRoutes:
             set_current_session(None)
         self._cookies.forget_session(response)
 
+    def _wanted(self, next_path: str) -> AuthorizationRequest | None:
+        """The authorization request that the holder is on the way to."""
+        parts = urlsplit(next_path)
+        if parts.path != AUTHORIZE_PATH:
+            return None
+        return self._authorization.purpose(MultiDict(parse_qsl(parts.query)))
+
     def _page(self, next_path: str, refusal: Refusal | None) -> Response:
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
-        challenge = self._services.challenges.issue(known)
+        wanted = self._wanted(next_path)
+        purpose = _purpose(wanted)
+        challenge = self._services.challenges.issue(known, purpose)
+        by_certificate = None if purpose else self._settings.certificate_origin
         page = render_template(
             "sso/sign_in.html",
             asking=asking_platform(self._services, next_path) or self._settings.portal_name,
@@ -182,11 +251,34 @@ class SignInRoutes:
             minutes=self._settings.challenge_seconds // 60,
             next_path=next_path,
             refusal=refusal,
+            acts=wanted.acts if wanted else (),
+            login_hint=wanted.login_hint if wanted else None,
+            by_certificate=by_certificate,
         )
         response = make_response(page, 200 if refusal is None else refusal.status)
+        if by_certificate is not None:
+            response.headers["Content-Security-Policy"] = (
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+                f"font-src 'self'; connect-src 'self'; form-action 'self' {by_certificate}; "
+                "base-uri 'none'; frame-ancestors 'none'"
+            )
         if browser is None:
             self._cookies.remember_browser(response, known)
         return response
+
+
+def _purpose(wanted: AuthorizationRequest | None) -> str | None:
+    return None if wanted is None else wanted.purpose
+
+
+def onward(next_path: str) -> Response:
+    """After a sign-in. A platform is reached over a page, not a redirect: a policy of
+    `form-action 'self'` would forbid the form to lead on to the platform."""
+    if not leads_to_a_platform(next_path):
+        return _redirect(next_path)
+    response = make_response(render_template("sso/continue.html", target=next_path))
+    response.headers["Refresh"] = f"0; url={next_path}"
+    return response
 
 
 def _is_flat(token: object) -> bool:

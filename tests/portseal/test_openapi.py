@@ -17,7 +17,7 @@ from tests.portseal.test_hostile_requests import Route, routes
 
 __all__ = ["routes"]
 
-DESCRIBED = ("/api/", "/oidc/", "/csc/", "/.well-known/", "/health/")
+DESCRIBED = ("/api/", "/oidc/", "/csc/", "/cas/", "/.well-known/", "/health/")
 OUTSIDE_FLASK = {
     ("/ocsp", "post"),
     ("/ocsp/{}", "get"),

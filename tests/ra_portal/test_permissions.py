@@ -78,8 +78,8 @@ ACTS: dict[str, Act] = {
     for name, made in (("manage", managed), ("confirm", confirmed), ("report", reported))
 }
 
-ELSEWHERE = {"seal.end", "system.read"}
-"""Shown in test_seals.py; by tests of the pages that use it."""
+ELSEWHERE = {"seal.end", "system.read", "platform.read", "platform.manage", "platform.confirm"}
+"""Shown in test_seals.py; by tests of the pages that use it; in sso/test_platform_pages.py."""
 
 
 def test_every_permission_has_its_act() -> None:

@@ -17,7 +17,7 @@ from tests.ra_portal.world import token_after_ceremony
 from tests.token import TokenBench
 
 DESCRIPTION = Path(portseal.web.__file__).with_name("openapi.yaml")
-DESCRIBED_PREFIXES = ("/api/", "/oidc/", "/csc/", "/.well-known/")
+DESCRIBED_PREFIXES = ("/api/", "/oidc/", "/csc/", "/cas/", "/.well-known/")
 _PATH = re.compile(r"^  (/\S*):$")
 _METHOD = re.compile(r"^    (get|put|post|delete|patch):$")
 

@@ -84,6 +84,7 @@ def test_expired_challenges_are_purged(
         challenges.issue(BROWSER)
     clock.advance(timedelta(minutes=6))
     challenges.issue(OTHER_BROWSER)
+    challenges.tidy()
     assert outstanding(any_database) == 1
 
 

@@ -16,6 +16,7 @@ from records.events import Event
 from records.journal import records
 from signing_service.sso.card_login import ProvenCard
 from signing_service.sso.claims import ACR_CARD, ACR_CERTIFICATE, PREFIX
+from signing_service.sso.grants import CodeGrant, NewTokens
 from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import FILE_POLICY, ORIGIN, Card, CardAuthority, Registry
 from tests.signing_service.sso.flow import (
@@ -390,8 +391,7 @@ def test_of_many_that_redeem_a_code_at_once_one_gets_it(
     platform = Platform(registered(services))
     opened = services.sessions.open(ProvenCard(card.certificate, card.holder))
     code = "c" * 43 if any_database.is_sqlite else "d" * 43
-    services.grants.save_code(
-        code,
+    grant = CodeGrant(
         client_id=platform.client_id,
         sid=opened.signed_in.session,
         redirect_uri=CALLBACK,
@@ -399,10 +399,9 @@ def test_of_many_that_redeem_a_code_at_once_one_gets_it(
         nonce=None,
         code_challenge="x" * 43,
     )
+    services.grants.save_code(code, grant)
     with ThreadPoolExecutor(8) as pool:
-        tries = [
-            pool.submit(services.grants.redeem_code, code, platform.client_id) for _ in range(8)
-        ]
+        tries = [pool.submit(services.grants.take_code, code, platform.client_id) for _ in range(8)]
         grants = [attempt.result() for attempt in tries]
     assert sum(grant is not None for grant in grants) == 1
 
@@ -411,10 +410,10 @@ def test_a_code_reused_before_its_token_is_stored_gives_none(
     signed_in: FlaskClient, platform: Platform, services: SsoServices
 ) -> None:
     code = code_for(signed_in, platform)
-    grant = services.grants.redeem_code(code, platform.client_id)
+    grant = services.grants.take_code(code, platform.client_id)
     assert grant is not None
-    assert services.grants.redeem_code(code, platform.client_id) is None
-    assert not services.grants.save_access_token("t" * 43, grant, "subject")
+    assert services.grants.take_code(code, platform.client_id) is None
+    assert not services.grants.save_tokens(NewTokens("t" * 43), grant, "subject")
     assert services.grants.access("t" * 43) is None
 
 
@@ -547,10 +546,10 @@ def test_without_a_hint_the_holder_is_asked(signed_in: FlaskClient) -> None:
 
 
 def test_a_hint_for_another_session_does_not_end_this_one(
-    signed_in: FlaskClient, platform: Platform, card: Card
+    signed_in: FlaskClient, platform: Platform, other_card: Card
 ) -> None:
     hint = tokens_for(signed_in, platform)["id_token"]
-    sign_in(signed_in, card)
+    sign_in(signed_in, other_card)
     asked = signed_in.get("/oidc/end-session", query_string={"id_token_hint": hint})
     assert 'action="/sso/sign-out"' in asked.text
     assert not ended(signed_in)

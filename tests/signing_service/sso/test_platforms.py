@@ -54,8 +54,10 @@ def test_a_public_client_has_no_secret_that_could_match(platforms: Platforms) ->
     made = platforms.register_platform("A", [CALLBACK], actor="administrator", confidential=False)
     assert made.secret is None
     assert not made.platform.check_client_secret("")
-    assert made.platform.check_endpoint_auth_method("none", "token")
-    assert not made.platform.check_endpoint_auth_method("client_secret_basic", "token")
+    assert made.platform.auth_method == "none"
+    found = platforms.find(made.platform.client_id)
+    assert found is not None
+    assert found.auth_method == "none"
 
 
 @pytest.mark.parametrize(
@@ -164,4 +166,4 @@ def test_a_platform_gets_what_it_asks_and_may_have(
     platforms: Platforms, asked: str | None, granted: str | None
 ) -> None:
     made = platforms.register_platform("A", [CALLBACK], actor="a", scopes=["openid", "profile"])
-    assert made.platform.get_allowed_scope(asked) == granted
+    assert made.platform.granted_scope(asked) == granted

@@ -96,15 +96,40 @@ def test_a_foreign_secret_is_nobody(sessions: Sessions, card: Card, secret: str 
     assert sessions.use(secret) is None
 
 
-def test_a_new_sign_in_has_a_new_secret_and_ends_the_old_session(
-    sessions: Sessions, services: SsoServices, card: Card
+def test_a_sign_in_with_another_card_ends_the_old_session(
+    sessions: Sessions, services: SsoServices, card: Card, other_card: Card
 ) -> None:
     first = opened(sessions, card)
-    second = opened(sessions, card, replacing=first.secret)
+    second = opened(sessions, other_card, replacing=first.secret)
     assert first.secret != second.secret
     assert sessions.use(first.secret) is None
     assert sessions.use(second.secret) is not None
     assert end_reasons(services, first.signed_in.session) == ["replaced"]
+
+
+def test_a_new_proof_of_the_same_card_goes_on_with_the_session_under_a_new_secret(
+    sessions: Sessions, services: SsoServices, card: Card, clock: FixedClock
+) -> None:
+    first = opened(sessions, card)
+    clock.advance(timedelta(minutes=10))
+    second = opened(sessions, card, replacing=first.secret)
+    assert second.signed_in.session == first.signed_in.session
+    assert sessions.use(first.secret) is None
+    found = sessions.use(second.secret)
+    assert found is not None
+    assert found.auth_time == clock.now()
+    assert end_reasons(services, first.signed_in.session) == []
+
+
+def test_new_proofs_do_not_prolong_a_session_beyond_its_limit(
+    sessions: Sessions, card: Card, clock: FixedClock
+) -> None:
+    secret = opened(sessions, card).secret
+    for _ in range(16):
+        clock.advance(timedelta(minutes=29))
+        secret = opened(sessions, card, replacing=secret).secret
+    clock.advance(timedelta(minutes=16))
+    assert sessions.use(secret) is None
 
 
 def test_an_idle_session_ends(

@@ -1,0 +1,1 @@
+"""The CAS protocol 3.0, for platforms that speak nothing newer, on the same session."""

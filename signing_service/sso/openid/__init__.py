@@ -1,0 +1,1 @@
+"""OpenID Connect for platforms: our own OpenID Provider over the card."""

@@ -1,0 +1,140 @@
+"""Platforms that prove themselves with a signed assertion (RFC 7523, `private_key_jwt`).
+
+The key is one of those that the platform registered, named by `kid`; the algorithm is the one of
+that kind of key. Nothing that the assertion says about keys or algorithms is believed.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from kernel.clock import Clock
+from kernel.refusals import Unprocessable
+from records.database import Database
+from signing_service.sso.challenges import secret_hash
+from signing_service.sso.client_keys import client_key_set
+from signing_service.sso.platform import Platform
+from signing_service.sso.tables import client_assertions
+
+TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_MAX_CHARACTERS = 8_192
+_LONGEST_LIFE = timedelta(minutes=10)
+_SKEW = timedelta(seconds=30)
+_JTI = re.compile(r"[\x21-\x7e]{8,255}")
+_HEADERS = frozenset({"alg", "kid", "typ"})
+_TYPES = (None, "JWT", "client-authentication+jwt")
+
+
+class ClientAssertions:
+    """Checks assertions; each is good once."""
+
+    def __init__(self, database: Database, clock: Clock, audiences: frozenset[str]) -> None:
+        """`audiences`: the names that an assertion for us may carry: issuer and endpoints."""
+        self._database = database
+        self._clock = clock
+        self._audiences = audiences
+
+    def proves(self, platform: Platform, assertion: str) -> bool:
+        """Whether the platform made this assertion, for us, just now, and for the first time."""
+        claims = self._verified(platform, assertion)
+        return claims is not None and self._is_current(platform, claims)
+
+    @staticmethod
+    def claimed_client(assertion: str) -> str | None:
+        """Whose assertion it says it is; not believed until `proves`."""
+        claims = _claims(assertion)
+        subject = None if claims is None else claims.get("sub")
+        return subject if isinstance(subject, str) else None
+
+    def _verified(self, platform: Platform, assertion: str) -> dict[str, Any] | None:
+        header = _header(assertion)
+        if header is None or not header.keys() <= _HEADERS or header.get("typ") not in _TYPES:
+            return None
+        try:
+            keys = client_key_set(platform.terms.jwks).keys
+        except Unprocessable:
+            return None
+        key = next((each for each in keys if each.get("kid") == header.get("kid")), None)
+        if key is None or header.get("alg") not in _algorithms(key):
+            return None
+        try:
+            signed = jws.deserialize_compact(
+                assertion, KeySet([key]), algorithms=[str(header["alg"])]
+            )
+            claims = json.loads(signed.payload)
+        except (JoseError, ValueError, RecursionError):
+            return None
+        return claims if isinstance(claims, dict) else None
+
+    def _is_current(self, platform: Platform, claims: dict[str, Any]) -> bool:
+        now = self._clock.now()
+        moment, skew = int(now.timestamp()), int(_SKEW.total_seconds())
+        expires, since = claims.get("exp"), claims.get("nbf", claims.get("iat", moment))
+        if type(expires) is not int or type(since) is not int:
+            return False
+        longest = int(_LONGEST_LIFE.total_seconds())
+        if not (moment - skew < expires <= moment + longest + skew and since <= moment + skew):
+            return False
+        if (claims.get("iss"), claims.get("sub")) != (platform.client_id, platform.client_id):
+            return False
+        audience = claims.get("aud")
+        named = audience if isinstance(audience, list) else [audience]
+        if not named or not all(isinstance(each, str) for each in named):
+            return False
+        if not set(named) <= self._audiences:  # one for others too could be replayed by them
+            return False
+        jti = claims.get("jti")
+        if not isinstance(jti, str) or not _JTI.fullmatch(jti):
+            return False
+        return self._is_first(platform.client_id, jti)
+
+    def _is_first(self, client_id: str, jti: str) -> bool:
+        row = {
+            "client_id": client_id,
+            "jti_hash": secret_hash(jti),
+            "expires_at": self._clock.now() + _LONGEST_LIFE + 2 * _SKEW,
+        }
+        try:
+            with self._database.transaction() as connection:
+                connection.execute(insert(client_assertions), row)
+        except IntegrityError:
+            return False
+        return True
+
+
+def _algorithms(key: object) -> tuple[str, ...]:
+    """What this key may sign with: the algorithm that it was registered for, or its kind's."""
+    assert isinstance(key, ECKey | RSAKey)
+    named = key.get("alg")
+    if isinstance(key, ECKey):
+        fitting: tuple[str, ...] = ("ES256",) if key.get("crv") == "P-256" else ("ES384",)
+    else:
+        fitting = ("PS256", "PS384", "RS256")
+    return fitting if named is None else tuple(each for each in fitting if each == named)
+
+
+def _header(assertion: str) -> Mapping[str, Any] | None:
+    if len(assertion) > _MAX_CHARACTERS:
+        return None
+    try:
+        return jws.extract_compact(assertion.encode("ascii")).headers()
+    except (JoseError, ValueError, RecursionError):
+        return None
+
+
+def _claims(assertion: str) -> dict[str, Any] | None:
+    if len(assertion) > _MAX_CHARACTERS:
+        return None
+    try:
+        claims = json.loads(jws.extract_compact(assertion.encode("ascii")).payload)
+    except (JoseError, ValueError, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None

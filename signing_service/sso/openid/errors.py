@@ -1,0 +1,29 @@
+"""How OAuth says no (RFC 6749, 5.2): a registered word, and a sentence for the programmer."""
+
+
+class OAuthError(Exception):
+    """`status` is the HTTP status where the error is answered directly."""
+
+    def __init__(
+        self, error: str, description: str | None = None, *, status: int = 400, basic: bool = False
+    ) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+        self.status = status
+        self.basic = basic
+        """Whether the client tried HTTP Basic, and is to be told so (RFC 6749, 5.2)."""
+
+    def body(self) -> dict[str, str]:
+        told = {"error": self.error}
+        if self.description is not None:
+            told["error_description"] = self.description
+        return told
+
+
+def invalid_request(description: str) -> OAuthError:
+    return OAuthError("invalid_request", description)
+
+
+def invalid_grant(description: str) -> OAuthError:
+    return OAuthError("invalid_grant", description)

@@ -1,0 +1,184 @@
+"""Tokens for codes and refresh tokens (RFC 6749, 4.1.3 and 6; OpenID Connect Core, 3.1.3, 12)."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+
+from signing_service.sso.claims import holder_claims
+from signing_service.sso.client_certificate import ClientCertificate
+from signing_service.sso.grants import CodeGrant, NewTokens, Terms, TokenGrant
+from signing_service.sso.openid.errors import OAuthError, invalid_grant, invalid_request
+from signing_service.sso.platform import SELF_SIGNED_TLS, TLS, Platform
+from signing_service.sso.services import SsoServices
+from signing_service.sso.sessions import SignedIn, new_secret
+
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+"""RFC 7636, 4.1."""
+_MAX_TOKEN_CHARACTERS = 200
+GRANT_TYPES = ("authorization_code", "refresh_token")
+
+
+class TokenEndpoint:
+    """Gives tokens to a platform that has proven who it is."""
+
+    def __init__(self, services: SsoServices) -> None:
+        self._services = services
+
+    def answer(
+        self, platform: Platform, form: Mapping[str, str], certificate: ClientCertificate | None
+    ) -> dict[str, object]:
+        """The token response. Raises OAuthError."""
+        bound = certificate_hash(platform, certificate)
+        kind = form.get("grant_type")
+        if kind == "authorization_code":
+            return self._by_code(platform, form, bound)
+        if kind == "refresh_token":
+            return self._by_refresh(platform, form, bound)
+        raise OAuthError("unsupported_grant_type")
+
+    def _by_code(
+        self, platform: Platform, form: Mapping[str, str], bound: bytes | None
+    ) -> dict[str, object]:
+        grant = redeemed_code(self._services, platform, form)
+        if grant.terms is None:  # a code of remote signing
+            raise invalid_grant("The code is not for this.")
+        signed_in = self._services.sessions.by_name(grant.sid)
+        if signed_in is None:
+            raise invalid_grant("The session is over.")
+        new = self._new_tokens(platform, bound)
+        answer = self._response(
+            platform, signed_in, grant.scope, grant.terms, new, nonce=grant.nonce
+        )
+        if not self._services.grants.save_tokens(new, grant, signed_in.holder.subject):
+            raise invalid_grant("The code was used twice.")
+        return answer
+
+    def _by_refresh(
+        self, platform: Platform, form: Mapping[str, str], bound: bytes | None
+    ) -> dict[str, object]:
+        token = form.get("refresh_token")
+        if not token:
+            raise invalid_request("refresh_token is missing.")
+        if not platform.terms.refresh:
+            raise OAuthError("unauthorized_client", "No refresh tokens for this platform.")
+        grants = self._services.grants
+        grant = None
+        if len(token) <= _MAX_TOKEN_CHARACTERS:
+            grant = grants.take_refresh(token, platform.client_id)
+        if grant is None or grant.terms is None or grant.certificate_hash != bound:
+            raise invalid_grant("The refresh token is not good, or was used before.")
+        scope = _narrowed(grant, platform, form.get("scope"))
+        signed_in = self._services.sessions.by_name(grant.sid)
+        if signed_in is None:
+            raise invalid_grant("The session is over.")
+        new = self._new_tokens(platform, bound)
+        answer = self._response(platform, signed_in, scope, grant.terms, new)
+        if not grants.save_refreshed(new, grant, scope, signed_in.holder.subject):
+            raise invalid_grant("The refresh token was used twice.")
+        return answer
+
+    def _new_tokens(self, platform: Platform, bound: bytes | None) -> NewTokens:
+        entropy = self._services.entropy
+        refresh = new_secret(entropy) if platform.terms.refresh else None
+        return NewTokens(new_secret(entropy), refresh, bound)
+
+    def _response(
+        self,
+        platform: Platform,
+        signed_in: SignedIn,
+        scope: str,
+        terms: Terms,
+        new: NewTokens,
+        nonce: str | None = None,
+    ) -> dict[str, object]:
+        answer: dict[str, object] = {
+            "access_token": new.access,
+            "token_type": "Bearer",
+            "expires_in": self._services.settings.access_token_seconds,
+            "scope": scope,
+            "id_token": self._id_token(platform, signed_in, scope, terms, new.access, nonce),
+        }
+        if new.refresh is not None:
+            answer["refresh_token"] = new.refresh
+        if terms.acts:
+            answer["authorization_details"] = list(terms.acts)
+        return answer
+
+    def _id_token(
+        self,
+        platform: Platform,
+        signed_in: SignedIn,
+        scope: str,
+        terms: Terms,
+        access_token: str,
+        nonce: str | None,
+    ) -> str:
+        """OpenID Connect Core, 2."""
+        services = self._services
+        keys = services.id_token_keys
+        now = int(services.clock.now().timestamp())
+        claims: dict[str, object] = {
+            "iss": services.settings.origin,
+            "aud": platform.client_id,
+            "iat": now,
+            "exp": now + services.settings.id_token_seconds,
+            "at_hash": keys.access_token_hash(access_token),
+            "auth_time": terms.auth_time,
+            "sid": signed_in.session,
+            "acr": terms.acr,
+            "amr": list(terms.amr),
+            **holder_claims(
+                signed_in.holder,
+                scope,
+                requested=terms.id_token_claims,
+                permitted=platform.claims,
+            ),
+        }
+        if nonce is not None:
+            claims["nonce"] = nonce
+        if terms.acts:
+            claims["authorization_details"] = list(terms.acts)
+        return keys.sign(claims)
+
+
+def redeemed_code(services: SsoServices, platform: Platform, form: Mapping[str, str]) -> CodeGrant:
+    """The code of this request, spent: whatever is wrong with the request, it is not good again.
+
+    Raises OAuthError `invalid_request`, `invalid_grant`.
+    """
+    code, verifier = form.get("code"), form.get("code_verifier", "")
+    if not code:
+        raise invalid_request("code is missing.")
+    if not _VERIFIER.fullmatch(verifier):
+        raise invalid_request("code_verifier is missing or malformed.")
+    grant = None
+    if len(code) <= _MAX_TOKEN_CHARACTERS:
+        grant = services.grants.take_code(code, platform.client_id)
+    if grant is None:
+        raise invalid_grant("The code is not good, or was used before.")
+    if form.get("redirect_uri") != grant.redirect_uri:
+        raise invalid_grant("redirect_uri is not that of the authorization request.")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest())
+    if not hmac.compare_digest(digest.rstrip(b"="), grant.code_challenge.encode("ascii")):
+        raise invalid_grant("code_verifier is not that of the authorization request.")
+    return grant
+
+
+def certificate_hash(platform: Platform, certificate: ClientCertificate | None) -> bytes | None:
+    """What the tokens of a platform known by its certificate are bound to (RFC 8705, 3)."""
+    if platform.auth_method not in (TLS, SELF_SIGNED_TLS) or certificate is None:
+        return None
+    return bytes.fromhex(certificate.certificate.fingerprint)
+
+
+def _narrowed(grant: TokenGrant, platform: Platform, asked: str | None) -> str:
+    """The scope of a refreshed token: never more than was granted, nor than is permitted now."""
+    granted = [each for each in grant.scope.split() if each in platform.scopes]
+    if asked is None:
+        return " ".join(granted)
+    wanted = asked.split()
+    if not set(wanted) <= set(granted) or "openid" not in wanted:
+        raise OAuthError("invalid_scope", "A refresh token gives no more than was granted.")
+    return " ".join(dict.fromkeys(wanted))

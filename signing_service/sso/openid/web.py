@@ -1,0 +1,258 @@
+"""Routes of OpenID Connect: discovery, keys, authorization, tokens, userinfo, end of session."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from flask import Response, jsonify, make_response, render_template, request
+from werkzeug.datastructures import MultiDict
+
+from kernel.refusals import Malformed
+from signing_service.sso import client_certificate
+from signing_service.sso.browser import (
+    AUTHORIZE_PATH,
+    Cookies,
+    current_session,
+    set_current_session,
+)
+from signing_service.sso.claims import holder_claims
+from signing_service.sso.client_certificate import ClientCertificate
+from signing_service.sso.grants import TokenGrant
+from signing_service.sso.openid.authorization import Asked, Authorization, SignInNeeded
+from signing_service.sso.openid.discovery import discovery
+from signing_service.sso.openid.errors import OAuthError, invalid_request
+from signing_service.sso.openid.logout import Logout, frame_sources
+from signing_service.sso.openid.redirects import (
+    code_address,
+    error_address,
+    found,
+    see_other,
+)
+from signing_service.sso.openid.token_endpoint import TokenEndpoint
+from signing_service.sso.openid.token_status import TokenStatus
+from signing_service.sso.platform import NONE, Platform
+from signing_service.sso.services import SsoServices
+from signing_service.sso.sessions import SignedIn
+
+_MAX_QUERY_CHARACTERS = 8_000
+_MAX_FORM_OCTETS = 16_384
+_PUBLIC_FOR = timedelta(minutes=5)
+_BEARER = 'Bearer realm="PortSeal"'
+
+
+class OpenIdRoutes:
+    """Parse, call, render."""
+
+    def __init__(self, services: SsoServices, cookies: Cookies) -> None:
+        self._services = services
+        self._cookies = cookies
+        self._authorization = Authorization(services)
+        self._tokens = TokenEndpoint(services)
+        self._status = TokenStatus(services)
+        self._logout = Logout(services)
+
+    def configuration(self) -> Response:
+        return _public(jsonify(discovery(self._services)))
+
+    def metadata(self) -> Response:
+        """The same under RFC 8414's address."""
+        return self.configuration()
+
+    def jwks(self) -> Response:
+        return _public(jsonify(self._services.id_token_keys.jwks()))
+
+    # -- authorization (OpenID Connect Core, 3.1.2; RFC 9126) ------------------------------------
+
+    def authorize_post(self) -> Response:
+        """As a GET: our cookies do not come with another site's form."""
+        query = urlencode(list(request.form.items(multi=True)))
+        require_once(request.form, query)
+        return see_other(f"{AUTHORIZE_PATH}?{query}")
+
+    def authorize(self) -> Response:
+        require_once(request.args, request.query_string.decode("latin-1"))
+        asked = self._authorization.recognise(request.args)
+        try:
+            wanted = self._authorization.read(asked)
+            code = self._authorization.code(asked, wanted, current_session())
+        except OAuthError as error:
+            return self._answer_error(asked, error)
+        except SignInNeeded as needed:
+            back = f"{AUTHORIZE_PATH}?{urlencode(needed.query)}"
+            return see_other("/sso/sign-in?" + urlencode({"next": back}))
+        issuer = self._services.settings.origin
+        return found(code_address(asked.redirect_uri, issuer, code, asked.state))
+
+    def _answer_error(self, asked: Asked, error: OAuthError) -> Response:
+        issuer = self._services.settings.origin
+        address = error_address(
+            asked.redirect_uri, issuer, error.error, error.description, asked.state
+        )
+        return found(address)
+
+    def pushed_authorization(self) -> Response:
+        """RFC 9126, 2."""
+
+        def answer(platform: Platform, form: MultiDict[str, str]) -> Response:
+            query = urlencode(list(form.items()))
+            require_once(form, query)
+            if "request_uri" in form:
+                raise invalid_request("A pushed request refers to no other.")
+            given = {name: value for name, value in form.items() if name not in _CREDENTIALS}
+            given["client_id"] = platform.client_id
+            try:
+                asked = self._authorization.recognise(MultiDict(given))
+            except Malformed as refusal:
+                raise invalid_request(refusal.detail) from None
+            self._authorization.read_pushed(asked)
+            name = self._services.pushed_requests.keep(platform.client_id, asked.parameters)
+            lasts = self._services.settings.pushed_request_seconds
+            return make_response(jsonify(request_uri=name, expires_in=lasts), 201)
+
+        return self._for_platform(answer)
+
+    # -- tokens ----------------------------------------------------------------------------------
+
+    def token(self) -> Response:
+        """RFC 6749, 3.2."""
+        return self._for_platform(
+            lambda platform, form: jsonify(self._tokens.answer(platform, form, self._certificate()))
+        )
+
+    def introspect(self) -> Response:
+        """RFC 7662, 2: never for whoever merely knows a name."""
+
+        def answer(platform: Platform, form: MultiDict[str, str]) -> Response:
+            if platform.auth_method == NONE:
+                raise OAuthError("invalid_client", status=401)
+            return jsonify(self._status.introspection(platform, form))
+
+        return self._for_platform(answer)
+
+    def revoke(self) -> Response:
+        """RFC 7009, 2.2."""
+
+        def answer(platform: Platform, form: MultiDict[str, str]) -> Response:
+            self._status.revocation(platform, form)
+            return make_response("", 200)
+
+        return self._for_platform(answer)
+
+    def _for_platform(
+        self, answer: Callable[[Platform, MultiDict[str, str]], Response]
+    ) -> Response:
+        """Parameters come in the body, each once, from a platform that proves who it is."""
+        request.max_content_length = _MAX_FORM_OCTETS
+        form = request.form
+        if request.args or any(len(form.getlist(name)) > 1 for name in form):
+            return oauth_error(invalid_request("Parameters come in the body, each once."))
+        try:
+            platform = self._services.client_authentication.authenticate(
+                request.headers.get("Authorization"), form, self._certificate()
+            )
+            return answer(platform, form)
+        except OAuthError as error:
+            return oauth_error(error)
+
+    def _certificate(self) -> ClientCertificate | None:
+        return client_certificate.presented(self._services.settings)
+
+    def userinfo(self) -> Response:
+        """OpenID Connect Core, 5.3. The token must be live and so must its session."""
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer":
+            return _unauthorised(None)
+        grant = self._services.grants.access(token.strip())
+        if grant is None or "openid" not in grant.scope.split() or not self._is_bound_here(grant):
+            return _unauthorised("invalid_token")
+        platform = self._services.platforms.find(grant.client_id)
+        if platform is None:
+            return _unauthorised("invalid_token")
+        signed_in = self._services.sessions.by_name(grant.sid)
+        if signed_in is None:
+            return _unauthorised("invalid_token")
+        claims = holder_claims(
+            signed_in.holder,
+            grant.scope,
+            requested=() if grant.terms is None else grant.terms.userinfo_claims,
+            permitted=platform.claims,
+        )
+        return jsonify(claims)
+
+    def _is_bound_here(self, grant: TokenGrant) -> bool:
+        """Whether the certificate that the token is bound to came with it (RFC 8705, 3)."""
+        if grant.certificate_hash is None:
+            return True
+        certificate = self._certificate()
+        if certificate is None:
+            return False
+        return bytes.fromhex(certificate.certificate.fingerprint) == grant.certificate_hash
+
+    # -- end of session --------------------------------------------------------------------------
+
+    def end_session(self) -> Response:
+        asked = request.form if request.method == "POST" else request.args
+        require_once(asked, urlencode(list(asked.items(multi=True))))
+        signed_in = current_session()
+        wanted = self._logout.read(asked)
+        if wanted is None or (signed_in is not None and signed_in.session != wanted.sid):
+            return self._ask_before_ending(signed_in)
+        frames = self._logout.end(wanted, signed_in)
+        set_current_session(None)
+        if wanted.target is not None and not frames:
+            response = see_other(wanted.target)
+        else:
+            response = signed_out_page(frames, wanted.target)
+        self._cookies.forget_session(response)
+        return response
+
+    def _ask_before_ending(self, signed_in: SignedIn | None) -> Response:
+        """Without a proof that the platform knows this session, the holder decides."""
+        if signed_in is None:
+            return make_response(render_template("sso/signed_out.html"))
+        return make_response(render_template("sso/sign_out.html", holder=signed_in.holder))
+
+
+_CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
+
+
+def signed_out_page(frames: list[str], target: str | None) -> Response:
+    """Tells the platforms through the browser, each in a frame, then goes on."""
+    page = render_template("sso/signed_out.html", frames=frames, target=target)
+    response = make_response(page)
+    if frames:
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
+            f"frame-src {frame_sources(frames)}; base-uri 'none'; form-action 'self'; "
+            "frame-ancestors 'none'"
+        )
+    if target is not None:
+        response.headers["Refresh"] = f"3; url={target}"
+    return response
+
+
+def require_once(asked: MultiDict[str, str], query: str) -> None:
+    """Raises Malformed `oidc.request-length`, `oidc.parameter-repeated` (RFC 6749, 3.1)."""
+    if len(query) > _MAX_QUERY_CHARACTERS:
+        raise Malformed("oidc.request-length", "the request is too long")
+    if any(len(asked.getlist(name)) > 1 for name in asked):
+        raise Malformed("oidc.parameter-repeated", "a parameter stands twice")
+
+
+def oauth_error(error: OAuthError) -> Response:
+    response = make_response(jsonify(error.body()), error.status)
+    if error.basic:
+        response.headers["WWW-Authenticate"] = f'Basic realm="PortSeal", error="{error.error}"'
+    return response
+
+
+def _unauthorised(error: str | None) -> Response:
+    response = make_response(jsonify({"error": error} if error else {}), 401)
+    detail = f', error="{error}"' if error else ""
+    response.headers["WWW-Authenticate"] = _BEARER + detail
+    return response
+
+
+def _public(response: Response) -> Response:
+    response.headers["Cache-Control"] = f"public, max-age={int(_PUBLIC_FOR.total_seconds())}"
+    return response
