@@ -1,4 +1,4 @@
-"""`portseal init`, `status`, `officer`, `platform`: what is done at the authority's console."""
+"""`portseal init`, `status`, `officer`: what is done at the authority's console."""
 
 import getpass
 import os
@@ -19,8 +19,6 @@ from portseal.settings import read_settings
 from portseal.status import BROKEN, NOT_IN_ORDER, status_of
 from portseal.wiring import House, conduct_ceremony
 from ra_portal.identity import Identity, Role, console
-from signing_service.sso.claims import SCOPES
-from signing_service.sso.platforms import REMOTE_SCOPES
 
 _RESULTS = ("root.pem", "issuing.pem", "transcript.txt")
 
@@ -134,51 +132,6 @@ def add_officer(name: str, roles: tuple[str, ...], emergency: str, as_json: bool
             },
             as_json,
         )
-
-
-@click.group("platform")
-def platform() -> None:
-    """Platforms that sign people in here (relying parties)."""
-
-
-@platform.command("add")
-@click.argument("name")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, required=True)
-@click.option("--client-id", help="Default: random.")
-@click.option("--backchannel-logout-uri", help="Where the platform is told of ended sessions.")
-@click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
-@click.option("--remote-signing", is_flag=True, help="May ask to use enterprises' seals (CSC API).")
-@json_option
-def add_platform(
-    name: str,
-    redirect_uris: tuple[str, ...],
-    client_id: str | None,
-    backchannel_logout_uri: str | None,
-    public: bool,
-    remote_signing: bool,
-    as_json: bool,
-) -> None:
-    """Register a platform; prints its client secret, once."""
-    with House.opened() as house:
-        made = house.sso.platforms.register_platform(
-            name,
-            redirect_uris,
-            actor=_operator().actor,
-            scopes=(*SCOPES, *REMOTE_SCOPES) if remote_signing else SCOPES,
-            confidential=not public,
-            client_id=client_id,
-            backchannel_logout_uri=backchannel_logout_uri,
-        )
-        show({"client_id": made.platform.client_id, "client_secret": made.secret}, as_json)
-
-
-@platform.command("disable")
-@click.argument("client_id")
-def disable_platform(client_id: str) -> None:
-    """Forget a platform: it can sign nobody in any more."""
-    with House.opened() as house:
-        house.sso.platforms.disable(client_id, actor=_operator().actor)
-    click.echo(f"platform {client_id} is disabled")
 
 
 def _pem(certificate: Certificate) -> bytes:

@@ -9,7 +9,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet, KeySetSerialization
 
-from portseal.demo.site import Site, free_port
+from portseal.demo.site import free_port
 from portseal.demo.stage import Stage, expect
 
 _PLATFORMS = ("单一窗口示例平台", "舱单示例平台")
@@ -22,7 +22,7 @@ def start_platforms(stage: Stage) -> list[str]:
     addresses = []
     for number, name in enumerate(_PLATFORMS, 1):
         client = f"platform-{number}"
-        known = _registered(stage.site, client, name)
+        known = _registered(stage, client, name)
         address = f"http://127.0.0.1:{known['port']}"
         command = [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(known["port"]),
@@ -41,14 +41,25 @@ def start_platforms(stage: Stage) -> list[str]:
     return addresses
 
 
-def _registered(site: Site, client: str, name: str) -> dict[str, Any]:
+def register_platform(stage: Stage, name: str, *options: str) -> dict[str, Any]:
+    """Proposed at the console, confirmed by an officer with a card; name and client secret."""
+    proposed = stage.site.run_json(
+        "platform", "add", name, *options,
+        "--permitted-by", "示例主管部门", "--evidence", "示例〔2026〕1号, 2026-11-01",
+    )  # fmt: skip
+    path = f"/api/v1/platforms/proposals/{proposed['proposal']}/confirmation"
+    made: dict[str, Any] = stage.signed_in("administrator").call("POST", path, {})
+    return made
+
+
+def _registered(stage: Stage, client: str, name: str) -> dict[str, Any]:
     """Port and secret of a platform: as an earlier run left them, or registered now."""
-    file = site.directory / f"{client}.json"
+    file = stage.site.directory / f"{client}.json"
     if not file.exists():
         port = free_port()
         callback = f"http://127.0.0.1:{port}/callback"
-        made = site.run_json(
-            "platform", "add", name, "--client-id", client, "--redirect-uri", callback,
+        made = register_platform(
+            stage, name, "--client-id", client, "--redirect-uri", callback,
             "--backchannel-logout-uri", f"http://127.0.0.1:{port}/logged-out",
         )  # fmt: skip
         file.touch(mode=0o600)

@@ -32,7 +32,7 @@ class PlatformApi:
             ("/proposals", self.api_propose, "POST"),
             ("/<client_id>/change", self.api_propose_change, "POST"),
             ("/<client_id>/secret", self.api_propose_rotation, "POST"),
-            ("/<client_id>/disabling", self.api_propose_disabling, "POST"),
+            ("/<client_id>/disabling", self.api_disable, "POST"),
             ("/proposals/<number>/confirmation", self.api_confirm, "POST"),
             ("/proposals/<number>/refusal", self.api_refuse, "POST"),
         )
@@ -64,9 +64,10 @@ class PlatformApi:
         by, _ = self._acting()
         return _created(self._proposals.rotate_secret(client_id, by=by))
 
-    def api_propose_disabling(self, client_id: str) -> Response:
+    def api_disable(self, client_id: str) -> Response:
         by, _ = self._acting()
-        return _created(self._proposals.disable(client_id, by=by))
+        self._services.platforms.disable(client_id, actor=by)
+        return make_response("", 204)
 
     def api_confirm(self, number: str) -> Response:
         by, _ = self._acting(CONFIRM)
@@ -82,10 +83,8 @@ class PlatformApi:
         return require_officer(permission), json_object(_MAX_OCTETS)
 
 
-def registered(made: Registration | None) -> dict[str, object]:
+def registered(made: Registration) -> dict[str, object]:
     """What comes of a confirmation; the secret is in this answer alone."""
-    if made is None:
-        return {}
     return {"client_id": made.platform.client_id, "client_secret": made.secret}
 
 

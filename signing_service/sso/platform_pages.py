@@ -93,8 +93,9 @@ class PlatformPages:
         by = self._officer(MANAGE)
         if isinstance(by, Response):
             return by
-        self._proposals.disable(client_id, by=by)
-        return _proposed()
+        self._services.platforms.disable(client_id, actor=by)
+        flash(gettext("The platform is disabled: nobody can sign in there any more."), "good")
+        return see_other(_HOME)
 
     def decide_proposal(self, number: str) -> Response:
         by = self._officer(CONFIRM)
@@ -111,7 +112,7 @@ class PlatformPages:
                 raise
             return self._list(by, refusal=refusal)
         flash(gettext("The proposal is carried out."), "good")
-        return self._list(by, made) if made and made.secret else see_other(_HOME)
+        return self._list(by, made) if made.secret else see_other(_HOME)
 
     def _list(
         self, by: str, made: Registration | None = None, refusal: Refusal | None = None

@@ -191,16 +191,14 @@ class Platforms:
 
     def disable(self, client_id: str, *, actor: str) -> None:
         """From now on the platform is unknown. Raises NotFound `platform.unknown`."""
-        with self._database.transaction() as connection:
-            self.disable_within(connection, client_id, actor=actor)
-
-    def disable_within(self, connection: Connection, client_id: str, *, actor: str) -> None:
-        """`disable` in the caller's transaction."""
         live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
         gone = update(platforms).where(live).values(disabled_at=self._clock.now())
-        if connection.execute(gone).rowcount != 1:
-            raise NotFound("platform.unknown", "no such platform")
-        self._journal.append(connection, Event.PLATFORM_DISABLED, subject=client_id, actor=actor)
+        with self._database.transaction() as connection:
+            if connection.execute(gone).rowcount != 1:
+                raise NotFound("platform.unknown", "no such platform")
+            self._journal.append(
+                connection, Event.PLATFORM_DISABLED, subject=client_id, actor=actor
+            )
 
     def _live_row(self, connection: Connection, client_id: str) -> Row[Any]:
         live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)

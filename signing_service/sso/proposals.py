@@ -1,7 +1,8 @@
 """Platforms under four eyes: one administrator proposes, another confirms.
 
 What a platform may learn of holders is part of every proposal, with the department that permitted
-it, so that the second person sees exactly what the register will say.
+it, so that the second person sees exactly what the register will say. Only disabling a platform
+takes one person: it takes away, and must not wait.
 """
 
 import json
@@ -27,7 +28,6 @@ class Action(StrEnum):
     REGISTER = "register"
     CHANGE = "change"
     ROTATE = "rotate-secret"
-    DISABLE = "disable"
 
 
 class Decision(StrEnum):
@@ -80,12 +80,7 @@ class Proposals:
             raise Unprocessable("platform.no-secret", "this platform has no client secret")
         return self._put(Action.ROTATE, client_id, None, by)
 
-    def disable(self, client_id: str, *, by: str) -> Proposal:
-        """Raises NotFound `platform.unknown`, Conflict `platform.proposed`."""
-        self._require(client_id)
-        return self._put(Action.DISABLE, client_id, None, by)
-
-    def confirm(self, number: str, *, by: str) -> Registration | None:
+    def confirm(self, number: str, *, by: str) -> Registration:
         """Carry a proposal out; the client secret, where one was made, is in the answer alone.
 
         Raises NotFound `platform.proposal`, Conflict `platform.decided`, `platform.exists`;
@@ -177,14 +172,9 @@ class Proposals:
         connection.execute(update(proposals).where(proposals.c.id == number).values(decided))
         return _proposal(row)
 
-    def _carry_out(
-        self, connection: Connection, proposal: Proposal, by: str
-    ) -> Registration | None:
+    def _carry_out(self, connection: Connection, proposal: Proposal, by: str) -> Registration:
         platforms, client_id = self._platforms, proposal.client_id
         actor = f"{proposal.proposed_by} {by}"
-        if proposal.action is Action.DISABLE:
-            platforms.disable_within(connection, client_id, actor=actor)
-            return None
         if proposal.action is Action.ROTATE:
             return platforms.rotate_secret(connection, client_id, actor=actor)
         assert proposal.draft is not None

@@ -25,7 +25,6 @@ def action_words() -> dict[str, str]:
         Action.REGISTER: gettext("Register the platform"),
         Action.CHANGE: gettext("Change its entry"),
         Action.ROTATE: gettext("Make a new client secret"),
-        Action.DISABLE: gettext("Disable the platform"),
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.portseal.cli.conftest import Console
 from tests.portseal.cli.terminal import Outcome
+from tests.portseal.cli.test_platform import PERMITTED
 from tests.portseal.service import RunningService
 from tests.token import softhsm_configuration
 
@@ -131,8 +132,8 @@ def test_journal_verify_finds_a_missing_record(console: Console, copy: Path) -> 
 def test_a_journal_that_was_rewritten_after_a_checkpoint_is_found(
     console: Console, copy: Path
 ) -> None:
-    address = ("--redirect-uri", "https://w.example/cb")
-    assert console.run("platform", "add", "Witnessed", *address, **beside(copy)).code == 0
+    options = ("--redirect-uri", "https://w.example/cb", *PERMITTED)
+    assert console.run("platform", "add", "Witnessed", *options, **beside(copy)).code == 0
     made = console.run("journal", "checkpoint", "--json", **beside(copy))
     assert made.code == 0, made.said
     file = copy.with_name("journal-checkpoints")
@@ -163,13 +164,6 @@ def test_the_schema_is_upgraded_once_and_again(console: Console, tmp_path: Path)
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     connection.close()
     assert {"journal", "ca_certificates", "alembic_version"} <= tables
-
-
-def test_a_platform_gets_its_secret_once(console: Console) -> None:
-    made = console.json("platform", "add", "命令行平台", "--redirect-uri", "https://p.example/cb")
-    assert len(made["client_secret"]) >= 32
-    refused = console.run("platform", "add", "x", "--redirect-uri", "http://p.example/cb")
-    assert refused.code == 1, refused.said
 
 
 def test_an_officer_needs_a_known_role(console: Console) -> None:
@@ -213,13 +207,6 @@ def test_a_service_that_cannot_start_says_why_in_one_line(console: Console, tmp_
     empty.write_text(f"directories.tokendir = {tmp_path}\n")
     absent = console.run("serve", SOFTHSM2_CONF=str(empty))
     assert (absent.code, "[token.missing]" in absent.err) == (3, True)
-
-
-def test_a_platform_is_disabled_once(console: Console) -> None:
-    made = console.json("platform", "add", "Gone soon", "--redirect-uri", "https://g.example/cb")
-    assert console.run("platform", "disable", made["client_id"]).code == 0
-    again = console.run("platform", "disable", made["client_id"])
-    assert (again.code, "[platform.unknown]" in again.err) == (1, True)
 
 
 def test_the_pin_of_a_card_is_changed(console: Console, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import requests
 from kernel.identifiers import uscc_check_character
 from portseal.demo.people import ENTERPRISE, licence_png
 from portseal.demo.people_steps import make_card
+from portseal.demo.signin_steps import register_platform
 from portseal.holder.service import Service
 from tests.portseal.service import RunningService
 
@@ -49,8 +50,8 @@ def refuse_waiting_seals(service: RunningService) -> None:
 
 
 def registered_platform(service: RunningService, client_id: str) -> "RemotePlatform":
-    made = service.site.run_json(
-        "platform", "add", f"平台 {client_id}", "--client-id", client_id,
+    made = register_platform(
+        service.stage, f"平台 {client_id}", "--client-id", client_id,
         "--redirect-uri", CALLBACK, "--remote-signing",
     )  # fmt: skip
     return RemotePlatform(service.origin, client_id, made["client_secret"])

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from portseal.demo.signin_steps import register_platform
 from portseal.holder.service import Service
 from tests.portseal.service import RunningService
 from tests.signing_service.remote.platform import (
@@ -148,9 +149,8 @@ def test_a_platform_that_only_signs_people_in_may_not_ask(
     service: RunningService, browser: Service
 ) -> None:
     callback = "https://platform.example/callback"
-    service.site.run_json(
-        "platform", "add", "仅登录", "--client-id", "sign-in-only", "--redirect-uri", callback
-    )
+    options = ("--client-id", "sign-in-only", "--redirect-uri", callback)
+    register_platform(service.stage, "仅登录", *options)
     plain = RemotePlatform(service.origin, "sign-in-only", "")
     assert agree(browser, plain.question("v" * 43))["error"] == "invalid_scope"
 

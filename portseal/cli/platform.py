@@ -1,0 +1,117 @@
+"""`portseal platform`: the register of platforms, from the authority's console.
+
+The console proposes; an officer with a card confirms in the portal and is shown the client
+secret. Only disabling needs nobody else.
+"""
+
+import getpass
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from portseal.cli.output import json_option, show
+from portseal.wiring import House
+from ra_portal.identity import console
+from signing_service.sso.claims import PERMITTABLE, SCOPES
+from signing_service.sso.platform import AUTH_METHODS, NONE, REMOTE_SCOPES
+from signing_service.sso.platform_form import draft_of, fields_of
+from signing_service.sso.proposals import Proposal
+
+
+def _actor() -> str:
+    return console(getpass.getuser()).actor
+
+
+@click.group("platform")
+def platform() -> None:
+    """Platforms that sign people in here (relying parties)."""
+
+
+@platform.command("add")
+@click.argument("name")
+@click.option("--redirect-uri", "redirect_uris", multiple=True)
+@click.option("--client-id", help="Default: random.")
+@click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True)
+@click.option("--backchannel-logout-uri", help="Where the platform is told of ended sessions.")
+@click.option("--frontchannel-logout-uri", help="The same, through the browser.")
+@click.option("--cas-service", "cas_services", multiple=True, help="Service address (CAS 3.0).")
+@click.option("--auth-method", type=click.Choice(AUTH_METHODS), help="How it proves who it is.")
+@click.option(
+    "--jwks",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with its public keys, for private_key_jwt.",
+)
+@click.option("--tls-subject", help="RFC 4514 subject, for tls_client_auth.")
+@click.option("--tls-thumbprint", help="SHA-256, for self_signed_tls_client_auth.")
+@click.option("--claim", "claims", multiple=True, type=click.Choice(PERMITTABLE))
+@click.option("--permitted-by", required=True, help="The department that permitted the claims.")
+@click.option("--evidence", required=True, help="Its decision: number and date.")
+@click.option("--refresh", is_flag=True, help="Gets refresh tokens.")
+@click.option("--pushed-only", is_flag=True, help="Must push its requests (RFC 9126).")
+@click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
+@click.option("--remote-signing", is_flag=True, help="May ask to use enterprises' seals (CSC API).")
+@json_option
+def add_platform(
+    jwks: Path | None, public: bool, remote_signing: bool, as_json: bool, **given: Any
+) -> None:
+    """Propose a platform. An officer confirms it in the portal, and is shown its secret."""
+    fields = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
+    }
+    fields["scopes"] = [*SCOPES, *REMOTE_SCOPES] if remote_signing else list(SCOPES)
+    fields["claims"] = fields["claims"] or None
+    fields["jwks"] = None if jwks is None else json.loads(jwks.read_text())
+    if public:
+        fields["auth_method"] = NONE
+    with House.opened() as house:
+        proposal = house.sso.proposals.register(draft_of(fields), by=_actor())
+    _show(proposal, as_json)
+
+
+@platform.command("list")
+@json_option
+def list_platforms(as_json: bool) -> None:
+    """Every platform, and what waits for a second officer."""
+    with House.opened() as house:
+        listed = house.sso.platforms.all()
+        waiting = house.sso.proposals.waiting()
+    told = {
+        "platforms": [{**fields_of(each.platform), "disabled": each.disabled} for each in listed],
+        "waiting": [
+            {"proposal": each.id, "action": str(each.action), "client_id": each.client_id}
+            for each in waiting
+        ],
+    }
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for each in listed:
+        state = "disabled" if each.disabled else each.platform.auth_method
+        click.echo(f"{each.platform.client_id}  {each.platform.name}  ({state})")
+    for proposal in waiting:
+        click.echo(f"waiting: {proposal.action} {proposal.client_id}, by {proposal.proposed_by}")
+
+
+@platform.command("rotate")
+@click.argument("client_id")
+@json_option
+def rotate_platform(client_id: str, as_json: bool) -> None:
+    """Propose a new client secret; it is made when an officer confirms it in the portal."""
+    with House.opened() as house:
+        proposal = house.sso.proposals.rotate_secret(client_id, by=_actor())
+    _show(proposal, as_json)
+
+
+@platform.command("disable")
+@click.argument("client_id")
+def disable_platform(client_id: str) -> None:
+    """Forget a platform, at once: it can sign nobody in any more."""
+    with House.opened() as house:
+        house.sso.platforms.disable(client_id, actor=_actor())
+    click.echo(f"platform {client_id} is disabled")
+
+
+def _show(proposal: Proposal, as_json: bool) -> None:
+    show({"proposal": proposal.id, "client_id": proposal.client_id}, as_json)

@@ -1,0 +1,79 @@
+"""`portseal platform` and `portseal sign-in-key` at the authority's console."""
+
+import pytest
+import requests
+
+from kernel.refusals import Refusal
+from portseal.demo.signin_steps import register_platform
+from tests.portseal.cli.conftest import Console
+from tests.portseal.service import RunningService
+
+PERMITTED = ("--permitted-by", "示例主管部门", "--evidence", "示例〔2026〕1号")
+
+
+def test_the_console_proposes_and_an_officer_with_a_card_gets_the_secret(
+    service: RunningService, console: Console
+) -> None:
+    address = ("--redirect-uri", "https://p.example/cb")
+    made = console.json("platform", "add", "命令行平台", *address, *PERMITTED)
+    assert made.keys() == {"proposal", "client_id"}
+    listed = console.json("platform", "list")
+    assert made["client_id"] not in [each["client_id"] for each in listed["platforms"]]
+    assert made["client_id"] in [each["client_id"] for each in listed["waiting"]]
+    path = f"/api/v1/platforms/proposals/{made['proposal']}/confirmation"
+    with pytest.raises(Refusal, match=r"role\.missing"):
+        service.signed_in("legal-person").call("POST", path, {})
+    secret = service.signed_in("administrator").call("POST", path, {})["client_secret"]
+    assert len(secret) >= 32
+    with pytest.raises(Refusal, match=r"platform\.decided"):
+        service.signed_in("administrator").call("POST", path, {})
+
+
+def test_a_platform_that_cannot_be_safe_is_not_even_proposed(console: Console) -> None:
+    refused = console.run(
+        "platform", "add", "x", "--redirect-uri", "http://p.example/cb", *PERMITTED
+    )
+    assert (refused.code, "[platform.redirect-uri]" in refused.err) == (1, True)
+    nobody = ("--permitted-by", "", "--evidence", "")
+    refused = console.run("platform", "add", "x", "--redirect-uri", "https://p.example/", *nobody)
+    assert (refused.code, "[platform.permission]" in refused.err) == (1, True)
+
+
+def test_a_new_secret_takes_two_and_disabling_takes_one(
+    service: RunningService, console: Console
+) -> None:
+    options = ("--client-id", "going", "--redirect-uri", "https://g.example/cb")
+    first = register_platform(service.stage, "Going", *options)["client_secret"]
+    proposed = console.json("platform", "rotate", "going")
+    path = f"/api/v1/platforms/proposals/{proposed['proposal']}/confirmation"
+    second = service.signed_in("administrator").call("POST", path, {})["client_secret"]
+
+    def status(secret: str) -> int:
+        answer = requests.post(
+            f"{service.origin}/oidc/introspect",
+            data={"token": "x"},
+            auth=("going", secret),
+            timeout=10,
+        )
+        return answer.status_code
+
+    assert (status(first), status(second)) == (401, 200)
+    assert console.run("platform", "disable", "going").code == 0
+    assert status(second) == 401
+    again = console.run("platform", "disable", "going")
+    assert (again.code, "[platform.unknown]" in again.err) == (1, True)
+
+
+def test_the_next_sign_in_key_is_published_before_it_signs(
+    service: RunningService, console: Console
+) -> None:
+    def published() -> list[str]:
+        keys = requests.get(f"{service.origin}/oidc/jwks", timeout=10).json()["keys"]
+        return [key["kid"] for key in keys]
+
+    before = published()
+    made = console.json("sign-in-key", "rotate")
+    assert made["kid"] not in before
+    assert made["kid"] in [key["kid"] for key in console.json("sign-in-key", "list")["keys"]]
+    again = console.run("sign-in-key", "rotate")
+    assert (again.code, "[signin-key.waiting]" in again.err) == (1, True)
