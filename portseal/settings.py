@@ -87,6 +87,16 @@ class DatabaseSettings(_Table):
     """SQLAlchemy URL: `sqlite:////var/lib/portseal/portseal.db`, `postgresql+psycopg://...`."""
 
 
+class NodeSettings(_Table):
+    """Several nodes on one PostgreSQL; see docs/running.md."""
+
+    silence_seconds: Annotated[int, Field(ge=2, le=600)] = 15
+    """Without a sign of life from a worker, after which another takes its jobs over."""
+    max_clock_difference_milliseconds: Annotated[int, Field(ge=100)] = 2000
+    """How far a node's clock may be from the database's; beyond it, the node records nothing,
+    and so neither issues nor revokes nor signs lists."""
+
+
 class TokenSettings(_Table):
     """The authority's PKCS#11 token."""
 
@@ -341,6 +351,7 @@ class Settings(BaseSettings):
     sms: SmsSettings | None = None
     status: StatusSettings = StatusSettings()
     journal: JournalSettings = JournalSettings()
+    nodes: NodeSettings = NodeSettings()
     session: SessionSettings = SessionSettings()
     sso: SsoSettings = SsoSettings()
     policy: PolicySettings = PolicySettings()

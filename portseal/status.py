@@ -126,7 +126,12 @@ def _publication(house: House) -> str:
 
 def _worker(house: House) -> str:
     with house.database.reading() as connection:
+        nodes = heartbeat.every(connection)
         last = heartbeat.newest(connection)
+    limit = house.settings.nodes.max_clock_difference_milliseconds
+    apart = [f"{each.node} {each.skew_ms:+} ms" for each in nodes if abs(each.skew_ms) > limit]
+    if apart:
+        return f"{NOT_IN_ORDER}clocks differ from the database's: {', '.join(apart)}"
     if last is None:
         return f"{NOT_IN_ORDER}no worker has ended a round yet"
     silence = house.clock.now() - last.at

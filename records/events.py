@@ -31,6 +31,9 @@ class Event(StrEnum):
     LETTER_PUT_BACK = "letter.put-back"
     LETTER_DISCARDED = "letter.discarded"
 
+    # Nodes
+    NODE_LOST = "node.lost"
+
     # Publication
     DIRECTORY_PUBLISHED = "directory.published"
 

@@ -8,11 +8,13 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection, insert, select, text, update
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
+from records.common_time import clock_difference
 from records.events import Event
 from records.tables import journal, journal_head
 
@@ -70,8 +72,11 @@ class Record:
 class Journal:
     """Writes and verifies records."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, max_clock_difference: timedelta | None = None) -> None:
+        """`max_clock_difference`: how far our clock may be from that of the database, which all
+        nodes share; None: it is not looked at."""
         self._clock = clock
+        self._max_difference = max_clock_difference
 
     def append(
         self, connection: Connection, event: Event, *, subject: str, actor: str, **facts: Fact
@@ -79,7 +84,8 @@ class Journal:
         """Append one record in the caller's transaction and return its position.
 
         Facts are small and public: never a PIN, a key or a person's identity number.
-        Raises Unavailable `journal.unwritable` when the head is missing.
+        Raises Unavailable `journal.unwritable` when the head is missing, `clock.apart` when this
+        node's clock is not that of the others.
         """
         return self.append_many(connection, [Entry(event, subject, actor, facts)])
 
@@ -89,6 +95,8 @@ class Journal:
         Raises as `append`.
         """
         position, digest = _locked_head(connection)
+        if self._max_difference is not None:
+            self._require_common_time(connection, self._max_difference)
         rows = []
         for entry in entries:
             position += 1
@@ -106,6 +114,15 @@ class Journal:
             connection.execute(_APPEND, rows)
             connection.execute(_MOVE_HEAD, {"position": position, "hash": digest})
         return position
+
+    def _require_common_time(self, connection: Connection, limit: timedelta) -> None:
+        difference = clock_difference(connection, self._clock)
+        if abs(difference) > limit:
+            raise Unavailable(
+                "clock.apart",
+                "this node's clock is not that of the database; nothing is recorded",
+                ahead_milliseconds=round(difference / timedelta(milliseconds=1)),
+            )
 
     def verify(self, connection: Connection) -> Verification:
         """Walk the whole chain; memory stays bounded whatever its length."""

@@ -95,6 +95,16 @@ class Outbox:
     def waiting(self, connection: Connection, channel: str) -> int:
         return connection.execute(select(func.count()).where(_pending(channel))).scalar_one()
 
+    def is_due(self, connection: Connection, channels: str) -> bool:
+        """Whether a message waits, and not only for its next try, in a channel that begins so."""
+        due = and_(
+            outbox.c.channel.startswith(channels, autoescape=True),
+            outbox.c.delivered_at.is_(None),
+            outbox.c.refused_at.is_(None),
+            outbox.c.due_at <= self._clock.now(),
+        )
+        return connection.execute(select(outbox.c.id).where(due).limit(1)).first() is not None
+
     def oldest_waiting(self, connection: Connection, channel: str) -> datetime | None:
         """When the message at the head of the queue was put there."""
         query = select(outbox.c.created_at).where(_pending(channel)).order_by(outbox.c.id).limit(1)

@@ -1,4 +1,4 @@
-"""Rows of the journal, its checkpoints, the outbox and the workers' last rounds."""
+"""Rows of the journal, its checkpoints, the outbox, the nodes and the runs of their jobs."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
 
@@ -42,6 +42,19 @@ worker_rounds = Table(
     Column("node", String(100), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("failures", String(1000), nullable=False),
+    Column("skew_ms", Integer, nullable=False, server_default="0"),  # node's clock - database's
+)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("number", _AUTO, nullable=False),  # of runs so far
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("node", String(100), nullable=False),
+    Column("failure", String(200), nullable=False),  # empty: it succeeded
+    Column("rest_seconds", Integer, nullable=False),  # until it is tried again after a failure
 )
 
 outbox = Table(

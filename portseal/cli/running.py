@@ -75,7 +75,11 @@ def _self_test() -> None:
 @click.command("worker")
 @click.option("--once", is_flag=True, help="One round, publishing at once what waits.")
 def worker(once: bool) -> None:
-    """Publish to the directory, renew CRLs, account for interrupted work."""
+    """Publish to the directory, renew CRLs, account for interrupted work.
+
+    Any number of workers share one database: each due job is run by one of them, and taken over
+    by another when its node dies.
+    """
     from portseal.wiring import House
     from portseal.worker import Worker
 
@@ -93,7 +97,9 @@ def worker(once: bool) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        runner.run(stop)
+        from portseal.node import Node
+
+        Node(house, runner).run(stop)
 
 
 @click.command("demo")

@@ -1,5 +1,6 @@
 """What every floor stands on: settings, clock, entropy, records, the token, policies."""
 
+from datetime import timedelta
 from functools import cached_property
 
 from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
@@ -40,7 +41,8 @@ class Foundation:
 
     @cached_property
     def journal(self) -> Journal:
-        return Journal(self.clock)
+        limit = timedelta(milliseconds=self.settings.nodes.max_clock_difference_milliseconds)
+        return Journal(self.clock, limit)
 
     @cached_property
     def outbox(self) -> Outbox:

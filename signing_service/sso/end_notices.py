@@ -13,10 +13,12 @@ from records.database import Database
 from records.outbox import Outbox
 from signing_service.sso.tables import cas_tickets, codes, platforms
 
+CHANNEL_PREFIX = "logout:"
+
 
 def channel_of(client_id: str) -> str:
     """The outbox's channel for one platform."""
-    return "logout:" + hashlib.sha256(client_id.encode()).hexdigest()[:32]
+    return CHANNEL_PREFIX + hashlib.sha256(client_id.encode()).hexdigest()[:32]
 
 
 class EndNotices:

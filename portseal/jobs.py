@@ -1,0 +1,126 @@
+"""What happens without a request: the schedule. A room's new job gets its row here.
+
+Each is safe to run on several nodes at once and resumes what a dead process left: the engine that
+runs it (`portseal.node`) gives one run to one node, and the same run to another when it dies.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ca.authority import DIRECTORY_CHANNEL
+from portseal.wiring import House
+from records.outbox import Delivery
+from signing_service.sso.end_notices import CHANNEL_PREFIX as LOGOUT_CHANNELS
+
+STALE_INTENT = timedelta(minutes=5)
+"""An intent this old has lost its process: issuing takes milliseconds."""
+
+_AHEAD_IN_A_RUN = 5000
+"""OCSP answers signed ahead before the other jobs have their turn again."""
+_SOON = timedelta(seconds=1)
+_TWO_SECONDS = timedelta(seconds=2)
+_OFTEN = timedelta(seconds=5)
+_MINUTE = timedelta(minutes=1)
+_FIVE_MINUTES = timedelta(minutes=5)
+_SELDOM = timedelta(hours=12)
+
+
+def _always(house: House) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One line of the schedule."""
+
+    name: str
+    every: timedelta
+    """Between the end of one run and the next."""
+    act: Callable[[House, bool], object]
+    """The work; True: a person asked for it now, do it without its own pauses."""
+    needs_token: bool = True
+    wanted: Callable[[House], bool] = _always
+    """A cheap look whether there is anything to do. Raises as `act` may."""
+
+
+def _deliver(house: House, at_once: bool) -> Delivery | None:
+    if house.publisher is None:
+        return None
+    return house.outbox.deliver(house.database, DIRECTORY_CHANNEL, house.publisher, at_once=at_once)
+
+
+def _waiting(channel: str) -> Callable[[House], bool]:
+    def wanted(house: House) -> bool:
+        with house.database.reading() as connection:
+            return house.outbox.is_due(connection, channel)
+
+    return wanted
+
+
+def _has_news(house: House) -> bool:
+    """For the directory, if there is one."""
+    return house.settings.directory is not None and _waiting(DIRECTORY_CHANNEL)(house)
+
+
+def _cover_new(house: House, at_once: bool) -> None:
+    """An archive timestamp over the signatures since the last one."""
+    every = timedelta(minutes=house.settings.archive.stamp_every_minutes)
+    if at_once or house.stamping.is_due(every):
+        house.stamping.cover_new()
+
+
+def _renew_crls(house: House, at_once: bool) -> int:
+    """Every list, part and delta list that is no longer true or half over."""
+    pause = timedelta(seconds=0 if at_once else house.settings.status.crl_pause_seconds)
+    return sum(len(issuer.renew(pause)) for issuer in house.crl_issuers)
+
+
+def _witness_journal(house: House, at_once: bool) -> None:
+    plan = house.settings.journal
+    every = timedelta(minutes=0 if at_once else plan.checkpoint_minutes)
+    house.witness.witness_when_due(every, plan.checkpoint_records)
+
+
+def _revoke_many(house: House, at_once: bool) -> None:
+    """Go on with jobs that a dead process left, or that were only planned."""
+    for job in house.mass_revocation.unfinished():
+        house.mass_revocation.run(job)
+
+
+def _next_sign_in_key(house: House, at_once: bool) -> None:
+    house.sso.signing_keys.rotate_if_due(timedelta(days=house.settings.sso.key_days))
+
+
+def _rotate_responders(house: House, at_once: bool) -> None:
+    for keys in house.responder_keys.values():
+        keys.rotate_if_due()
+
+
+def _sign_ahead(house: House, at_once: bool) -> int:
+    return sum(job.run(_AHEAD_IN_A_RUN) for job in house.ocsp_ahead)
+
+
+JOBS = (
+    Job("logout", _SOON, lambda house, now: house.sso.back_channel.deliver(at_once=now),
+        wanted=_waiting(LOGOUT_CHANNELS)),
+    Job("reconcile", _MINUTE, lambda house, _: house.reconcile(STALE_INTENT)),
+    Job("expire", _MINUTE, lambda house, _: house.portal.cards.expire_overdue()),
+    Job("loss reports", _OFTEN, lambda house, _: house.portal.losses.stamp_missing()),
+    Job("notices", _SOON, lambda house, now: house.portal.notices.deliver(at_once=now),
+        wanted=_waiting("notice")),
+    Job("sign-in key", _FIVE_MINUTES, _next_sign_in_key),
+    Job("sign-in tidying", _FIVE_MINUTES, lambda house, _: house.sso.tidy(), needs_token=False),
+    Job("sessions", _MINUTE, lambda house, _: house.sso.sessions.end_expired()),
+    Job("evidence", _MINUTE, _cover_new),
+    Job("evidence-renewal", _SELDOM, lambda house, _: house.stamping.renew()),
+    Job("archive-sweep", _SELDOM, lambda house, _: house.archive.sweep(), needs_token=False),
+    Job("mass revocation", _SOON, _revoke_many, needs_token=False,
+        wanted=lambda house: bool(house.mass_revocation.unfinished())),
+    Job("responders", _MINUTE, _rotate_responders),
+    Job("crl", _TWO_SECONDS, _renew_crls),
+    Job("ocsp", _OFTEN, _sign_ahead),
+    Job("journal checkpoint", _OFTEN, _witness_journal),
+    Job("publish", _SOON, _deliver, needs_token=False, wanted=_has_news),
+)  # fmt: skip
+"""In the order in which one round does them."""
