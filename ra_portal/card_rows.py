@@ -1,10 +1,10 @@
 """Cards in the database."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -112,9 +112,37 @@ def live_of_operators(connection: Connection, enterprise_id: str) -> list[Card]:
     return [_card(row._mapping) for row in connection.execute(query)]
 
 
+def made_of(connection: Connection, holder: Holder) -> list[Card]:
+    """The active or frozen card of a holder; of an enterprise, its operators' cards too."""
+    own = (cards.c.holder_kind == str(holder.kind)) & (cards.c.holder_id == holder.id)
+    if holder.kind is HolderKind.LEGAL_PERSON:
+        theirs = select(operators.c.id).where(operators.c.enterprise_id == holder.id)
+        own |= (cards.c.holder_kind == str(HolderKind.OPERATOR)) & cards.c.holder_id.in_(theirs)
+    query = select(cards).where(own, cards.c.state.in_(_MADE)).order_by(cards.c.id)
+    return [_card(row._mapping) for row in connection.execute(query)]
+
+
 def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
     """Active and frozen cards whose certificates have ended."""
     query = select(cards).where(cards.c.state.in_(_MADE), cards.c.not_after < at).limit(limit)
+    return [_card(row._mapping) for row in connection.execute(query)]
+
+
+def ending(connection: Connection, at: datetime, days: Sequence[int], limit: int) -> list[Card]:
+    """Made cards that end within one of `days`, and whose holders were not told of that one or a
+    nearer one."""
+    due = [
+        (cards.c.not_after <= at + timedelta(days=each))
+        & or_(cards.c.expiry_notice.is_(None), cards.c.expiry_notice > each)
+        for each in days
+    ]
+    query = (
+        select(cards)
+        .where(cards.c.state.in_(_MADE), cards.c.not_after > at)
+        .where(cards.c.not_after <= at + timedelta(days=max(days)))
+        .where(or_(*due))
+        .limit(limit)
+    )
     return [_card(row._mapping) for row in connection.execute(query)]
 
 

@@ -15,30 +15,25 @@ So no card is active without its certificate, and every certificate belongs to a
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
-from ca.authority import Authority, CertificateRequest
-from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.inventory import RevocationReason
 from ca.request import read_pkcs10
 from ca.revocation import Revocation
-from ca.subject import SubjectFields, organization_identifier
+from ca.subject import SubjectFields
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, Refusal, TooMany, Unauthenticated, Unavailable
-from ra_portal import card_rows, people_rows
+from ra_portal import card_rows
 from ra_portal.card import Card, CardState
+from ra_portal.card_making import CardMaking
 from ra_portal.codes import CodePurpose, code_hash
-from ra_portal.identity import HolderKind
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
 
 MOST_FAILED_ATTEMPTS = 10
 """With one right code; then the holder needs a new one."""
-
-_ORGANIZATION = "2.5.4.10"
 
 
 @dataclass(frozen=True)
@@ -57,16 +52,13 @@ class Enrolment:
         database: Database,
         journal: Journal,
         clock: Clock,
-        authority: Authority,
-        inventory: Inventory,
+        making: CardMaking,
         revocation: Revocation,
     ) -> None:
-        """`authority` issues the profiles `legal-person`, `operator` and `officer`."""
         self._database = database
         self._journal = journal
         self._clock = clock
-        self._authority = authority
-        self._inventory = inventory
+        self._making = making
         self._revocation = revocation
 
     def enrol(self, activation_code: str, pkcs10: bytes) -> EnrolledCard:
@@ -81,7 +73,7 @@ class Enrolment:
         try:
             key = read_pkcs10(pkcs10).public_key
             card, subject = self._begin(card, key)
-            certificate = self._left_behind(card, key) or self._issue(card, key, subject)
+            certificate = self._making.certificate(card, key, subject)
         except Unavailable:
             raise
         except Refusal as refusal:
@@ -109,7 +101,7 @@ class Enrolment:
 
     def _begin(self, card: Card, key: PublicKey) -> tuple[Card, SubjectFields]:
         with self._database.transaction() as connection:
-            subject = self._subject(connection, card)
+            subject = self._making.subject(connection, card)
             begun = card.begin(key.fingerprint)
             card_rows.save(connection, begun)
             self._journal.append(
@@ -120,57 +112,6 @@ class Enrolment:
                 key=key.fingerprint,
             )
         return begun, subject
-
-    def _subject(self, connection: Connection, card: Card) -> SubjectFields:
-        """From our records alone: what the request says of its subject is not looked at."""
-        holder = card.holder
-        if holder.kind is HolderKind.OFFICER:
-            own = self._authority.certificate
-            return SubjectFields(
-                organization=own.attribute(_ORGANIZATION) if own else None,
-                common_name=people_rows.officer(connection, holder.id).name,
-                serial_number=card.number,
-            )
-        if holder.kind is HolderKind.LEGAL_PERSON:
-            enterprise = people_rows.enterprise(connection, holder.id)
-            enterprise.require_active()
-            return SubjectFields(
-                organization=enterprise.name,
-                organization_identifier=organization_identifier(enterprise.uscc),
-                common_name=enterprise.name,
-            )
-        operator = people_rows.operator(connection, holder.id)
-        enterprise = people_rows.enterprise(connection, operator.enterprise_id)
-        enterprise.require_active()
-        return SubjectFields(
-            organization=enterprise.name,
-            organization_identifier=organization_identifier(enterprise.uscc),
-            common_name=operator.name,
-            serial_number=card.number,
-        )
-
-    def _left_behind(self, card: Card, key: PublicKey) -> Certificate | None:
-        """What an attempt that died had issued for this card: taken over, or revoked."""
-        found: Certificate | None = None
-        for record in self._inventory.by_reference(card.number):
-            if record.key_fingerprint == key.fingerprint:
-                if record.state is CertificateState.ISSUED:
-                    found = record.certificate
-                elif record.state is CertificateState.INTENDED:
-                    raise Unavailable(
-                        "enrolment.unsettled",
-                        "an earlier attempt with this key is being settled; try again shortly",
-                    )
-            elif record.state is CertificateState.ISSUED:
-                self._revocation.revoke(record.serial, RevocationReason.SUPERSEDED, "enrolment")
-        return found
-
-    def _issue(self, card: Card, key: PublicKey, subject: SubjectFields) -> Certificate:
-        request = CertificateRequest(
-            public_key=key, subject=subject, requester=str(card.holder), reference=card.number
-        )
-        intent = self._authority.prepare(str(card.holder.kind), request)
-        return self._authority.issue(intent).certificate
 
     def _activate(self, card: Card, key: PublicKey, certificate: Certificate) -> EnrolledCard:
         active = card.activate(
@@ -197,9 +138,7 @@ class Enrolment:
                 certificate.serial, RevocationReason.CESSATION_OF_OPERATION, "enrolment"
             )
             raise
-        own = self._authority.certificate
-        assert own is not None
-        return EnrolledCard(active, certificate, (own, *self._authority.chain))
+        return EnrolledCard(active, certificate, self._making.chain)
 
     def _count_failure(self, card: Card, refusal: Refusal) -> None:
         with self._database.transaction() as connection:

@@ -1,6 +1,6 @@
 """Enterprises, officers, operators and their grants in the database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
@@ -28,6 +28,16 @@ def enterprise(connection: Connection, identifier: str) -> Enterprise:
     if row is None:
         raise NotFound("enterprise.unknown", "there is no such enterprise")
     return Enterprise(**row._mapping)
+
+
+def change_enterprise(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
+    connection.execute(
+        update(enterprises).where(enterprises.c.id == identifier).values(dict(changes))
+    )
+
+
+def change_operator(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
+    connection.execute(update(operators).where(operators.c.id == identifier).values(dict(changes)))
 
 
 def close_enterprise(connection: Connection, identifier: str, at: datetime) -> None:

@@ -9,14 +9,18 @@ from ca.revocation import Revocation
 from kernel.algorithms import PublicKey
 from kernel.clock import Clock
 from kernel.entropy import Entropy
+from policies.card_life import card_life_policy
 from policies.rights import RightsCatalogue
 from ra_portal.card import Card
 from ra_portal.card_life import CardLife
+from ra_portal.card_making import CardMaking
 from ra_portal.cards import Cards
 from ra_portal.contacts import Contacts
+from ra_portal.data_changes import DataChanges
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
 from ra_portal.enrolment import Enrolment
+from ra_portal.expiry import Expiry
 from ra_portal.journal_rows import JournalReader
 from ra_portal.loss import LossReports, Stamp
 from ra_portal.notices.channels import Channel, Gateway
@@ -25,6 +29,7 @@ from ra_portal.officers import Officers
 from ra_portal.one_time_codes import OneTimeCodes
 from ra_portal.operators import Operators
 from ra_portal.registration import Registration
+from ra_portal.renewal import CardProof, Renewal
 from ra_portal.seals import Seals
 from ra_portal.without_card import WithoutCard
 from records.database import Database
@@ -59,6 +64,9 @@ class PortalServices:
     officers: Officers
     operators: Operators
     enrolment: Enrolment
+    renewal: Renewal
+    expiry: Expiry
+    data_changes: DataChanges
     seals: Seals
     directory: HolderDirectory
     journal: JournalReader
@@ -77,11 +85,12 @@ def open_portal(
     make_seal_key: Callable[[str], PublicKey],
     stamp: Stamp,
     posting: Posting,
+    prove: CardProof,
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
     """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
     `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
-    `posting` is how notices leave."""
+    `posting` is how notices leave; `prove` verifies a card's answer to a challenge."""
     cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
     losses = LossReports(database, journal, clock, stamp)
     life = CardLife(database, journal, clock, revocation, losses, on_card_ended)
@@ -91,6 +100,7 @@ def open_portal(
     )
     contacts = Contacts(database, journal, clock, sealing, notices)
     codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
+    making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards),
         cards=cards,
@@ -102,7 +112,23 @@ def open_portal(
         dead_letters=DeadLetters(database, journal, outbox),
         officers=Officers(database, journal, clock, cards),
         operators=Operators(database, journal, clock, cards, catalogue),
-        enrolment=Enrolment(database, journal, clock, authority, inventory, revocation),
+        enrolment=Enrolment(database, journal, clock, making, revocation),
+        renewal=Renewal(
+            database,
+            journal,
+            clock,
+            entropy,
+            cards,
+            making,
+            revocation,
+            policy,
+            prove,
+            on_card_ended,
+        ),
+        expiry=Expiry(
+            database, journal, clock, contacts, notices, revocation, policy, on_card_ended
+        ),
+        data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
         seals=Seals(
             database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
         ),

@@ -187,6 +187,44 @@ notices = Table(
     Index("ix_notices_about", "about", "created_at"),
 )
 
+renewals = Table(
+    "renewals",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("card", String(24), nullable=False),
+    Column("following", String(24), nullable=False),
+    Column("random", LargeBinary(32), nullable=False),
+    Column("pkcs10", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),
+    Index(
+        "ix_renewals_open",
+        "expires_at",
+        postgresql_where=text("settled_at IS NULL"),
+        sqlite_where=text("settled_at IS NULL"),
+    ),
+)
+
+data_changes = Table(
+    "data_changes",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("holder_kind", String(16), nullable=False),
+    Column("holder_id", _ID, nullable=False),
+    Column("live_holder", String(56), unique=True),  # one undecided change of a holder's data
+    Column("state", String(16), nullable=False),
+    Column("changes", Text, nullable=False),  # JSON, field -> new value
+    Column("before", Text, nullable=False),
+    Column("why", String(200), nullable=False),
+    Column("proposed_by", String(64), nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("decided_by", String(64)),
+    Column("decided_at", UtcDateTime),
+    Index("ix_data_changes_state", "state", "proposed_at"),
+)
+
 one_time_codes = Table(
     "one_time_codes",
     metadata,

@@ -119,6 +119,22 @@ def history(
         click.echo(f"{move['at']}  {move['move']}  {move['reason']}  ({move['actor']}{stamped})")
 
 
+@click.command("renew")
+@card_options
+@url_option
+@json_option
+def renew(
+    module: str, label: str, pin_env: str | None, pin_fd: int | None, url: str, as_json: bool
+) -> None:
+    """Renew the card on the USB key: a new key beside the old one, and its certificate.
+
+    Near its end the new card has the full validity; before that it is a re-key, and the end
+    stays. The old card is replaced, and no officer is needed.
+    """
+    service, card = _signed_in(module, label, pin_env, pin_fd, url)
+    show(_told(service.renew(card)), as_json)
+
+
 @click.command("lost")
 @url_option
 @click.argument("number")
@@ -149,4 +165,4 @@ def lost(
     show(_told(service.call("POST", f"/api/v1/card-codes/{request}", {"code": code})), as_json)
 
 
-COMMANDS = (lost, freeze, unfreeze, report_loss, history)
+COMMANDS = (renew, lost, freeze, unfreeze, report_loss, history)

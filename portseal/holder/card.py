@@ -10,6 +10,8 @@ from kernel.refusals import Conflict, NotFound
 from signing_service.sso.authentication_token import make_authentication_token
 
 SIGNING_KEY = "signing"
+_LABELS = (SIGNING_KEY, *(f"{SIGNING_KEY}-{number}" for number in range(2, 33)))
+"""Of one card after the other on a USB key: renewal makes a new key."""
 _APPLICATION = "https://portseal.example/cli/1.0"
 
 
@@ -28,12 +30,24 @@ class Card:
 
         The name in it is only the card's label: the authority takes names from its records.
         """
-        labels = self._token.key_labels()
-        if SIGNING_KEY in labels:
-            key = self._token.key(SIGNING_KEY)
-        else:
-            key = self._token.generate(SIGNING_KEY, suite)
+        labels = self._key_labels()
+        key = self.key if labels else self._token.generate(SIGNING_KEY, suite)
         return certificate_request(key, self.label)
+
+    def next_request(self, suite: AlgorithmSuite = ECDSA_P256_SHA256) -> bytes:
+        """As `request`, by a new key beside the one in use: for renewal. A new key that an
+        attempt before left without a certificate serves again.
+
+        Raises Conflict `card.too-many-keys`.
+        """
+        taken = self._key_labels()
+        unused = [label for label in taken if self._token.certificate(label) is None]
+        if unused:
+            return certificate_request(self._token.key(unused[-1]), self.label)
+        for label in _LABELS:
+            if label not in taken:
+                return certificate_request(self._token.generate(label, suite), self.label)
+        raise Conflict("card.too-many-keys", "this USB key holds too many keys of old cards")
 
     @property
     def token(self) -> TokenInfo:
@@ -42,13 +56,27 @@ class Card:
 
     def store(self, certificate: Certificate) -> None:
         """Write the issued certificate beside its key. Raises Conflict `card.other-key`."""
-        if certificate.public_key.spki != self.key.public_key.spki:
-            raise Conflict("card.other-key", "the certificate is not for the key on this card")
-        self._token.write_certificate(SIGNING_KEY, certificate.der)
+        for label in self._key_labels():
+            if self._token.key(label).public_key.spki == certificate.public_key.spki:
+                self._token.write_certificate(label, certificate.der)
+                return
+        raise Conflict("card.other-key", "the certificate is not for a key on this card")
+
+    def _key_labels(self) -> list[str]:
+        """Of signing keys, the oldest first."""
+        there = set(self._token.key_labels())
+        return [label for label in _LABELS if label in there]
+
+    @property
+    def _label_in_use(self) -> str:
+        """The newest key with a certificate; without any, the first key."""
+        labels = self._key_labels()
+        certified = [label for label in labels if self._token.certificate(label) is not None]
+        return (certified or labels[:1] or [SIGNING_KEY])[-1]
 
     @property
     def key(self) -> TokenKey:
-        return self._token.key(SIGNING_KEY)
+        return self._token.key(self._label_in_use)
 
     def key_under(self, suite: AlgorithmSuite | None) -> TokenKey:
         """The same key under another suite that it fits, such as RSA-PSS; None: its usual one."""
@@ -57,7 +85,7 @@ class Card:
     @property
     def certificate(self) -> Certificate:
         """Raises NotFound `card.no-certificate` on a card that is not enrolled."""
-        der = self._token.certificate(SIGNING_KEY)
+        der = self._token.certificate(self._label_in_use)
         if der is None:
             raise NotFound("card.no-certificate", "this card holds no certificate yet")
         return Certificate.parse(der)

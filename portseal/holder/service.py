@@ -229,6 +229,19 @@ class Service:
         path = f"/api/v1/cards/{quote(card_number, safe='')}/revocation"
         return self.call("POST", path, {"reason": reason})
 
+    def renew(self, card: Card) -> dict[str, Any]:
+        """Renew the card that is signed in: a new key on it, for which the old one signs; the
+        record of the new card."""
+        number = str(self.call("GET", "/sso/session")["card"])
+        body = {"pkcs10": base64.b64encode(card.next_request()).decode("ascii")}
+        path = f"/api/v1/cards/{quote(number, safe='')}/renewals"
+        begun = self.call("POST", path, body)
+        token = card.answer(self.origin, begun["challenge"])
+        made = self.call("POST", f"/api/v1/renewals/{begun['id']}", {"token": token})
+        card.store(Certificate.parse(made["certificate"]))
+        renewed: dict[str, Any] = made["card"]
+        return renewed
+
     def move_card(self, number: str, move: str, **facts: str) -> dict[str, Any]:
         """`freeze`, `unfreeze` (with `reason`) or `loss-report`; the card as it is then."""
         return self.call("POST", f"/api/v1/cards/{quote(number, safe='')}/{move}", facts)

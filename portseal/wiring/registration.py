@@ -7,7 +7,7 @@ from ca.ceremony import PERSONAL_DATA
 from hsm.secret_keys import SecretKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.refusals import Conflict
-from portseal.adapters import PortalHolders, TokenSealing
+from portseal.adapters import CardProofs, PortalHolders, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
 from ra_portal.card import Card
 from ra_portal.notices.channels import Channel, Gateway
@@ -35,6 +35,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             self._make_seal_key,
             lambda digest: self.timestamper.stamp(digest, "sha256"),
             self._posting,
+            CardProofs(self.settings.web.origin),
             on_card_ended=self._end_sessions,
         )
 

@@ -2,14 +2,17 @@
 
 import base64
 import binascii
+import json
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from flask import jsonify
 
 from kernel.refusals import Malformed
 from ra_portal.card import Card
 from ra_portal.card_moves import RecordedMove
+from ra_portal.enrolment import EnrolledCard
 from ra_portal.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
@@ -18,20 +21,13 @@ from ra_portal.web.person import Person
 
 def add_routes(route: Route, services: PortalServices, person: Person) -> None:
     _add_life_routes(route, services, person)
+    _add_renewal_routes(route, services, person)
 
     @route("POST", "/enrolments")
     def enrol() -> Answer:
         body = read_body()
-        try:
-            pkcs10 = base64.b64decode(read_text(body, "pkcs10"), validate=True)
-        except (binascii.Error, ValueError):
-            raise Malformed("request.malformed", "pkcs10 is base64 of the request") from None
-        enrolled = services.enrolment.enrol(read_text(body, "activation_code"), pkcs10)
-        return jsonify(
-            certificate=enrolled.certificate.pem,
-            chain=[certificate.pem for certificate in enrolled.chain],
-            card=shown_card(enrolled.card),
-        ), 201
+        code = read_text(body, "activation_code")
+        return _enrolled(services.enrolment.enrol(code, _pkcs10(body)))
 
     @route("GET", "/cards/<number>")
     def card(number: str) -> Answer:
@@ -103,6 +99,32 @@ def _add_life_routes(route: Route, services: PortalServices, person: Person) -> 
         return jsonify(shown_card(services.life.report_loss(by, number, loss_channel(by))))
 
 
+def _add_renewal_routes(route: Route, services: PortalServices, person: Person) -> None:
+    renewal = services.renewal
+
+    @route("POST", "/cards/<number>/renewals")
+    def begin_renewal(number: str) -> Answer:
+        by = person.required()
+        begun = renewal.begin(by, number, _pkcs10(read_body()))
+        ends = begun.expires_at.isoformat()
+        return jsonify(id=begun.id, challenge=begun.challenge, expires_at=ends), 201
+
+    @route("POST", "/renewals/<identifier>")
+    def finish_renewal(identifier: str) -> Answer:
+        by = person.required()
+        token = read_body().get("token")
+        if not isinstance(token, dict):
+            raise Malformed("request.malformed", "token is the card's answer", field="token")
+        return _enrolled(renewal.finish(by, identifier, json.dumps(token)))
+
+
+def _pkcs10(body: dict[str, Any]) -> bytes:
+    try:
+        return base64.b64decode(read_text(body, "pkcs10"), validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("request.malformed", "pkcs10 is base64 of the request") from None
+
+
 def loss_channel(by: Identity) -> str:
     """How a report of loss came that was made with a card."""
     return "counter" if by.kind is HolderKind.OFFICER else f"{by.kind}-card"
@@ -144,6 +166,14 @@ def offered_code(offered: tuple[Card, str | None]) -> Answer:
     assert expires_at is not None
     return jsonify(
         card=shown_card(card), activation_code=code, expires_at=expires_at.isoformat()
+    ), 201
+
+
+def _enrolled(enrolled: EnrolledCard) -> Answer:
+    return jsonify(
+        certificate=enrolled.certificate.pem,
+        chain=[certificate.pem for certificate in enrolled.chain],
+        card=shown_card(enrolled.card),
     ), 201
 
 

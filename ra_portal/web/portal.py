@@ -12,6 +12,7 @@ from ra_portal.web import (
     api,
     card_moves,
     cards,
+    data_changes,
     dead_letters,
     enterprise,
     limits,
@@ -42,6 +43,7 @@ def portal_blueprint(
     seals.add_routes(blueprint, services, person)
     cards.add_routes(blueprint, services, person)
     dead_letters.add_routes(blueprint, services, person)
+    data_changes.add_pages(blueprint, services, person)
     without_card.add_pages(blueprint, services)
     card_moves.add_routes(blueprint, services, person)
     administration.add_routes(blueprint, services, person)

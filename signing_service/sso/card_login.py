@@ -1,6 +1,7 @@
 """Proof that somebody holds a card: the checks, in their order, and the journal of each try."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -165,7 +166,7 @@ class CardLogin:
             self._check.purpose(certificate)
             issuer = self._check.trusted_issuer(certificate)
             self._check.not_revoked(certificate, issuer)
-            self._verify(token, certificate, challenge.nonce)
+            verify_answer(token, certificate, self._suites, self._settings.origin, challenge.nonce)
             holder = self._check.holder(certificate, self._clock.now())
             return ProvenCard(certificate, holder, challenge.purpose)
         except Refusal as refusal:
@@ -195,28 +196,6 @@ class CardLogin:
             self._record_refusal(refusal, certificate)
             raise
 
-    def _verify(self, token: AuthenticationToken, certificate: Certificate, nonce: str) -> None:
-        suite = self._suite(token, certificate)
-        try:
-            signature = suite.from_raw(token.signature)
-        except Malformed:
-            raise _refused("signin.signature", "the signature has the wrong shape") from None
-        message = signed_value(suite, self._settings.origin, nonce)
-        if not certificate.public_key.verify(suite, signature, message):
-            raise _refused(
-                "signin.signature", "the signature is not over this origin and this challenge"
-            )
-
-    def _suite(self, token: AuthenticationToken, certificate: Certificate) -> AlgorithmSuite:
-        suite = self._suites.get(token.algorithm)
-        try:
-            key = certificate.public_key
-        except (Malformed, Unprocessable):
-            raise _refused("signin.algorithm", "the certificate's key is not supported") from None
-        if suite is None or not key.fits(suite) or key.weakness() is not None:
-            raise _refused("signin.algorithm", "the algorithm does not fit the certificate's key")
-        return suite
-
     def _record_refusal(self, refusal: Refusal, certificate: Certificate | None) -> None:
         if certificate is None or not self._check.is_ours(certificate):
             _log.info("a sign-in was refused: %s", refusal.code)
@@ -230,6 +209,32 @@ class CardLogin:
                 code=refusal.code,
                 serial=serial_text(certificate.serial),
             )
+
+
+def verify_answer(
+    token: AuthenticationToken,
+    certificate: Certificate,
+    suites: Mapping[str, AlgorithmSuite],
+    origin: str,
+    nonce: str,
+) -> None:
+    """That the certificate's key signed this origin and challenge, by one of `suites` (by their
+    JOSE names). Raises Unauthenticated `signin.algorithm`, `signin.signature`."""
+    suite = suites.get(token.algorithm)
+    try:
+        key = certificate.public_key
+    except (Malformed, Unprocessable):
+        raise _refused("signin.algorithm", "the certificate's key is not supported") from None
+    if suite is None or not key.fits(suite) or key.weakness() is not None:
+        raise _refused("signin.algorithm", "the algorithm does not fit the certificate's key")
+    try:
+        signature = suite.from_raw(token.signature)
+    except Malformed:
+        raise _refused("signin.signature", "the signature has the wrong shape") from None
+    if not key.verify(suite, signature, signed_value(suite, origin, nonce)):
+        raise _refused(
+            "signin.signature", "the signature is not over this origin and this challenge"
+        )
 
 
 def _certificate(token: AuthenticationToken) -> Certificate:

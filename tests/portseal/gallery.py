@@ -52,6 +52,7 @@ EXHIBITS = (
     Exhibit("enterprise", "legal-person", "/enterprise"),
     Exhibit("operator-new", "legal-person", "/enterprise/operators/new"),
     Exhibit("operator", "legal-person", _first_link("/enterprise", "/enterprise/operators/")),
+    Exhibit("enterprise-data", "legal-person", "/enterprise/data"),
     Exhibit("seals", "legal-person", "/seals"),
     Exhibit("operator-home", "operator", "/"),
     Exhibit("officer-home", "registrar", "/"),
@@ -60,6 +61,7 @@ EXHIBITS = (
     Exhibit("cards", "administrator", "/admin/cards"),
     Exhibit("card", "administrator", _first_link("/admin/cards", "/cards/")),
     Exhibit("officers", "administrator", "/admin/officers"),
+    Exhibit("data-changes", "registrar", "/officer/changes"),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
 )

@@ -8,6 +8,7 @@ from ca.inventory import CertificateState, Inventory
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Refusal, TooMany, Unauthenticated, Unavailable
 from ra_portal.card import CardState
+from ra_portal.card_making import CardMaking
 from ra_portal.enrolment import EnrolledCard, Enrolment
 from ra_portal.identity import Role, console
 from tests.ra_portal import samples
@@ -163,15 +164,15 @@ def test_an_attempt_that_is_overtaken_leaves_no_certificate_in_force(
 ) -> None:
     application = portal.approved()
     code = portal.services.registration.new_activation_code(application.id)[1]
-    issue = Enrolment._issue
+    issue = CardMaking._issue
 
-    def overtaken(self: Enrolment, *arguments: object) -> object:
+    def overtaken(self: CardMaking, *arguments: object) -> object:
         certificate = issue(self, *arguments)  # type: ignore[arg-type]
         portal.services.registration.new_activation_code(application.id)
         return certificate
 
     with monkeypatch.context() as slow:
-        slow.setattr(Enrolment, "_issue", overtaken)
+        slow.setattr(CardMaking, "_issue", overtaken)
         with pytest.raises(Conflict, match=r"card\.changed"):
             portal.services.enrolment.enrol(code, pkcs10())
     card = portal.services.registration.card_of(application.id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import select
 
 from ca.ceremony import PERSONAL_DATA
 from ca.inventory import Inventory
@@ -15,8 +16,10 @@ from hsm.token import Token
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.entropy import SystemEntropy
 from policies.rights import load_rights
+from portseal.adapters import CardProofs
+from ra_portal import card_rows, people_rows
 from ra_portal.application import Application
-from ra_portal.card import Card
+from ra_portal.card import Card, Holder
 from ra_portal.identity import HolderKind, Identity, Role, console
 from ra_portal.notices.channels import Channel, Gateway, Letter
 from ra_portal.operators import AddedOperator
@@ -30,6 +33,8 @@ from tests.database import load_all_tables
 from tests.ra_portal import samples
 from tests.software_keys import SoftwareKey
 from tests.token import TokenBench
+
+ORIGIN = "https://id.example"
 
 
 class Post:
@@ -81,6 +86,29 @@ class PortalWorld:
         values = {"name": name, "employee_number": employee_number}
         return self.services.operators.add(by, values, rights)
 
+    def legal_person_of(self, card: Card) -> Identity:
+        """Who has charge of an operator's card."""
+        with self.authority.database.reading() as connection:
+            enterprise = people_rows.enterprise_of(connection, card.holder)
+        assert enterprise is not None
+        kind = HolderKind.LEGAL_PERSON
+        return Identity(kind, enterprise.id, enterprise.name, enterprise_id=enterprise.id)
+
+    def cards_of(self, holder: Holder) -> list[Card]:
+        with self.authority.database.reading() as connection:
+            return card_rows.of_holder(connection, holder)
+
+    def column(self, table: str, column: str) -> list[str]:
+        with self.authority.database.reading() as connection:
+            return list(connection.execute(select(metadata.tables[table].c[column])).scalars())
+
+    def demand_renewal(self, card: Card) -> None:
+        """As an approved change of the holder's name does."""
+        changes = self.services.data_changes
+        owner = self.legal_person_of(card)
+        proposed = changes.propose(owner, card.holder, {"name": "章操作"}, "更名")
+        changes.approve(self.officer(Role.APPROVER), proposed.id)
+
     def sent(self, channel: Channel) -> list[Letter]:
         """Everything that has gone by this channel, after a round of the worker."""
         self.services.notices.deliver(at_once=True)
@@ -114,8 +142,9 @@ def open_portal_world(authority: World) -> PortalWorld:
             authority.outbox,
             authority.token.secret_key(PERSONAL_DATA),
             gateways,
-            "https://id.example",
+            ORIGIN,
         ),
+        CardProofs(ORIGIN),
         ended.append,
     )
     return PortalWorld(authority, services, ended, post)

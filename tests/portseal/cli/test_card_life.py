@@ -1,5 +1,7 @@
 """`portseal card freeze`, `unfreeze`, `report-loss` and `history`."""
 
+import json
+
 from tests.portseal.cli.conftest import CODE, Holder
 from tests.portseal.service import RunningService
 
@@ -22,3 +24,20 @@ def test_the_commands_move_a_card(service: RunningService, holder: Holder) -> No
     lost = holder.run_with_pin(PIN, "card", "report-loss", *token, number, "--json")
     assert (lost.code, '"lost"' in lost.out) == (0, True), lost.said
     assert CODE not in lost.said
+
+
+def test_a_card_is_renewed_on_its_own_usb_key(service: RunningService, holder: Holder) -> None:
+    code = service.activation_code_of_new_operator(62)
+    old = holder.card("life-renewed", PIN, code)["number"]
+    token = ("--token", "life-renewed")
+    before = json.loads(holder.run_with_pin(PIN, "card", "show", *token, "--json").out)
+    renewed = holder.run_with_pin(PIN, "card", "renew", *token, "--json")
+    assert renewed.code == 0, renewed.said
+    told = json.loads(renewed.out)
+    assert (told["state"], told["predecessor"]) == ("active", old)
+    after = json.loads(holder.run_with_pin(PIN, "card", "show", *token, "--json").out)
+    assert after["fingerprint"] != before["fingerprint"]
+    assert holder.run_with_pin(PIN, "card", "login", *token).code == 0
+    owner = service.signed_in("legal-person")
+    assert owner.call("GET", f"/api/v1/cards/{old}")["state"] == "replaced"
+    assert owner.card_moves(old)[-1]["evidence_kind"] == "card-proof"
