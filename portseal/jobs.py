@@ -113,7 +113,7 @@ JOBS = (
     Job("notices", _SOON, lambda house, now: house.portal.notices.deliver(at_once=now),
         wanted=_waiting("notice")),
     Job("sign-in key", _FIVE_MINUTES, _next_sign_in_key),
-    Job("sign-in tidying", _FIVE_MINUTES, lambda house, _: house.sso.tidy(), needs_token=False),
+    Job("sign-in tidying", _FIVE_MINUTES, lambda house, _: house.sso.tidy()),
     Job("sessions", _MINUTE, lambda house, _: house.sso.sessions.end_expired()),
     Job("evidence", _MINUTE, _cover_new),
     Job("evidence-renewal", _SELDOM, lambda house, _: house.stamping.renew()),
