@@ -24,6 +24,7 @@ from ca.key_reuse import require_free_keys
 from ca.linting import Linter
 from ca.subject import SubjectFields, subject_name
 from ca.template import Draft, Issuer, assemble, draft, validity
+from hsm.absent import AbsentKey
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -32,6 +33,7 @@ from kernel.identifiers import ProfileName, Serial, new_serial, parse_serial, se
 from kernel.keys import KeyHandle
 from kernel.refusals import Conflict, NotFound, Refusal, Unavailable, Unprocessable
 from policies.catalogue import ProfileCatalogue
+from policies.ceremony_plan import role_of
 from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
 from records.database import Database
@@ -58,6 +60,9 @@ class CertificateRequest:
     """An earlier end of validity than the profile's."""
     dns_names: tuple[str, ...] = ()
     """Of a server, where the profile has them: lower case, whole, without wildcards."""
+    succeeds: int | None = None
+    """Serial number of a certificate of the same key and subject that lives: this one stands
+    beside it (cross and link certificates) or will take its place (issue under a new key)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +127,11 @@ class Authority:
         self._open: WeakSet[IssuanceIntent] = WeakSet()
         self._open_lock = threading.Lock()
 
+    @property
+    def is_present(self) -> bool:
+        """False: the key's token is away, and nothing can be issued."""
+        return not isinstance(self._key, AbsentKey)
+
     # -- prepare -------------------------------------------------------------------------------
 
     def prepare(self, profile: ProfileName | str, request: CertificateRequest) -> IssuanceIntent:
@@ -180,11 +190,12 @@ class Authority:
             )
             for row, intent in zip(rows, intents, strict=True)
         ]
+        succeeded = {each.succeeds for _, each in requests if each.succeeds is not None}
         try:
             with self._database.transaction() as connection:
                 self._journal.append_many(connection, told)
                 wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
-                require_free_keys(connection, wanted, now)
+                require_free_keys(connection, wanted, now, succeeded)
                 inventory.insert_intents(connection, rows)
         except (Conflict, Unprocessable) as refusal:
             for name, request in requests:
@@ -223,9 +234,10 @@ class Authority:
         return made
 
     def _require_own(self, profile: CertificateProfile, key: PublicKey) -> None:
-        """Each profile has one issuer; a root certifies its own key, once, and no other does."""
+        """Each profile has one kind of issuer; a root certifies its own key, once, and no other
+        does."""
         self_signing = self.certificate is None
-        wanted = "self" if self_signing else self.name
+        wanted = "self" if self_signing else issues_as(self.name)
         if profile.issuer != wanted:
             raise Unprocessable(
                 "profile.other-issuer", "another authority issues this profile", name=profile.name
@@ -329,16 +341,18 @@ class Authority:
 
     # -- reconcile -----------------------------------------------------------------------------
 
-    def reconcile(self, older_than: timedelta) -> list[Serial]:
+    def reconcile(self, older_than: timedelta, reference: str | None = None) -> list[Serial]:
         """Account for intents that a dead process left: they count as revoked from now on.
 
         Such a certificate may have been signed, so OCSP answers revoked and the CRL lists it;
-        it can never become issued. `older_than` leaves alone what others are issuing now.
+        it can never become issued. `older_than` leaves alone what others are issuing now;
+        `reference`: only the intents of this one.
         """
         with self._database.transaction() as connection:
             since = self._clock.now() - older_than
             rows = inventory.intended_before(connection, self.name, since)
-            return self._end(connection, [(row.serial, row.profile, row.reference) for row in rows])
+            ours = [row for row in rows if reference in (None, row.reference)]
+            return self._end(connection, [(row.serial, row.profile, row.reference) for row in ours])
 
     def _abandon(self, intents: Sequence[IssuanceIntent]) -> None:
         told = [(serial_text(each.serial), each.profile, each.reference) for each in intents]
@@ -385,3 +399,9 @@ def _lint_refusal(profile: CertificateProfile, errors: list[Finding]) -> Unproce
         profile=profile.name,
         errors=len(errors),
     )
+
+
+def issues_as(authority: str) -> str:
+    """By which name profiles know the authority: a region's issues what the issuing one does."""
+    role = role_of(authority)
+    return "issuing" if role == "regional" else role or authority

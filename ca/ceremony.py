@@ -1,27 +1,35 @@
-"""The key ceremony: every key of the house is born in the token and gets its certificate.
+"""The key ceremony: keys are born in their tokens and get their certificates, as a plan says.
 
 The certificates pass through the same preparation, lints and records as any other. A ceremony
 that died is held again: what it had made is found and kept, the rest is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority, CertificateRequest
-from ca.inventory import CertificateState, Inventory
+from ca.inventory import CertificateRecord, CertificateState, Inventory
 from ca.subject import SubjectFields
+from hsm.generation import Export
 from hsm.secret_keys import SecretUse
 from hsm.token import Token
 from hsm.token_key import TokenKey
-from kernel.algorithms import ECDSA_P256_SHA256, ECDSA_P384_SHA384, AlgorithmSuite
+from kernel.algorithms import suite_named
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.identifiers import serial_text
-from kernel.refusals import Conflict
+from kernel.refusals import Conflict, NotFound
 from policies.catalogue import ProfileCatalogue
+from policies.ceremony_plan import (
+    CeremonyPlan,
+    PlannedCertificate,
+    PlannedKey,
+    PlannedSecret,
+    role_of,
+)
 from records.database import Database
 from records.events import Event
 from records.journal import Journal, records
@@ -29,66 +37,72 @@ from records.outbox import Outbox
 
 ROOT, ISSUING, OCSP, TSA, SIGN_IN = "root", "issuing", "ocsp", "tsa", "sign-in"
 ROOT_OCSP = "root-ocsp"
-CERTIFIED = (ROOT, ISSUING, OCSP, TSA, ROOT_OCSP)
-"""Keys with a certificate, in the order of issue; each is named as its profile."""
-KEYS = (*CERTIFIED, SIGN_IN)
-"""Labels of the keys in the token; the sign-in key signs ID tokens and needs no certificate."""
-
 PERSONAL_DATA, PERSONAL_INDEX, ESCROW = "personal-data", "personal-index", "escrow"
-SECRETS = {
-    PERSONAL_DATA: SecretUse.ENCRYPT,
-    PERSONAL_INDEX: SecretUse.MAC,
-    ESCROW: SecretUse.WRAP,
-}
-"""Secret keys in the token: for columns with personal data, for finding rows by them, and for the
-encryption keys of holders."""
+"""Secret keys of the house's plan: for columns with personal data, for finding rows by them, and
+for the encryption keys of holders."""
+ROOT_TOKEN, ISSUING_TOKEN = "root", "issuing"
+"""The tokens of a plan. In normal running the first is away."""
 
 
 @dataclass(frozen=True)
-class CeremonyPlan:
-    """What is decided before the ceremony."""
+class Conduct:
+    """Who holds the ceremony, and for whom."""
 
     organization: str
     """Whose authority it is: O of every certificate made here."""
     conducted_by: str
-    """Who conducts it, for the transcript and the journal."""
-    common_names: tuple[str, str, str, str, str] = (
-        "PortSeal Root CA",
-        "PortSeal Issuing CA",
-        "PortSeal OCSP Responder",
-        "PortSeal Timestamp Authority",
-        "PortSeal Root OCSP Responder",
-    )
-    """CN of root, issuing authority, its OCSP responder, timestamp authority, and the root's own
-    OCSP responder."""
-    root_suite: AlgorithmSuite = ECDSA_P384_SHA384
-    suite: AlgorithmSuite = ECDSA_P256_SHA256
-    """For every key but the root's."""
+    """For the transcript and the journal."""
 
 
 @dataclass(frozen=True)
 class CeremonyOutcome:
-    root: Certificate
-    issuing: Certificate
-    ocsp: Certificate
-    tsa: Certificate
-    root_ocsp: Certificate
+    certificates: dict[str, Certificate]
+    """By name, in the order of issue."""
     transcript: str
 
     @property
-    def certificates(self) -> dict[str, Certificate]:
-        """By the label of the key, in the order of issue."""
-        made = (self.root, self.issuing, self.ocsp, self.tsa, self.root_ocsp)
-        return dict(zip(CERTIFIED, made, strict=True))
+    def root(self) -> Certificate:
+        return self.certificates[ROOT]
+
+    @property
+    def issuing(self) -> Certificate:
+        return self.certificates[ISSUING]
+
+    @property
+    def ocsp(self) -> Certificate:
+        return self.certificates[OCSP]
+
+    @property
+    def tsa(self) -> Certificate:
+        return self.certificates[TSA]
+
+    @property
+    def root_ocsp(self) -> Certificate:
+        return self.certificates[ROOT_OCSP]
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who is told while the ceremony goes on."""
+
+    progress: Callable[[str], None] = lambda line: None
+    """Each line of the transcript, as soon as the step is done."""
+    certified: Callable[[str, Certificate], None] = lambda name, certificate: None
+    """Each certificate, before the ceremony counts as finished."""
+    conclude: Callable[[], None] = lambda: None
+    """Called when everything is made and the last line told: the transcript is signed here. The
+    ceremony counts as finished after it."""
 
 
 class Ceremony:
-    """Begins on an empty token and an empty inventory, and comes to its end once."""
+    """Holds one plan. A first one begins on empty tokens and an empty inventory; each comes to
+    its end once."""
 
     def __init__(
         self,
-        token: Token,
+        tokens: Mapping[str, Token],
         plan: CeremonyPlan,
+        conduct: Conduct,
         catalogue: ProfileCatalogue,
         database: Database,
         journal: Journal,
@@ -96,13 +110,12 @@ class Ceremony:
         clock: Clock,
         entropy: Entropy,
         urls: StatusAddresses,
-        progress: Callable[[str], None] = lambda line: None,
-        certified: Callable[[str, Certificate], None] = lambda label, certificate: None,
+        watchers: Watchers | None = None,
     ) -> None:
-        """`progress` is given each line of the transcript as soon as the step is done,
-        `certified` each certificate, before the ceremony counts as finished."""
-        self._token = token
+        """`tokens`: by their name in plans, ROOT_TOKEN and ISSUING_TOKEN; one may be both."""
+        self._tokens = dict(tokens)
         self._plan = plan
+        self._conduct = conduct
         self._catalogue = catalogue
         self._database = database
         self._journal = journal
@@ -110,151 +123,235 @@ class Ceremony:
         self._clock = clock
         self._entropy = entropy
         self._urls = urls
-        self._progress = progress
-        self._certified = certified
+        self._watchers = watchers or Watchers()
         self._inventory = Inventory(database)
         self._lines: list[str] = []
+        self._certificates: dict[str, Certificate] = {}
 
     def run(self) -> CeremonyOutcome:
-        """Make the keys, then the certificates, and write them onto the token, where missing.
+        """Make the keys, then the certificates, and write them onto the tokens, where missing.
 
-        Raises Conflict `ceremony.done` after the ceremony, `ceremony.other-authority` when token
-        and inventory are not of one authority; Unavailable from token or database.
+        Raises Conflict `ceremony.done` after this plan's end, `ceremony.other-authority` when
+        tokens and inventory are not of one authority, `ceremony.too-early` when a plan extends
+        an authority that does not stand; Unavailable from token or database.
         """
-        present = set(self._token.key_labels()) & set(KEYS)
-        self._require_unfinished(present)
-        self._require_one_authority(present)
+        self._require_unfinished()
+        self._require_one_authority()
         self._begin()
-        keys = {label: self._key(label, label in present) for label in KEYS}
-        for label, use in SECRETS.items():
-            self._secret(label, use)
-        certificates: dict[str, Certificate] = {}
-        for label, common_name in zip(CERTIFIED, self._plan.common_names, strict=True):
-            certificates[label] = self._certify(label, common_name, keys, certificates)
-            self._certified(label, certificates[label])
-        transcript = self._finish()
-        return CeremonyOutcome(
-            certificates[ROOT],
-            certificates[ISSUING],
-            certificates[OCSP],
-            certificates[TSA],
-            certificates[ROOT_OCSP],
-            transcript,
-        )
+        for key in self._plan.key:
+            self._make_key(key)
+        for secret in self._plan.secret:
+            self._make_secret(secret)
+        for planned in self._plan.certificate:
+            certificate = self._certify(planned)
+            self._certificates[planned.name] = certificate
+            self._watchers.certified(planned.name, certificate)
+        self._say("Ceremony finished.")
+        self._watchers.conclude()
+        self._record(Event.CEREMONY_FINISHED, self._subject)
+        made = {each.name: self._certificates[each.name] for each in self._plan.certificate}
+        return CeremonyOutcome(made, "\n".join(self._lines) + "\n")
 
-    def _require_unfinished(self, present: set[str]) -> None:
-        with self._database.reading() as connection:
-            told = records(connection, "ceremony")
-        if any(record.event == Event.CEREMONY_FINISHED for record in told):
-            if ROOT not in present:
-                raise _other_authority("the inventory is of an authority with another token")
+    # -- before ---------------------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        """In the journal. The first ceremony of a house has the bare word."""
+        return f"ceremony {self._plan.name}" if self._plan.extends else "ceremony"
+
+    def _require_unfinished(self) -> None:
+        present = {each.label for each in self._plan.key if self._holder_of(each.label)}
+        if self._is_finished("ceremony") and not (self._plan.extends or ROOT in present):
+            raise _other_authority("the inventory is of an authority with another token")
+        if self._is_finished(self._subject):
             raise Conflict(
                 "ceremony.done",
-                "the token holds an authority's keys already; nothing was changed",
+                "this ceremony was held already; nothing was changed",
                 keys=", ".join(sorted(present)),
             )
+        if self._plan.extends and not self._is_finished("ceremony"):
+            raise Conflict("ceremony.too-early", "the plan extends an authority; there is none yet")
 
-    def _require_one_authority(self, present: set[str]) -> None:
+    def _is_finished(self, subject: str) -> bool:
+        with self._database.reading() as connection:
+            told = records(connection, subject)
+        return any(record.event == Event.CEREMONY_FINISHED for record in told)
+
+    def _require_one_authority(self) -> None:
         """What is certified under a name is the token's key of that name, and every certificate
         on the token is in the inventory: it is recorded before it is written."""
-        for label in CERTIFIED:
-            issued = self._issued(label)
-            spki = self._token.key(label).public_key.spki if label in present else None
+        for planned in self._plan.certificate:
+            issued = self._issued(planned.name)
+            holder = self._holder_of(planned.key_label)
+            spki = holder.key(planned.key_label).public_key.spki if holder else None
             if issued is not None and issued.spki != spki:
                 raise _other_authority("the inventory knows other keys than the token")
-            on_token = self._token.certificate(label)
-            if on_token is not None and (issued is None or on_token != issued.der):
-                raise _other_authority("the inventory does not know the token's certificates")
+            for token in self._places:
+                on_token = token.certificate(planned.name)
+                if on_token is not None and (issued is None or on_token != issued.der):
+                    raise _other_authority("the inventory does not know the token's certificates")
 
-    def _issued(self, label: str) -> Certificate | None:
-        """What an earlier attempt had certified under this label."""
-        for record in self._inventory.by_reference(_reference(label)):
+    @property
+    def _places(self) -> list[Token]:
+        """The tokens, each once."""
+        return list(dict.fromkeys(self._tokens.values()))
+
+    def _holder_of(self, label: str) -> Token | None:
+        return next((each for each in self._places if label in each.key_labels()), None)
+
+    def _issued(self, name: str) -> Certificate | None:
+        """What an earlier attempt had certified under this name."""
+        record = self._issued_record(name)
+        return None if record is None else record.certificate
+
+    def _issued_record(self, name: str) -> CertificateRecord | None:
+        for record in self._inventory.by_reference(_reference(name)):
             if record.state is CertificateState.ISSUED and record.certificate is not None:
-                return record.certificate
+                return record
         return None
 
     def _begin(self) -> None:
-        information = self._token.info()
         self._say(
-            f"Ceremony conducted by {self._plan.conducted_by} for {self._plan.organization}, "
-            f"on token {information.label} ({information.manufacturer} {information.model}, "
-            f"serial {information.serial})."
+            f"Ceremony {self._plan.name} (version {self._plan.version}) conducted by "
+            f"{self._conduct.conducted_by} for {self._conduct.organization}."
         )
-        self._record(Event.CEREMONY_STARTED, "ceremony", token=information.label)
+        for token in self._places:
+            told = token.info()
+            names = " and ".join(name for name, each in self._tokens.items() if each is token)
+            self._say(
+                f"Token for {names}: {told.label} ({told.manufacturer} {told.model}, "
+                f"serial {told.serial})."
+            )
+        labels = ", ".join(token.label for token in self._places)
+        self._record(Event.CEREMONY_STARTED, self._subject, plan=self._plan.name, tokens=labels)
 
-    def _key(self, label: str, present: bool) -> TokenKey:
-        suite = self._plan.root_suite if label == ROOT else self._plan.suite
+    # -- keys -----------------------------------------------------------------------------------
+
+    def _make_key(self, planned: PlannedKey) -> TokenKey:
+        label, suite = planned.label, suite_named(planned.suite)
+        token, export = self._tokens[planned.token], Export(planned.export)
+        present = label in token.key_labels()
         if present:
-            key = self._token.key(label, suite)
-            self._token.require_guarded(label)
+            key = token.key(label, suite)
+            token.require_guarded(label, export)
             key.self_test()
         else:
-            # Refuses a token that does not confirm both attributes, and signs a test.
-            key = self._token.generate(label, suite)
+            # Refuses a token that does not confirm the attributes, and signs a test.
+            key = token.generate(label, suite, export=export)
         fingerprint = key.public_key.fingerprint
         self._say(
-            f"Key {label} {'found' if present else 'generated'} in the token: {suite.name}, "
-            "sensitive, not extractable, self-test passed. "
+            f"Key {label} {'found' if present else 'generated'} in token {token.label}: "
+            f"{suite.name}, {_GUARD[export]}, self-test passed. "
             f"SHA-256 of its SubjectPublicKeyInfo: {fingerprint}."
         )
         if not present:
             self._record(Event.CEREMONY_KEY_GENERATED, label, suite=suite.name, key=fingerprint)
         return key
 
-    def _secret(self, label: str, use: SecretUse) -> None:
-        present = label in self._token.secret_labels()
+    def _make_secret(self, planned: PlannedSecret) -> None:
+        token, label = self._tokens[planned.token], planned.label
+        present = label in token.secret_labels()
         if present:
-            self._token.secret_key(label).self_test()
+            token.secret_key(label).self_test()
         else:
-            self._token.generate_secret(label, use)
+            use, export = SecretUse(planned.use), Export(planned.export)
+            token.generate_secret(label, use, export=export)
         self._say(
-            f"Secret key {label} {'found' if present else 'generated'} in the token: 256 bits, "
-            f"to {use}, never to leave it."
+            f"Secret key {label} {'found' if present else 'generated'} in token {token.label}: "
+            f"256 bits, to {planned.use}."
         )
         if not present:
-            self._record(Event.CEREMONY_KEY_GENERATED, label, use=str(use))
+            self._record(Event.CEREMONY_KEY_GENERATED, label, use=planned.use)
 
-    def _certify(
-        self,
-        label: str,
-        common_name: str,
-        keys: dict[str, TokenKey],
-        certificates: dict[str, Certificate],
-    ) -> Certificate:
-        found = self._issued(label)
-        certificate = found or self._issue(label, common_name, keys, certificates)
-        if self._token.certificate(label) != certificate.der:
-            self._token.write_certificate(label, certificate.der)
-        self._tell_of(label, certificate, "found" if found else "issued")
+    def _key(self, label: str) -> TokenKey:
+        """A key of this plan or of the authority that it extends."""
+        suite = next((each.suite for each in self._plan.key if each.label == label), None)
+        holder = self._holder_of(label)
+        if holder is None:
+            raise NotFound("ceremony.no-key", "no token that is here holds this key", key=label)
+        return holder.key(label, None if suite is None else suite_named(suite))
+
+    # -- certificates ---------------------------------------------------------------------------
+
+    def _certify(self, planned: PlannedCertificate) -> Certificate:
+        found = self._issued(planned.name)
+        certificate = found or self._issue(planned)
+        for token in self._places_of(planned, certificate):
+            if token.certificate(planned.name) != certificate.der:
+                token.write_certificate(planned.name, certificate.der)
+        self._tell_of(planned.name, certificate, "found" if found else "issued")
         return certificate
 
-    def _issue(
-        self,
-        label: str,
-        common_name: str,
-        keys: dict[str, TokenKey],
-        certificates: dict[str, Certificate],
-    ) -> Certificate:
-        authority = self._issuer_of(label, keys, certificates)
-        # Nobody else issues before the ceremony's end: an open intent is a dead attempt's.
-        authority.reconcile(timedelta(0))
-        request = CertificateRequest(
-            keys[label].public_key,
-            SubjectFields(organization=self._plan.organization, common_name=common_name),
-            requester=self._plan.conducted_by,
-            reference=_reference(label),
-        )
-        return authority.issue(authority.prepare(label, request)).certificate
+    def _places_of(self, planned: PlannedCertificate, certificate: Certificate) -> list[Token]:
+        """Beside its key; an authority's also where the services look while the root is away."""
+        places = [self._holder_of(planned.key_label)]
+        if certificate.is_ca:
+            places.append(self._tokens[ISSUING_TOKEN])
+        return list(dict.fromkeys(place for place in places if place is not None))
 
-    def _issuer_of(
-        self, label: str, keys: dict[str, TokenKey], certificates: dict[str, Certificate]
+    def _issue(self, planned: PlannedCertificate) -> Certificate:
+        authority = self._issuer_of(planned)
+        # Nobody else issues these: an open intent is a dead attempt's.
+        authority.reconcile(timedelta(0), reference=_reference(planned.name))
+        key = self._key(planned.key_label)
+        request = CertificateRequest(
+            key.public_key,
+            SubjectFields(
+                organization=self._conduct.organization,
+                organizational_unit=planned.organizational_unit,
+                common_name=planned.common_name,
+            ),
+            requester=self._conduct.conducted_by,
+            reference=_reference(planned.name),
+            succeeds=self._other_certificate_of(key, planned.name),
+        )
+        return authority.issue(authority.prepare(planned.profile, request)).certificate
+
+    def _other_certificate_of(self, key: TokenKey, name: str) -> int | None:
+        """Cross and link certificates are further ones of a key that has its own."""
+        for record in self._inventory.by_key(key.public_key.fingerprint):
+            if record.state is CertificateState.ISSUED and record.reference != _reference(name):
+                return record.serial
+        return None
+
+    def _issuer_of(self, planned: PlannedCertificate) -> Authority:
+        if planned.issuer == "self":
+            return self._authority(planned.name, None, (), planned.key_label)
+        own, chain = self._path_of(planned.issuer)
+        return self._authority(planned.issuer, own, chain, planned.issuer)
+
+    def _path_of(self, name: str) -> tuple[Certificate, tuple[Certificate, ...]]:
+        """An authority's certificate, and those above it: issuer first, root last."""
+        own = self._certificates.get(name) or self._standing(name)
+        above: list[Certificate] = []
+        known = {*self._certificates.values(), *self._standing_authorities()}
+        while not (above or [own])[-1].is_self_issued:
+            below = (above or [own])[-1]
+            parent = next((each for each in known if below.is_signed_by(each)), None)
+            if parent is None:
+                raise NotFound("ceremony.no-issuer", "no chain to a root", name=name)
+            above.append(parent)
+        return own, tuple(above)
+
+    def _standing(self, name: str) -> Certificate:
+        for token in self._places:
+            held = token.certificate(name)
+            if held is not None:
+                return Certificate.parse(held)
+        raise NotFound("ceremony.no-issuer", "no authority of this name stands", name=name)
+
+    def _standing_authorities(self) -> list[Certificate]:
+        held = self._tokens[ISSUING_TOKEN].certificates()
+        return [Certificate.parse(each.der) for each in held if role_of(each.label) is not None]
+
+    def _authority(
+        self, name: str, own: Certificate | None, chain: tuple[Certificate, ...], key: str
     ) -> Authority:
-        name = ISSUING if self._catalogue[label].issuer == ISSUING else ROOT
         return Authority(
             name,
-            certificates.get(name),
-            (certificates[ROOT],) if name == ISSUING else (),
-            keys[name],
+            own,
+            chain,
+            self._key(key),
             self._catalogue,
             self._database,
             self._journal,
@@ -264,36 +361,40 @@ class Ceremony:
             self._urls,
         )
 
-    def _tell_of(self, label: str, certificate: Certificate, how: str) -> None:
+    def _tell_of(self, name: str, certificate: Certificate, how: str) -> None:
         serial = serial_text(certificate.serial)
         self._say(
-            f"Certificate {label} {how} and written to the token: {certificate.subject_text()}; "
+            f"Certificate {name} {how} and written to the token: {certificate.subject_text()}; "
             f"serial {serial}; valid {certificate.not_before:%Y-%m-%d} to "
             f"{certificate.not_after:%Y-%m-%d}; SHA-256 {certificate.fingerprint}."
         )
         self._record(
-            Event.CEREMONY_CERTIFICATE_ISSUED, label, serial=serial, sha256=certificate.fingerprint
+            Event.CEREMONY_CERTIFICATE_ISSUED, name, serial=serial, sha256=certificate.fingerprint
         )
 
-    def _finish(self) -> str:
-        self._say("Ceremony finished.")
-        self._record(Event.CEREMONY_FINISHED, "ceremony")
-        return "\n".join(self._lines) + "\n"
+    # -- telling --------------------------------------------------------------------------------
 
     def _say(self, text: str) -> None:
         line = f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}  {text}"
         self._lines.append(line)
-        self._progress(line)
+        self._watchers.progress(line)
 
     def _record(self, event: Event, subject: str, **facts: str) -> None:
         with self._database.transaction() as connection:
             self._journal.append(
-                connection, event, subject=subject, actor=self._plan.conducted_by, **facts
+                connection, event, subject=subject, actor=self._conduct.conducted_by, **facts
             )
 
 
-def _reference(label: str) -> str:
-    return f"ceremony:{label}"
+_GUARD = {
+    Export.NEVER: "sensitive, not extractable",
+    Export.WRAPPED: "sensitive, leaves wrapped only",
+    Export.TRUSTED: "sensitive, leaves only under a key that the security officer marked",
+}
+
+
+def _reference(name: str) -> str:
+    return f"ceremony:{name}"
 
 
 def _other_authority(detail: str) -> Conflict:

@@ -77,6 +77,8 @@ class ResponderKeys:
 
         Raises Unavailable from token or database; what was begun is finished by a later call.
         """
+        if not self._authority.is_present:
+            return False  # a root that is away certifies in its next session
         _, newest = self._latest()
         left = newest.not_after - self._clock.now()
         if left > (newest.not_after - newest.not_before) / 3:
@@ -174,4 +176,6 @@ class ResponderKeys:
         return self._authority.issue(self._authority.prepare(self._profile, request)).certificate
 
     def _label(self, generation: int) -> str:
-        return f"{self._profile}-{generation}"
+        own = self._authority.name
+        stem = self._profile if own in ("root", "issuing") else f"{own}-ocsp"
+        return f"{stem}-{generation}"

@@ -1,17 +1,26 @@
-"""Opening the authorities that a ceremony made: keys and certificates from the token."""
+"""Opening the authorities that ceremonies made: keys and certificates from the tokens.
 
+An authority's certificate stands on the issuing token under the authority's name, which begins
+with its role: `root`, `issuing-2`, `regional-ningbo`. Link and cross certificates stand beside
+them under other names. A root's own token may be away.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.ceremony import CERTIFIED, ISSUING, OCSP, ROOT, ROOT_OCSP, TSA
+from ca.ceremony import ISSUING, ROOT
+from hsm.absent import AbsentKey
 from hsm.token import Token
 from hsm.token_key import TokenKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Unavailable
+from kernel.refusals import NotFound, Unavailable
 from policies.catalogue import ProfileCatalogue
+from policies.ceremony_plan import role_of
+from policies.oids import EXTENDED_KEY_USAGES
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
@@ -19,25 +28,90 @@ from records.outbox import Outbox
 
 @dataclass(frozen=True)
 class KeyWithCertificate:
-    """A service's key in the token, its certificate, and the certificates above."""
+    """A key, its certificate, and the certificates above."""
 
-    key: TokenKey
+    key: TokenKey | AbsentKey
     certificate: Certificate
     chain: tuple[Certificate, ...]
     """Issuer first, root last."""
 
+    @property
+    def is_present(self) -> bool:
+        """False: the key's token is away."""
+        return not isinstance(self.key, AbsentKey)
+
+
+@dataclass(frozen=True)
+class OpenAuthority:
+    """One authority with what answers for it."""
+
+    authority: Authority
+    own: KeyWithCertificate
+    responder: KeyWithCertificate
+    """Its first delegated OCSP responder; later ones are in the records."""
+    responder_profile: str
+
+    @property
+    def name(self) -> str:
+        return self.authority.name
+
+    @property
+    def role(self) -> str:
+        return role_of(self.name) or self.name
+
 
 @dataclass(frozen=True)
 class Authorities:
-    """Everything that a ceremony left in the token."""
+    """Everything that ceremonies left in the tokens."""
 
-    root: Authority
-    issuing: Authority
-    root_key: KeyWithCertificate
-    issuing_key: KeyWithCertificate
-    ocsp: KeyWithCertificate
+    by_name: Mapping[str, OpenAuthority]
+    """Roots first, then in the order of names."""
+    current: str
+    """Name of the authority that issues now, where no region has its own."""
     tsa: KeyWithCertificate
-    root_ocsp: KeyWithCertificate
+    links: tuple[Certificate, ...]
+    """Link and cross certificates: further ways to a root."""
+
+    def __getitem__(self, name: str) -> OpenAuthority:
+        """Raises NotFound `authority.unknown`."""
+        try:
+            return self.by_name[name]
+        except KeyError:
+            raise NotFound("authority.unknown", "no such authority", name=name) from None
+
+    def of_role(self, role: str) -> list[OpenAuthority]:
+        return [each for each in self.by_name.values() if each.role == role]
+
+    @property
+    def issuing(self) -> Authority:
+        """The one that issues now."""
+        return self.by_name[self.current].authority
+
+    @property
+    def issuing_key(self) -> KeyWithCertificate:
+        return self.by_name[self.current].own
+
+    @property
+    def ocsp(self) -> KeyWithCertificate:
+        return self.by_name[self.current].responder
+
+    @property
+    def root(self) -> Authority:
+        """The first root."""
+        return self.by_name[ROOT].authority
+
+    @property
+    def root_key(self) -> KeyWithCertificate:
+        return self.by_name[ROOT].own
+
+    @property
+    def root_ocsp(self) -> KeyWithCertificate:
+        return self.by_name[ROOT].responder
+
+    @property
+    def certificates(self) -> dict[str, Certificate]:
+        """The authorities' own, by name."""
+        return {name: each.own.certificate for name, each in self.by_name.items()}
 
 
 def open_authorities(
@@ -49,30 +123,30 @@ def open_authorities(
     clock: Clock,
     entropy: Entropy,
     urls: StatusAddresses,
+    *,
+    root_token: Token | None = None,
+    current: str | None = None,
 ) -> Authorities:
     """Read certificates and keys, check that they belong together and to one chain.
 
+    `root_token`: where the roots' keys are, when it is here and not `token` itself. `current`:
+    the authority that issues; default: the newest issuing one.
     Raises Unavailable `authority.missing` before the ceremony, `authority.wrong-key`,
-    `authority.wrong-chain`, and as the token does.
+    `authority.wrong-chain`, `authority.no-responder`, and as the token does.
     """
-    held = {stored.label: stored.der for stored in token.certificates()}
-    missing = [label for label in CERTIFIED if label not in held]
-    if missing:
-        raise Unavailable(
-            "authority.missing", "the token has not been through the ceremony", missing=missing[0]
-        )
-    root, issuing, ocsp, tsa = (Certificate.parse(held[n]) for n in (ROOT, ISSUING, OCSP, TSA))
-    opened = {
-        ROOT: _open(token, ROOT, root, ()),
-        ISSUING: _open(token, ISSUING, issuing, (root,)),
-        OCSP: _open(token, OCSP, ocsp, (issuing, root)),
-        TSA: _open(token, TSA, tsa, (issuing, root)),
-        ROOT_OCSP: _open(token, ROOT_OCSP, Certificate.parse(held[ROOT_OCSP]), (root,)),
-    }
+    shelf = _Shelf(token, root_token)
+    named = [name for name in shelf.held if role_of(name) is not None and shelf.held[name].is_ca]
+    for wanted in (ROOT, ISSUING):
+        if wanted not in named:
+            raise Unavailable(
+                "authority.missing", "the token has not been through the ceremony", missing=wanted
+            )
+    named.sort(key=lambda name: (role_of(name) != ROOT, name))
+    opened = {name: shelf.opened(name) for name in named}
 
-    def authority(name: str) -> Authority:
+    def authority(name: str) -> OpenAuthority:
         pair = opened[name]
-        return Authority(
+        made = Authority(
             name,
             pair.certificate,
             pair.chain,
@@ -85,25 +159,94 @@ def open_authorities(
             entropy,
             urls,
         )
+        profile = "root-ocsp" if role_of(name) == ROOT else "ocsp"
+        responders = shelf.delegated(pair.certificate, "OCSPSigning")
+        if not responders:
+            raise Unavailable("authority.no-responder", "no OCSP responder's key", name=name)
+        first = min(responders, key=lambda each: shelf.held[each].not_before)
+        return OpenAuthority(made, pair, shelf.opened(first), profile)
 
+    stamping = [
+        name
+        for each in named
+        if role_of(each) == ISSUING
+        for name in shelf.delegated(opened[each].certificate, "timeStamping")
+    ]
+    if not stamping:
+        raise Unavailable("authority.missing", "no timestamp authority's key", missing="tsa")
     return Authorities(
-        authority(ROOT),
-        authority(ISSUING),
-        opened[ROOT],
-        opened[ISSUING],
-        opened[OCSP],
-        opened[TSA],
-        opened[ROOT_OCSP],
+        {name: authority(name) for name in named},
+        current or _newest(opened, [name for name in named if role_of(name) == ISSUING]),
+        _open_newest(shelf, stamping),
+        tuple(shelf.held[name] for name in shelf.held if shelf.is_link(name)),
     )
 
 
-def _open(
-    token: Token, label: str, certificate: Certificate, chain: tuple[Certificate, ...]
-) -> KeyWithCertificate:
-    key = token.key(label)
-    if key.public_key.spki != certificate.spki:
-        raise Unavailable("authority.wrong-key", "the key is not the certificate's", name=label)
-    issuer = chain[0] if chain else certificate
-    if not certificate.is_signed_by(issuer):
-        raise Unavailable("authority.wrong-chain", "not signed by the authority above", name=label)
-    return KeyWithCertificate(key, certificate, chain)
+def _newest(opened: Mapping[str, KeyWithCertificate], names: Sequence[str]) -> str:
+    return max(names, key=lambda name: (opened[name].certificate.not_before, len(name), name))
+
+
+def _open_newest(shelf: "_Shelf", names: Iterable[str]) -> KeyWithCertificate:
+    return shelf.opened(max(names, key=lambda each: (shelf.held[each].not_before, each)))
+
+
+class _Shelf:
+    """What the tokens hold, read once."""
+
+    def __init__(self, token: Token, root_token: Token | None) -> None:
+        self._tokens = [token] if root_token is None else [token, root_token]
+        self.held = {each.label: Certificate.parse(each.der) for each in token.certificates()}
+        self._keys = {label: each for each in reversed(self._tokens) for label in each.key_labels()}
+        self._authorities = [
+            certificate
+            for name, certificate in self.held.items()
+            if certificate.is_ca and role_of(name) is not None
+        ]
+
+    def is_link(self, name: str) -> bool:
+        return self.held[name].is_ca and role_of(name) is None
+
+    def delegated(self, issuer: Certificate, purpose: str) -> list[str]:
+        """Names of this authority's own services' certificates."""
+        oid = EXTENDED_KEY_USAGES[purpose]
+        return [
+            name
+            for name, each in self.held.items()
+            if oid in each.extended_key_usage
+            and name in self._keys
+            and each.issuer_der == issuer.subject_der
+            and each.is_signed_by(issuer)
+        ]
+
+    def opened(self, name: str) -> KeyWithCertificate:
+        """The pair of this name. Raises Unavailable `authority.wrong-key`,
+        `authority.wrong-chain`."""
+        certificate = self.held[name]
+        return KeyWithCertificate(self._key(name, certificate), certificate, self._chain(name))
+
+    def _key(self, name: str, certificate: Certificate) -> TokenKey | AbsentKey:
+        holder = self._keys.get(name)
+        if holder is None:
+            public = certificate.public_key
+            if role_of(name) == ROOT and certificate.is_ca:
+                return AbsentKey(name, public, public.default_suite())
+            raise Unavailable("token.no-key", "the token does not hold this key", name=name)
+        key = holder.key(name)
+        if key.public_key.spki != certificate.spki:
+            raise Unavailable("authority.wrong-key", "the key is not the certificate's", name=name)
+        return key
+
+    def _chain(self, name: str) -> tuple[Certificate, ...]:
+        chain: list[Certificate] = []
+        below = self.held[name]
+        while not below.is_self_issued:
+            above = next((one for one in self._authorities if below.is_signed_by(one)), None)
+            if above is None or above in chain:
+                raise Unavailable(
+                    "authority.wrong-chain", "not signed by the authority above", name=name
+                )
+            chain.append(above)
+            below = above
+        if not below.is_signed_by(below):
+            raise Unavailable("authority.wrong-chain", "a root that is not its own", name=name)
+        return tuple(chain)

@@ -107,6 +107,11 @@ def token_labels(module: str) -> Iterator[str]:
             yield token.label
 
 
+def is_plugged_in(module: str, label: str) -> bool:
+    """Whether a token of this label is there now. Raises Unavailable `token.module`."""
+    return label in token_labels(module)
+
+
 def _refusal(error: CryptokiError, label: str) -> Unavailable:
     code, detail = _CODES.get(error.value, ("token.failed", "the token failed"))
     return Unavailable(code, detail, token=label, function=error.function)

@@ -146,12 +146,13 @@ class Token:
             self._pool, KeyUri(self.label, label), public, suite or public.default_suite()
         )
 
-    def require_guarded(self, label: str) -> None:
-        """Raises Unavailable `token.unguarded-key` when the private key could leave the token."""
+    def require_guarded(self, label: str, export: Export = Export.NEVER) -> None:
+        """Raises Unavailable `token.unguarded-key` when the private key could leave the token
+        otherwise than `export` says."""
         wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: label}
         with self._pool.write() as session:
             for found in session.get_objects(wanted):
-                require_guarded(cast(pkcs11.PrivateKey, found), label)
+                require_guarded(cast(pkcs11.PrivateKey, found), label, export)
 
     def key_labels(self) -> list[str]:
         """The labels of all private keys."""

@@ -11,7 +11,7 @@ from policies.oids import PLACEHOLDER_ARC
 from policies.profile import CertificateProfile
 
 DIRECTORY = Path(__file__).with_name("profiles")
-AUTHORITIES = frozenset({"root", "issuing", "regional"})
+AUTHORITIES = frozenset({"root", "issuing", "regional", "link"})
 """The profiles that may make an authority (policies/cp-cps.md, 1.3.1). A list in code: no edit of
 one TOML file turns a card's certificate into an authority's."""
 
@@ -53,7 +53,7 @@ def load_catalogue(directory: Path = DIRECTORY, arc: str = PLACEHOLDER_ARC) -> P
         if "arc" in profile.model_fields_set:
             raise fault_at(file, "arc", "set for all profiles at once, not in a file")
         if profile.ca is not (profile.name in AUTHORITIES):
-            fault = "authorities are root, issuing and regional, and nobody else"
+            fault = "authorities are root, issuing, regional and link, and nobody else"
             raise fault_at(file, "ca", fault)
         profiles[profile.name] = CertificateProfile.model_validate(
             {**profile.model_dump(), "arc": arc}

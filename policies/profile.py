@@ -101,6 +101,9 @@ class CertificateProfile(PolicyData):
     extended_key_usage_critical: bool = False
     alternative_names: Literal["none", "dns"] = "none"
     """Whether subjectAltName stands, and of what (RFC 5280, 4.2.1.6)."""
+    self_issued: bool = False
+    """Whether the subject is the issuer's own name: a link between an authority's old and new key
+    (RFC 4210, 4.4)."""
     ocsp_nocheck: bool = False
     """id-pkix-ocsp-nocheck (RFC 6960, 4.2.2.2.1)."""
     crl_address: bool

@@ -1,6 +1,6 @@
 """Where rooms meet that must not know each other: small translations, nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from ca.ocsp import OcspResponder
@@ -145,34 +145,43 @@ class CardProofs:
 
 
 class OwnMaterial:
-    """Fulfils `signing_service.ports.MaterialSource`: OCSP for what the issuing authority issued,
-    the root's CRL for the issuing authority itself."""
+    """Fulfils `signing_service.ports.MaterialSource`: OCSP for what our authorities issued to
+    others, and the CRL of the authority above for an authority of ours."""
 
     def __init__(
         self,
-        root: Certificate,
-        issuing: Certificate,
-        responder: Callable[[], OcspResponder],
-        root_crl: Callable[[], bytes | None],
+        authorities: Mapping[str, Certificate],
+        responder: Callable[[str], OcspResponder],
+        crl: Callable[[str], bytes | None],
     ) -> None:
-        self._root = root
-        self._issuing = issuing
+        """`responder` and `crl`: an authority's, by its name."""
+        self._authorities = dict(authorities)
         self._responder = responder
-        self._root_crl = root_crl
+        self._crl = crl
 
     def of(self, certificates: Sequence[Certificate]) -> ValidationMaterial:
         known = dict.fromkeys(certificates)
-        ocsp, crls = [], []
+        ocsp, wanted = [], dict.fromkeys(each for each in known if each.is_ca)
         for certificate in known:
-            if certificate.is_signed_by(self._issuing):
-                request = single_request(certificate.serial, self._issuing)
-                answer = self._responder().answer(request)
-                if answer.this_update is not None:
-                    ocsp.append(answer.der)
-        if self._issuing in known or ocsp:
-            crl = self._root_crl()
-            crls = [] if crl is None else [crl]
-        return ValidationMaterial(ocsp=tuple(ocsp), crls=tuple(crls))
+            name = None if certificate.is_ca else self._issuer_of(certificate)
+            if name is None:
+                continue
+            issuer = self._authorities[name]
+            answer = self._responder(name).answer(single_request(certificate.serial, issuer))
+            if answer.this_update is not None:
+                ocsp.append(answer.der)
+                wanted[issuer] = None
+        above = dict.fromkeys(self._issuer_of(each) for each in wanted if not each.is_self_issued)
+        found = [self._crl(name) for name in above if name is not None]
+        return ValidationMaterial(
+            ocsp=tuple(ocsp), crls=tuple(crl for crl in found if crl is not None)
+        )
+
+    def _issuer_of(self, certificate: Certificate) -> str | None:
+        for name, authority in self._authorities.items():
+            if certificate.is_signed_by(authority):
+                return name
+        return None
 
 
 class AuthorityStatus:

@@ -110,6 +110,13 @@ class TokenSettings(_Table):
     sessions: Annotated[int, Field(ge=1, le=64)] = 4
 
 
+class AuthoritySettings(_Table):
+    """Which of several authorities does what."""
+
+    issuing: str | None = None
+    """Name of the one that issues where no region has its own; default: the newest."""
+
+
 class DirectorySettings(_Table):
     """The LDAP directory that certificates and CRLs are published to."""
 
@@ -153,6 +160,8 @@ class StatusSettings(_Table):
     plain http. Default: the web origin, where that is http."""
     crl_lifetime_hours: Annotated[int, Field(ge=1, le=240)] = 168
     """From thisUpdate to nextUpdate; when half of it is over a new CRL is made in any case."""
+    root_crl_lifetime_days: Annotated[int, Field(ge=1, le=366)] = 190
+    """Of a root whose token is its own: root sessions must be closer together than this."""
     crl_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
     """After a revocation the worker makes a new CRL, but not more often than this."""
     crl_complete_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
@@ -346,6 +355,9 @@ class Settings(BaseSettings):
     web: WebSettings
     database: DatabaseSettings
     token: TokenSettings
+    root_token: TokenSettings | None = None
+    """The roots' own token, which is plugged in for ceremonies and root sessions alone."""
+    authority: AuthoritySettings = AuthoritySettings()
     directory: DirectorySettings | None = None
     mail: MailSettings | None = None
     sms: SmsSettings | None = None

@@ -6,7 +6,6 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from ca.authority import DIRECTORY_CHANNEL
-from ca.ceremony import ISSUING, ROOT
 from ca.crl_archive import CrlArchive
 from ca.tables import certificates
 from kernel.refusals import Refusal
@@ -57,18 +56,15 @@ def _keys(house: House) -> str:
 
 def _authority(house: House) -> str:
     """The authorities' and services' own certificates; responders' by their newest key."""
-    pair, now = house.authorities, house.clock.now()
-    ends = {
-        "root": pair.root_key.certificate.not_after,
-        "issuing": pair.issuing_key.certificate.not_after,
-        "timestamps": pair.tsa.certificate.not_after,
-        "OCSP": pair.ocsp.certificate.not_after,
-        "root OCSP": pair.root_ocsp.certificate.not_after,
-    }
-    for name, keys in zip(("OCSP", "root OCSP"), house.responder_keys.values(), strict=True):
+    opened, now = house.authorities, house.clock.now()
+    ends = {"timestamps": opened.tsa.certificate.not_after}
+    for each in opened.by_name.values():
+        ends[each.name] = each.own.certificate.not_after
+        ends[f"{each.name} OCSP"] = each.responder.certificate.not_after
+    for name, keys in house.responder_keys.items():
         newest = keys.newest()
         if newest is not None:
-            ends[name] = newest.certificate.not_after
+            ends[f"{name} OCSP"] = newest.certificate.not_after
     soon = [f"{name} {end:%Y-%m-%d}" for name, end in ends.items() if end - now < EXPIRES_SOON]
     if soon:
         return f"{NOT_IN_ORDER}certificates end: {', '.join(soon)}"
@@ -78,7 +74,7 @@ def _authority(house: House) -> str:
 
 def _crls(house: House) -> str:
     now, told, fault = house.clock.now(), [], False
-    for name in (ROOT, ISSUING):
+    for name in house.authorities.by_name:
         latest = CrlArchive(house.database).latest(name)
         if latest is None:
             fault = True

@@ -13,7 +13,8 @@ from portseal.cli.output import fail
 # Name of a command -> the module and attribute that hold it. A command's module is imported
 # only when it is called, so that `portseal card show` does not load the web server.
 _COMMANDS = {
-    "init": "portseal.cli.authority:init",
+    "init": "portseal.cli.ceremony:init",
+    "ceremony": "portseal.cli.ceremony:ceremony",
     "serve": "portseal.cli.running:serve",
     "worker": "portseal.cli.running:worker",
     "status": "portseal.cli.authority:status",
@@ -38,7 +39,8 @@ _COMMANDS = {
 
 
 _HELP = {
-    "init": "Hold the key ceremony",
+    "init": "Hold the first key ceremony",
+    "ceremony": "Key ceremonies after a plan, sessions of the root",
     "serve": "Serve portal, signing, sign-in, status and timestamps",
     "worker": "Publish, renew CRLs, account for interrupted work",
     "status": "Tell whether everything is in order",

@@ -5,12 +5,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
-from ca.ceremony import (
-    ISSUING,
-    OCSP,
-    ROOT,
-    ROOT_OCSP,
-)
+from ca.authority import issues_as
+from ca.ceremony import ROOT
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive
 from ca.inventory import Inventory
@@ -20,11 +16,12 @@ from ca.ocsp_ahead import OcspAhead
 from ca.ocsp_linting import RefusedAnswers
 from ca.ocsp_rotation import ResponderKeys
 from ca.ocsp_service import OcspService
-from ca.opening import Authorities, open_authorities
+from ca.opening import Authorities, OpenAuthority, open_authorities
 from ca.revocation import Revocation
 from ca.status import OwnStatus
 from ca.web import CrlApplication, OcspApplication, StatusApplication
 from kernel.asn1.certificate import Certificate
+from kernel.refusals import NotFound
 from portseal.adapters import AuthorityStatus
 from portseal.wiring.foundation import Foundation
 
@@ -51,6 +48,8 @@ class AuthorityFloor(Foundation):
             self.clock,
             self.entropy,
             self.addresses,
+            root_token=self.root_token,
+            current=self.settings.authority.issuing,
         )
 
     @cached_property
@@ -63,77 +62,92 @@ class AuthorityFloor(Foundation):
 
     @cached_property
     def _ca_certificates(self) -> dict[str, Certificate]:
-        pair = self.authorities
-        return {ROOT: pair.root_key.certificate, ISSUING: pair.issuing_key.certificate}
+        return self.authorities.certificates
+
+    @property
+    def _card_issuers(self) -> tuple[Certificate, ...]:
+        """Every authority that may have issued a card, the one that issues now first."""
+        opened = self.authorities
+        own = [each for each in opened.by_name.values() if each.role != ROOT]
+        own.sort(key=lambda each: each.name != opened.current)
+        return tuple(each.own.certificate for each in own)
 
     @cached_property
     def crl_issuers(self) -> tuple[CrlIssuer, ...]:
-        """One for each authority, root first."""
-        pair = self.authorities
+        """One for each authority whose key is here, roots first."""
         return tuple(
             CrlIssuer(
-                name,
-                held.certificate,
-                held.key,
+                each.name,
+                each.own.certificate,
+                each.own.key,
                 self.database,
                 self.journal,
                 self.outbox,
                 self.clock,
-                timedelta(hours=self.settings.status.crl_lifetime_hours),
+                self._list_lifetime(each),
                 ListPlan(
                     self.addresses,
-                    self.profiles.shards(name),
+                    self.profiles.shards(issues_as(each.name)),
                     timedelta(seconds=self.settings.status.crl_complete_pause_seconds),
                 ),
             )
-            for name, held in ((ROOT, pair.root_key), (ISSUING, pair.issuing_key))
+            for each in self.authorities.by_name.values()
+            if each.own.is_present
         )
+
+    def _list_lifetime(self, authority: OpenAuthority) -> timedelta:
+        """A root that is away between its sessions makes lists that last until the next one."""
+        status = self.settings.status
+        if authority.role == ROOT and self.settings.root_token is not None:
+            return timedelta(days=status.root_crl_lifetime_days)
+        return timedelta(hours=status.crl_lifetime_hours)
 
     @cached_property
     def responder_keys(self) -> dict[str, ResponderKeys]:
         """The generations of each authority's OCSP key, by the authority's name."""
-        pair = self.authorities
         return {
-            authority.name: ResponderKeys(
-                authority,
-                profile,
-                first.certificate,
-                first.key.suite,
+            each.name: ResponderKeys(
+                each.authority,
+                each.responder_profile,
+                each.responder.certificate,
+                each.responder.key.suite,
                 self.token,
                 self.database,
                 self.journal,
                 self.clock,
             )
-            for authority, profile, first in (
-                (pair.issuing, OCSP, pair.ocsp),
-                (pair.root, ROOT_OCSP, pair.root_ocsp),
-            )
+            for each in self.authorities.by_name.values()
         }
 
     @cached_property
     def ocsp_responders(self) -> tuple[OcspResponder, ...]:
-        """One for each authority, the issuing one first."""
-        pair, status = self.authorities, self.settings.status
+        """One for each authority, the one that issues now first."""
+        opened, status = self.authorities, self.settings.status
         plan = AnswerPlan(
             timedelta(minutes=status.ocsp_lifetime_minutes), ahead=status.ocsp_ahead != "off"
         )
+        order = sorted(opened.by_name.values(), key=lambda each: each.name != opened.current)
         return tuple(
             OcspResponder(
-                name,
-                issuer.certificate,
-                held.key,
-                held.certificate,
+                each.name,
+                each.own.certificate,
+                each.responder.key,
+                each.responder.certificate,
                 self.database,
                 self.clock,
                 plan=plan,
-                renewal=self.responder_keys[name].newest,
-                refused=RefusedAnswers(self.database, self.journal, name),
+                renewal=self.responder_keys[each.name].newest,
+                refused=RefusedAnswers(self.database, self.journal, each.name),
             )
-            for name, issuer, held in (
-                (ISSUING, pair.issuing_key, pair.ocsp),
-                (ROOT, pair.root_key, pair.root_ocsp),
-            )
+            for each in order
         )
+
+    def responder_of(self, authority: str) -> OcspResponder:
+        """Raises NotFound `authority.unknown`."""
+        found = [each for each in self.ocsp_responders if each.authority == authority]
+        if not found:
+            raise NotFound("authority.unknown", "no such authority", name=authority)
+        return found[0]
 
     @property
     def ocsp_responder(self) -> OcspResponder:
@@ -219,5 +233,5 @@ class AuthorityFloor(Foundation):
 
     def reconcile(self, older_than: timedelta) -> int:
         """Account for intents that a dead process left; how many."""
-        authorities = (self.authorities.root, self.authorities.issuing)
-        return sum(len(each.reconcile(older_than)) for each in authorities)
+        opened = self.authorities.by_name.values()
+        return sum(len(each.authority.reconcile(older_than)) for each in opened)

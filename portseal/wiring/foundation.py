@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import cached_property
 
+from hsm.admin import is_plugged_in
 from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
 from hsm.token import Token
 from kernel.clock import Clock, SystemClock
@@ -32,6 +33,9 @@ class Foundation:
     def close(self) -> None:
         if "token" in self.__dict__:
             self.token.close()
+        root = self.__dict__.get("root_token")
+        if root is not None:
+            root.close()
         if "database" in self.__dict__:
             self.database.dispose()
 
@@ -53,6 +57,15 @@ class Foundation:
         return open_token(self.settings.token)
 
     @cached_property
+    def root_token(self) -> Token | None:
+        """Where the roots' keys are, apart from the others; None: away, as in normal running, or
+        not apart."""
+        configured = self.settings.root_token
+        if configured is None or not is_plugged_in(configured.module, configured.label):
+            return None
+        return open_token(configured, "the root's token")
+
+    @cached_property
     def profiles(self) -> ProfileCatalogue:
         return load_catalogue(arc=self.settings.policy.arc)
 
@@ -65,13 +78,13 @@ class Foundation:
         return load_validation_policy(self.settings.policy.signature_policy)
 
 
-def open_token(settings: TokenSettings) -> Token:
-    """The authority's token, not yet logged in."""
+def open_token(settings: TokenSettings, what: str = "the authority's token") -> Token:
+    """A token, not yet logged in."""
     pin: PinSource
     if settings.pin_file is not None:
         pin = FilePin(settings.pin_file)
     elif settings.pin_variable is not None:
         pin = EnvironmentPin(settings.pin_variable)
     else:
-        pin = PromptPin("PIN of the authority's token {token}: ")
+        pin = PromptPin(f"PIN of {what} {{token}}: ")
     return Token(settings.module, settings.label, pin, settings.sessions)

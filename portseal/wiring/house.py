@@ -4,18 +4,12 @@ Parts are made when first asked for, so that `portseal status` opens no session 
 use. A House belongs to one process.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ca.authority import DIRECTORY_CHANNEL
-from ca.ceremony import (
-    KEYS,
-    Ceremony,
-    CeremonyOutcome,
-    CeremonyPlan,
-)
-from kernel.asn1.certificate import Certificate
-from portseal.settings import Settings, read_settings
+from ca.ceremony import SIGN_IN
+from portseal.settings import read_settings
 from portseal.wiring.sign_in import SignInFloor
 
 
@@ -40,34 +34,12 @@ class House(SignInFloor):
 
     def self_test(self) -> None:
         """Sign and verify with every key. Raises Unavailable; serve nothing then."""
-        for name in KEYS:
-            self.token.key(name).self_test()
-        _ = self.authorities
-
-
-def conduct_ceremony(
-    settings: Settings,
-    plan: CeremonyPlan,
-    progress: Callable[[str], None],
-    certified: Callable[[str, Certificate], None] = lambda label, certificate: None,
-) -> CeremonyOutcome:
-    """Bring the database up to date and hold the key ceremony on the (empty) token, or the rest
-    of one that died. `progress` and `certified`: see `Ceremony`."""
-    house = House(settings)
-    house.database.upgrade()
-    try:
-        return Ceremony(
-            house.token,
-            plan,
-            house.profiles,
-            house.database,
-            house.journal,
-            house.outbox,
-            house.clock,
-            house.entropy,
-            house.addresses,
-            progress,
-            certified,
-        ).run()
-    finally:
-        house.close()
+        opened = self.authorities
+        pairs = [opened.tsa]
+        for each in opened.by_name.values():
+            pairs += [each.own, each.responder]
+        for pair in pairs:
+            pair.key.self_test()
+        self.token.key(SIGN_IN).self_test()
+        for label in self.token.secret_labels():
+            self.token.secret_key(label).self_test()

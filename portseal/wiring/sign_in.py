@@ -35,7 +35,7 @@ class SignInFloor(SigningFloor):
             entropy=self.entropy,
             holders=self.holders,
             status_source=self.own_status,
-            pinned_issuers=(self.authorities.issuing_key.certificate,),
+            pinned_issuers=self._card_issuers,
             signin_key=self.token.key(SIGN_IN),
             settings=SsoSettings(
                 origin=self.settings.web.origin,
@@ -53,10 +53,10 @@ class SignInFloor(SigningFloor):
     @cached_property
     def remote(self) -> RemoteServices:
         """Remote signing with enterprises' seals (CSC API)."""
-        pair = self.authorities
+        own = self.authorities.issuing_key
         return RemoteServices(
             sso=self.sso,
             seals=PortalSeals(self.portal.seals, self.clock, self.token.key),
-            chain=(pair.issuing_key.certificate, pair.root_key.certificate),
+            chain=(own.certificate, *own.chain),
             timestamper=self.timestamper,
         )

@@ -37,14 +37,16 @@ class SigningFloor(RegistrationFloor):
 
     @cached_property
     def anchors(self) -> TrustAnchors:
-        root = self.authorities.root_key.certificate
+        opened = self.authorities
+        roots = tuple(each.own.certificate for each in opened.of_role(ROOT))
+        below = [each.own.certificate for each in opened.by_name.values() if each.role != ROOT]
         own = TrustedAuthority(
-            root.attribute("2.5.4.3") or "PortSeal",
-            (root,),
+            roots[0].attribute("2.5.4.3") or "PortSeal",
+            roots,
             token_policies=self._token_policies,
         )
         listed = (one for found in self.trusted_lists for one in found.authorities)
-        return TrustAnchors((own, *listed), (self.authorities.issuing_key.certificate,))
+        return TrustAnchors((own, *listed), (*below, *opened.links))
 
     @cached_property
     def trusted_lists(self) -> tuple[TrustedList, ...]:
@@ -87,17 +89,13 @@ class SigningFloor(RegistrationFloor):
 
     @cached_property
     def material(self) -> OwnMaterial:
-        def root_crl() -> bytes | None:
-            latest = CrlArchive(self.database).latest(ROOT)
+        crls = CrlArchive(self.database)
+
+        def crl_of(authority: str) -> bytes | None:
+            latest = crls.latest(authority)
             return None if latest is None else latest.der
 
-        pair = self.authorities
-        return OwnMaterial(
-            pair.root_key.certificate,
-            pair.issuing_key.certificate,
-            lambda: self.ocsp_responder,
-            root_crl,
-        )
+        return OwnMaterial(self._ca_certificates, self.responder_of, crl_of)
 
     @cached_property
     def evidence_records(self) -> EvidenceRecords:

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca.authority import CertificateRequest, IssuedCertificate
-from ca.ceremony import ISSUING, CeremonyPlan
+from ca.ceremony import ISSUING, Conduct, Watchers
 from ca.subject import SubjectFields, organization_identifier
 from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate
+from policies.ceremony_plan import load_ceremony_plan
 from portseal.settings import read_settings
 from portseal.wiring import House, conduct_ceremony
 from tests.bench.loopback import free_port, serving
@@ -167,7 +168,7 @@ ocsp_lifetime_minutes = 60
     )
     with mock.patch.dict(os.environ, {"PORTSEAL_CONFIG": str(file)}):
         settings = read_settings()
-    conduct_ceremony(settings, CeremonyPlan("Bench", "bench"), lambda _: None)
+    conduct_ceremony(settings, load_ceremony_plan("house"), Conduct("Bench", "bench"), Watchers())
     house = House(settings)
     try:
         yield Site(directory, house, tokens.module, label, origin, file)

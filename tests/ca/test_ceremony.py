@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from ca.ceremony import CERTIFIED, KEYS, SECRETS, CeremonyOutcome
+from ca.ceremony import CeremonyOutcome
 from ca.inventory import CertificateState, Inventory
 from hsm.token import Token
 from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, Unavailable
+from policies.ceremony_plan import load_ceremony_plan
 from records.database import Database
 from records.journal import Journal, records
 from tests.ca.world import World, hold_ceremony, new_clock, open_world
 from tests.token import TokenBench
+
+_PLAN = load_ceremony_plan("house")
+KEYS = [each.label for each in _PLAN.key]
+SECRETS = [each.label for each in _PLAN.secret]
+CERTIFIED = [each.name for each in _PLAN.certificate]
 
 
 @pytest.fixture
@@ -101,8 +107,8 @@ def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
 ) -> None:
     """Each attempt is killed a step later than the one before, on the same token."""
     url = database.engine.url.render_as_string(hide_password=False)
-    lines = [f"line:{number}" for number in range(1, len(KEYS) + len(SECRETS) + len(CERTIFIED) + 3)]
-    first = len(KEYS) + len(SECRETS) + 1
+    lines = [f"line:{number}" for number in range(1, len(KEYS) + len(SECRETS) + len(CERTIFIED) + 4)]
+    first = len(KEYS) + len(SECRETS) + 2
     steps = [*lines[:first], "issue:1", "write:1", *lines[first:-2], "issue:1", *lines[-2:]]
     done = subprocess.run(
         [sys.executable, "-m", "tests.ca.ceremony_worker", url, fresh_token.label, *steps],
@@ -110,7 +116,7 @@ def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
     )  # fmt: skip
     assert done.stdout.split() == [str(-signal.SIGKILL.value)] * len(steps), done.stderr
     outcome = hold_ceremony(fresh_token, database, new_clock())
-    assert "Key root found in the token" in outcome.transcript
+    assert "Key root found in token" in outcome.transcript
     assert "Certificate root-ocsp found" in outcome.transcript
     assert "generated" not in outcome.transcript
     assert "issued" not in outcome.transcript

@@ -42,7 +42,9 @@ def die() -> bytes:
 
 def dying_authority(world: World) -> Authority:
     authority = world.issuing
-    authority._key = DyingKey(world.authorities.issuing_key.key)
+    key = world.authorities.issuing_key.key
+    assert isinstance(key, TokenKey)
+    authority._key = DyingKey(key)
     return authority
 
 

@@ -4,10 +4,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority, CertificateRequest, IssuedCertificate
-from ca.ceremony import Ceremony, CeremonyOutcome, CeremonyPlan
+from ca.ceremony import Ceremony, CeremonyOutcome, Conduct, Watchers
 from ca.opening import Authorities, open_authorities
 from ca.subject import SubjectFields, organization_identifier
 from hsm.token import Token
@@ -15,6 +16,7 @@ from kernel.clock import FixedClock
 from kernel.entropy import SystemEntropy
 from kernel.identifiers import uscc_check_character
 from policies.catalogue import ProfileCatalogue, load_catalogue
+from policies.ceremony_plan import load_ceremony_plan
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
@@ -75,10 +77,14 @@ def ceremony_of(
     database: Database,
     clock: FixedClock,
     progress: Callable[[str], None] = lambda line: None,
+    *,
+    root_token: Token | None = None,
+    plan: str | Path = "house",
 ) -> Ceremony:
     return Ceremony(
-        token,
-        CeremonyPlan("Example E-Port", "Ceremony Operator"),
+        {"root": root_token or token, "issuing": token},
+        load_ceremony_plan(plan),
+        Conduct("Example E-Port", "Ceremony Operator"),
         load_catalogue(),
         database,
         Journal(clock),
@@ -86,11 +92,13 @@ def ceremony_of(
         clock,
         SystemEntropy(),
         StatusAddresses(BASE_URL),
-        progress,
+        Watchers(progress=progress),
     )
 
 
-def open_world(token: Token, database: Database, clock: FixedClock) -> World:
+def open_world(
+    token: Token, database: Database, clock: FixedClock, *, root_token: Token | None = None
+) -> World:
     catalogue, journal, outbox = load_catalogue(), Journal(clock), Outbox(clock)
     authorities = open_authorities(
         token,
@@ -101,6 +109,7 @@ def open_world(token: Token, database: Database, clock: FixedClock) -> World:
         clock,
         SystemEntropy(),
         StatusAddresses(BASE_URL),
+        root_token=root_token,
     )
     return World(token, database, clock, catalogue, journal, outbox, authorities)
 

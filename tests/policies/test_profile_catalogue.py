@@ -91,7 +91,7 @@ def test_a_card_s_profile_never_becomes_an_authority_s_by_mistake(tmp_path: Path
     (tmp_path / "subsidiary.toml").write_text(
         texts["issuing"].replace('name = "issuing"', 'name = "subsidiary"'), "utf-8"
     )
-    with pytest.raises(InvalidPolicyFile, match="authorities are root, issuing and regional"):
+    with pytest.raises(InvalidPolicyFile, match="authorities are root, issuing, regional and link"):
         load_catalogue(tmp_path)
 
 

@@ -1,10 +1,30 @@
 """`portseal init` makes sure that it can write its results before it makes a key."""
 
 import os
+import subprocess
 from pathlib import Path
 
 from tests.portseal.cli.terminal import run
 from tests.token import TokenBench
+
+
+def verify_transcript(directory: Path) -> None:
+    """By openssl alone: the signature by the new authority, the time by the new timestamp one."""
+    for command in (
+        ["cms", "-verify", "-binary", "-inform", "DER", "-in", "transcript.p7s",
+         "-content", "transcript.txt", "-CAfile", "root.pem", "-purpose", "any", "-out", "out"],
+        ["ts", "-verify", "-token_in", "-in", "transcript.tst", "-data", "transcript.txt",
+         "-CAfile", "root.pem", "-untrusted", "issuing.pem"],
+    ):  # fmt: skip
+        told = subprocess.run(["openssl", *command], cwd=directory, capture_output=True, text=True)
+        assert told.returncode == 0, told.stderr
+    (directory / "out").unlink()
+    content = (directory / "transcript.txt").read_bytes()
+    (directory / "forged.txt").write_bytes(content.replace(b"generated", b"invented "))
+    command = ["cms", "-verify", "-binary", "-inform", "DER", "-in", "transcript.p7s",
+               "-content", "forged.txt", "-CAfile", "root.pem", "-purpose", "any"]  # fmt: skip
+    told = subprocess.run(["openssl", *command], cwd=directory, capture_output=True, text=True)
+    assert told.returncode != 0
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_any_key_is_made(
@@ -29,10 +49,13 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_key_is_made(
     assert sorted(path.name for path in (tmp_path / "new" / "below").iterdir()) == [
         "issuing.pem",
         "root.pem",
+        "transcript.p7s",
+        "transcript.tst",
         "transcript.txt",
     ]
     told = (tmp_path / "new" / "below" / "transcript.txt").read_text()
     assert told.splitlines()[-1].endswith("Ceremony finished.")
+    verify_transcript(tmp_path / "new" / "below")
     again = run(["init", "--output", str(tmp_path / "again")], environment)
     assert "[ceremony.done]" in again.err
     assert list((tmp_path / "again").iterdir()) == []
