@@ -78,7 +78,7 @@ class CrlIssuer:
             raise Unavailable(
                 "authority.wrong-key", "the key is not the certificate's", name=authority
             )
-        self._authority = authority
+        self.authority = authority
         self._certificate = certificate
         self._key = key
         self._database = database
@@ -94,9 +94,9 @@ class CrlIssuer:
     def current(self, shard: int = 0) -> StoredCrl:
         """The latest complete list (of a part) if it is true and not half over; else a new one."""
         with self._database.reading() as connection:
-            known = crl_archive.heading(connection, self._authority, shard, delta=False)
+            known = crl_archive.heading(connection, self.authority, shard, delta=False)
             if known is not None and not self._is_due(connection, shard, known):
-                stored = crl_archive.latest(connection, self._authority, shard)
+                stored = crl_archive.latest(connection, self.authority, shard)
                 if stored is not None:
                     return stored
         return self.issue(shard=shard)
@@ -107,7 +107,7 @@ class CrlIssuer:
         Safe beside other nodes: at worst two make the same list, under two numbers.
         """
         with self._database.reading() as connection:
-            made_before = crl_archive.highest_shard(connection, self._authority)
+            made_before = crl_archive.highest_shard(connection, self.authority)
         made: list[StoredCrl] = []
         for shard in range(max(self._plan.shards, made_before) + 1):
             made += self._renew(shard, pause)
@@ -116,8 +116,8 @@ class CrlIssuer:
     def _renew(self, shard: int, pause: timedelta) -> list[StoredCrl]:
         now = self._clock.now()
         with self._database.reading() as connection:
-            complete = crl_archive.heading(connection, self._authority, shard, delta=False)
-            delta = crl_archive.heading(connection, self._authority, shard, delta=True)
+            complete = crl_archive.heading(connection, self.authority, shard, delta=False)
+            delta = crl_archive.heading(connection, self.authority, shard, delta=True)
             if complete is None:
                 return self._issue_both(shard, "system")
             newest = complete
@@ -137,7 +137,7 @@ class CrlIssuer:
     def _is_due(self, connection: Connection, shard: int, known: CrlHeading) -> bool:
         if self._clock.now() >= _half(known):
             return True
-        return crl_entries.changed(connection, self._authority, shard, known.status_version)
+        return crl_entries.changed(connection, self.authority, shard, known.status_version)
 
     @property
     def _has_deltas(self) -> bool:
@@ -157,10 +157,10 @@ class CrlIssuer:
         """A delta list upon the latest complete one. Raises as `issue`; Unavailable `crl.no-base`
         before the first complete list."""
         with self._database.transaction() as connection:
-            base = crl_archive.heading(connection, self._authority, shard, delta=False)
+            base = crl_archive.heading(connection, self.authority, shard, delta=False)
             if base is None:
                 raise Unavailable("crl.no-base", "no complete list to start from")
-            number = crl_archive.next_number(connection, self._authority)
+            number = crl_archive.next_number(connection, self.authority)
             draft = self._draft(connection, shard, number, base)
             self._intend(connection, draft, actor)
         return self._sign_and_store([draft], actor)[0]
@@ -169,10 +169,10 @@ class CrlIssuer:
         if shard and self._plan.addresses is None:
             raise Unavailable("crl.no-address", "a part of a list has an address")
         with self._database.transaction() as connection:
-            number = crl_archive.next_number(connection, self._authority)
+            number = crl_archive.next_number(connection, self.authority)
             drafts = [self._draft(connection, shard, number, None)]
             if self._has_deltas:
-                base = crl_archive.heading(connection, self._authority, shard, delta=False)
+                base = crl_archive.heading(connection, self.authority, shard, delta=False)
                 drafts.append(self._draft(connection, shard, number, base or _itself(drafts[0])))
             for draft in drafts:
                 self._intend(connection, draft, actor)
@@ -184,23 +184,23 @@ class CrlIssuer:
         """Of a delta list upon `base`, or of a complete list."""
         now = self._clock.now().replace(microsecond=0)
         # The version before the entries: what comes between is told twice, never left out.
-        version = inventory.status_version(connection, self._authority)
+        version = inventory.status_version(connection, self.authority)
         lifetime = self._lifetime
         if base is None:
             # An entry stays for one list beyond the certificate's end (RFC 5280, 3.3).
-            entries = crl_entries.complete(connection, self._authority, shard, now - self._lifetime)
+            entries = crl_entries.complete(connection, self.authority, shard, now - self._lifetime)
         else:
             lifetime /= _DELTAS_IN_A_LIFETIME
-            entries = crl_entries.since(connection, self._authority, shard, base.status_version)
+            entries = crl_entries.since(connection, self.authority, shard, base.status_version)
         addresses = self._plan.addresses
         is_delta = base is not None
         frame = ListFrame(
             number,
             now,
             min(now + lifetime, self._certificate.not_after).replace(microsecond=0),
-            addresses.crl(self._authority, shard) if shard and addresses else None,
+            addresses.crl(self.authority, shard) if shard and addresses else None,
             base.number if base else None,
-            None if is_delta or not addresses else addresses.delta_crl(self._authority, shard),
+            None if is_delta or not addresses else addresses.delta_crl(self.authority, shard),
         )
         tbs = tbs_cert_list(self._certificate, self._key.suite, frame, entries)
         head = Joined(entries.count, entries.der[:_HEAD])
@@ -210,7 +210,7 @@ class CrlIssuer:
         self._journal.append(
             connection,
             Event.CRL_INTENDED,
-            subject=self._authority,
+            subject=self.authority,
             actor=actor,
             number=draft.frame.number,
             entries=draft.head.count,
@@ -228,7 +228,7 @@ class CrlIssuer:
                 self._journal.append(
                     connection,
                     Event.CRL_ISSUED,
-                    subject=self._authority,
+                    subject=self.authority,
                     actor=actor,
                     number=crl.number,
                     entries=crl.entries,
@@ -236,7 +236,7 @@ class CrlIssuer:
                     base=crl.base_number,
                     sha256=crl.fingerprint,
                 )
-                payload = {"kind": "crl", "authority": self._authority, "shard": crl.shard}
+                payload = {"kind": "crl", "authority": self.authority, "shard": crl.shard}
                 if crl.is_delta:
                     payload["delta"] = True
                 self._outbox.put(connection, DIRECTORY_CHANNEL, payload)
@@ -255,7 +255,7 @@ class CrlIssuer:
         if not self._key.public_key.verify(suite, signature, tbs):
             raise Unavailable("token.wrong-key", "a signature of the token does not verify")
         return StoredCrl(
-            self._authority,
+            self.authority,
             frame.number,
             frame.this_update,
             frame.next_update,

@@ -7,6 +7,8 @@ PINs set here, because python-pkcs11 cannot; the PIN stays in memory and in no a
 """
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_ubyte, c_ulong, c_void_p
 
 CKF_OS_LOCKING_OK = 0x2
@@ -92,6 +94,19 @@ class Cryptoki:
             try:
                 value = pin.encode()
                 self._call("C_InitPIN", _INIT_PIN, session, c_char_p(value), c_ulong(len(value)))
+            finally:
+                self._call("C_Logout", _LOGOUT, session)
+        finally:
+            self._call("C_CloseSession", _CLOSE_SESSION, session)
+
+    @contextmanager
+    def security_officer(self, slot: int, so_pin: str) -> Iterator[None]:
+        """Logged in as the security officer, the whole process at this token, until the end."""
+        session = self._open(slot)
+        try:
+            self._login(session, CKU_SO, so_pin)
+            try:
+                yield
             finally:
                 self._call("C_Logout", _LOGOUT, session)
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 import pkcs11
 from pkcs11 import Attribute, KeyType, MechanismFlag
 from pkcs11.constants import DEFAULT
+from pkcs11.exceptions import PKCS11Error
 
 from hsm.mechanisms import MECHANISMS, generation_parameters
 from hsm.module import Module
@@ -35,6 +36,16 @@ def guarding_attributes(export: Export) -> dict[Attribute, bool]:
     if export is Export.TRUSTED:
         template[Attribute.WRAP_WITH_TRUSTED] = True
     return template
+
+
+def export_of(key: pkcs11.Object) -> Export:
+    """What a key's own attributes say."""
+    if not key[Attribute.EXTRACTABLE]:
+        return Export.NEVER
+    try:
+        return Export.TRUSTED if key[Attribute.WRAP_WITH_TRUSTED] else Export.WRAPPED
+    except PKCS11Error:
+        return Export.WRAPPED
 
 
 _FLAGS = {

@@ -13,7 +13,15 @@ from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, Obje
 from hsm.generation import Export, guarding_attributes
 from hsm.sessions import PooledSession, SessionPool
 from hsm.token_key import TokenKey, read_public_key
-from hsm.wrapping import KeyUse, WrappedKey, unwrap, wrap
+from hsm.wrapping import (
+    KeyUse,
+    WrappedKey,
+    WrappedSecret,
+    unwrap,
+    unwrap_secret,
+    wrap,
+    wrapping_mechanism,
+)
 from kernel.algorithms import AlgorithmSuite
 from kernel.identifiers import KeyUri
 from kernel.refusals import Conflict, Malformed, TooLarge, Unavailable, Unprocessable
@@ -175,6 +183,29 @@ class SecretKey:
                 self._remove(label)
                 raise
         return key
+
+    def wrap_secret(self, label: str) -> WrappedSecret:
+        """Wrap the token's secret key of this label. Raises as `wrap`."""
+        self._require(SecretUse.WRAP)
+        use = use_of(self._pool, label)
+
+        def work(session: PooledSession) -> WrappedSecret:
+            mechanism = wrapping_mechanism(session.session)
+            wrapping = session.secret_key(self.uri.object)
+            value = wrapping.wrap_key(session.secret_key(label), mechanism=mechanism)
+            return WrappedSecret(str(use), mechanism.name, value)
+
+        return self._pool.run(work)
+
+    def unwrap_secret(self, wrapped: WrappedSecret, label: str, export: Export) -> None:
+        """Put a wrapped secret key into this token. Raises as `unwrap`."""
+        self._require(SecretUse.WRAP)
+        use = SecretUse(wrapped.use)
+        guard = {**guarding_attributes(export), Attribute.MODIFIABLE: False}
+        with self._pool.write() as session:
+            wrapping = session.get_key(ObjectClass.SECRET_KEY, label=self.uri.object)
+            unwrap_secret(session, wrapping, wrapped, label, _TYPES[use], _FLAGS[use], guard)
+        SecretKey(self._pool, KeyUri(self.uri.token, label), use).self_test()
 
     def self_test(self) -> None:
         """Use the key once each way. Raises Unavailable `token.wrong-key` and as the token."""

@@ -1,5 +1,8 @@
 """A token: make keys in it, sign with them, keep certificates beside them."""
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -8,7 +11,8 @@ from cryptography import x509
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.exceptions import NoSuchKey
 
-from hsm.generation import Export, generate_pair
+from hsm.generation import Export, export_of, generate_pair
+from hsm.lending import lent_key
 from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import PinSource
@@ -49,6 +53,7 @@ class Token:
     def __init__(self, module: str, label: str, pin: PinSource, sessions: int = 4) -> None:
         """Raises Unavailable `token.module`."""
         self.label = label
+        self.pin_source = pin
         self._module = Module.load(module)
         self._pool = SessionPool(self._module, label, pin, sessions)
 
@@ -126,6 +131,40 @@ class Token:
     def secret_key(self, label: str) -> SecretKey:
         """Raises Unavailable `token.no-key` and as `SessionPool.run`."""
         return SecretKey(self._pool, KeyUri(self.label, label), use_of(self._pool, label))
+
+    def export_of(self, label: str, *, secret: bool = False) -> Export:
+        """Whether this key may leave, as the token says. Raises Unavailable `token.no-key`."""
+
+        def work(session: PooledSession) -> Export:
+            kind = ObjectClass.SECRET_KEY if secret else ObjectClass.PRIVATE_KEY
+            return export_of(session.session.get_key(object_class=kind, label=label))
+
+        return self._pool.run(work)
+
+    def destroy(self, label: str) -> str:
+        """Destroy the key pair of this label for good; its fingerprint. Certificates stay.
+
+        Raises Unavailable `token.no-key`.
+        """
+        fingerprint = self.key(label).public_key.fingerprint
+        with self._pool.write() as session:
+            for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
+                wanted = {Attribute.CLASS: kind, Attribute.LABEL: label}
+                for each in list(session.get_objects(wanted)):
+                    each.destroy()
+        self._pool.close()  # no session holds a handle of it
+        return fingerprint
+
+    @contextmanager
+    def lent(self, value: bytes, so_pin: str | None = None) -> Iterator[SecretKey]:
+        """A wrapping key of that value, in the token's memory until the end of the block.
+
+        `so_pin`: the security officer marks it as trusted, and keys that leave under trusted keys
+        alone may leave under it. Raises Unavailable as `SessionPool.run`.
+        """
+        label = f"lent-{secrets.token_hex(8)}"
+        with lent_key(self._module, self._pool, self.label, label, value, so_pin):
+            yield SecretKey(self._pool, KeyUri(self.label, label), SecretUse.WRAP)
 
     def secret_labels(self) -> list[str]:
         """The labels of all secret keys."""

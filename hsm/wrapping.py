@@ -87,6 +87,15 @@ class WrappedKey:
             raise Malformed("wrapped-key.malformed", "not a wrapped key") from None
 
 
+@dataclass(frozen=True)
+class WrappedSecret:
+    """A secret key outside its token, wrapped."""
+
+    use: str
+    mechanism: str
+    value: bytes
+
+
 def wrap(wrapping: Any, private: pkcs11.PrivateKey, public: PublicKey, use: KeyUse) -> WrappedKey:
     """`wrapping`: an AES key of the same session. Raises PKCS11Error, Unavailable as
     `wrapping_mechanism`."""
@@ -153,6 +162,29 @@ def unwrap(
         private.destroy()
         raise
     return cast(pkcs11.PrivateKey, private)
+
+
+def unwrap_secret(
+    session: pkcs11.Session,
+    wrapping: Any,
+    wrapped: WrappedSecret,
+    label: str,
+    key_type: KeyType,
+    capabilities: pkcs11.MechanismFlag,
+    guard: dict[Attribute, bool],
+) -> None:
+    """Put the secret key into the token of this read-write session. Raises as `unwrap`."""
+    template = {**guard, Attribute.VALUE_LEN: DEFAULT}
+    try:
+        wrapping.unwrap_key(
+            ObjectClass.SECRET_KEY, key_type, wrapped.value, id=secrets.token_bytes(16),
+            label=label, mechanism=_named(wrapped.mechanism), store=True,
+            capabilities=capabilities, template=template,
+        )  # fmt: skip
+    except PKCS11Error as error:
+        if type(error).__name__ in _NOT_OURS:
+            raise not_ours() from error
+        raise
 
 
 _NOT_OURS = {

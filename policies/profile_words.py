@@ -244,6 +244,11 @@ _PROPERTIES = (
         _flag, _gone,
     ),
     _Property("alternative_names", Words("备用名称", "alternative names"), _alternatives, _always),
+    _Property(
+        "self_issued",
+        Words("主体即签发者（新旧密钥连接）", "the subject is the issuer (links its keys)"),
+        _flag, _came,
+    ),
     _Property("ocsp_nocheck", Words("不查自身状态", "own status is not asked for"), _flag, _came),
     _Property("crl_address", Words("写明撤销列表地址", "names its revocation list"), _flag, _gone),
     _Property("ocsp_address", Words("写明 OCSP 地址", "names OCSP"), _flag, _gone),

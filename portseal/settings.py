@@ -107,6 +107,8 @@ class TokenSettings(_Table):
     """Name of the environment variable that holds the PIN."""
     pin_file: Path | None = None
     """A file that only the service can read (a mounted secret)."""
+    custodians: bool = False
+    """The PIN is held in shares by custodians, who are asked at a terminal."""
     sessions: Annotated[int, Field(ge=1, le=64)] = 4
 
 

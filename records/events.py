@@ -11,6 +11,15 @@ class Event(StrEnum):
     CEREMONY_KEY_GENERATED = "ceremony.key-generated"
     CEREMONY_CERTIFICATE_ISSUED = "ceremony.certificate-issued"
     CEREMONY_FINISHED = "ceremony.finished"
+    CUSTODY_SPLIT = "custody.split"
+    KEY_BACKED_UP = "key.backed-up"
+    KEY_RESTORED = "key.restored"
+    KEY_DESTROYED = "key.destroyed"
+    KEY_REPLICATED = "key.replicated"
+    ROOT_SESSION_OPENED = "root-session.opened"
+    ROOT_SESSION_CLOSED = "root-session.closed"
+    TOKEN_FAILED = "token.failed"
+    TOKEN_RETURNED = "token.returned"
 
     # Issuing and status
     CERTIFICATE_INTENDED = "certificate.intended"

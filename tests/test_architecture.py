@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 # Third-party library -> the only modules (with what is below them) that may import it.
 HOMES = {
     "pkcs11": ("hsm",),
+    "shamir_mnemonic": ("hsm.shares",),
     "ldap3": ("ca.publishing",),
     "obstore": ("signing_service.archive.s3",),
     "flask": (

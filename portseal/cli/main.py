@@ -15,6 +15,7 @@ from portseal.cli.output import fail
 _COMMANDS = {
     "init": "portseal.cli.ceremony:init",
     "ceremony": "portseal.cli.ceremony:ceremony",
+    "key": "portseal.cli.keys:key",
     "serve": "portseal.cli.running:serve",
     "worker": "portseal.cli.running:worker",
     "status": "portseal.cli.authority:status",
@@ -41,6 +42,7 @@ _COMMANDS = {
 _HELP = {
     "init": "Hold the first key ceremony",
     "ceremony": "Key ceremonies after a plan, sessions of the root",
+    "key": "The authority's keys: backup, restore, destruction",
     "serve": "Serve portal, signing, sign-in, status and timestamps",
     "worker": "Publish, renew CRLs, account for interrupted work",
     "status": "Tell whether everything is in order",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
 from ca.authority import issues_as
-from ca.ceremony import ROOT
+from ca.ceremony import ROOT, SIGN_IN
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive
 from ca.inventory import Inventory
@@ -63,6 +63,20 @@ class AuthorityFloor(Foundation):
     @cached_property
     def _ca_certificates(self) -> dict[str, Certificate]:
         return self.authorities.certificates
+
+    @property
+    def keys_in_use(self) -> frozenset[str]:
+        """Fingerprints of the keys that what stands now needs: the issuing authorities and those
+        above them, what answers for all of them, timestamps, sign-in."""
+        opened = self.authorities
+        issuing = [opened.by_name[opened.current], *opened.of_role("regional")]
+        needed = [opened.tsa.certificate, *(each.own.certificate for each in issuing)]
+        needed += [above for each in issuing for above in each.own.chain]
+        needed += [each.responder.certificate for each in opened.by_name.values()]
+        newest = (keys.newest() for keys in self.responder_keys.values())
+        needed += [each.certificate for each in newest if each is not None]
+        fingerprints = {each.public_key.fingerprint for each in needed}
+        return frozenset({*fingerprints, self.token.key(SIGN_IN).public_key.fingerprint})
 
     @property
     def _card_issuers(self) -> tuple[Certificate, ...]:

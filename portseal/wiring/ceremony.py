@@ -18,14 +18,17 @@ def conduct_ceremony(
     conduct: Conduct,
     watchers: Watchers,
     conclude: Callable[[House], None] = lambda house: None,
+    prepare: Callable[[House], None] = lambda house: None,
 ) -> CeremonyOutcome:
     """Bring the database up to date and hold the ceremony, or the rest of one that died.
 
-    `conclude`: when everything is made and told, before the ceremony counts as finished.
+    `prepare`: before any token is looked at. `conclude`: when everything is made and told, before
+    the ceremony counts as finished.
     """
-    house = House(settings)
+    house = House(settings, with_root=True)
     house.database.upgrade()
     try:
+        prepare(house)
         watchers = replace(watchers, conclude=lambda: conclude(house))
         return ceremony_of(house, plan, conduct, watchers).run()
     finally:

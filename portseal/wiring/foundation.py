@@ -11,6 +11,7 @@ from kernel.entropy import Entropy, SystemEntropy
 from policies.catalogue import ProfileCatalogue, load_catalogue
 from policies.rights import RightsCatalogue, load_rights
 from policies.validation import ValidationPolicy, load_validation_policy
+from portseal.custodians import CustodiansPin
 from portseal.settings import Settings, TokenSettings
 from records.database import Database
 from records.journal import Journal
@@ -25,7 +26,12 @@ class Foundation:
         settings: Settings,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
+        *,
+        with_root: bool = False,
     ) -> None:
+        """`with_root`: for ceremonies and root sessions. The services leave the root's token
+        alone even while it is plugged in."""
+        self._with_root = with_root
         self.settings = settings
         self.clock = clock or SystemClock()
         self.entropy = entropy or SystemEntropy()
@@ -60,7 +66,7 @@ class Foundation:
     def root_token(self) -> Token | None:
         """Where the roots' keys are, apart from the others; None: away, as in normal running, or
         not apart."""
-        configured = self.settings.root_token
+        configured = self.settings.root_token if self._with_root else None
         if configured is None or not is_plugged_in(configured.module, configured.label):
             return None
         return open_token(configured, "the root's token")
@@ -81,7 +87,9 @@ class Foundation:
 def open_token(settings: TokenSettings, what: str = "the authority's token") -> Token:
     """A token, not yet logged in."""
     pin: PinSource
-    if settings.pin_file is not None:
+    if settings.custodians:
+        pin = CustodiansPin()
+    elif settings.pin_file is not None:
         pin = FilePin(settings.pin_file)
     elif settings.pin_variable is not None:
         pin = EnvironmentPin(settings.pin_variable)

@@ -18,9 +18,9 @@ class House(SignInFloor):
 
     @classmethod
     @contextmanager
-    def opened(cls) -> Iterator["House"]:
+    def opened(cls, *, with_root: bool = False) -> Iterator["House"]:
         """From the settings of this process; closed again at the end."""
-        house = cls(read_settings())
+        house = cls(read_settings(), with_root=with_root)
         try:
             yield house
         finally:

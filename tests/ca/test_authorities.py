@@ -211,7 +211,7 @@ def test_during_a_roll_over_both_chains_are_valid_both_ways(house: House, tmp_pa
     assert old.subject_der == new.subject_der
     assert made["link-new-with-old"].is_self_issued
     assert made["link-old-with-new"].is_self_issued
-    crls = []
+    crls: list[str | Path] = []
     for each in world.authorities.by_name.values():
         crl = crl_of(world, each)
         (tmp_path / "crl").write_bytes(crl.der)
@@ -231,8 +231,8 @@ def test_during_a_roll_over_both_chains_are_valid_both_ways(house: House, tmp_pa
             openssl(*verify, "-crl_check", *crls, path)
             assert engine_accepts(world, leaf, anchor)
     anchored, helpers = write(tmp_path, "anchor", old), write(tmp_path, "helpers", *below["after"])
-    leaf = write(tmp_path, "leaf", after)
-    alone = run("verify", "-CAfile", anchored, "-untrusted", helpers, leaf)
+    path = write(tmp_path, "leaf", after)
+    alone = run("verify", "-CAfile", anchored, "-untrusted", helpers, path)
     assert alone.returncode != 0  # only the links lead there
 
 

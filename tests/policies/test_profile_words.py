@@ -44,6 +44,7 @@ def changed_in_everything() -> list[Change]:
     found += changes(OPERATOR, CATALOGUE["tsa"])
     found += changes(OPERATOR, CATALOGUE["ocsp"])
     found += changes(OPERATOR, CATALOGUE["root"])
+    found += changes(OPERATOR, CATALOGUE["link"])
     found += changed(crl_keep_days=30)
     return found
 

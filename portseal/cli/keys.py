@@ -1,0 +1,129 @@
+"""`portseal key`: backup, restore on another token, destruction."""
+
+import getpass
+from pathlib import Path
+
+import click
+
+from hsm.backup import restore as restore_backup
+from hsm.token import Token
+from kernel.refusals import Conflict, Malformed, Unavailable
+from portseal.cli.options import card_options, pin_source
+from portseal.cli.output import json_option, show
+from portseal.custodians import collect
+from portseal.custody import write_backup
+from portseal.wiring import House
+from records.events import Event
+
+_LARGEST = 16 << 20
+_ON = click.option(
+    "--on",
+    "name",
+    type=click.Choice(["root", "issuing"]),
+    default="issuing",
+    show_default=True,
+    help="Which of the authority's tokens.",
+)
+
+
+def _actor() -> str:
+    return f"console:{getpass.getuser()}"
+
+
+def _token(house: House, name: str) -> Token:
+    token = house.token if name == "issuing" else house.root_token
+    if token is None:
+        raise Unavailable("token.missing", "plug in the root's token")
+    return token
+
+
+@click.group("key")
+def key() -> None:
+    """The authority's keys: backup, restore drill, destruction (docs/ceremony.md)."""
+
+
+@key.command("list")
+@_ON
+@json_option
+def list_keys(name: str, as_json: bool) -> None:
+    """Each key of a token, and whether it may leave."""
+    with House.opened(with_root=name == "root") as house:
+        token = _token(house, name)
+        told = {}
+        for label in token.key_labels():
+            suite = token.key(label).public_key.default_suite().name
+            told[label] = f"{suite}, leaves: {token.export_of(label)}"
+        for label in token.secret_labels():
+            use = token.secret_key(label).use
+            told[label] = f"secret key, to {use}, leaves: {token.export_of(label, secret=True)}"
+    show(told, as_json)
+
+
+@key.command("backup")
+@_ON
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("."),
+    help="Directory for the backup.",
+)  # fmt: skip
+@click.option(
+    "--officer/--no-officer", default=True, show_default=True,
+    help="Ask the token's custodians for the security officer's PIN.",
+)  # fmt: skip
+@json_option
+def backup(name: str, output: Path, officer: bool, as_json: bool) -> None:
+    """Wrap every key that may leave under the backup key, which its custodians enter."""
+    with House.opened(with_root=name == "root") as house:
+        _token(house, name).login()
+        backup_key = collect("the backup key")
+        file = write_backup(house, name, backup_key, output, _actor(), officer)
+    show({"backup": str(file)}, as_json)
+
+
+@key.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@card_options
+@json_option
+def restore(
+    file: Path, module: str, label: str, pin_env: str | None, pin_fd: int | None, as_json: bool
+) -> None:
+    """Put the keys of a backup into another token, which then signs as the first one does.
+
+    Each restored key signs a message that its public key verifies. Can be repeated.
+    """
+    if file.stat().st_size > _LARGEST:
+        raise Malformed("backup.malformed", "not a backup of keys")
+    token = Token(module, label, pin_source(pin_env, pin_fd))
+    token.login()
+    done = restore_backup(token, file.read_bytes(), collect("the backup key"))
+    with House.opened() as house, house.database.transaction() as connection:
+        house.journal.append(
+            connection, Event.KEY_RESTORED, subject=label, actor=_actor(), source=done.token,
+            keys=", ".join(done.keys)[:500],
+        )  # fmt: skip
+    show({"restored": ", ".join(done.keys), "there already": ", ".join(done.left_out)}, as_json)
+
+
+@key.command("destroy")
+@click.argument("label")
+@_ON
+@click.option("--reason", required=True, help="Why, for the journal.")
+@click.option("--confirm", prompt="Type the key's label again", help="The key's label again.")
+@json_option
+def destroy(label: str, name: str, reason: str, confirm: str, as_json: bool) -> None:
+    """Destroy a key for good. One that the services need is refused.
+
+    Copies in backups end when every backup's file is destroyed; the journal records this token's.
+    """
+    if confirm != label:
+        raise Conflict("key.not-confirmed", "the label was not repeated; nothing was destroyed")
+    with House.opened(with_root=name == "root") as house:
+        token = _token(house, name)
+        if token.key(label).public_key.fingerprint in house.keys_in_use:
+            raise Conflict("key.in-use", "the services sign with this key", key=label)
+        fingerprint = token.destroy(label)
+        with house.database.transaction() as connection:
+            house.journal.append(
+                connection, Event.KEY_DESTROYED, subject=label, actor=_actor(), key=fingerprint,
+                token=token.label, reason=reason[:500],
+            )  # fmt: skip
+    show({"destroyed": label, "key": fingerprint}, as_json)
