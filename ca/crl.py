@@ -271,7 +271,7 @@ class CrlIssuer:
             self._journal.append(
                 connection,
                 Event.CRL_REFUSED,
-                subject=self._authority,
+                subject=self.authority,
                 actor="system",
                 number=draft.frame.number,
                 shard=draft.shard,
