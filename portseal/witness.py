@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.refusals import Conflict, Malformed, Refusal
-from records import checkpoints
+from records import checkpoints, journal_tree, merkle
 from records.checkpoints import Checkpoint
 from records.database import Database
 from records.journal import Journal, Verification
@@ -101,9 +101,12 @@ class Witness:
                     _require_fit(connection, known)
         if head is None or (last is not None and last.position == head[0]):
             return None
-        imprint = hashlib.sha256(checkpoints.witnessed_text(*head)).digest()
+        journal_tree.extend(self._database, head[0])
+        with self._database.reading() as connection:
+            root = merkle.root(journal_tree.reader(connection), head[0])
+        imprint = hashlib.sha256(checkpoints.witnessed_text(*head, root)).digest()
         token = self._timestamper.stamp(imprint, "sha256")
-        made = Checkpoint(*head, self._clock.now(), token)
+        made = Checkpoint(*head, self._clock.now(), token, root)
         made = replace(made, at=self._seal.time_of(made))
         if not checkpoints.keep(self._database, made):
             return None
@@ -163,8 +166,16 @@ def check(
     connection: Connection, journal: Journal, seal: Seal, further: Iterable[Checkpoint] = ()
 ) -> Finding:
     """Verify the chain, and compare it with the database's checkpoints and `further` ones."""
-    chain = journal.verify(connection)
     known = {(c.position, c.hash, c.token): c for c in (*checkpoints.every(connection), *further)}
+    roots: dict[int, bytes | None] = {each.position: None for each in known.values()}
+    growing = merkle.Growing()
+
+    def visit(entry: bytes) -> None:
+        growing.add(merkle.leaf_hash(entry))
+        if growing.size in roots:
+            roots[growing.size] = growing.root()
+
+    chain = journal.verify(connection, visit)
     in_order = sorted(known.values(), key=lambda each: each.position)
     next_ones = [each.position + 1 for each in in_order]
     records = checkpoints.recorded(connection, [1, *(c.position for c in in_order), *next_ones])
@@ -183,6 +194,8 @@ def check(
             misfits.append(
                 f"{name}, witnessed {at:%Y-%m-%dT%H:%M:%SZ}: this record or one before was changed"
             )
+        elif each.root is not None and chain.intact and roots[each.position] != each.root:
+            misfits.append(f"{name}, witnessed {at:%Y-%m-%dT%H:%M:%SZ}: its tree has another head")
         if until < each.position:
             if until + 1 in records:
                 waited = at - datetime.fromisoformat(records[until + 1][1])
@@ -192,7 +205,7 @@ def check(
 
 
 def _text(checkpoint: Checkpoint) -> bytes:
-    return checkpoints.witnessed_text(checkpoint.position, checkpoint.hash)
+    return checkpoints.witnessed_text(checkpoint.position, checkpoint.hash, checkpoint.root)
 
 
 def _require_fit(connection: Connection, checkpoint: Checkpoint) -> None:

@@ -31,7 +31,9 @@ class Checkpoint:
     at: datetime
     """As the token says."""
     token: bytes
-    """Timestamp token (ContentInfo, DER) over `witnessed_text` of the two."""
+    """Timestamp token (ContentInfo, DER) over `witnessed_text`."""
+    root: bytes | None = None
+    """Head of the Merkle tree (RFC 6962) of the records up to `position`; None: an old one."""
 
     def to_line(self) -> str:
         """One line of JSON, without its end."""
@@ -41,6 +43,7 @@ class Checkpoint:
                 "hash": self.hash.hex(),
                 "at": self.at.isoformat(),
                 "token": base64.b64encode(self.token).decode(),
+                **({} if self.root is None else {"root": self.root.hex()}),
             }
         )
 
@@ -53,14 +56,16 @@ class Checkpoint:
             if type(position) is not int or position < 1 or at.tzinfo is None:
                 raise ValueError
             token = base64.b64decode(read["token"], validate=True)
-            return cls(position, bytes.fromhex(read["hash"]), at, token)
+            root = None if read.get("root") is None else bytes.fromhex(read["root"])
+            return cls(position, bytes.fromhex(read["hash"]), at, token, root)
         except (ValueError, KeyError, TypeError, RecursionError):
             raise Malformed("journal.checkpoint-malformed", "not a line of checkpoints") from None
 
 
-def witnessed_text(position: int, digest: bytes) -> bytes:
+def witnessed_text(position: int, digest: bytes, root: bytes | None) -> bytes:
     """What a checkpoint's token is over: ASCII, so that strangers' tools can make it, too."""
-    return f"PortSeal journal checkpoint {position} {digest.hex()}\n".encode()
+    told = [str(position), digest.hex(), *([] if root is None else [root.hex()])]
+    return f"PortSeal journal checkpoint {' '.join(told)}\n".encode()
 
 
 def head(connection: Connection) -> tuple[int, bytes] | None:
@@ -89,6 +94,7 @@ def keep(database: Database, checkpoint: Checkpoint) -> bool:
         "hash": checkpoint.hash,
         "at": checkpoint.at,
         "token": checkpoint.token,
+        "root": checkpoint.root,
     }
     try:
         with database.transaction() as connection:
@@ -110,4 +116,5 @@ def recorded(connection: Connection, positions: Iterable[int]) -> dict[int, tupl
 
 
 def _checkpoint(row: Row[tuple[object, ...]]) -> Checkpoint:
-    return Checkpoint(row.position, bytes(row.hash), row.at, bytes(row.token))
+    root = None if row.root is None else bytes(row.root)
+    return Checkpoint(row.position, bytes(row.hash), row.at, bytes(row.token), root)

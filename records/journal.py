@@ -6,11 +6,13 @@ A record is appended in the transaction of the fact that it tells, so neither ex
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
@@ -111,8 +113,7 @@ class Journal:
             digest = _digest(digest, record)
             rows.append({**record, "hash": digest})
         if rows:
-            connection.execute(_APPEND, rows)
-            connection.execute(_MOVE_HEAD, {"position": position, "hash": digest})
+            _write(connection, rows, {"position": position, "hash": digest})
         return position
 
     def _require_common_time(self, connection: Connection, limit: timedelta) -> None:
@@ -124,8 +125,13 @@ class Journal:
                 ahead_milliseconds=round(difference / timedelta(milliseconds=1)),
             )
 
-    def verify(self, connection: Connection) -> Verification:
-        """Walk the whole chain; memory stays bounded whatever its length."""
+    def verify(
+        self, connection: Connection, visit: Callable[[bytes], object] | None = None
+    ) -> Verification:
+        """Walk the whole chain; memory stays bounded whatever its length.
+
+        `visit` is called with every record, as `entry_of` gives it, in their order.
+        """
         previous, count = _GENESIS, 0
         query = select(journal).order_by(journal.c.position).execution_options(yield_per=2000)
         with connection.execute(query) as rows:
@@ -137,6 +143,8 @@ class Journal:
                 if not hmac.compare_digest(expected, row.hash):
                     return Verification(False, count, row.position, "the record was changed")
                 previous = row.hash
+                if visit is not None:
+                    visit(entry_of(row))
         head = connection.execute(select(journal_head)).one_or_none()
         if head is None:
             if count:
@@ -144,6 +152,14 @@ class Journal:
         elif head.position != count or not hmac.compare_digest(head.hash, previous):
             return Verification(False, count, count + 1, "records at the end are missing")
         return Verification(True, count)
+
+
+def entry_of(row: Any) -> bytes:
+    """A record as the chain and the Merkle tree take it: JSON, keys sorted, UTF-8.
+
+    `row`: of the journal's table, or a `Record`.
+    """
+    return _json({name: getattr(row, name) for name in _FIELDS}).encode()
 
 
 def records(connection: Connection, subject: str | None = None) -> list[Record]:
@@ -165,6 +181,20 @@ def _locked_head(connection: Connection) -> tuple[int, bytes]:
             raise Unavailable("journal.unwritable", "the journal's head is missing")
         head = connection.execute(_HEAD).one()
     return head.position, head.hash
+
+
+def _write(connection: Connection, rows: list[dict[str, object]], head: dict[str, object]) -> None:
+    try:
+        connection.execute(_APPEND, rows)
+        connection.execute(_MOVE_HEAD, head)
+    except (OperationalError, InterfaceError):
+        raise  # the database as a whole: `Database` says so
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        raise Unavailable(
+            "journal.unwritable", "the journal cannot be written, so nothing is done"
+        ) from error
 
 
 def _digest(previous: bytes, record: dict[str, object]) -> bytes:

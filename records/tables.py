@@ -34,6 +34,15 @@ journal_checkpoint = Table(
     Column("hash", LargeBinary(32), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("token", LargeBinary, nullable=False),  # RFC 3161
+    Column("root", LargeBinary(32)),  # of the Merkle tree; none in the oldest ones
+)
+
+journal_tree = Table(
+    "journal_tree",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("index", _AUTO, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
 )
 
 worker_rounds = Table(

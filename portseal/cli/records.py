@@ -1,5 +1,6 @@
 """`portseal journal` and `portseal db`."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import json_option, show
+from portseal.journal_proof import VERIFIER, journal_proof
 from portseal.settings import read_settings
 from portseal.wiring import House
 from portseal.witness import check, read_file
@@ -70,6 +72,39 @@ def checkpoint(as_json: bool) -> None:
     else:
         told = made.at.isoformat(timespec="seconds")
         show({"witnessed": made.position, "at": told, "file": str(file)}, as_json)
+
+
+@journal.command("prove")
+@click.argument("identifier")
+@click.option(
+    "--since",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Position of a checkpoint that was kept elsewhere: prove that nothing before it changed.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File for the proof; verify_journal.py is written beside it.",
+)
+@json_option
+def prove(identifier: str, since: tuple[int, ...], output: Path, as_json: bool) -> None:
+    """Prove that records stand in the witnessed journal: one POSITION, or all of a subject.
+
+    The proof is a file of JSON for somebody who has neither our database nor our keys:
+    python3 verify_journal.py PROOF checks it with Python's standard library and openssl.
+    """
+    with House.opened() as house:
+        pair = house.authorities
+        chain = (pair.tsa.certificate, *pair.tsa.chain)
+        with house.database.reading() as connection:
+            proof = journal_proof(connection, identifier, since, house.journal_seal, chain)
+    output.write_text(json.dumps(proof, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    verifier = output.with_name("verify_journal.py")
+    verifier.write_bytes(VERIFIER.read_bytes())
+    told = {"records": len(proof["records"]), "checkpoint": proof["checkpoint"]["position"]}
+    show({**told, "proof": str(output), "verifier": str(verifier)}, as_json)
 
 
 @click.group("db")

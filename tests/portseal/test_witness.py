@@ -135,7 +135,7 @@ def test_a_forged_checkpoint_is_named(site: Site) -> None:
     made = site.witness.witness()
     assert made is not None
     other = Site(site.database, site.file.parent / "other")
-    digest = hashlib.sha256(checkpoints.witnessed_text(5, b"\1" * 32)).digest()
+    digest = hashlib.sha256(checkpoints.witnessed_text(5, b"\1" * 32, None)).digest()
     for forged in (
         replace(made, hash=b"\1" * 32),
         replace(made, position=4),
@@ -193,9 +193,10 @@ def test_openssl_verifies_a_checkpoint(site: Site, tmp_path: Path) -> None:
     site.write(2)
     made = site.witness.witness()
     assert made is not None
+    assert made.root is not None
     token, data, tsa = (str(tmp_path / name) for name in ("token", "data", "tsa.pem"))
     Path(token).write_bytes(made.token)
-    text = f"PortSeal journal checkpoint {made.position} {made.hash.hex()}\n"
+    text = f"PortSeal journal checkpoint {made.position} {made.hash.hex()} {made.root.hex()}\n"
     Path(data).write_text(text)
     Path(tsa).write_text(pem(site.seal.certificate))
     done = subprocess.run(
