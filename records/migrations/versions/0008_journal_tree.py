@@ -1,13 +1,13 @@
 """the journal's Merkle tree
 
-Revision: 0007. After: 0006. Written: 2026-11-29 18:12:00.
+Revision: 0008. After: 0007. Written: 2026-11-29 18:12:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0007'
-down_revision = '0006'
+revision = '0008'
+down_revision = '0007'
 branch_labels = None
 depends_on = None
 
