@@ -109,6 +109,7 @@ JOBS = (
     Job("renewals", _MINUTE, lambda house, _: house.portal.renewal.settle()),
     Job("expiry notices", _MINUTE, lambda house, _: house.portal.expiry.give_notice()),
     Job("renewals due", _MINUTE, lambda house, _: house.portal.expiry.end_overdue_renewals()),
+    Job("recoveries", _MINUTE, lambda house, _: house.portal.recovery.withdraw_old()),
     Job("loss reports", _OFTEN, lambda house, _: house.portal.losses.stamp_missing()),
     Job("notices", _SOON, lambda house, now: house.portal.notices.deliver(at_once=now),
         wanted=_waiting("notice")),

@@ -24,8 +24,13 @@ class CodePurpose(StrEnum):
 
 def new_code(entropy: Entropy) -> str:
     """A secret of 140 random bits: seven groups of four characters."""
-    text = _draw(entropy, _CODE_LENGTH)
-    return "-".join(text[i : i + 4] for i in range(0, _CODE_LENGTH, 4))
+    return new_secret(entropy, _CODE_LENGTH)
+
+
+def new_secret(entropy: Entropy, characters: int) -> str:
+    """So many characters of 5 random bits each, in groups of four."""
+    text = _draw(entropy, characters)
+    return "-".join(text[i : i + 4] for i in range(0, characters, 4))
 
 
 def code_hash(purpose: CodePurpose, code: str) -> str:

@@ -6,6 +6,7 @@ They serve notices and one-time codes, nothing else; they are shown masked.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -65,6 +66,14 @@ class Contacts:
         )
         row = connection.execute(query).first()
         return Contact() if row is None else Contact(row.phone, row.email)
+
+    def changed_at(self, connection: Connection, holder: Holder) -> datetime | None:
+        """When the holder changed it last; None: never since the application."""
+        mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
+        found: datetime | None = connection.execute(
+            select(contacts.c.changed_at).where(mine)
+        ).scalar_one_or_none()
+        return found
 
     def show(self, by: Identity, number: str) -> Contact:
         """Masked. Raises Forbidden `card.foreign`, NotFound `card.unknown`."""

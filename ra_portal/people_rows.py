@@ -30,6 +30,13 @@ def enterprise(connection: Connection, identifier: str) -> Enterprise:
     return Enterprise(**row._mapping)
 
 
+def find_enterprise(connection: Connection, uscc: str) -> Enterprise | None:
+    """By its credit code."""
+    query = select(enterprises.c.id).where(enterprises.c.uscc == uscc.strip().upper()[:18])
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else enterprise(connection, found)
+
+
 def change_enterprise(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
     connection.execute(
         update(enterprises).where(enterprises.c.id == identifier).values(dict(changes))

@@ -28,6 +28,7 @@ from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.officers import Officers
 from ra_portal.one_time_codes import OneTimeCodes
 from ra_portal.operators import Operators
+from ra_portal.recovery import Recovery
 from ra_portal.registration import Registration
 from ra_portal.renewal import CardProof, Renewal
 from ra_portal.seals import Seals
@@ -67,6 +68,7 @@ class PortalServices:
     renewal: Renewal
     expiry: Expiry
     data_changes: DataChanges
+    recovery: Recovery
     seals: Seals
     directory: HolderDirectory
     journal: JournalReader
@@ -127,6 +129,9 @@ def open_portal(
         ),
         expiry=Expiry(
             database, journal, clock, contacts, notices, revocation, policy, on_card_ended
+        ),
+        recovery=Recovery(
+            database, journal, clock, entropy, cards, contacts, notices, revocation, policy
         ),
         data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
         seals=Seals(

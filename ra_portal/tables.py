@@ -225,6 +225,22 @@ data_changes = Table(
     Index("ix_data_changes_state", "state", "proposed_at"),
 )
 
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("card", String(24), nullable=False),
+    Column("enterprise_id", _ID, ForeignKey("enterprises.id"), nullable=False),
+    Column("open_enterprise", _ID, unique=True),  # one undecided request of an enterprise
+    Column("state", String(16), nullable=False),
+    Column("why", String(200), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("approvals", Text, nullable=False),  # JSON: who, when, what was checked
+    Column("settled_at", UtcDateTime),
+    Index("ix_recoveries_state", "state", "asked_at"),
+    Index("ix_recoveries_enterprise", "enterprise_id", "asked_at"),
+)
+
 one_time_codes = Table(
     "one_time_codes",
     metadata,

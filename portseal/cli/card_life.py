@@ -165,4 +165,33 @@ def lost(
     show(_told(service.call("POST", f"/api/v1/card-codes/{request}", {"code": code})), as_json)
 
 
-COMMANDS = (renew, lost, freeze, unfreeze, report_loss, history)
+@click.command("recover")
+@card_options
+@url_option
+@click.option("--halves-env", metavar="NAME", help="Variable that holds both halves.")
+@json_option
+def recover(
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    url: str,
+    halves_env: str | None,
+    as_json: bool,
+) -> None:
+    """Make the card that takes the place of a locked or expired legal-person card.
+
+    Asks for the two halves of the one-time secret, from the mail and from the text message. The
+    USB key is a blank one that `portseal card init` gave a PIN, or the old one initialised anew
+    with its maker's program.
+    """
+    if halves_env is not None:
+        secret = pin_source(halves_env, None).pin(label)
+    else:
+        secret = pin_source(None, None, "Part 1 of the secret, from the mail: ").pin(label)
+        secret += pin_source(None, None, "Part 2 of the secret, from the text message: ").pin(label)
+    card = Card(module, label, pin_source(pin_env, pin_fd))
+    show(_told(Service(url).enrol(card, secret)["card"]), as_json)
+
+
+COMMANDS = (recover, renew, lost, freeze, unfreeze, report_loss, history)

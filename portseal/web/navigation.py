@@ -44,6 +44,7 @@ GROUPS = (
             Link("/apply", lazy_gettext("Apply")),
             Link("/status", lazy_gettext("My application")),
             Link("/lost", lazy_gettext("Card lost")),
+            Link("/recover", lazy_gettext("Card locked or expired")),
         ),
         frozenset({None}),
     ),
@@ -68,6 +69,7 @@ GROUPS = (
         lazy_gettext("Cards"),
         (
             Link("/admin/cards", lazy_gettext("Cards"), "card.read"),
+            Link("/officer/recoveries", lazy_gettext("Recoveries"), "card.confirm"),
         ),
         _OFFICERS,
     ),

@@ -18,6 +18,7 @@ from ra_portal.web import (
     limits,
     officer,
     public,
+    recovery,
     seals,
     without_card,
     words,
@@ -44,6 +45,7 @@ def portal_blueprint(
     cards.add_routes(blueprint, services, person)
     dead_letters.add_routes(blueprint, services, person)
     data_changes.add_pages(blueprint, services, person)
+    recovery.add_pages(blueprint, services, person)
     without_card.add_pages(blueprint, services)
     card_moves.add_routes(blueprint, services, person)
     administration.add_routes(blueprint, services, person)

@@ -45,6 +45,7 @@ EXHIBITS = (
     Exhibit("apply", None, "/apply"),
     Exhibit("status", None, "/status"),
     Exhibit("lost", None, "/lost"),
+    Exhibit("recover", None, "/recover"),
     Exhibit("sign-in", None, "/sso/sign-in?next=/"),
     Exhibit("verify", None, "/verify"),
     Exhibit("not-found", None, "/nowhere"),
@@ -62,6 +63,7 @@ EXHIBITS = (
     Exhibit("card", "administrator", _first_link("/admin/cards", "/cards/")),
     Exhibit("officers", "administrator", "/admin/officers"),
     Exhibit("data-changes", "registrar", "/officer/changes"),
+    Exhibit("recoveries", "approver", "/officer/recoveries"),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
 )

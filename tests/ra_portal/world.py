@@ -102,6 +102,15 @@ class PortalWorld:
         with self.authority.database.reading() as connection:
             return list(connection.execute(select(metadata.tables[table].c[column])).scalars())
 
+    def everything_written(self) -> str:
+        """The whole database as text: what must not stand in it can be looked for."""
+        with self.authority.database.reading() as connection:
+            return "\n".join(
+                repr(tuple(row))
+                for table in metadata.sorted_tables
+                for row in connection.execute(select(table))
+            )
+
     def demand_renewal(self, card: Card) -> None:
         """As an approved change of the holder's name does."""
         changes = self.services.data_changes

@@ -1,0 +1,94 @@
+"""Recovery of legal-person cards: asked for by anybody, decided by several officers."""
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from kernel.refusals import Malformed, Refusal
+from ra_portal.recovery import RecoveryCase
+from ra_portal.services import PortalServices
+from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+from ra_portal.web.person import Person
+
+Page = str | Response | tuple[str, int]
+
+
+def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    recovery = services.recovery
+
+    @blueprint.route("/recover", methods=["GET", "POST"])
+    def recover() -> Page:
+        values, refusal = request.form.to_dict(), None
+        if request.method == "POST":
+            try:
+                recovery.ask(values.get("uscc", ""), values.get("why", ""))
+            except Refusal as refused:
+                refusal = refused
+            else:
+                return render_template("ra_portal/recover.html", asked=True, values={}), 201
+        page = render_template(
+            "ra_portal/recover.html", asked=False, values=values, refusal=refusal
+        )
+        return page, refusal.status if refusal else 200
+
+    @blueprint.get("/officer/recoveries")
+    def recoveries() -> Page:
+        by = person.signed_in()
+        return render_template(
+            "ra_portal/recoveries.html", cases=recovery.waiting(by), me=by.subject
+        )
+
+    @blueprint.post("/officer/recoveries/<identifier>")
+    def decide_recovery(identifier: str) -> Page:
+        by, note = person.signed_in(), request.form.get("note", "")
+        decision = request.form.get("decision", "")
+        if decision == "approve":
+            case = recovery.approve(by, identifier, note)
+            if case.state == "granted":
+                told = gettext("Granted. The two halves of the secret are on their way.")
+            else:
+                told = gettext("Recorded. Another officer must agree as well.")
+            flash(told, "good")
+        elif decision == "refuse":
+            recovery.refuse(by, identifier, note)
+            flash(gettext("Refused."), "good")
+        else:
+            raise Malformed("decision.unknown", "choose one of the decisions")
+        return redirect(url_for("portal.recoveries"))
+
+
+def add_api(route: Route, services: PortalServices, person: Person) -> None:
+    recovery = services.recovery
+
+    @route("POST", "/recoveries")
+    def ask_recovery() -> Answer:
+        body = read_body()
+        recovery.ask(read_text(body, "uscc"), read_text(body, "reason"))
+        return jsonify({}), 202
+
+    @route("GET", "/recoveries")
+    def waiting_recoveries() -> Answer:
+        return jsonify(recoveries=[_shown(each) for each in recovery.waiting(person.required())])
+
+    @route("POST", "/recoveries/<identifier>/approval")
+    def approve_recovery(identifier: str) -> Answer:
+        by = person.required()
+        return jsonify(_shown(recovery.approve(by, identifier, read_text(read_body(), "reason"))))
+
+    @route("POST", "/recoveries/<identifier>/refusal")
+    def refuse_recovery(identifier: str) -> Answer:
+        by = person.required()
+        return jsonify(_shown(recovery.refuse(by, identifier, read_text(read_body(), "reason"))))
+
+
+def _shown(case: RecoveryCase) -> dict[str, object]:
+    return {
+        "id": case.id,
+        "card": case.card,
+        "enterprise": case.enterprise_id,
+        "state": case.state,
+        "reason": case.why,
+        "asked_at": case.asked_at.isoformat(),
+        "approvals": len(case.approvals),
+        "needed": case.needed,
+    }
