@@ -13,7 +13,8 @@
 # - Debian starts a server when its package is installed. PortSeal runs its own private slapd and
 #   PostgreSQL on temporary directories and never talks to the system's. For PostgreSQL the
 #   creation of the system's cluster is switched off while the package is installed, so nothing
-#   stays running. slapd's package has no such switch: its empty directory service is started on
+#   stays running. While nginx is installed no service may start; the tests run their own nginx and
+#   apache2 on loopback. slapd's package has no such switch: its empty directory service is started on
 #   port 389, and `systemctl disable --now slapd` stops it for good if nothing else here uses it.
 # - Ubuntu has Chromium only as a snap, which cannot be driven from here: there the browser tests
 #   use Google Chrome or Playwright's own Chromium when one is installed, and are skipped otherwise.
@@ -69,6 +70,13 @@ check_test_packages() {
     has_file '/usr/lib/*/pkcs11/libtpm2_pkcs11.so' \
         || need libtpm2-pkcs11-1 "PKCS#11 token on that TPM"
     has_command wrk || need wrk "load for the benchmarks over HTTP"
+    has_command nginx || need nginx "the proxy that asks browsers for TLS client certificates"
+    has_command apache2 || need apache2-bin "a platform that signs people in, of strangers' making"
+    has_file '/usr/lib/apache2/modules/mod_auth_openidc.so' \
+        || need libapache2-mod-auth-openidc "that platform's OpenID Connect client"
+    has_command curl || need curl "signs in over TLS with a card's key, independently"
+    has_file '/usr/lib/*/engines-*/pkcs11.so' \
+        || need libengine-pkcs11-openssl "lets that client use a key in a token"
     has_command pdftotext || need poppler-utils "reads printed reports back, independently"
 }
 
@@ -91,6 +99,16 @@ without_system_cluster() {  # run a command while postgresql-common creates no c
     return "$status"
 }
 
+without_new_services() {  # run a command while packages may start no service (nginx has no switch)
+    local policy=/usr/sbin/policy-rc.d status=0
+    if [ -e "$policy" ]; then "$@"; return; fi
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    "$@" || status=$?
+    as_root rm -f "$policy"
+    return "$status"
+}
+
 install_packages() {
     [ "${#missing[@]}" -gt 0 ] || return 0
     say "these system packages are missing:"
@@ -104,6 +122,9 @@ install_packages() {
     local install=(apt install -y --no-install-recommends "${missing[@]}")
     case " ${missing[*]} " in
         *" postgresql "*) install=(without_system_cluster "${install[@]}") ;;
+    esac
+    case " ${missing[*]} " in
+        *" nginx "*) install=(without_new_services "${install[@]}") ;;
     esac
     # Stale lists name versions that are gone: refresh them once and try again.
     if ! "${install[@]}" && ! { apt update && "${install[@]}"; }; then

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, make_response
 from flask.testing import FlaskClient
 from flask_babel import Babel
 from flask_wtf import CSRFProtect
-from jinja2 import ChoiceLoader, DictLoader
+from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 
 from hsm.token import Token
 from hsm.token_key import TokenKey
@@ -24,8 +24,11 @@ from signing_service.sso.services import SsoServices
 from signing_service.sso.web import sso_blueprint
 from tests.database import load_all_tables
 from tests.signing_service.sso.cards import Card, CardAuthority, Registry, settings
+from tests.signing_service.sso.flow import Platform, registered, sign_in
 from tests.token import TokenBench
 
+PIECES = Path(__file__).parents[3] / "portseal" / "web" / "templates"
+"""`components.html`, which pages are made of."""
 BASE = (
     "<!doctype html><html><head><title>{% block title %}{% endblock %}</title></head>"
     "<body>{% block content %}{% endblock %}</body></html>"
@@ -132,7 +135,8 @@ def application(services: SsoServices) -> Flask:
     app.secret_key = "a key for tests alone"
     app.testing = True
     base = DictLoader({"base.html": BASE})
-    app.jinja_loader = ChoiceLoader([base])
+    app.jinja_loader = ChoiceLoader([base, FileSystemLoader(PIECES)])
+    app.context_processor(lambda: {"explain": lambda refusal: refusal.detail, "states": {}})
     Babel(app)
     CSRFProtect(app)
     app.register_blueprint(sso_blueprint(services))
@@ -154,3 +158,16 @@ def app(services: SsoServices) -> Flask:
 def browser(app: Flask) -> Iterator[FlaskClient]:
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture
+def platform(services: SsoServices) -> Platform:
+    """A registered platform with a shared secret."""
+    return Platform(registered(services))
+
+
+@pytest.fixture
+def signed_in(browser: FlaskClient, card: Card) -> FlaskClient:
+    """A browser whose holder has signed in."""
+    assert sign_in(browser, card).status_code == 303
+    return browser

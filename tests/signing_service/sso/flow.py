@@ -7,9 +7,12 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from werkzeug.test import TestResponse
 
 from signing_service.sso.platforms import Registration
@@ -129,3 +132,19 @@ def continued(page: TestResponse) -> str:
     found = re.search(r'<a id="continue"[^>]* href="([^"]*)"', page.text)
     assert found is not None
     return html.unescape(found[1])
+
+
+def code_for(browser: FlaskClient, platform: Platform, **changes: str | None) -> str:
+    return answer_of(browser.get(platform.request(**changes)))["code"]
+
+
+def tokens_for(browser: FlaskClient, platform: Platform, **changes: str | None) -> dict[str, Any]:
+    answer = platform.redeem(browser, code_for(browser, platform, **changes))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.get_json())
+
+
+def read_id_token(browser: FlaskClient, token: str) -> dict[str, Any]:
+    """The claims, verified against the published keys."""
+    published = KeySet.import_key_set(browser.get("/oidc/jwks").get_json())
+    return dict(jwt.decode(token, published, algorithms=["ES256"]).claims)

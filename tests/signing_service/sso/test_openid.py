@@ -7,8 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from joserfc import jwt
-from joserfc.jwk import KeySet
 
 from kernel.clock import FixedClock
 from records.database import Database
@@ -26,38 +24,14 @@ from tests.signing_service.sso.flow import (
     answer_of,
     basic,
     bearer,
+    code_for,
     continued,
     is_sign_in,
+    read_id_token,
     registered,
     sign_in,
+    tokens_for,
 )
-
-
-@pytest.fixture
-def platform(services: SsoServices) -> Platform:
-    return Platform(registered(services))
-
-
-@pytest.fixture
-def signed_in(browser: FlaskClient, card: Card) -> FlaskClient:
-    assert sign_in(browser, card).status_code == 303
-    return browser
-
-
-def code_for(browser: FlaskClient, platform: Platform, **changes: str | None) -> str:
-    return answer_of(browser.get(platform.request(**changes)))["code"]
-
-
-def tokens_for(browser: FlaskClient, platform: Platform, **changes: str | None) -> dict[str, str]:
-    answer = platform.redeem(browser, code_for(browser, platform, **changes))
-    assert answer.status_code == 200, answer.text
-    return dict(answer.get_json())
-
-
-def read_id_token(browser: FlaskClient, token: str) -> dict[str, object]:
-    published = KeySet.import_key_set(browser.get("/oidc/jwks").get_json())
-    return dict(jwt.decode(token, published, algorithms=["ES256"]).claims)
-
 
 # -- discovery -----------------------------------------------------------------------------------
 
