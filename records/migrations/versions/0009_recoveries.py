@@ -1,13 +1,13 @@
 """recoveries
 
-Revision: 0008. After: 0007. Written: 2026-11-29 18:15:43.620834.
+Revision: 0009. After: 0008. Written: 2026-11-29 18:15:43.620834.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0008'
-down_revision = '0007'
+revision = '0009'
+down_revision = '0008'
 branch_labels = None
 depends_on = None
 
