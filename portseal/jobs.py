@@ -119,6 +119,8 @@ JOBS = (
     Job("evidence", _MINUTE, _cover_new),
     Job("evidence-renewal", _SELDOM, lambda house, _: house.stamping.renew()),
     Job("archive-sweep", _SELDOM, lambda house, _: house.archive.sweep(), needs_token=False),
+    Job("trusted lists", _FIVE_MINUTES, lambda house, now: house.refresh_trusted_lists(at_once=now),
+        needs_token=False),
     Job("mass revocation", _SOON, _revoke_many, needs_token=False,
         wanted=lambda house: bool(house.mass_revocation.unfinished())),
     Job("responders", _MINUTE, _rotate_responders),

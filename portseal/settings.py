@@ -275,9 +275,17 @@ class ArchiveSettings(_Table):
 class TrustedListSettings(_Table):
     """An ETSI trusted list (TS 119 612) whose authorities are trusted beside our own."""
 
-    file: Path
+    file: Path | None = None
+    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)] | None = None
+    """Fetched by the worker; the last good copy is kept."""
     signers: Path
     """The certificates that may have signed it, PEM."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "TrustedListSettings":
+        if (self.file is None) == (self.url is None):
+            raise ValueError("a trusted list has a file or a url")
+        return self
 
 
 class VerificationSettings(_Table):
@@ -289,6 +297,10 @@ class VerificationSettings(_Table):
     allowed_networks: tuple[IPvAnyNetwork, ...] = ()
     """Networks that status may be fetched from though they are not public."""
     trusted_lists: tuple[TrustedListSettings, ...] = ()
+    trusted_list_hours: Annotated[float, Field(gt=0, le=168)] = 12.0
+    """Between two fetches of a list that is published at a url."""
+    max_streamed_megabytes: Annotated[int, Field(ge=0, le=16_384)] = 2048
+    """Of a document beside its signature that is read piece by piece, over the API; 0: none."""
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120
     """For one client address, on the public page and the API."""
 

@@ -110,3 +110,13 @@ evidence_members = Table(
     Column("tree", String(32), ForeignKey(evidence_trees.c.id), nullable=False, index=True),
     Column("leaf", Integer, nullable=False),
 )
+
+# The last good copy of each trusted list that is fetched, by its address's SHA-256.
+trusted_list_copies = Table(
+    "trusted_list_copies",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("fetched_at", UtcDateTime, nullable=False),
+)

@@ -1,21 +1,22 @@
 """Verify: bytes in, format recognised, evidence collected, one engine, one report."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kernel.clock import Clock
 from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unavailable
 from policies.rights import RightsCatalogue
 from policies.validation import ValidationPolicy
 from signing_service.declaration import Declaration, check_right, read_declaration
+from signing_service.formats.document import Document
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.formats.recognition import is_xml, read_signatures
+from signing_service.formats.signed_data import digest_of
 from signing_service.ports import Holder, Holders, StatusSource
 from signing_service.trust import TrustAnchors
 from signing_service.validation.article13 import Text
 from signing_service.validation.assembly import finding_of, report_signature, weightiest
 from signing_service.validation.engine import SignatureValidation, ValidationEngine
-from signing_service.validation.evidence import SignatureEvidence
+from signing_service.validation.evidence import TimestampEvidence
 from signing_service.validation.indications import Step, SubIndication, failed
 from signing_service.validation.poe import ProofOfExistence
 from signing_service.validation.refusal_words import refusal_in_chinese
@@ -46,20 +47,28 @@ class Verification:
         *,
         fetcher: StatusFetcher | None = None,
         proofs: ProofOfExistence | None = None,
+        trust: Callable[[], TrustAnchors] | None = None,
     ) -> None:
         """`rights`: with them the report also says what declaration was signed, and whether the
         signer might file it. `fetcher`: where status comes from that nobody brought; `proofs`:
-        evidence records kept beside signatures."""
-        self._anchors = anchors
-        self._engine = ValidationEngine(anchors, status_sources, policy, fetcher)
+        evidence records kept beside signatures; `trust`: the anchors of the moment, where they
+        change while the service runs."""
+        self._trust = trust
+
+        def engine_with(trusted: TrustAnchors) -> ValidationEngine:
+            return ValidationEngine(trusted, status_sources, policy, fetcher)
+
+        self._engine_with = engine_with
+        self._judging = anchors, engine_with(anchors)
         self._proofs = proofs
         self._holders = holders
         self._policy = policy
         self._clock = clock
         self._rights = rights
 
-    def verify(self, document: bytes | None, signature: bytes | None = None) -> ValidationReport:
-        """Judge a signed document, or a document with its detached signature.
+    def verify(self, document: Document | None, signature: bytes | None = None) -> ValidationReport:
+        """Judge a signed document, or a document with its detached signature. A document too
+        large for memory is read piece by piece.
 
         The verdict is there at once; the rest of the report is put together when it is read,
         which raises Unavailable where the registry of holders cannot be asked. Whatever cannot
@@ -79,7 +88,7 @@ class Verification:
         )
 
     def judge(
-        self, document: bytes | None, signature: bytes | None = None
+        self, document: Document | None, signature: bytes | None = None
     ) -> list[SignatureValidation]:
         """The engine's own outcome for every signature, of what is presented as to `verify`.
 
@@ -87,20 +96,22 @@ class Verification:
         """
         return self._judge(*_presented(document, signature))
 
-    def _judge(self, document: bytes | None, signature: bytes | None) -> list[SignatureValidation]:
-        evidence = self._read(document, signature)
-        now = self._clock.now()
-        records = () if self._proofs is None else self._proofs.of(signature or document or b"")
-        return [self._engine.validate(one, now, records) for one in evidence]
-
-    def _read(self, document: bytes | None, signature: bytes | None) -> list[SignatureEvidence]:
-        known = self._anchors.intermediates
-        evidence = read_signatures(document, signature, known=known)
+    def _judge(
+        self, document: Document | None, signature: bytes | None
+    ) -> list[SignatureValidation]:
+        anchors, engine = self._judging
+        if self._trust is not None and (trusted := self._trust()) is not anchors:
+            anchors, engine = self._judging = trusted, self._engine_with(trusted)
+        evidence = read_signatures(document, signature, known=anchors.intermediates)
         if not evidence:
             raise Malformed("signature.missing", "there is no signature in it")
         if len(evidence) > MAX_SIGNATURES:
             raise Malformed("signature.too-many", "there are too many signatures in it")
-        return evidence
+        now, presented = self._clock.now(), signature or document
+        records: Sequence[TimestampEvidence] = ()
+        if self._proofs is not None and isinstance(presented, bytes):
+            records = self._proofs.of(presented)
+        return [engine.validate(one, now, records) for one in evidence]
 
     def _holder(self, validation: SignatureValidation) -> Holder | None:
         """Only a certificate that leads to a trusted authority names a holder."""
@@ -119,7 +130,7 @@ class Verification:
 
     def _report(
         self,
-        document: bytes | None,
+        document: Document | None,
         signature: bytes | None,
         unreadable: Finding | None,
         validations: list[SignatureValidation],
@@ -142,9 +153,9 @@ class Verification:
         )
 
     def _declaration(
-        self, document: bytes | None, holders: list[Holder | None], *, genuine: bool
+        self, document: Document | None, holders: list[Holder | None], *, genuine: bool
     ) -> DeclarationSummary | None:
-        if self._rights is None or document is None or not is_xml(document):
+        if self._rights is None or not isinstance(document, bytes) or not is_xml(document):
             return None
         try:
             declaration = read_declaration(document, self._rights)
@@ -156,13 +167,13 @@ class Verification:
 
 
 def _presented(
-    document: bytes | None, signature: bytes | None
-) -> tuple[bytes | None, bytes | None]:
+    document: Document | None, signature: bytes | None
+) -> tuple[Document | None, bytes | None]:
     document, signature = document or None, signature or None
     if document is None and signature is None:
         raise Malformed("verification.nothing-presented", "present a signed document")
     for part in (document, signature):
-        if part is not None and len(part) > MAX_PRESENTED_BYTES:
+        if isinstance(part, bytes) and len(part) > MAX_PRESENTED_BYTES:
             raise TooLarge(
                 "document.too-large",
                 f"at most {MAX_PRESENTED_BYTES >> 20} MiB are verified at once",
@@ -193,5 +204,6 @@ def _unreadable(refusal: Refusal) -> Finding:
     return finding_of(conclusion.total())
 
 
-def _sha256(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()
+def _sha256(data: Document | None) -> str | None:
+    digest = None if data is None else digest_of("sha256", data)
+    return None if digest is None else digest.hex()

@@ -23,13 +23,11 @@ from portseal.holder.service import Service
 )
 @json_option
 def verify(url: str, document: Path, signature: Path | None, as_json: bool) -> None:
-    """Verify a signed document, or a document with its detached SIGNATURE.
+    """Verify a signed document, or a document of any size with its detached SIGNATURE.
 
     Exit code 0 for TOTAL-PASSED, 5 for anything else.
     """
-    report = Service(url).verify(
-        document.read_bytes(), None if signature is None else signature.read_bytes()
-    )
+    report = Service(url).verify_files(document, signature)
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=2))
     else:

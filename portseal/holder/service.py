@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,6 +13,7 @@ import requests
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Malformed, Refusal, Unavailable
 from portseal.holder.card import Card
+from portseal.holder.upload import FormUpload
 from portseal.holder.wish import base64_of, wish
 from signing_service.formats.bundle import Part
 from signing_service.formats.coverage import covers, covers_bundle
@@ -19,6 +21,7 @@ from signing_service.formats.manner import Manner, Subject
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 _TIMEOUT_SECONDS = 30
+_SLOWEST_BYTES_A_SECOND = 2 << 20
 _MAX_ANSWER_BYTES = 64 << 20
 
 
@@ -79,9 +82,8 @@ class Service:
             response = self.session.request(
                 method,
                 self.origin + path,
-                timeout=_TIMEOUT_SECONDS,
                 allow_redirects=False,
-                **options,
+                **{"timeout": _TIMEOUT_SECONDS, **options},
             )
         except requests.RequestException as error:
             raise Unavailable(
@@ -223,6 +225,20 @@ class Service:
         if signature is not None:
             files["signature"] = ("signature", signature)
         return self.call("POST", "/api/v1/verifications", files=files)
+
+    def verify_files(self, document: Path, signature: Path | None) -> dict[str, Any]:
+        """The validation report, JSON. Files of any size are sent as they are read."""
+        parts = {"document": document} | ({} if signature is None else {"signature": signature})
+        upload = FormUpload(parts)
+        # The service reads a large document twice: as it comes, and for its digests.
+        seconds = _TIMEOUT_SECONDS + len(upload) / _SLOWEST_BYTES_A_SECOND
+        return self.call(
+            "POST",
+            "/api/v1/verifications",
+            data=upload,
+            headers={"Content-Type": upload.content_type},
+            timeout=seconds,
+        )
 
     def revoke(self, card_number: str, reason: str) -> dict[str, Any]:
         """As an administrator."""

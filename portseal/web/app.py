@@ -64,7 +64,10 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(portal_blueprint(house.portal, identify))
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)
     verification = verification_blueprint(
-        house.verification, kept=house.archive_page, rate_limit=limit
+        house.verification,
+        kept=house.archive_page,
+        rate_limit=limit,
+        max_streamed_bytes=house.settings.verification.max_streamed_megabytes << 20,
     )
     signing = signing_blueprint(
         house.signing, house.batches, house.bundle_signing, house.extension, signed_in_card

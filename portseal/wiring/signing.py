@@ -26,6 +26,7 @@ from signing_service.evidence_records.token_material import completing
 from signing_service.extension import Extension
 from signing_service.signing import Signing
 from signing_service.trust import TrustAnchors, TrustedAuthority
+from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
 from signing_service.trusted_lists import TrustedList, load_trusted_list
 from signing_service.validation.fetching import FetchLimits, HttpFetcher
 from signing_service.validation.online_status import OnlineStatus
@@ -50,7 +51,7 @@ class SigningFloor(RegistrationFloor):
 
     @cached_property
     def trusted_lists(self) -> tuple[TrustedList, ...]:
-        """The configured lists. Raises as `load_trusted_list`: a list that does not hold stops
+        """The configured files. Raises as `load_trusted_list`: a list that does not hold stops
         the service from starting, rather than leaving its authorities out unnoticed."""
         return tuple(
             load_trusted_list(
@@ -60,7 +61,30 @@ class SigningFloor(RegistrationFloor):
                 self.validation_policy,
             )
             for one in self.settings.verification.trusted_lists
+            if one.file is not None
         )
+
+    @cached_property
+    def trusted_list_copies(self) -> ListCopies | None:
+        """Of the lists that are published at a url; None: there are none."""
+        plan = self.settings.verification
+        sources = [
+            ListSource(one.url, tuple(Certificate.parse_bundle(one.signers.read_bytes())))
+            for one in plan.trusted_lists
+            if one.url is not None
+        ]
+        if not sources:
+            return None
+        limits = FetchLimits(4 * plan.fetch_seconds, allowed_networks=plan.allowed_networks)
+        return ListCopies(
+            self.database, sources, HttpFetcher(limits), self.validation_policy, self.clock
+        )
+
+    def refresh_trusted_lists(self, *, at_once: bool) -> int:
+        """Fetch the lists that are due; how many. Raises as `ListCopies.refresh`."""
+        copies = self.trusted_list_copies
+        every = timedelta(hours=0 if at_once else self.settings.verification.trusted_list_hours)
+        return 0 if copies is None else copies.refresh(every)
 
     @cached_property
     def online_status(self) -> OnlineStatus | None:
@@ -72,6 +96,7 @@ class SigningFloor(RegistrationFloor):
 
     @cached_property
     def verification(self) -> Verification:
+        copies = self.trusted_list_copies
         return Verification(
             self.anchors,
             (self.own_status,),
@@ -81,6 +106,7 @@ class SigningFloor(RegistrationFloor):
             self.rights,
             fetcher=self.online_status,
             proofs=ArchivedProofs(self.database, self.archive, self.evidence_records),
+            trust=None if copies is None else LiveAnchors(self.anchors, copies, self.clock),
         )
 
     @cached_property

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from kernel.asn1.certificate import Certificate
-from kernel.refusals import Malformed
+from kernel.refusals import Malformed, Unprocessable
 from signing_service.formats import (
     asic_reading,
     bundle,
@@ -16,6 +16,7 @@ from signing_service.formats import (
     xades_reading,
 )
 from signing_service.formats.asic_container import Container, ContainerType, is_zip
+from signing_service.formats.document import Document
 from signing_service.formats.pdf.document import is_pdf
 from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
 
@@ -24,19 +25,22 @@ _JSON = re.compile(rb"\s{0,1024}\{")
 _COMPACT_JWS = re.compile(rb"\s{0,64}eyA?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\s*")
 _PEM = re.compile(rb"\s{0,64}-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
 
-_Read = Callable[[bytes, bytes | None, Sequence[Certificate]], list[SignatureEvidence]]
+_Read = Callable[[bytes, Document | None, Sequence[Certificate]], list[SignatureEvidence]]
 
 
 def read_signatures(
-    document: bytes | None, signature: bytes | None, *, known: Sequence[Certificate] = ()
+    document: Document | None, signature: bytes | None, *, known: Sequence[Certificate] = ()
 ) -> list[SignatureEvidence]:
     """Evidence of every signature in a signed file, or in a `signature` beside its `document`.
 
     Raises Malformed `signature.packaging` (a document beside a signature that holds its own),
-    and what the format raises.
+    Unprocessable `document.streamed` (a signed file that is not in memory), and what the format
+    raises.
     """
     presented = signature if signature is not None else document
     assert presented is not None
+    if not isinstance(presented, bytes):
+        raise Unprocessable("document.streamed", "a signed file this large is not read")
     beside = document if signature is not None else None
     return _reader_of(presented)(presented, beside, known)
 
@@ -64,7 +68,7 @@ def _reader_of(presented: bytes) -> _Read:
 
 
 def _xades(
-    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+    signed: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
     evidence = xades_reading.read(signed, document, known=known)
     if document is not None and any(e.packaging is not Packaging.DETACHED for e in evidence):
@@ -73,7 +77,7 @@ def _xades(
 
 
 def _pades(
-    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+    signed: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
     if document is not None:
         raise _holds_its_own()
@@ -81,7 +85,7 @@ def _pades(
 
 
 def _asic(
-    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+    signed: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
     if document is not None:
         raise _holds_its_own()
@@ -89,13 +93,13 @@ def _asic(
 
 
 def _jades(
-    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+    signed: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
     return jades_reading.read(signed, document, known=known)
 
 
 def _bundle(
-    proof: bytes, document: bytes | None, known: Sequence[Certificate]
+    proof: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
     if document is None:
         raise Malformed("signature.packaging", "a bundle's proof lies beside its declaration")
@@ -103,7 +107,7 @@ def _bundle(
 
 
 def _cades(
-    signed: bytes, document: bytes | None, known: Sequence[Certificate]
+    signed: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
     return cades_reading.read(_der(signed), document, known=known)
 

@@ -17,9 +17,14 @@ from flask import (
 )
 from flask_babel import get_locale
 from itsdangerous import BadData, URLSafeTimedSerializer
-from werkzeug.datastructures import FileStorage
 
-from kernel.refusals import Malformed, NotFound, Refusal, TooLarge, TooMany, Unprocessable
+from kernel.refusals import (
+    Malformed,
+    NotFound,
+    Refusal,
+    TooMany,
+    Unprocessable,
+)
 from signing_service.archive.accepted import AcceptedSignature
 from signing_service.archive.page import ArchivePage
 from signing_service.reports.names import right_name, source_name, step_name
@@ -29,10 +34,9 @@ from signing_service.validation.article13 import Text
 from signing_service.validation.report import ValidationReport, read_report
 from signing_service.verification import MAX_PRESENTED_BYTES, Verification
 from signing_service.web.rate_limit import RateLimit
+from signing_service.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
-_PARTS = frozenset({"document", "signature"})
-_FORM_OVERHEAD_BYTES = 64 * 1024
 _CHINA = timezone(timedelta(hours=8))
 _JSON, _PDF, _XML = "application/json", "application/pdf", "application/xml"
 _MAX_REPORT_BYTES = 4 * 1024 * 1024
@@ -46,15 +50,18 @@ def verification_blueprint(
     kept: ArchivePage | None = None,
     xml_report: XmlReport | None = None,
     rate_limit: RateLimit | None = None,
+    max_streamed_bytes: int = 0,
 ) -> Blueprint:
     """`GET /verify`, `POST /verify` (pages), `POST /verify/report.pdf` (a page's report again),
     `GET /verify/signatures/ID` (a kept signature's verdict, with `kept`),
     `POST /api/v1/verifications` (JSON; PDF and, with `xml_report`, signed ETSI XML by `Accept`).
 
-    Files come as multipart parts `document` and, for a detached signature, `signature`. Nothing
-    is kept. The page's form changes no state; only the API needs to be exempt from CSRF tokens.
+    Files come as multipart parts `document` and, for a detached signature, `signature`; nothing
+    is kept. `max_streamed_bytes`: of a document beside its signature, over the API. The page's
+    form changes no state; only the API needs to be exempt from CSRF tokens.
     """
     limit = rate_limit or RateLimit()
+    uploads = Uploads(verification, max_streamed_bytes)
     blueprint = Blueprint(
         "verification",
         __name__,
@@ -79,7 +86,7 @@ def verification_blueprint(
     def page() -> Response:
         try:
             _count(limit)
-            report = _verify_presented(verification)
+            report = uploads.verify_small()
         except Refusal as refusal:
             body = render_template(
                 "signing_service/verify.html",
@@ -110,7 +117,7 @@ def verification_blueprint(
         wanted = request.accept_mimetypes.best_match((_JSON, _PDF, _XML), default=_JSON)
         if wanted == _XML and xml_report is None:
             raise Unprocessable("report.no-signing-key", "no key signs XML reports here")
-        report = _verify_presented(verification)
+        report = uploads.verify()
         if wanted == _PDF:
             return _pdf(report, "zh" if _is_chinese() else "en")
         if wanted == _XML and xml_report is not None:
@@ -160,32 +167,6 @@ def _pdf(report: ValidationReport, language: Language) -> Response:
     response = Response(pdf_report(report, language), mimetype=_PDF)
     response.headers["Content-Disposition"] = 'attachment; filename="verification-report.pdf"'
     return response
-
-
-def _verify_presented(verification: Verification) -> ValidationReport:
-    request.max_content_length = 2 * MAX_PRESENTED_BYTES + _FORM_OVERHEAD_BYTES
-    request.max_form_parts = 8
-    if request.mimetype != "multipart/form-data":
-        raise Malformed(
-            "request.malformed", "send the files as multipart/form-data: document, signature"
-        )
-    unknown = set(request.files) - _PARTS
-    if unknown:
-        raise Malformed("request.malformed", "the file parts are document and signature")
-    return verification.verify(_presented("document"), _presented("signature")).complete()
-
-
-def _presented(part: str) -> bytes | None:
-    files: list[FileStorage] = request.files.getlist(part)
-    if not files:
-        return None
-    if len(files) > 1:
-        raise Malformed("request.malformed", f"there may be one part {part}")
-    data: bytes = files[0].stream.read(MAX_PRESENTED_BYTES + 1)
-    if len(data) > MAX_PRESENTED_BYTES:
-        limit = MAX_PRESENTED_BYTES >> 20
-        raise TooLarge("document.too-large", f"at most {limit} MiB are verified at once")
-    return data or None
 
 
 def _in_words(text: Text) -> str:
