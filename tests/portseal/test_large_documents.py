@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.portseal.cli.terminal import Outcome, run
-from tests.portseal.service import RunningService, children_of
+from tests.portseal.memory import forget_peaks, peak_mebibytes, servers_of
+from tests.portseal.service import RunningService
 
 MIB = 1 << 20
 FORMATS = ("cades", "xades", "jades")
@@ -39,22 +40,6 @@ class Desk:
         )  # fmt: skip
         assert done.code == 0, done.said
         return output
-
-    def servers(self) -> list[int]:
-        """The processes of the running service: those that this one started, and theirs."""
-        started = children_of(os.getpid())
-        return [*started, *(each for one in started for each in children_of(one))]
-
-
-def forget_peaks(processes: list[int]) -> None:
-    for process in processes:
-        Path(f"/proc/{process}/clear_refs").write_text("5")
-
-
-def peak_mebibytes(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text()
-    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
-    return int(line.split()[1]) // 1024
 
 
 def signed_and_verified(desk: Desk, format_: str) -> None:
@@ -105,9 +90,9 @@ def test_one_gibibyte_is_signed_and_verified_in_bounded_memory(
     service: RunningService, tmp_path: Path, format_: str
 ) -> None:
     desk = Desk(service, tmp_path, 1024)
-    processes = desk.servers()
-    before = {process: peak_mebibytes(process) for process in processes}
+    processes = servers_of()
     forget_peaks(processes)
+    before = {process: peak_mebibytes(process) for process in processes}
     try:
         signed_and_verified(desk, format_)
     finally:
