@@ -101,14 +101,14 @@ def sign(document: Path, local: bool, output: Path, as_json: bool, url: str, **g
 
     The right to file it is checked by the service; what the card is asked to sign is held
     against DOCUMENT by this program. Without --signature a parallel or counter-signature goes
-    into DOCUMENT itself. With --local a document of any size is signed detached.
+    into DOCUMENT itself. With --local a document of any size is signed detached,
+    or in an ASiC container.
     """
     holder = Card(given["module"], given["label"], pin_source(given["pin_env"], given["pin_fd"]))
     manner, level = _manner(given), given["level"]
     service = Service(url)
     if local:
-        signed = sign_locally(holder, document, manner, None if level == "B-B" else service)
-        output.write_bytes(signed)
+        sign_locally(holder, document, manner, None if level == "B-B" else service, output)
         show({"written": str(output)}, as_json)
         return
     if document.stat().st_size > MAX_DOCUMENT_BYTES:

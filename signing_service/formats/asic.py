@@ -19,6 +19,7 @@ from signing_service.formats.asic_levels import (
     add_validation_material,
 )
 from signing_service.formats.asic_reading import read
+from signing_service.formats.asic_streaming import LargeContainer
 from signing_service.formats.asic_writing import (
     assemble,
     manifest_of,
@@ -30,6 +31,7 @@ from signing_service.formats.asic_writing import (
 __all__ = [
     "Container",
     "ContainerType",
+    "LargeContainer",
     "add_archive_timestamp",
     "add_evidence_record",
     "add_signature_timestamp",

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from kernel.refusals import Malformed, Unprocessable
-from signing_service.formats.asic_zip import Archive, read_zip, write_zip
+from signing_service.formats.asic_zip import Archive, read_zip, read_zip_file, write_zip
+from signing_service.formats.document import Document, StreamedDocument
 
 MIMETYPE = "mimetype"
 META = "META-INF/"
@@ -34,14 +36,26 @@ class Container:
     type: ContainerType
     files: Mapping[str, bytes]
     """Everything but the mimetype, by name, in order."""
+    large: Mapping[str, StreamedDocument] = field(default_factory=dict)
+    """Data objects that stay in the container's file."""
 
     @classmethod
     def read(cls, data: bytes) -> "Container":
         """Raises as `read_zip`; Malformed `asic.mimetype`, `asic.structure`."""
-        archive = read_zip(data)
+        return cls._of(read_zip(data))
+
+    @classmethod
+    def read_file(cls, file: BinaryIO) -> "Container":
+        """From a file on disk, in which large data objects stay. Raises as `read`."""
+        return cls._of(read_zip_file(file))
+
+    @classmethod
+    def _of(cls, archive: Archive) -> "Container":
         kind = _type_of(archive)
         files = {name: each for name, each in archive.entries.items() if name != MIMETYPE}
-        container = cls(kind, files)
+        if any(map(_is_meta, archive.large)):
+            raise Malformed("asic.structure", "a file in META-INF is too large")
+        container = cls(kind, files, archive.large)
         if not container.data_objects:
             raise Malformed("asic.structure", "a container without a data object")
         if kind is ContainerType.ASIC_S and len(container.data_objects) > 1:
@@ -49,9 +63,14 @@ class Container:
         return container
 
     @property
-    def data_objects(self) -> dict[str, bytes]:
+    def data_objects(self) -> dict[str, Document]:
         """What is signed: every file outside META-INF."""
-        return {name: each for name, each in self.files.items() if not _is_meta(name)}
+        return {name: each for name, each in self.everything.items() if not _is_meta(name)}
+
+    @property
+    def everything(self) -> dict[str, Document]:
+        """Files and what stays on disk, by name."""
+        return {**self.files, **self.large}
 
     @property
     def cades(self) -> list[str]:
@@ -79,12 +98,12 @@ class Container:
         return {name: self.files[name] for name in self._named(_EVIDENCE_RECORD)}
 
     def with_file(self, name: str, content: bytes) -> "Container":
-        return Container(self.type, {**self.files, name: content})
+        return Container(self.type, {**self.files, name: content}, self.large)
 
     def renamed(self, old: str, new: str) -> "Container":
         """The same file by another name, in its place."""
         files = {new if name == old else name: each for name, each in self.files.items()}
-        return Container(self.type, files)
+        return Container(self.type, files, self.large)
 
     def free_name(self, pattern: str) -> str:
         """`pattern` with the first free number in it, from 001."""
@@ -94,7 +113,12 @@ class Container:
         return pattern.format(f"{number:03d}")
 
     def encode(self) -> bytes:
-        """The ZIP file: mimetype first and not packed (A.1). Raises as `write_zip`."""
+        """The ZIP file: mimetype first and not packed (A.1).
+
+        Raises as `write_zip`; Unprocessable `document.streamed` (it does not fit into memory).
+        """
+        if self.large:
+            raise Unprocessable("document.streamed", "a container this large is only read")
         mimetype = self.type.value.encode("ascii")
         return write_zip(
             {MIMETYPE: mimetype, **self.files},
@@ -142,7 +166,7 @@ def _is_meta(name: str) -> bool:
 def _type_of(archive: Archive) -> ContainerType:
     """The mimetype file, which is the first, not packed and in agreement with the comment."""
     names = list(archive.entries)
-    if not names or names[0] != MIMETYPE or MIMETYPE not in archive.stored:
+    if archive.first != MIMETYPE or MIMETYPE not in archive.stored:
         raise Malformed("asic.mimetype", "the first entry is the mimetype, not packed")
     if any(name.upper().startswith(META) and not name.startswith(META) for name in names):
         raise Malformed("asic.structure", "META-INF in another spelling")

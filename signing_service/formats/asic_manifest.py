@@ -11,6 +11,7 @@ from kernel.algorithms import DIGESTS_BY_XML, XML_DIGESTS
 from kernel.refusals import Malformed, Refusal, Unprocessable
 from signing_service.formats import xml_security
 from signing_service.formats.asic_container import name_of, uri_of
+from signing_service.formats.document import Document
 from signing_service.formats.signed_data import digest_of
 from signing_service.formats.xml_names import DS, ds
 from signing_service.validation.evidence import DigestReference
@@ -53,7 +54,7 @@ class Manifest:
             raise Malformed("asic.manifest", "a file is listed twice")
         return cls(_name(signature[0]), files)
 
-    def references(self, files: Mapping[str, bytes]) -> tuple[DigestReference, ...]:
+    def references(self, files: Mapping[str, Document]) -> tuple[DigestReference, ...]:
         """Every listed file's digest against the file as it is."""
         return tuple(
             DigestReference(
@@ -68,7 +69,7 @@ class Manifest:
 
 def write_manifest(
     signed_by: str,
-    files: Mapping[str, bytes],
+    files: Mapping[str, Document],
     *,
     digest: str,
     signature_type: str,

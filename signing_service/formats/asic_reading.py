@@ -9,6 +9,7 @@ from kernel.refusals import Malformed, Refusal
 from signing_service.formats import cades, xades, xml_security
 from signing_service.formats.asic_container import Container, ContainerType, name_of, uri_of
 from signing_service.formats.asic_manifest import Manifest
+from signing_service.formats.document import Document
 from signing_service.formats.xades_reading import signatures_of
 from signing_service.formats.xades_references import SignatureParts, Source
 from signing_service.timestamping.token import read_timestamp
@@ -35,14 +36,18 @@ class Inside:
     """Data objects that it names."""
 
 
-def read(container: bytes, *, known: Sequence[Certificate] = ()) -> list[SignatureEvidence]:
-    """Every signature's evidence, by file name. `covers_document` says that no data object is
+def read(container: Document, *, known: Sequence[Certificate] = ()) -> list[SignatureEvidence]:
+    """Every signature's evidence, by file name. Of a container on disk, large data objects that
+    are not packed are read piece by piece. `covers_document` says that no data object is
     without a signature; what one signature leaves to others is among its observations.
 
     Raises TooLarge `zip.too-large`; Malformed `zip.*`, `asic.*`, and what the formats inside
     raise.
     """
-    read_container = Container.read(container)
+    if isinstance(container, bytes):
+        read_container = Container.read(container)
+    else:
+        read_container = Container.read_file(container.file)
     signatures = signatures_in(read_container, known)
     stamps = _archive_timestamps(read_container, signatures, known)
     objects = frozenset(read_container.data_objects)
@@ -118,7 +123,7 @@ def _cades(
     if name not in manifests:
         raise Malformed("asic.manifest", "a signature without its manifest")
     manifest_name, manifest = manifests[name]
-    references = manifest.references(container.files)
+    references = manifest.references(container.everything)
     found = []
     read = cades.read(container.files[name], container.files[manifest_name], known=known)
     for index, evidence in enumerate(map(_detached, read)):
@@ -143,10 +148,10 @@ def _xades(container: Container, name: str, known: Sequence[Certificate]) -> lis
     return found
 
 
-def by_uri(container: Container, signature_file: str) -> dict[str, bytes]:
+def by_uri(container: Container, signature_file: str) -> dict[str, Document]:
     """Every file but the signature's own, by each spelling of its URI."""
-    found: dict[str, bytes] = {}
-    for name, content in container.files.items():
+    found: dict[str, Document] = {}
+    for name, content in container.everything.items():
         if name != signature_file:
             for uri in (name, uri_of(name), f"/{uri_of(name)}"):
                 found.setdefault(uri, content)
@@ -197,7 +202,7 @@ def _archive_timestamps(
         token = container.files.get(each.manifest.signed_by)
         if token is None:
             raise Malformed("asic.manifest", "an archive manifest without its timestamp")
-        references = each.manifest.references(container.files)
+        references = each.manifest.references(container.everything)
         covered = container.files[each.name] if all(r.intact for r in references) else None
         covers = _covered(container, each, signatures, known)
         kind = TimestampKind.ARCHIVE

@@ -38,7 +38,7 @@ _NUMBERED = {
 }
 _MANIFEST = META + "ASiCManifest{}.xml"
 _OPEN_DOCUMENT_MANIFEST = META + "manifest.xml"
-_NO_SIGNATURES = f'<asic:XAdESSignatures xmlns:asic="{ASIC}"></asic:XAdESSignatures>'.encode()
+NO_SIGNATURES = f'<asic:XAdESSignatures xmlns:asic="{ASIC}"></asic:XAdESSignatures>'.encode()
 _UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -177,7 +177,7 @@ def _prepare(
             suite=suite,
             mime_type=_UNKNOWN_TYPE,
             packaging=Packaging.DETACHED,
-            container=container.files.get(name, _NO_SIGNATURES),
+            container=container.files.get(name, NO_SIGNATURES),
             claims=claims,
         )
     else:

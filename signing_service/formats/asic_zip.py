@@ -5,6 +5,7 @@ with them and ends the file: nothing before, between or behind, no second direct
 """
 
 import io
+import mmap
 import re
 import stat
 import struct
@@ -12,9 +13,10 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from kernel.refusals import Malformed, TooLarge, Unprocessable
+from signing_service.formats.document import Document, StreamedDocument
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, MAX_SIGNATURE_BYTES
 
 MAX_ENTRIES = 1000
@@ -36,7 +38,12 @@ _DESCRIBED = 0x0008
 _UTF8 = 0x0800
 _MAX_32 = 0xFFFFFFFF
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+LARGE_ENTRY_BYTES = 8 * 1024 * 1024
+"""From here on an entry of a file on disk that is not packed is left there."""
+Octets = bytes | mmap.mmap
 
 
 class Archive(NamedTuple):
@@ -45,6 +52,10 @@ class Archive(NamedTuple):
     stored: frozenset[str]
     """Entries that are neither packed nor have an extra field."""
     comment: bytes
+    first: str
+    """The name of the first entry."""
+    large: dict[str, StreamedDocument]
+    """Entries that stay in their file, by name."""
 
 
 class _Entry(NamedTuple):
@@ -66,10 +77,28 @@ def read_zip(data: bytes) -> Archive:
     `zip.name`, `zip.duplicate`, `zip.link`, `zip.header-mismatch`, `zip.gap`."""
     if len(data) > MAX_ZIP_BYTES:
         raise TooLarge("zip.too-large", "the container is too large")
+    return _read(data, None)
+
+
+def read_zip_file(file: BinaryIO) -> Archive:
+    """The same for a file on disk: large entries that are not packed stay there, as documents to
+    be read piece by piece. The file must stay open as long as they are used. Raises as
+    `read_zip`."""
+    try:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        raise Malformed("zip.malformed", "not a ZIP file") from None
+    with mapped:
+        return _read(mapped, file)
+
+
+def _read(data: Octets, file: BinaryIO | None) -> Archive:
     try:
         directory, comment, start = _central_directory(data)
-        _check_sizes(directory)
+        _check_sizes(directory, file)
         entries: dict[str, bytes] = {}
+        large: dict[str, StreamedDocument] = {}
+        first = ""
         stored = set()
         seen: set[str] = set()
         position = 0
@@ -77,10 +106,14 @@ def read_zip(data: bytes) -> Archive:
             if entry.offset != position:
                 raise Malformed("zip.gap", "octets between the entries")
             name = _name(entry, seen)
-            content, position, plain = _content(data, entry)
+            first = first or name
+            content, position, plain = _content(data, entry, file)
             if name.endswith("/"):
-                if content:
+                if content != b"":
                     raise Malformed("zip.malformed", "a directory with content")
+                continue
+            if not isinstance(content, bytes):
+                large[name] = content
                 continue
             entries[name] = content
             if plain:
@@ -89,7 +122,7 @@ def read_zip(data: bytes) -> Archive:
         raise Malformed("zip.malformed", "not a ZIP file") from None
     if position != start:
         raise Malformed("zip.gap", "octets before the central directory")
-    return Archive(entries, frozenset(stored), comment)
+    return Archive(entries, frozenset(stored), comment, first, large)
 
 
 def write_zip(entries: Mapping[str, bytes], *, stored: Iterable[str], comment: bytes) -> bytes:
@@ -110,7 +143,7 @@ def write_zip(entries: Mapping[str, bytes], *, stored: Iterable[str], comment: b
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in entries.items():
-            info = zipfile.ZipInfo(name, _EPOCH)
+            info = zipfile.ZipInfo(name, EPOCH)
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             packed = name not in plain and _packs_well(content)
             info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
@@ -122,7 +155,7 @@ def write_zip(entries: Mapping[str, bytes], *, stored: Iterable[str], comment: b
     return written
 
 
-def _central_directory(data: bytes) -> tuple[list[_Entry], bytes, int]:
+def _central_directory(data: Octets) -> tuple[list[_Entry], bytes, int]:
     """The central headers, the comment, and where the directory begins."""
     end = data.rfind(b"PK\x05\x06", max(0, len(data) - _END.size - 0xFFFF))
     if end < 0:
@@ -147,7 +180,7 @@ def _central_directory(data: bytes) -> tuple[list[_Entry], bytes, int]:
     return directory, comment, start
 
 
-def _central_entry(data: bytes, position: int) -> tuple[_Entry, int]:
+def _central_entry(data: Octets, position: int) -> tuple[_Entry, int]:
     (
         signature, _, _, flags, method, _, _, crc, packed, size,
         name_size, extra_size, comment_size, disk, _, attributes, offset,
@@ -166,18 +199,24 @@ def _central_entry(data: bytes, position: int) -> tuple[_Entry, int]:
     return entry, begin + name_size + extra_size
 
 
-def _check_sizes(directory: list[_Entry]) -> None:
+def _stays(entry: _Entry, file: BinaryIO | None) -> bool:
+    """Whether an entry is left in its file."""
+    return file is not None and entry.method == _STORED and entry.size >= LARGE_ENTRY_BYTES
+
+
+def _check_sizes(directory: list[_Entry], file: BinaryIO | None) -> None:
     """Before anything is unpacked."""
-    if sum(entry.size for entry in directory) > MAX_TOTAL_BYTES:
+    unpacked = [entry for entry in directory if not _stays(entry, file)]
+    if sum(entry.size for entry in unpacked) > MAX_TOTAL_BYTES:
         raise Malformed("zip.bomb", "the entries are too large together")
-    for entry in directory:
+    for entry in unpacked:
         if entry.size > MAX_ENTRY_BYTES:
             raise Malformed("zip.bomb", "an entry is too large")
         if entry.size > _UNSUSPICIOUS_BYTES and entry.size > MAX_RATIO * max(entry.packed, 1):
             raise Malformed("zip.bomb", f"an entry is packed more than {MAX_RATIO} times")
 
 
-def _content(data: bytes, entry: _Entry) -> tuple[bytes, int, bool]:
+def _content(data: Octets, entry: _Entry, file: BinaryIO | None) -> tuple[Document, int, bool]:
     """The unpacked entry, where the next begins, and whether it stands there plainly."""
     (
         signature, _, flags, method, _, _, crc, packed, size, name_size, extra_size,
@@ -195,8 +234,18 @@ def _content(data: bytes, entry: _Entry) -> tuple[bytes, int, bool]:
     end = begin + entry.packed
     if len(data) < end:
         raise Malformed("zip.malformed", "an entry is cut off")
-    content = _unpacked(data[begin:end], entry)
-    if zlib.crc32(content) != entry.crc:
+    content: Document
+    if file is not None and _stays(entry, file):
+        if entry.packed != entry.size:
+            raise Malformed("zip.malformed", "an entry is larger or smaller than it says")
+        content = StreamedDocument(file, start=begin, size=entry.size)
+        checksum = 0
+        for piece in content.pieces():
+            checksum = zlib.crc32(piece, checksum)
+    else:
+        content = _unpacked(data[begin:end], entry)
+        checksum = zlib.crc32(content)
+    if checksum != entry.crc:
         raise Malformed("zip.malformed", "a checksum does not match")
     if described:
         end += 4 if data[end : end + 4] == b"PK\x07\x08" else 0

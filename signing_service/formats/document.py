@@ -23,10 +23,19 @@ class Digestible(Protocol):
 class StreamedDocument:
     """A document in a seekable binary file. Memory stays at one piece, whatever its size."""
 
-    def __init__(self, file: BinaryIO, max_bytes: int = MAX_STREAMED_BYTES) -> None:
-        """The document reaches from the file's start to its end."""
-        self._file = file
+    def __init__(
+        self,
+        file: BinaryIO,
+        max_bytes: int = MAX_STREAMED_BYTES,
+        *,
+        start: int = 0,
+        size: int | None = None,
+    ) -> None:
+        """The document reaches from `start` to the file's end, or has `size` octets."""
+        self.file = file
         self._max_bytes = max_bytes
+        self._start = start
+        self._size = size
         self._digests: dict[str, bytes] = {}
 
     def digest(self, name: str) -> bytes | None:
@@ -40,14 +49,23 @@ class StreamedDocument:
 
     def pieces(self) -> Iterator[memoryview]:
         """The octets, piece by piece; each is valid until the next. Raises as `digest`."""
-        size = 0
+        seen, left = 0, self._size
         piece = memoryview(bytearray(_PIECE_BYTES))
-        self._file.seek(0)
-        while count := self._file.readinto(piece):  # type: ignore[attr-defined]
-            size += count
-            if size > self._max_bytes:
+        self.file.seek(self._start)
+        while left is None or left:
+            room = piece if left is None else piece[:left]
+            count: int = self.file.readinto(room)  # type: ignore[attr-defined]
+            if not count:
+                return
+            seen += count
+            left = None if left is None else left - count
+            if seen > self._max_bytes:
                 raise TooLarge("document.too-large", "the document is too large")
             yield piece[:count]
+
+    def begins_with(self, head: bytes) -> bool:
+        self.file.seek(self._start)
+        return self.file.read(len(head)) == head
 
     def _pass(self, name: str) -> bytes:
         running = hashlib.new(name)

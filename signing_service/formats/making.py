@@ -98,7 +98,8 @@ def contents_of(signed: bytes) -> tuple[bytes, ...]:
     if pades.is_pdf(signed):
         return (signed,)
     if asic.is_zip(signed):
-        return tuple(asic.Container.read(signed).data_objects.values())
+        objects = asic.Container.read(signed).data_objects.values()
+        return tuple(each for each in objects if isinstance(each, bytes))
     if is_xml(signed):
         root = parse(signed)
         inside = xades.content(signed)

@@ -34,13 +34,15 @@ def read_signatures(
     """Evidence of every signature in a signed file, or in a `signature` beside its `document`.
 
     Raises Malformed `signature.packaging` (a document beside a signature that holds its own),
-    Unprocessable `document.streamed` (a signed file that is not in memory), and what the format
-    raises.
+    Unprocessable `document.streamed` (a signed file that is not in memory, and no container), and
+    what the format raises.
     """
     presented = signature if signature is not None else document
     assert presented is not None
     if not isinstance(presented, bytes):
-        raise Unprocessable("document.streamed", "a signed file this large is not read")
+        if presented.begins_with(b"PK\x03\x04"):
+            return asic_reading.read(presented, known=known)
+        raise Unprocessable("document.streamed", "of files this large only containers are read")
     beside = document if signature is not None else None
     return _reader_of(presented)(presented, beside, known)
 

@@ -180,6 +180,7 @@ def sign(
     packaging: Packaging = Packaging.ENVELOPED,
     target: str | None = None,
     parallel: bool = False,
+    container: bytes | None = None,
     claims: Claims = NO_CLAIMS,
 ) -> bytes:
     """All three steps with a key at hand: B-B, or B-T with a `timestamper`.
@@ -191,7 +192,7 @@ def sign(
         raise Unprocessable("signature.mismatch", "the key is not the certificate's")
     prepared = prepare(
         document, certificate, signing_time, chain=chain, suite=key.suite,
-        packaging=packaging, target=target, parallel=parallel, claims=claims,
+        packaging=packaging, target=target, parallel=parallel, container=container, claims=claims,
     )  # fmt: skip
     signed = _assemble(prepared, key.sign(prepared.to_be_signed))
     if timestamper is None:

@@ -15,6 +15,7 @@ from signing_service.verification import MAX_PRESENTED_BYTES, Verification
 
 _PARTS = frozenset({"document", "signature"})
 _MAX_FORM_BYTES = 2 * MAX_PRESENTED_BYTES + 64 * 1024
+_ZIP = b"PK\x03\x04"
 _STREAMS_AT_ONCE = 2
 """In one process: each needs disk and time."""
 
@@ -54,14 +55,16 @@ class Uploads:
         _read_form(self._max_streamed_bytes + MAX_PRESENTED_BYTES)
         try:
             signature, document = _presented("signature"), request.files.get("document")
-            if signature is None or document is None:
-                raise TooLarge(
-                    "document.too-large",
-                    f"only a document beside its signature may have more than "
-                    f"{MAX_PRESENTED_BYTES >> 20} MiB",
-                )
+            if document is None:
+                raise Malformed("request.malformed", "the part document is missing")
             file = cast(BinaryIO, document.stream)
             streamed = StreamedDocument(file, self._max_streamed_bytes)
+            if signature is None and not streamed.begins_with(_ZIP):
+                raise TooLarge(
+                    "document.too-large",
+                    f"only a document beside its signature, or an ASiC container, may have more "
+                    f"than {MAX_PRESENTED_BYTES >> 20} MiB",
+                )
             return self._verification.verify(streamed, signature).complete()
         finally:
             for part in request.files.values():
