@@ -44,9 +44,7 @@ def scene(site: Site, database: Database) -> Scene:
     operator = Operator()
     source = ListSource(f"http://127.0.0.1:{site.port}/list.xml", (operator.signer.certificate,))
     fetcher = HttpFetcher(FetchLimits(2.0, allowed_networks=LOOPBACK))
-    copies = ListCopies(
-        database, [source], fetcher, operator.world.policy, operator.world.clock
-    )
+    copies = ListCopies(database, [source], fetcher, operator.world.policy, operator.world.clock)
     made = Scene(site, operator, copies)
     made.publish("one")
     return made
