@@ -61,6 +61,7 @@ def portal_identity(signed_in: SignedIn, directory: HolderDirectory, at: datetim
         name=record.name,
         roles=frozenset(Role(role) for role in record.roles),
         enterprise_id=record.enterprise_id,
+        branch=record.branch,
     )
 
 

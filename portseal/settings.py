@@ -176,6 +176,13 @@ class StatusSettings(_Table):
     """Lifetime of those; a revocation shows at once all the same."""
 
 
+class PortalSettings(_Table):
+    """The registration portal."""
+
+    saves_per_minute: Annotated[int, Field(ge=1)] = 60
+    """Drafts and applications of one address, after a burst of 120; a form saves as it is typed."""
+
+
 class SessionSettings(_Table):
     idle_minutes: Annotated[int, Field(ge=1, le=240)] = 30
     absolute_hours: Annotated[int, Field(ge=1, le=24)] = 8
@@ -380,6 +387,7 @@ class Settings(BaseSettings):
     nodes: NodeSettings = NodeSettings()
     session: SessionSettings = SessionSettings()
     sso: SsoSettings = SsoSettings()
+    portal: PortalSettings = PortalSettings()
     policy: PolicySettings = PolicySettings()
     archive: ArchiveSettings = ArchiveSettings()
     verification: VerificationSettings = VerificationSettings()

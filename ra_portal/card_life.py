@@ -18,7 +18,7 @@ from kernel.refusals import Forbidden
 from ra_portal import card_moves, card_rows, fields
 from ra_portal.card import Card
 from ra_portal.card_moves import LONGEST_REASON, Evidence, Move, RecordedMove
-from ra_portal.charge import is_own, permission_for, require_access, require_charge
+from ra_portal.charge import is_own, require_access, require_act, require_charge
 from ra_portal.identity import HolderKind, Identity
 from ra_portal.loss import LossReports, statement
 from ra_portal.withdrawal import withdraw
@@ -95,7 +95,7 @@ class CardLife:
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             if by.kind is HolderKind.OFFICER and not is_own(by, card):
-                by.require(permission_for(connection, card, "report"))
+                require_act(connection, by, card, "report")
             else:
                 _require_holder_or_charge(connection, by, card)
         now = self._clock.now()

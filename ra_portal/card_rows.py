@@ -147,9 +147,15 @@ def ending(connection: Connection, at: datetime, days: Sequence[int], limit: int
 
 
 def search(
-    connection: Connection, state: CardState | None, text: str, offset: int, limit: int
+    connection: Connection,
+    state: CardState | None,
+    text: str,
+    offset: int,
+    limit: int,
+    branch: str | None = None,
 ) -> tuple[list[tuple[Card, str]], int]:
-    """One page of cards with their holders' names, newest first, and how many in all."""
+    """One page of cards with their holders' names, newest first, and how many in all; with
+    `branch` those of that branch's enterprises and officers."""
     name = func.coalesce(enterprises.c.name, operators.c.name, officers.c.name).label("holder_name")
     query = (
         select(cards, name)
@@ -159,6 +165,13 @@ def search(
     )
     if state is not None:
         query = query.where(cards.c.state == str(state))
+    if branch is not None:
+        of_branch = select(enterprises.c.id).where(enterprises.c.branch_id == branch)
+        query = query.where(
+            (enterprises.c.branch_id == branch)
+            | (officers.c.branch_id == branch)
+            | operators.c.enterprise_id.in_(of_branch)
+        )
     if text:
         query = query.where(
             name.contains(text, autoescape=True)

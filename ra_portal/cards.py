@@ -11,10 +11,10 @@ from ca.revocation import Revocation
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Unprocessable
-from ra_portal import card_moves, card_rows, fields, people_rows
+from ra_portal import branches, card_moves, card_rows, fields, people_rows
 from ra_portal.card import NUMBER_PREFIXES, Card, CardState, Holder
 from ra_portal.card_moves import Move
-from ra_portal.charge import permission_for, require_access, require_charge
+from ra_portal.charge import permission_for, require_access, require_act, require_charge
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.identity import HolderKind, Identity
 from ra_portal.withdrawal import withdraw
@@ -161,7 +161,12 @@ class Cards:
         page = min(max(page, 1), LAST_PAGE)
         with self._database.reading() as connection:
             found, total = card_rows.search(
-                connection, state, text.strip()[:80], (page - 1) * PAGE_LENGTH, PAGE_LENGTH
+                connection,
+                state,
+                text.strip()[:80],
+                (page - 1) * PAGE_LENGTH,
+                PAGE_LENGTH,
+                by.branch,
             )
         return CardPage(found, total, page, max(1, -(-total // PAGE_LENGTH)))
 
@@ -190,7 +195,7 @@ class Cards:
         """
         with self._database.transaction() as connection:
             card = card_rows.by_number(connection, number)
-            by.require(permission_for(connection, card, "confirm"))
+            require_act(connection, by, card, "confirm")
             card.require_second_officer(by.subject)
             return self.offer_code(connection, card, by.actor)
 
@@ -208,6 +213,7 @@ class Cards:
         reader.finish()
         with self._database.transaction() as connection:
             card = card_rows.by_number(connection, number)
+            branches.require_holder(connection, by, card.holder)
             seen = card.witness(by.subject, model, serial, self._clock.now())
             card_rows.save(connection, seen)
             self._journal.append(

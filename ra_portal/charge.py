@@ -4,7 +4,7 @@
 from sqlalchemy import Connection
 
 from kernel.refusals import Forbidden
-from ra_portal import people_rows
+from ra_portal import branches, people_rows
 from ra_portal.card import Card
 from ra_portal.identity import HolderKind, Identity
 
@@ -22,20 +22,30 @@ def permission_for(connection: Connection, card: Card, act: str) -> str:
     return f"card.{act}"
 
 
+def require_act(connection: Connection, by: Identity, card: Card, act: str) -> None:
+    """An officer, or the console, may do this to this card.
+
+    Raises Forbidden `role.missing`, `branch.foreign`.
+    """
+    by.require(permission_for(connection, card, act))
+    branches.require_holder(connection, by, card.holder)
+
+
 def require_access(connection: Connection, by: Identity, card: Card) -> None:
     """Holders see their cards, officers those that they may, and whoever has charge of one.
 
-    Raises Forbidden `card.foreign`, `role.missing`.
+    Raises Forbidden `card.foreign`, `role.missing`, `branch.foreign`.
     """
+    branches.require_holder(connection, by, card.holder)
     seen = by.may("officer.read" if card.holder.kind is HolderKind.OFFICER else "card.read")
     if not seen and not is_own(by, card):
         require_charge(connection, by, card)
 
 
 def require_charge(connection: Connection, by: Identity, card: Card) -> None:
-    """Raises Forbidden `card.foreign`, `role.missing`."""
+    """Raises Forbidden `card.foreign`, `role.missing`, `branch.foreign`."""
     if by.kind is None or by.kind is HolderKind.OFFICER:
-        by.require(permission_for(connection, card, "manage"))
+        require_act(connection, by, card, "manage")
         return
     if by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR:
         operator = people_rows.operator(connection, card.holder.id)

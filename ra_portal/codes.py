@@ -20,6 +20,7 @@ class CodePurpose(StrEnum):
 
     ACCESS = "access"
     ACTIVATION = "activation"
+    DRAFT = "draft"
 
 
 def new_code(entropy: Entropy) -> str:

@@ -18,7 +18,7 @@ from kernel.clock import Clock
 from kernel.identifiers import parse_customs_code
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from policies.card_life import CardLifePolicy
-from ra_portal import card_moves, card_rows, fields, people_rows
+from ra_portal import branches, card_moves, card_rows, fields, people_rows
 from ra_portal.application import LONGEST_NAME
 from ra_portal.card import Card, Holder
 from ra_portal.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
@@ -121,7 +121,8 @@ class DataChanges:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_change(row) for row in connection.execute(query)]
+            found = [_change(row) for row in connection.execute(query)]
+            return [each for each in found if branches.sees(connection, by, each.holder)]
 
     def approve(self, by: Identity, identifier: str) -> DataChange:
         """The data change, and the cards concerned are to be renewed.
@@ -132,6 +133,7 @@ class DataChanges:
         by.require("application.approve")
         with self._database.transaction() as connection:
             change = _undecided(connection, identifier)
+            branches.require_holder(connection, by, change.holder)
             if change.proposed_by == by.actor:
                 raise Forbidden(
                     "approval.same-officer", "another officer must confirm what you proposed"
@@ -152,6 +154,7 @@ class DataChanges:
         by.require_one_of("application.approve", "application.register")
         with self._database.transaction() as connection:
             change = _undecided(connection, identifier)
+            branches.require_holder(connection, by, change.holder)
             self._decide(connection, change, ChangeState.REFUSED, by)
             self._record(connection, Event.DATA_CHANGE_REFUSED, change, by)
         return change
@@ -162,6 +165,7 @@ class DataChanges:
         enterprise_id = None
         if officer:
             by.require("application.register")
+            branches.require_holder(connection, by, holder)
         else:
             enterprise_id = by.require_legal_person()
         if holder.kind is HolderKind.OPERATOR:

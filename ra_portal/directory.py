@@ -32,6 +32,8 @@ class HolderRecord:
     customs_code: str | None = None
     rights: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    branch: str | None = None
+    """The branch that an officer works at, by id."""
     key_witness: str | None = None
     """Who saw, and when, that the key was made on which token; None: nobody by that moment."""
 
@@ -103,6 +105,7 @@ def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
             card.number,
             state,
             roles=roles,
+            branch=officer.branch_id,
             key_witness=witness,
         )
     rights: tuple[str, ...] = ()

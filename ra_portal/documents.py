@@ -1,8 +1,10 @@
-"""Scanned licences: what is taken, how it is recognised and kept.
+"""Scanned papers: what is taken, how it is recognised and kept.
 
-The type is read from the bytes, never from the name or from what the browser says. Documents
-are kept in the database, in the transaction of the application that they belong to: one backup
-holds both, several nodes see both, and a document without an application cannot be left over.
+The type is read from the bytes, never from what the browser says; a name that claims another type
+is refused. What was uploaded is kept as evidence and never shown: officers and applicants look at
+pictures of its pages that we made ourselves, without metadata (`ra_portal/page_pictures.py`).
+Documents are kept in the database, in the transaction of the application that they belong to: one
+backup holds both, several nodes see both, and no document is left over without its application.
 """
 
 import hashlib
@@ -10,8 +12,11 @@ import struct
 import unicodedata
 import zlib
 from dataclasses import dataclass
+from enum import StrEnum
 
 from kernel.refusals import Malformed, TooLarge, Unprocessable
+from ra_portal.fields import FieldReader
+from ra_portal.page_pictures import Picture, picture_of, pictures_of_pdf
 
 SMALLEST_LICENCE = 4 * 1024
 LARGEST_LICENCE = 5 * 1024 * 1024
@@ -19,19 +24,42 @@ LARGEST_LICENCE = 5 * 1024 * 1024
 
 _SHORTEST_EDGE, _LONGEST_EDGE = 400, 12_000
 """Pixels."""
+_MOST_PIXELS = 50_000_000
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg"}
+_JPEG = b"\xff\xd8\xff"
+_PDF = b"%PDF-"
+_EXTENSIONS = {
+    "image/png": (".png",),
+    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "application/pdf": (".pdf",),
+}
+
+
+class DocumentKind(StrEnum):
+    LICENCE = "licence"
+    """The business licence."""
+    ATTORNEY = "attorney"
+    """The power of attorney of whoever applies in the legal representative's place."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file as it came."""
+
+    content: bytes
+    file_name: str
 
 
 @dataclass(frozen=True)
 class Licence:
-    """A checked scan."""
+    """A checked scan, of either kind."""
 
     media_type: str
     file_name: str
     """Our own name for it: letters of the uploaded one, with the type's extension."""
     content: bytes
+    pages: tuple[Picture, ...]
 
     @property
     def sha256(self) -> str:
@@ -39,30 +67,64 @@ class Licence:
 
 
 def read_licence(content: bytes, file_name: str) -> Licence:
-    """Recognise and check a scanned licence.
+    """Recognise, check and picture a scanned paper.
 
-    A PDF is refused: it can carry scripts and files, and telling a plain one needs a whole reader.
-    Raises TooLarge `licence.too-large`, Unprocessable `licence.too-small`, `licence.type`
-    (neither PNG nor JPEG), `licence.resolution`, Malformed `licence.damaged` (it begins as its
-    type but is not whole, or something else hangs on it).
+    Raises TooLarge `licence.too-large`, Unprocessable `licence.too-small`, `licence.type` (neither
+    PNG, JPEG nor PDF), `licence.extension` (its name claims another type), `licence.resolution`,
+    `licence.active` (a PDF with scripts, actions, files or forms in it), `licence.encrypted`,
+    `licence.pages`, Malformed `licence.damaged` (it begins as its type but is not whole, or
+    something else hangs on it).
     """
     if len(content) > LARGEST_LICENCE:
         raise TooLarge(
             "licence.too-large", "the scan is larger than 5 MiB", largest=LARGEST_LICENCE
         )
-    if content.startswith(_PNG):
-        media_type = "image/png"
-        _check_edges(*_read_png(content))
-    elif content.startswith(b"\xff\xd8\xff"):
-        media_type = "image/jpeg"
-        _check_edges(*_read_jpeg(content))
-    else:
-        raise Unprocessable("licence.type", "the scan must be a PNG or JPEG file")
+    media_type = _recognise(content)
+    _require_extension(file_name, media_type)
+    if media_type == "application/pdf":
+        return Licence(media_type, _own_name(file_name, media_type), content, _read_pdf(content))
+    _check_edges(*(_read_png(content) if media_type == "image/png" else _read_jpeg(content)))
     if len(content) < SMALLEST_LICENCE:
         raise Unprocessable(
             "licence.too-small", "the scan is too small to be legible", smallest=SMALLEST_LICENCE
         )
-    return Licence(media_type, _own_name(file_name, media_type), content)
+    pages = (picture_of(content, media_type),)
+    return Licence(media_type, _own_name(file_name, media_type), content, pages)
+
+
+def read_scan(reader: FieldReader, kind: DocumentKind, upload: Upload | None) -> Licence | None:
+    """One of a form's scans; a fault is noted under its kind. None: nothing came."""
+    if upload is None or not upload.content:
+        return None
+    return reader.attempt(str(kind), lambda: read_licence(upload.content, upload.file_name))
+
+
+def _recognise(content: bytes) -> str:
+    for magic, media_type in (
+        (_PNG, "image/png"),
+        (_JPEG, "image/jpeg"),
+        (_PDF, "application/pdf"),
+    ):
+        if content.startswith(magic):
+            return media_type
+    raise Unprocessable("licence.type", "the scan must be a PNG, JPEG or PDF file")
+
+
+def _require_extension(file_name: str, media_type: str) -> None:
+    stem, _, last = _base(file_name).rpartition(".")
+    extension = f".{last.lower()}"
+    if stem.strip(".") and last and extension not in _EXTENSIONS[media_type]:
+        raise Unprocessable(
+            "licence.extension", "the name says one type of file and the content is another"
+        )
+
+
+def _read_pdf(content: bytes) -> tuple[Picture, ...]:
+    """Its pages. What follows the end mark of a PDF belongs to another file that hides in it."""
+    end = content.rfind(b"%%EOF")
+    if end < 0 or content[end + 5 :].strip(b"\r\n\x00 \t"):
+        raise _damaged()
+    return pictures_of_pdf(content)
 
 
 def _read_png(content: bytes) -> tuple[int, int]:
@@ -121,7 +183,8 @@ def _read_jpeg(content: bytes) -> tuple[int, int]:
 
 
 def _check_edges(width: int, height: int) -> None:
-    if min(width, height) < _SHORTEST_EDGE or max(width, height) > _LONGEST_EDGE:
+    small, large = min(width, height), max(width, height)
+    if small < _SHORTEST_EDGE or large > _LONGEST_EDGE or width * height > _MOST_PIXELS:
         raise Unprocessable(
             "licence.resolution",
             "the scan's edges must measure between 400 and 12,000 pixels",
@@ -131,10 +194,14 @@ def _check_edges(width: int, height: int) -> None:
 
 
 def _own_name(file_name: str, media_type: str) -> str:
-    base = file_name.replace("\\", "/").rpartition("/")[2]
+    base = _base(file_name)
     stem = base.rpartition(".")[0] if "." in base else base
     kept = "".join(c if c in "-_" or unicodedata.category(c)[0] in "LN" else "_" for c in stem[:80])
-    return (kept.strip("_") or "licence") + _EXTENSIONS[media_type]
+    return (kept.strip("_") or "licence") + _EXTENSIONS[media_type][0]
+
+
+def _base(file_name: str) -> str:
+    return file_name.replace("\\", "/").rpartition("/")[2]
 
 
 def _damaged() -> Malformed:

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from kernel.refusals import Malformed, Refusal, Unprocessable
-from policies.identity_number import holds_identity_number
+from policies.identity_number import (
+    holds_identity_number,
+    is_identity_card_number,
+    is_other_document_number,
+)
 
 _EMAIL = re.compile(r"[^@\s<>\"']{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 _PHONE = re.compile(r"\+?[0-9][0-9 -]{4,22}[0-9]")
@@ -120,3 +124,17 @@ def employee_number(value: str) -> str:
             "field.employee-number", "an employee number is up to 32 letters, digits and . _ / -"
         )
     return text(32)(number)
+
+
+def identity_number(value: str) -> str:
+    """The number of an identity card, a passport or a permit, in capitals, without spaces.
+
+    Raises Unprocessable `field.identity-check`.
+    """
+    number = "".join(value.split()).upper()
+    if not (is_identity_card_number(number) or is_other_document_number(number)):
+        raise Unprocessable(
+            "field.identity-check",
+            "this is neither an identity card's number nor a passport's: please compare each digit",
+        )
+    return number

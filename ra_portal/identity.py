@@ -42,6 +42,8 @@ class Identity:
     name: str
     roles: frozenset[Role] = frozenset()
     enterprise_id: str | None = None
+    branch: str | None = None
+    """The branch that an officer works at, by id; None: the head office, which sees all."""
 
     @property
     def actor(self) -> str:

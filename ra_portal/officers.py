@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from kernel.clock import Clock
 from kernel.refusals import Forbidden, Unprocessable
 from policies.permissions import permissions
-from ra_portal import card_rows, fields, people_rows
+from ra_portal import branches, card_rows, fields, people_rows
 from ra_portal.application import LONGEST_NAME
 from ra_portal.card import Card, CardState
 from ra_portal.cards import Cards
@@ -44,20 +44,28 @@ class Officers:
         self._cards = cards
 
     def add(
-        self, by: Identity, name: str, roles: Iterable[str], emergency: str = ""
+        self,
+        by: Identity,
+        name: str,
+        roles: Iterable[str],
+        emergency: str = "",
+        branch: str = "",
     ) -> AddedOfficer:
         """Add an officer and request the card. The first comes from `identity.console`.
 
-        `emergency`: why the console must appoint though somebody with a card could. Raises
-        Forbidden `role.missing`, `console.use-card`, `fields.InvalidFields` (`name`, `roles`).
+        `emergency`: why the console must appoint though somebody with a card could. `branch`: the
+        code of the branch that the officer works at, which only those of the counter do; empty for
+        the head office. Raises Forbidden `role.missing`, `console.use-card`,
+        `fields.InvalidFields` (`name`, `roles`, `branch`).
         """
         by.require_one_of(*(f"officer.{each.code}.manage" for each in permissions().families))
         reader = fields.FieldReader({"name": name})
         clean = reader.read("name", fields.text(LONGEST_NAME))
         named = reader.attempt("roles", lambda: read_roles(roles))
+        place = reader.attempt("branch", lambda: self._branch(branch, named or frozenset()))
         reader.finish()
         assert named is not None
-        officer = Officer(new_id(), clean, named, self._clock.now())
+        officer = Officer(new_id(), clean, named, self._clock.now(), place)
         permission = f"officer.{officer.family}.manage"
         by.require(permission)
         why = {"emergency": emergency.strip()[:200]} if emergency.strip() else {}
@@ -77,6 +85,16 @@ class Officers:
             card = self._cards.request(connection, officer.holder, by.actor)
             card, code = self._cards.hand_out(connection, by, card)
         return AddedOfficer(officer, card, code)
+
+    def _branch(self, code: str, roles: frozenset[Role]) -> str | None:
+        if not code.strip():
+            return None
+        if not roles <= {Role.REGISTRAR, Role.APPROVER}:
+            raise Unprocessable(
+                "officer.branch-role", "at a branch there are registrars and approvers only"
+            )
+        with self._database.reading() as connection:
+            return branches.id_of(connection, code)
 
     def all(self, by: Identity) -> list[tuple[Officer, Card | None]]:
         """Every officer with the newest card. Raises Forbidden `role.missing`."""

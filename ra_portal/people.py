@@ -7,6 +7,7 @@ from kernel.refusals import Conflict
 from policies.permissions import permissions
 from ra_portal.card import Holder
 from ra_portal.identity import HolderKind, Role
+from ra_portal.personal_data import SealedNumber
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Enterprise:
     created_at: datetime
     closed_at: datetime | None = None
     """Its legal-person card was revoked for `cessationOfOperation`; None: active."""
+    branch_id: str | None = None
+    """Where its papers and cards are dealt with; None: the head office."""
+    identity: SealedNumber | None = None
+    """Of the legal representative, sealed for `enterprises:<id>`."""
 
     def is_closed_at(self, at: datetime) -> bool:
         return self.closed_at is not None and at >= self.closed_at
@@ -45,6 +50,8 @@ class Officer:
     name: str
     roles: frozenset[Role]
     created_at: datetime
+    branch_id: str | None = None
+    """None: at the head office, sees every branch."""
 
     @property
     def family(self) -> str:
@@ -66,6 +73,8 @@ class Operator:
     name: str
     employee_number: str
     created_at: datetime
+    identity: SealedNumber | None = None
+    """Sealed for `operators:<id>`."""
 
     @property
     def holder(self) -> Holder:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
+from ra_portal import name_search
 from ra_portal.card import Holder
 from ra_portal.identity import HolderKind, Role
 from ra_portal.people import Enterprise, Grant, Officer, Operator
+from ra_portal.personal_data import SealedNumber
 from ra_portal.tables import enterprises, grants, officers, operators
 
 
@@ -19,6 +22,7 @@ def add_enterprise(connection: Connection, enterprise: Enterprise) -> None:
         connection.execute(insert(enterprises), _values(enterprise))
     except IntegrityError as error:
         raise Conflict("enterprise.exists", "the enterprise is registered already") from error
+    name_search.remember(connection, enterprise.uscc, enterprise.name)
 
 
 def enterprise(connection: Connection, identifier: str) -> Enterprise:
@@ -27,7 +31,7 @@ def enterprise(connection: Connection, identifier: str) -> Enterprise:
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("enterprise.unknown", "there is no such enterprise")
-    return Enterprise(**row._mapping)
+    return Enterprise(**_with_identity(row._mapping))
 
 
 def find_enterprise(connection: Connection, uscc: str) -> Enterprise | None:
@@ -41,6 +45,8 @@ def change_enterprise(connection: Connection, identifier: str, changes: Mapping[
     connection.execute(
         update(enterprises).where(enterprises.c.id == identifier).values(dict(changes))
     )
+    changed = enterprise(connection, identifier)
+    name_search.remember(connection, changed.uscc, changed.name)
 
 
 def change_operator(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
@@ -110,7 +116,7 @@ def operator(connection: Connection, identifier: str, enterprise_id: str | None 
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("operator.unknown", "there is no such operator in your enterprise")
-    return Operator(**row._mapping)
+    return Operator(**_with_identity(row._mapping))
 
 
 def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
@@ -119,7 +125,7 @@ def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
         .where(operators.c.enterprise_id == enterprise_id)
         .order_by(operators.c.created_at, operators.c.id)
     )
-    return [Operator(**row._mapping) for row in connection.execute(query)]
+    return [Operator(**_with_identity(row._mapping)) for row in connection.execute(query)]
 
 
 def add_grant(connection: Connection, grant: Grant) -> None:
@@ -156,4 +162,24 @@ def _officer(row: dict[str, object]) -> Officer:
 
 
 def _values(record: Enterprise | Officer | Operator | Grant) -> dict[str, object]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+    row = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    if "identity" in row:
+        row |= identity_columns(row.pop("identity"))
+    return row
+
+
+def identity_columns(sealed: SealedNumber | None) -> dict[str, object]:
+    """As a row keeps a sealed identity number."""
+    if sealed is None:
+        return {"identity_cipher": None, "identity_index": None}
+    return {"identity_cipher": sealed.cipher, "identity_index": sealed.index}
+
+
+def sealed_identity(row: Mapping[Any, Any]) -> SealedNumber | None:
+    cipher = row["identity_cipher"]
+    return None if cipher is None else SealedNumber(bytes(cipher), row["identity_index"])
+
+
+def _with_identity(row: Mapping[Any, Any]) -> dict[str, Any]:
+    plain = {name: row[name] for name in row if not str(name).startswith("identity_")}
+    return {**plain, "identity": sealed_identity(row)}

@@ -23,7 +23,7 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Conflict, Forbidden, NotFound
 from policies.card_life import CardLifePolicy
-from ra_portal import card_moves, card_rows, fields, people_rows
+from ra_portal import branches, card_moves, card_rows, fields, people_rows
 from ra_portal.card import Card, CardState, Holder
 from ra_portal.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
 from ra_portal.cards import Cards
@@ -145,7 +145,12 @@ class Recovery:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [self._case(connection, row) for row in connection.execute(query)]
+            seen = [
+                row
+                for row in connection.execute(query)
+                if branches.sees(connection, by, _holder(row))
+            ]
+            return [self._case(connection, row) for row in seen]
 
     def approve(self, by: Identity, identifier: str, note: str) -> RecoveryCase:
         """One officer agrees, and says what was checked; with the last that is needed, the card
@@ -161,6 +166,7 @@ class Recovery:
         old: Card | None = None
         with self._database.transaction() as connection:
             row = _locked(connection, identifier)
+            branches.require_holder(connection, by, _holder(row))
             given = json.loads(row.approvals)
             if any(each["officer"] == by.subject for each in given):
                 raise Forbidden("recovery.same-officer", "you have agreed already; others must too")
@@ -192,6 +198,7 @@ class Recovery:
         reason = fields.text(LONGEST_REASON)(fields.paragraph(why, LONGEST_REASON))
         with self._database.transaction() as connection:
             row = _locked(connection, identifier)
+            branches.require_holder(connection, by, _holder(row))
             values = {"state": str(RecoveryState.REFUSED), "open_enterprise": None}
             connection.execute(update(recoveries).where(recoveries.c.id == row.id).values(values))
             self._journal.append(

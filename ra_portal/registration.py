@@ -7,27 +7,36 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated
-from ra_portal import application_rows, card_rows, fields, people_rows
+from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
+from policies.registration import RegistrationPolicy
+from ra_portal import (
+    application_rows,
+    branches,
+    card_rows,
+    document_rows,
+    draft_rows,
+    fields,
+    people_rows,
+)
 from ra_portal.application import (
     Application,
     ApplicationDetails,
     ApplicationState,
+    Papers,
     read_details,
 )
-from ra_portal.application_rows import StoredLicence
 from ra_portal.card import Card, CardState
-from ra_portal.cards import LAST_PAGE, Cards
+from ra_portal.cards import Cards
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
-from ra_portal.documents import Licence, read_licence
+from ra_portal.document_rows import StoredDocument
+from ra_portal.documents import DocumentKind, Licence, Upload, read_scan
+from ra_portal.draft_rows import Draft
 from ra_portal.identity import HolderKind, Identity
 from ra_portal.people import Enterprise
+from ra_portal.personal_data import PersonalData, SealedNumber
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-
-PAGE_LENGTH = 20
-"""Applications on one page of the queue."""
 
 
 @dataclass(frozen=True)
@@ -38,84 +47,71 @@ class Submitted:
     access_code: str
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A file as it came."""
-
-    content: bytes
-    file_name: str
-
-
-@dataclass(frozen=True)
-class Review:
-    """Everything that stands side by side when an officer decides."""
-
-    application: Application
-    licence: StoredLicence
-    names: dict[str, str]
-    """Names of the officers concerned, by id."""
-    card: Card | None
-
-
-@dataclass(frozen=True)
-class Queue:
-    applications: list[Application]
-    total: int
-    counts: dict[ApplicationState, int]
-    page: int
-    """From 1."""
-    pages: int
-
-
 class Registration:
     """The use cases of an application's life."""
 
     def __init__(
-        self, database: Database, journal: Journal, clock: Clock, entropy: Entropy, cards: Cards
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        entropy: Entropy,
+        cards: Cards,
+        personal: PersonalData,
+        policy: RegistrationPolicy,
     ) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
         self._entropy = entropy
         self._cards = cards
+        self._personal = personal
+        self._policy = policy
 
     # -- the applicant -------------------------------------------------------------------------
 
-    def apply(self, values: Mapping[str, object], upload: Upload | None) -> Submitted:
-        """Hand in an application.
+    def apply(
+        self,
+        values: Mapping[str, object],
+        upload: Upload | None,
+        attorney: Upload | None = None,
+        draft: Draft | None = None,
+    ) -> Submitted:
+        """Hand in an application, with the papers of its draft where no newer ones come along.
 
-        Raises `fields.InvalidFields` (all errors by field, the licence's under `licence`),
-        Conflict `application.exists`, `enterprise.exists`.
+        Raises `fields.InvalidFields` (all errors by field, the papers' under `licence` and
+        `attorney`), Conflict `application.exists`, `enterprise.exists`.
         """
-        details, licence = _read(values, upload)
-        assert licence is not None
+        read = self._read(values, upload, attorney, draft.papers if draft else None)
         code, now = new_code(self._entropy), self._clock.now()
-        application = Application(
-            id=new_id(),
-            reference=new_number("AP", self._clock, self._entropy),
-            access_hash=code_hash(CodePurpose.ACCESS, code),
-            state=ApplicationState.APPLIED,
-            details=details,
-            licence_id="",
-            submitted_at=now,
-            changed_at=now,
-        )
+        identifier = draft.id if draft else new_id()
         with self._database.transaction() as connection:
-            if application_rows.live_for(connection, details.uscc) is not None:
+            if application_rows.live_for(connection, read.details.uscc) is not None:
                 raise Conflict(
                     "application.exists",
                     "an application for this enterprise is already on its way",
                 )
-            licence_id = application_rows.add_licence(connection, application.id, licence, now)
-            application = replace(application, licence_id=licence_id)
+            before = draft.papers if draft else Papers(None)
+            application = Application(
+                id=identifier,
+                reference=new_number("AP", self._clock, self._entropy),
+                access_hash=code_hash(CodePurpose.ACCESS, code),
+                state=ApplicationState.APPLIED,
+                details=read.details,
+                papers=self._keep_papers(connection, identifier, read, before),
+                submitted_at=now,
+                changed_at=now,
+            )
             application_rows.add(connection, application)
+            if draft is not None:
+                draft_rows.remove(connection, draft.id)
             self._journal.append(
                 connection,
                 Event.ENTERPRISE_APPLIED,
                 subject=application.reference,
                 actor="applicant",
-                uscc=details.uscc,
-                licence_sha256=licence.sha256,
+                uscc=read.details.uscc,
+                **document_rows.digests(connection, application.papers),
             )
         return Submitted(application, code)
 
@@ -145,31 +141,52 @@ class Registration:
             return application_rows.by_id(connection, application_id)
 
     def resubmit(
-        self, application_id: str, values: Mapping[str, object], upload: Upload | None
+        self,
+        application_id: str,
+        values: Mapping[str, object],
+        upload: Upload | None,
+        attorney: Upload | None = None,
     ) -> Application:
-        """Hand in corrections; without an upload the licence stays.
+        """Hand in corrections; papers and an identity number that do not come anew stay.
 
         Raises as `apply`, and Conflict `application.state`.
         """
-        details, licence = _read(values, upload, licence_is_kept=upload is None)
+        with self._database.reading() as connection:
+            kept = application_rows.by_id(connection, application_id).papers
+        read = self._read(values, upload, attorney, kept)
         now = self._clock.now()
         with self._database.transaction() as connection:
             before = application_rows.by_id(connection, application_id)
-            licence_id = before.licence_id
-            after = before.resubmit(details, licence_id, now)
-            if licence is not None:
-                licence_id = application_rows.add_licence(connection, before.id, licence, now)
-                after = before.resubmit(details, licence_id, now)
+            before.resubmit(read.details, before.papers, now)  # refused before anything is kept
+            papers = self._keep_papers(connection, before.id, read, before.papers)
+            after = before.resubmit(read.details, papers, now)
             application_rows.save(connection, after)
             self._journal.append(
                 connection,
                 Event.ENTERPRISE_RESUBMITTED,
                 subject=after.reference,
                 actor="applicant",
-                uscc=details.uscc,
-                licence_sha256=licence.sha256 if licence else None,
+                uscc=after.details.uscc,
+                changed=",".join(sorted(after.previous)),
+                **document_rows.digests(connection, papers),
             )
         return after
+
+    def papers_of(self, application: Application) -> dict[DocumentKind, StoredDocument]:
+        """The scans that were handed in last."""
+        with self._database.reading() as connection:
+            return document_rows.of_papers(connection, application.papers)
+
+    def paper(self, application_id: str, kind: DocumentKind, number: int) -> bytes:
+        """A page of the applicant's own scan: a picture, JPEG. Raises NotFound."""
+        with self._database.reading() as connection:
+            papers = application_rows.by_id(connection, application_id).papers
+            return document_rows.page(connection, document_rows.ids(papers)[kind], number)
+
+    def masked_identity(self, application: Application) -> str | None:
+        """The legal representative's identity number, but for its ends."""
+        row = application_row(application.id)
+        return self._personal.masked(application.papers.identity, row)
 
     def card_of(self, application_id: str) -> Card | None:
         """The legal-person card that the approval requested."""
@@ -191,44 +208,12 @@ class Registration:
 
     # -- officers ------------------------------------------------------------------------------
 
-    def queue(
-        self, by: Identity, states: tuple[ApplicationState, ...] = (), text: str = "", page: int = 1
-    ) -> Queue:
-        """One page of the applications. Raises Forbidden `role.missing`."""
-        by.require("application.read")
-        page = min(max(page, 1), LAST_PAGE)
-        offset = (page - 1) * PAGE_LENGTH
-        with self._database.reading() as connection:
-            found, total = application_rows.search(
-                connection, states, text.strip()[:80], offset, PAGE_LENGTH
-            )
-            counts = application_rows.counts(connection)
-        return Queue(found, total, counts, page, max(1, -(-total // PAGE_LENGTH)))
-
-    def review(self, by: Identity, application_id: str) -> Review:
-        """Raises Forbidden `role.missing`, NotFound `application.unknown`."""
-        by.require("application.read")
-        with self._database.reading() as connection:
-            application = application_rows.by_id(connection, application_id)
-            licence = application_rows.licence_facts(connection, application.licence_id)
-            concerned = (application.registered_by, application.decided_by)
-            names = people_rows.officer_names(connection, concerned)
-            return Review(application, licence, names, _newest_card(connection, application))
-
-    def licence(self, by: Identity, application_id: str) -> tuple[StoredLicence, bytes]:
-        """The scanned licence. Raises Forbidden `role.missing`, NotFound."""
-        by.require("application.read")
-        with self._database.reading() as connection:
-            application = application_rows.by_id(connection, application_id)
-            facts = application_rows.licence_facts(connection, application.licence_id)
-            return facts, application_rows.licence_content(connection, facts.id)
-
     def register(self, by: Identity, application_id: str) -> Application:
         """The papers are in order. Raises Forbidden `role.missing`, Conflict, NotFound."""
         by.require("application.register")
         officer = _officer(by)
         with self._database.transaction() as connection:
-            before = application_rows.by_id(connection, application_id)
+            before = _of_branch(connection, by, application_id)
             after = before.register(officer, self._clock.now())
             application_rows.save(connection, after)
             self._journal.append(
@@ -249,7 +234,7 @@ class Registration:
         officer = _officer(by)
         now = self._clock.now()
         with self._database.transaction() as connection:
-            before = application_rows.by_id(connection, application_id)
+            before = _of_branch(connection, by, application_id)
             details = before.details
             enterprise = Enterprise(
                 id=new_id(),
@@ -259,7 +244,9 @@ class Registration:
                 legal_representative=details.legal_representative,
                 region=details.region,
                 created_at=now,
+                branch_id=details.branch_id,
             )
+            enterprise = replace(enterprise, identity=self._moved(before, enterprise.id))
             number = self._cards.new_number(enterprise.holder)
             after = before.approve(officer, enterprise.id, number, now)
             people_rows.add_enterprise(connection, enterprise)
@@ -275,61 +262,137 @@ class Registration:
             card = self._cards.request(connection, enterprise.holder, by.actor, number)
         return after, card
 
-    def send_back(self, by: Identity, application_id: str, reasons: str) -> Application:
-        """Return for correction. Raises Forbidden, Conflict, NotFound, Malformed `field.*`."""
-        return self._decide(by, application_id, Event.ENTERPRISE_RETURNED, reasons)
+    def send_back(
+        self,
+        by: Identity,
+        application_id: str,
+        reasons: str = "",
+        remarks: Mapping[str, str] | None = None,
+    ) -> Application:
+        """Return for correction, in prose, or with a reason of the policy's for each field that
+        needs it, or both.
 
-    def refuse(self, by: Identity, application_id: str, reasons: str) -> Application:
-        """Refuse for good. Raises as `send_back`."""
-        return self._decide(by, application_id, Event.ENTERPRISE_REFUSED, reasons)
-
-    def _decide(self, by: Identity, application_id: str, event: Event, reasons: str) -> Application:
-        _require_decider(by)
-        officer, now = _officer(by), self._clock.now()
+        Raises Forbidden `role.missing`, `branch.foreign`, Conflict, NotFound, Malformed `field.*`,
+        Unprocessable `reason.unknown`.
+        """
+        by.require("application.decide")
+        officer = _officer(by)
+        for field, code in (remarks or {}).items():
+            reason = self._policy.reason(code)
+            if reason is None or reason not in self._policy.reasons_for("return", field):
+                raise Unprocessable("reason.unknown", "this is no reason that may be given here")
         with self._database.transaction() as connection:
-            before = application_rows.by_id(connection, application_id)
-            if event is Event.ENTERPRISE_RETURNED:
-                after = before.send_back(officer, reasons, now)
-            else:
-                after = before.refuse(officer, reasons, now)
-            application_rows.save(connection, after)
-            self._journal.append(
-                connection,
-                event,
-                subject=after.reference,
-                actor=by.actor,
-                uscc=after.details.uscc,
-                reasons=after.reasons,
-            )
+            before = _of_branch(connection, by, application_id)
+            after = before.send_back(officer, reasons, self._clock.now(), remarks)
+            self._decided(connection, by, after, Event.ENTERPRISE_RETURNED)
         return after
 
+    def refuse(self, by: Identity, application_id: str, reasons: str) -> Application:
+        """Refuse for good: prose, or the code of one of the policy's reasons.
 
-def _read(
-    values: Mapping[str, object], upload: Upload | None, licence_is_kept: bool = False
-) -> tuple[ApplicationDetails, Licence | None]:
-    """Details and licence, with the errors of both told at once."""
-    reader = fields.FieldReader(values)
-    licence: Licence | None = None
-    if upload is not None and upload.content:
-        licence = reader.attempt("licence", lambda: read_licence(upload.content, upload.file_name))
-    elif not licence_is_kept:
-        reader.read("licence", str)
-    try:
-        details = read_details(values)
-    except fields.InvalidFields as invalid:
-        for name, refusal in invalid.errors.items():
-            reader.note(name, refusal)
-        details = None
-    reader.finish()
-    assert details is not None
-    return details, licence
+        Raises as `send_back`.
+        """
+        by.require("application.decide")
+        officer = _officer(by)
+        with self._database.transaction() as connection:
+            before = _of_branch(connection, by, application_id)
+            after = before.refuse(officer, reasons, self._clock.now())
+            self._decided(connection, by, after, Event.ENTERPRISE_REFUSED)
+        return after
+
+    def _decided(
+        self, connection: Connection, by: Identity, after: Application, event: Event
+    ) -> None:
+        application_rows.save(connection, after)
+        self._journal.append(
+            connection,
+            event,
+            subject=after.reference,
+            actor=by.actor,
+            uscc=after.details.uscc,
+            reasons=after.reasons,
+            remarks=",".join(f"{field}:{code}" for field, code in sorted(after.remarks.items())),
+        )
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _read(
+        self,
+        values: Mapping[str, object],
+        upload: Upload | None,
+        attorney: Upload | None,
+        kept: Papers | None,
+    ) -> "_Read":
+        """Fields and papers, with the errors of all told at once."""
+        reader = fields.FieldReader(values)
+        scans = {
+            kind: read_scan(reader, kind, came)
+            for kind, came in ((DocumentKind.LICENCE, upload), (DocumentKind.ATTORNEY, attorney))
+        }
+        if not _came(upload) and (kept is None or kept.licence_id is None):
+            reader.read("licence", str)
+        number = reader.optional("identity_number", fields.identity_number)
+        details: ApplicationDetails | None = None
+        with self._database.reading() as connection:
+            try:
+                details = read_details(values, lambda code: branches.id_of(connection, code))
+            except fields.InvalidFields as invalid:
+                for name, refusal in invalid.errors.items():
+                    reader.note(name, refusal)
+        reader.finish()
+        assert details is not None
+        return _Read(details, scans, number)
+
+    def _keep_papers(
+        self, connection: Connection, application_id: str, read: "_Read", before: Papers
+    ) -> Papers:
+        ids = {
+            kind: document_rows.add(connection, application_id, kind, scan, self._clock.now())
+            for kind, scan in read.scans.items()
+            if scan is not None
+        }
+        identity = before.identity
+        if read.identity_number is not None:
+            identity = self._personal.seal(read.identity_number, application_row(application_id))
+        return Papers(
+            ids.get(DocumentKind.LICENCE, before.licence_id),
+            ids.get(DocumentKind.ATTORNEY, before.attorney_id),
+            identity,
+        )
+
+    def _moved(self, application: Application, enterprise_id: str) -> SealedNumber | None:
+        """The identity number, sealed for the enterprise's row."""
+        if application.papers.identity is None:
+            return None
+        number = self._personal.open(application.papers.identity, application_row(application.id))
+        return self._personal.seal(number, enterprise_row(enterprise_id))
 
 
-def _newest_card(connection: Connection, application: Application) -> Card | None:
-    if application.enterprise_id is None:
-        return None
-    newest = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [application.enterprise_id])
-    return newest.get(application.enterprise_id)
+@dataclass(frozen=True)
+class _Read:
+    details: ApplicationDetails
+    scans: Mapping[DocumentKind, Licence | None]
+    identity_number: str | None
+
+
+def application_row(identifier: str) -> str:
+    """What an application's identity number is bound to."""
+    return f"applications:{identifier}"
+
+
+def enterprise_row(identifier: str) -> str:
+    return f"enterprises:{identifier}"
+
+
+def _came(upload: Upload | None) -> bool:
+    return upload is not None and bool(upload.content)
+
+
+def _of_branch(connection: Connection, by: Identity, application_id: str) -> Application:
+    """Raises NotFound `application.unknown`, Forbidden `branch.foreign`."""
+    found = application_rows.by_id(connection, application_id)
+    branches.require_branch(by, found.details.branch_id)
+    return found
 
 
 def _approved_card(connection: Connection, application: Application) -> Card | None:
@@ -343,7 +406,3 @@ def _officer(by: Identity) -> str:
     if by.kind is not HolderKind.OFFICER:
         raise Forbidden("role.missing", "only an officer may do this")
     return by.subject
-
-
-def _require_decider(by: Identity) -> None:
-    by.require("application.decide")

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from kernel.refusals import Conflict, NotFound
 from ra_portal.seal import Seal, SealState
-from ra_portal.tables import seals
+from ra_portal.tables import enterprises, seals
 
 
 def add(connection: Connection, seal: Seal) -> None:
@@ -44,9 +44,15 @@ def of_enterprise(connection: Connection, enterprise_id: str) -> list[Seal]:
     return _all(connection, seals.c.enterprise_id == enterprise_id)
 
 
-def in_state(connection: Connection, state: SealState, limit: int) -> list[Seal]:
-    """Oldest first."""
-    return _all(connection, seals.c.state == str(state), limit)
+def in_state(
+    connection: Connection, state: SealState, limit: int, branch: str | None = None
+) -> list[Seal]:
+    """Oldest first; with `branch` those of that branch's enterprises."""
+    condition = seals.c.state == str(state)
+    if branch is not None:
+        of_branch = select(enterprises.c.id).where(enterprises.c.branch_id == branch)
+        condition = condition & seals.c.enterprise_id.in_(of_branch)
+    return _all(connection, condition, limit)
 
 
 def _all(

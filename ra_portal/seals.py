@@ -22,7 +22,8 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Conflict, Forbidden, Malformed, NotFound, Unavailable
-from ra_portal import fields, people_rows, seal_rows
+from ra_portal import branches, fields, people_rows, seal_rows
+from ra_portal.card import Holder
 from ra_portal.cards import read_reason
 from ra_portal.codes import new_number
 from ra_portal.identity import HolderKind, Identity
@@ -101,7 +102,7 @@ class Seals:
             return [
                 each
                 for state in waiting
-                for each in seal_rows.in_state(connection, state, _LONGEST_QUEUE)
+                for each in seal_rows.in_state(connection, state, _LONGEST_QUEUE, by.branch)
             ]
 
     def approve(self, by: Identity, number: str) -> Seal:
@@ -114,6 +115,7 @@ class Seals:
         by.require("seal.decide")
         with self._database.transaction() as connection:
             seal = seal_rows.by_number(connection, number, locked=True)
+            _require_branch(connection, by, seal)
             # Looked at before the token is asked for a key; the seal stays locked, so that two
             # who approve at once cannot make two keys of one name.
             seal.approve(by.actor, seal.key_fingerprint or "")
@@ -129,7 +131,9 @@ class Seals:
         """Raises Forbidden `role.missing`, NotFound `seal.unknown`, Conflict `seal.state`."""
         by.require("seal.decide")
         with self._database.transaction() as connection:
-            seal = seal_rows.by_number(connection, number).refuse(by.actor, self._clock.now())
+            seal = seal_rows.by_number(connection, number)
+            _require_branch(connection, by, seal)
+            seal = seal.refuse(by.actor, self._clock.now())
             seal_rows.save(connection, seal)
             self._record(connection, Event.SEAL_REFUSED, seal, by)
         return seal
@@ -143,6 +147,7 @@ class Seals:
         why = read_reason(reason)
         with self._database.reading() as connection:
             seal = seal_rows.by_number(connection, number)
+            _require_branch(connection, by, seal)
         _require_charge(by, seal)
         ended = seal.revoke(why, self._clock.now())
         self._withdraw(seal, why, by.actor)
@@ -236,6 +241,11 @@ class Seals:
         self, connection: Connection, event: Event, seal: Seal, by: Identity, **facts: str | None
     ) -> None:
         self._journal.append(connection, event, subject=seal.number, actor=by.actor, **facts)
+
+
+def _require_branch(connection: Connection, by: Identity, seal: Seal) -> None:
+    """Raises Forbidden `branch.foreign`."""
+    branches.require_holder(connection, by, Holder(HolderKind.LEGAL_PERSON, seal.enterprise_id))
 
 
 def _require_charge(by: Identity, seal: Seal) -> None:

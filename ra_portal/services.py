@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ca.authority import Authority
 from ca.inventory import Inventory
@@ -10,7 +11,9 @@ from kernel.algorithms import PublicKey
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from policies.card_life import card_life_policy
+from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
+from ra_portal.branches import Branches
 from ra_portal.card import Card
 from ra_portal.card_life import CardLife
 from ra_portal.card_making import CardMaking
@@ -19,6 +22,7 @@ from ra_portal.contacts import Contacts
 from ra_portal.data_changes import DataChanges
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
+from ra_portal.drafts import Drafts
 from ra_portal.enrolment import Enrolment
 from ra_portal.expiry import Expiry
 from ra_portal.journal_rows import JournalReader
@@ -28,6 +32,8 @@ from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.officers import Officers
 from ra_portal.one_time_codes import OneTimeCodes
 from ra_portal.operators import Operators
+from ra_portal.personal_data import PersonalData
+from ra_portal.queue import ApplicationQueue
 from ra_portal.recovery import Recovery
 from ra_portal.registration import Registration
 from ra_portal.renewal import CardProof, Renewal
@@ -55,6 +61,9 @@ class Posting:
 @dataclass(frozen=True)
 class PortalServices:
     registration: Registration
+    drafts: Drafts
+    queue: ApplicationQueue
+    branches: Branches
     cards: Cards
     life: CardLife
     losses: LossReports
@@ -73,6 +82,7 @@ class PortalServices:
     directory: HolderDirectory
     journal: JournalReader
     catalogue: RightsCatalogue
+    policy: RegistrationPolicy
 
 
 def open_portal(
@@ -88,6 +98,7 @@ def open_portal(
     stamp: Stamp,
     posting: Posting,
     prove: CardProof,
+    personal: PersonalData,
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
     """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
@@ -103,8 +114,13 @@ def open_portal(
     contacts = Contacts(database, journal, clock, sealing, notices)
     codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
+    rules = load_registration()
+    draft_time = timedelta(days=rules.draft_days)
     return PortalServices(
-        registration=Registration(database, journal, clock, entropy, cards),
+        registration=Registration(database, journal, clock, entropy, cards, personal, rules),
+        drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
+        queue=ApplicationQueue(database, journal, clock, personal, rules),
+        branches=Branches(database, journal, clock),
         cards=cards,
         life=life,
         losses=losses,
@@ -140,4 +156,5 @@ def open_portal(
         directory=HolderDirectory(database),
         journal=JournalReader(database, journal),
         catalogue=catalogue,
+        policy=rules,
     )

@@ -19,6 +19,16 @@ from records.database import UtcDateTime, metadata
 _ID = String(32)
 _AUTO = BigInteger().with_variant(Integer(), "sqlite")
 
+branches = Table(
+    "branches",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("code", String(12), nullable=False, unique=True),
+    Column("name", String(80), nullable=False),
+    Column("region", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 applications = Table(
     "applications",
     metadata,
@@ -34,16 +44,35 @@ applications = Table(
     Column("region", String(80), nullable=False),
     Column("phone", String(32)),
     Column("email", String(254)),
-    Column("licence_id", _ID, ForeignKey("documents.id"), nullable=False),
+    Column("identity_cipher", LargeBinary),  # of the legal representative, AES-GCM
+    Column("identity_index", String(64), index=True),  # HMAC
+    Column("branch_id", _ID, ForeignKey("branches.id")),
+    # None: the papers lie at the branch that imported the application.
+    Column("licence_id", _ID, ForeignKey("documents.id")),
+    Column("attorney_id", _ID, ForeignKey("documents.id")),
     Column("submitted_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("registered_by", _ID),
     Column("decided_by", _ID),
     Column("reasons", Text),
-    Column("enterprise_id", _ID, ForeignKey("enterprises.id")),
+    Column("remarks", Text),  # JSON: field -> code of a reason
+    Column("previous", Text),  # JSON: field -> what it was before the correction
+    Column("assigned_to", _ID),
+    Column("reminded_at", UtcDateTime),
+    Column("enterprise_id", _ID, ForeignKey("enterprises.id"), index=True),
     Column("card_number", String(24)),
     Column("version", Integer, nullable=False),
-    Index("ix_applications_queue", "state", "changed_at"),
+    # The queue's pages: each filter of it has an index in the order of the pages.
+    Index("ix_applications_queue", "state", "changed_at", "id"),
+    Index("ix_applications_branch", "branch_id", "state", "changed_at", "id"),
+    Index("ix_applications_assigned", "assigned_to", "state", "changed_at", "id"),
+    Index(
+        "ix_applications_unreminded",
+        "state",
+        "changed_at",
+        postgresql_where=text("reminded_at IS NULL"),
+        sqlite_where=text("reminded_at IS NULL"),
+    ),
 )
 
 documents = Table(
@@ -51,12 +80,56 @@ documents = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("application_id", _ID, nullable=False, index=True),
+    Column("kind", String(16), nullable=False, server_default="licence"),
     Column("media_type", String(40), nullable=False),
     Column("file_name", String(120), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("size", Integer, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("uploaded_at", UtcDateTime, nullable=False),
+    Column("pages", Integer, nullable=False, server_default="1"),
+)
+
+# What officers look at: each page as a picture that we made ourselves.
+document_pages = Table(
+    "document_pages",
+    metadata,
+    Column("document_id", _ID, ForeignKey("documents.id"), primary_key=True),
+    Column("page", Integer, primary_key=True, autoincrement=False),
+    Column("media_type", String(40), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", _ID, primary_key=True),  # becomes the application's
+    Column("code_hash", String(64), unique=True),
+    Column("content", LargeBinary, nullable=False),  # AES-GCM: what was typed so far
+    Column("licence_id", _ID),
+    Column("attorney_id", _ID),
+    Column("changed_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Names cut at every character, so that a part of a name is found as the beginning of a key.
+name_parts = Table(
+    "name_parts",
+    metadata,
+    Column("part", LargeBinary(64), primary_key=True),  # UTF-8, compared octet by octet
+    Column("uscc", String(18), primary_key=True),
+    Index("ix_name_parts_uscc", "uscc"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("file_name", String(120), nullable=False),
+    Column("content", Text, nullable=False),  # JSON: rows as read; identity numbers sealed
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("confirmed_at", UtcDateTime),
 )
 
 enterprises = Table(
@@ -68,8 +141,13 @@ enterprises = Table(
     Column("customs_code", String(10), nullable=False),
     Column("legal_representative", String(80), nullable=False),
     Column("region", String(80), nullable=False),
+    Column("identity_cipher", LargeBinary),
+    Column("identity_index", String(64), index=True),
+    Column("branch_id", _ID, ForeignKey("branches.id")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
+    Index("ix_enterprises_newest", "created_at", "id"),
+    Index("ix_enterprises_branch", "branch_id", "created_at", "id"),
 )
 
 officers = Table(
@@ -78,6 +156,7 @@ officers = Table(
     Column("id", _ID, primary_key=True),
     Column("name", String(80), nullable=False),
     Column("roles", String(80), nullable=False),
+    Column("branch_id", _ID, ForeignKey("branches.id")),  # None: the head office, sees all
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -88,6 +167,8 @@ operators = Table(
     Column("enterprise_id", _ID, ForeignKey("enterprises.id"), nullable=False),
     Column("name", String(80), nullable=False),
     Column("employee_number", String(32), nullable=False),
+    Column("identity_cipher", LargeBinary),
+    Column("identity_index", String(64), index=True),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("enterprise_id", "employee_number"),
 )

@@ -47,6 +47,12 @@ class Event(StrEnum):
     DIRECTORY_PUBLISHED = "directory.published"
 
     # Registration
+    BRANCH_ADDED = "branch.added"
+    DRAFTS_ERASED = "drafts.erased"
+    APPLICATION_ASSIGNED = "application.assigned"
+    APPLICATION_REMINDED = "application.reminded"
+    IMPORT_CONFIRMED = "import.confirmed"
+    HISTORY_EXPORTED = "history.exported"
     ENTERPRISE_APPLIED = "enterprise.applied"
     ENTERPRISE_REGISTERED = "enterprise.registered"
     ENTERPRISE_RETURNED = "enterprise.returned"

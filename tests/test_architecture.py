@@ -36,7 +36,9 @@ HOMES = {
     "pkilint": ("policies", "ca"),
     "fontTools": ("policies.scripts", "signing_service.formats.pdf", "signing_service.reports.pdf"),
     "fpdf": ("signing_service.reports.pdf",),
-    "PIL": ("signing_service.formats.pdf",),
+    "PIL": ("signing_service.formats.pdf", "ra_portal.page_pictures"),
+    "pikepdf": ("ra_portal.pdf_reader",),
+    "pypdfium2": ("ra_portal.pdf_reader",),
     "segno": ("signing_service.formats.pdf",),
 }
 

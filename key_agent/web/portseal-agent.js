@@ -110,15 +110,6 @@ export class PortSealAgent {
   }
 
   /**
-   * Whether asking for the agent now would make the browser ask its user first.
-   * @returns {Promise<boolean>}
-   */
-  static async wouldAskUser() {
-    if (["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)) return false;
-    return (await loopbackPermission()) === "prompt";
-  }
-
-  /**
    * Whether the agent is there and knows this origin. Never rejects, but for an abort.
    * @param {CallOptions} [options]
    * @returns {Promise<{state: AgentState, version: string | null, error: AgentError | null}>}
@@ -311,25 +302,20 @@ export class PortSealAgent {
 
 /** The agent does not answer, or the browser did not let the page ask. */
 async function unreachable() {
-  return (await loopbackPermission()) === "denied"
-    ? new AgentError("blocked", "browser.blocked", "the browser refused access")
-    : new AgentError("missing", "agent.missing", "no key agent answers on this computer");
-}
-
-/**
- * What the browser's Local Network Access says; null where there is no such thing.
- * @returns {Promise<PermissionState | null>}
- */
-async function loopbackPermission() {
   for (const name of ["loopback-network", "local-network-access"]) {
     try {
-      const asked = /** @type {any} */ ({ name });
-      return (await navigator.permissions.query(asked)).state;
+      const permission = await navigator.permissions.query(
+        /** @type {any} */ ({ name }),
+      );
+      if (permission.state === "denied") {
+        return new AgentError("blocked", "browser.blocked", "the browser refused access");
+      }
+      break;
     } catch {
-      // This browser does not know the permission by this name.
+      // A browser that does not know this permission asks nobody.
     }
   }
-  return null;
+  return new AgentError("missing", "agent.missing", "no key agent answers on this computer");
 }
 
 /** @param {string} code @returns {AgentState} */

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flask import Flask, Response, send_file
+from flask import Flask, Response, request, send_file
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -61,7 +61,10 @@ def create_flask(house: House) -> Flask:
 
     install_layout(app, visitor, web.agent_port)
     app.register_blueprint(sso_blueprint(house.sso))
-    app.register_blueprint(portal_blueprint(house.portal, identify))
+    saving = RateLimit(per_minute=house.settings.portal.saves_per_minute, burst=120)
+    app.register_blueprint(
+        portal_blueprint(house.portal, identify, lambda: saving.check(request.remote_addr))
+    )
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)
     verification = verification_blueprint(
         house.verification,

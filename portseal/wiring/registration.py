@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from functools import cached_property
 
-from ca.ceremony import PERSONAL_DATA
+from ca.ceremony import PERSONAL_DATA, PERSONAL_INDEX
 from hsm.secret_keys import SecretKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.refusals import Conflict
@@ -13,6 +13,7 @@ from ra_portal.card import Card
 from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from ra_portal.notices.sms import HttpSmsGateway, SpoolGateway
+from ra_portal.personal_data import PersonalData
 from ra_portal.services import PortalServices, Posting, open_portal
 
 CARD_PROFILES = ("legal-person", "operator", "officer")
@@ -36,6 +37,10 @@ class RegistrationFloor(TimestampFloor, ABC):
             lambda digest: self.timestamper.stamp(digest, "sha256"),
             self._posting,
             CardProofs(self.settings.web.origin),
+            PersonalData(
+                lambda: self.token.secret_key(PERSONAL_DATA),
+                lambda: self.token.secret_key(PERSONAL_INDEX),
+            ),
             on_card_ended=self._end_sessions,
         )
 

@@ -15,10 +15,10 @@ from ra_portal.operators import OperatorView
 from ra_portal.seal import Seal
 from ra_portal.services import PortalServices
 from ra_portal.web import card_api, data_changes, recovery, without_card
+from ra_portal.web.applying import uploaded
 from ra_portal.web.card_api import offered_code, shown_card
-from ra_portal.web.json_bodies import Answer, Route, read_body, read_text, read_texts
+from ra_portal.web.json_bodies import Answer, Route, read_body, read_remarks, read_text, read_texts
 from ra_portal.web.person import Person
-from ra_portal.web.public import uploaded
 
 CSRF_HEADER = "X-PortSeal-Request"
 """Any value; its presence proves that no plain form sent the request."""
@@ -57,7 +57,9 @@ def _applicant_routes(route: Route, services: PortalServices) -> None:
     @route("POST", "/applications")
     def apply() -> Answer:
         _require_form()
-        submitted = registration.apply(request.form.to_dict(), uploaded())
+        submitted = registration.apply(
+            request.form.to_dict(), uploaded("licence"), uploaded("attorney")
+        )
         shown = _application(submitted.application)
         return jsonify(**shown, access_code=submitted.access_code), 201
 
@@ -71,9 +73,10 @@ def _applicant_routes(route: Route, services: PortalServices) -> None:
     def correct(reference: str) -> Answer:
         _require_form()
         found = registration.open(reference, __access_code())
-        return jsonify(
-            _application(registration.resubmit(found.id, request.form.to_dict(), uploaded()))
+        corrected = registration.resubmit(
+            found.id, request.form.to_dict(), uploaded("licence"), uploaded("attorney")
         )
+        return jsonify(_application(corrected))
 
     @route("POST", "/applications/<reference>/activation-code")
     def application_code(reference: str) -> Answer:
@@ -101,8 +104,10 @@ def _officer_routes(route: Route, services: PortalServices, person: Person) -> N
     @route("POST", "/applications/<identifier>/return")
     def send_back(identifier: str) -> Answer:
         by = person.required()
-        reasons = read_text(read_body(), "reasons")
-        return jsonify(_application(registration.send_back(by, identifier, reasons)))
+        body = read_body()
+        remarks = read_remarks(body)
+        reasons = read_text(body, "reasons") if "reasons" in body or not remarks else ""
+        return jsonify(_application(registration.send_back(by, identifier, reasons, remarks)))
 
     @route("POST", "/applications/<identifier>/refusal")
     def refuse(identifier: str) -> Answer:
@@ -207,6 +212,7 @@ def _application(application: Application) -> dict[str, object]:
         "submitted_at": application.submitted_at.isoformat(),
         "changed_at": application.changed_at.isoformat(),
         "reasons": application.reasons,
+        "remarks": dict(application.remarks),
         "enterprise": application.enterprise_id,
     }
 

@@ -53,3 +53,13 @@ def read_texts(body: dict[str, Any], name: str) -> list[str]:
     if len(value) > 100:
         raise Malformed("request.malformed", "the list is too long", field=name)
     return value
+
+
+def read_remarks(body: dict[str, Any]) -> dict[str, str]:
+    """Field -> code of a reason, under `remarks`; empty where there is none."""
+    value = body.get("remarks", {})
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise Malformed("request.malformed", "remarks name a reason for each field")
+    if len(value) > 20:
+        raise Malformed("request.malformed", "the list is too long", field="remarks")
+    return value

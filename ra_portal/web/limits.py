@@ -7,14 +7,15 @@ from flask import Blueprint, request
 from ra_portal.documents import LARGEST_LICENCE
 
 LARGEST_BODY = 64 * 1024
-LARGEST_UPLOAD = 2 * LARGEST_LICENCE
-"""On pages: twice the largest scan, so that one somewhat too large is answered in the form."""
+LARGEST_UPLOAD = 3 * LARGEST_LICENCE
+"""On pages: two scans and half as much again, so that one too large is answered in the form."""
 
 _LARGEST = {
     "portal.apply": LARGEST_UPLOAD,
+    "portal.save_draft": LARGEST_UPLOAD,
     "portal.correction": LARGEST_UPLOAD,
-    "portal.api_apply": LARGEST_LICENCE + LARGEST_BODY,
-    "portal.api_correct": LARGEST_LICENCE + LARGEST_BODY,
+    "portal.api_apply": 2 * LARGEST_LICENCE + LARGEST_BODY,
+    "portal.api_correct": 2 * LARGEST_LICENCE + LARGEST_BODY,
 }
 
 

@@ -1,47 +1,59 @@
 """Pages for officers: the queue, the review, the decision."""
 
-from urllib.parse import quote
-
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
 from ra_portal.application import ApplicationState
 from ra_portal.identity import Identity
+from ra_portal.queue import OPEN, Asked, read_place, write_place
+from ra_portal.queue_rows import Place
 from ra_portal.services import PortalServices
+from ra_portal.web.applying import picture, read_kind
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
 
+_REMARK = "remark-"
+"""How a form names the reason given for a field."""
+
 
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
-    registration = services.registration
+    _add_queue_routes(blueprint, services, person)
+    _add_decision_routes(blueprint, services, person)
 
+
+def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     @blueprint.get("/officer/applications")
     def queue() -> Page:
-        state, text = request.args.get("state", ""), request.args.get("q", "")
-        states = (ApplicationState(state),) if state in set(ApplicationState) else ()
-        found = registration.queue(
-            person.signed_in(), states, text, request.args.get("page", 1, type=int)
-        )
-        return render_template("ra_portal/queue.html", queue=found, state=state, text=text)
+        return _queue(services, person.signed_in(), _asked())
+
+    @blueprint.post("/officer/applications/by-identity")
+    def queue_by_identity() -> Page:
+        """Sent in a form's body: an identity number stands in no address and in no log."""
+        number = request.form.get("identity_number", "")
+        return _queue(services, person.signed_in(), Asked(tuple(ApplicationState), identity=number))
+
+
+def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    registration, applications = services.registration, services.queue
 
     @blueprint.get("/officer/applications/<identifier>")
     def review(identifier: str) -> Page:
         return _review(services, person.signed_in(), identifier)
 
-    @blueprint.get("/officer/applications/<identifier>/licence")
-    def licence(identifier: str) -> Page:
-        facts, content = registration.licence(person.signed_in(), identifier)
-        response = make_response(content)
-        response.content_type = facts.media_type
-        name = quote(facts.file_name, safe="")
-        response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{name}"  # RFC 6266
-        # What an applicant uploaded must never act as a page of ours.
-        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+    @blueprint.get("/officer/applications/<identifier>/papers/<kind>/<int:page>")
+    def paper(identifier: str, kind: str, page: int) -> Page:
+        return picture(applications.paper(person.signed_in(), identifier, read_kind(kind), page))
+
+    @blueprint.post("/officer/applications/<identifier>/assignment")
+    def assign(identifier: str) -> Page:
+        by = person.signed_in()
+        to = request.form.get("officer", "")
+        applications.assign(by, identifier, to or None)
+        flash(gettext("Assigned.") if to else gettext("Laid back into the queue."), "good")
+        return redirect(url_for("portal.review", identifier=identifier))
 
     @blueprint.post("/officer/applications/<identifier>/decision")
     def decide(identifier: str) -> Page:
@@ -55,31 +67,89 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
                 registration.approve(by, identifier)
                 flash(gettext("Approved. The enterprise can make its legal-person card."), "good")
             elif decision == "return":
-                registration.send_back(by, identifier, reasons)
+                registration.send_back(by, identifier, reasons, _remarks())
                 flash(gettext("Returned to the applicant."), "good")
             elif decision == "refuse":
-                registration.refuse(by, identifier, reasons)
+                registration.refuse(by, identifier, _refusal_reasons(services, reasons))
                 flash(gettext("Refused."), "good")
             else:
                 raise Malformed("decision.unknown", "choose one of the decisions")
         except Refusal as refusal:
             if refusal.status in (401, 404):
                 raise
-            return _review(services, by, identifier, refusal, reasons), refusal.status
+            return _review(services, by, identifier, refusal), refusal.status
         return redirect(url_for("portal.review", identifier=identifier))
 
 
+def _queue(services: PortalServices, by: Identity, asked: Asked) -> str:
+    page = services.queue.page(by, asked)
+    kept = {name: request.args[name] for name in _KEPT if request.args.get(name)}
+
+    def turn(name: str, place: Place | None) -> str:
+        if place is None or asked.identity:
+            return ""
+        return url_for("portal.queue", **{**kept, name: write_place(place)})  # type: ignore[arg-type]
+
+    return render_template(
+        "ra_portal/queue.html",
+        page=page,
+        standing=services.queue.standing(by),
+        asked=asked,
+        state=request.args.get("state", "" if asked.identity else "open"),
+        earlier=turn("before", page.earlier),
+        later=turn("after", page.later),
+        is_overdue=services.queue.is_overdue,
+        branch_names={each.id: each.name for each in services.branches.all()},
+    )
+
+
+_KEPT = ("state", "q", "mine", "overdue")
+
+
+def _asked() -> Asked:
+    state = request.args.get("state", "open")
+    states: tuple[ApplicationState, ...] = OPEN
+    if state in set(ApplicationState):
+        states = (ApplicationState(state),)
+    elif state == "":
+        states = tuple(ApplicationState)
+    after, before = request.args.get("after", ""), request.args.get("before", "")
+    return Asked(
+        states,
+        request.args.get("q", "")[:80],
+        mine=bool(request.args.get("mine")),
+        overdue=bool(request.args.get("overdue")),
+        after=read_place(after or before) if after or before else None,
+        backwards=bool(before),
+    )
+
+
+def _remarks() -> dict[str, str]:
+    return {
+        name.removeprefix(_REMARK): code
+        for name, code in request.form.items()
+        if name.startswith(_REMARK) and code
+    }
+
+
+def _refusal_reasons(services: PortalServices, prose: str) -> str:
+    """A reason of the list, in both languages as everybody may read it, and what was added."""
+    reason = services.policy.reason(request.form.get("refusal", ""))
+    if reason is None:
+        return prose
+    return f"{reason.name_zh} / {reason.name_en}\n{prose}".strip()
+
+
 def _review(
-    services: PortalServices,
-    by: Identity,
-    identifier: str,
-    refusal: Refusal | None = None,
-    reasons: str = "",
+    services: PortalServices, by: Identity, identifier: str, refusal: Refusal | None = None
 ) -> str:
     return render_template(
         "ra_portal/review.html",
         identity=by,
-        review=services.registration.review(by, identifier),
+        review=services.queue.review(by, identifier),
+        colleagues=services.queue.colleagues(by) if by.may("application.assign") else [],
+        overdue=services.queue.is_overdue,
+        policy=services.policy,
         refusal=refusal,
-        reasons=reasons,
+        form=request.form,
     )

@@ -10,6 +10,7 @@ from ra_portal.services import PortalServices
 from ra_portal.web import (
     administration,
     api,
+    applying,
     card_moves,
     cards,
     data_changes,
@@ -27,18 +28,25 @@ from ra_portal.web.person import Person
 
 
 def portal_blueprint(
-    services: PortalServices, identify: Callable[[], Identity | None]
+    services: PortalServices,
+    identify: Callable[[], Identity | None],
+    limit_saving: Callable[[], None] = lambda: None,
 ) -> Blueprint:
-    """Pages and JSON interface; `identify` tells who is signed in with the present request.
+    """Pages and JSON interface; `identify` tells who is signed in with the present request,
+    `limit_saving` raises TooMany when an applicant's address saves too often.
 
     Set Flask-WTF's `CSRFProtect` up before registering this: the JSON interface is exempted from
     its form token (it insists on a media type, or a header, that no foreign page can send), and
     registering raises RuntimeError without it.
     """
-    blueprint = Blueprint("portal", __name__, template_folder="templates")
+    blueprint = Blueprint(
+        "portal", __name__, template_folder="templates", static_folder="static",
+        static_url_path="/portal-files",
+    )  # fmt: skip
     limits.limit_requests(blueprint)
     person = Person(identify)
     public.add_routes(blueprint, services, person)
+    applying.add_routes(blueprint, services, limit_saving)
     officer.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)
     seals.add_routes(blueprint, services, person)

@@ -3,6 +3,7 @@
 from flask_babel import gettext, lazy_gettext
 
 from kernel.refusals import Refusal
+from ra_portal.branches import Branch
 
 STATES = {
     # applications
@@ -21,6 +22,22 @@ STATES = {
     "expired": (lazy_gettext("Expired"), ""),
 }
 """State -> its name and the badge's tone."""
+
+APPLICATION_LABELS = {
+    "name": lazy_gettext("Name as on the business licence"),
+    "uscc": lazy_gettext("Unified social credit code"),
+    "customs_code": lazy_gettext("Customs registration code"),
+    "legal_representative": lazy_gettext("Legal representative"),
+    "identity_number": lazy_gettext("Identity number"),
+    "region": lazy_gettext("Region"),
+    "branch": lazy_gettext("Branch"),
+    "branch_id": lazy_gettext("Branch"),
+    "phone": lazy_gettext("Telephone"),
+    "email": lazy_gettext("E-mail"),
+    "licence": lazy_gettext("Business licence"),
+    "attorney": lazy_gettext("Power of attorney"),
+}
+"""What the fields of an application are called."""
 
 ROLES = {
     "registrar": lazy_gettext("Registrar: examines applications"),
@@ -76,9 +93,16 @@ def explain(refusal: Refusal) -> str:
     return text if "%" in text else str(gettext(text))
 
 
+def branch_options(branches: list[Branch]) -> list[tuple[str, str]]:
+    """For a choice: code, and how it is told apart."""
+    return [(each.code, f"{each.name} ({each.region})") for each in branches]
+
+
 def for_templates() -> dict[str, object]:
     """What every template of the portal may use."""
     return {
+        "application_labels": APPLICATION_LABELS,
+        "branch_options": branch_options,
         "card_kinds": KINDS,
         "card_reasons": REASONS,
         "card_moves": MOVES,

@@ -1,11 +1,16 @@
 """Synthetic applications and scans. Every enterprise, person and code is invented."""
 
+import io
 import random
 import struct
 import zlib
+from collections.abc import Callable
+
+import pikepdf
+from PIL import Image
 
 from kernel.identifiers import uscc_check_character
-from ra_portal.registration import Upload
+from ra_portal.documents import Upload
 
 
 def uscc(number: int = 1) -> str:
@@ -39,20 +44,33 @@ def png(width: int = 640, height: int = 480, seed: int = 1) -> bytes:
 
 
 def jpeg(width: int = 800, height: int = 600, padding: int = 8000) -> bytes:
-    frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
-    return (
-        b"\xff\xd8\xff\xe0"
-        + struct.pack(">H", 16)
-        + b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
-        + b"\xff\xc0"
-        + struct.pack(">H", len(frame) + 2)
-        + frame
-        + b"\xff\xda"
-        + struct.pack(">H", 8)
-        + b"\x01\x01\x00\x00\x3f\x00"
-        + b"\x55" * padding
-        + b"\xff\xd9"
-    )
+    """A grey sheet with `padding` octets of comment in it."""
+    written = io.BytesIO()
+    Image.new("L", (width, height), 200).save(written, "JPEG", quality=20, optimize=True)
+    plain, comments = written.getvalue(), b""
+    while padding > 0:
+        length = min(padding, 65_000)
+        comments += b"\xff\xfe" + struct.pack(">H", length + 2) + b"\x55" * length
+        padding -= length
+    return plain[:2] + comments + plain[2:]
+
+
+def pdf(change: Callable[[pikepdf.Pdf], None] = lambda pdf: None, pages: int = 1) -> bytes:
+    """White sheets, objects compressed; `change` puts into it what it likes."""
+    sheets = [Image.new("RGB", (620, 877), "white") for _ in range(pages)]
+    written, changed = io.BytesIO(), io.BytesIO()
+    sheets[0].save(written, "PDF", save_all=True, append_images=sheets[1:])
+    with pikepdf.open(written) as made:
+        change(made)
+        made.save(changed, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    return changed.getvalue()
+
+
+def identity_number(number: int = 1) -> str:
+    """Of nobody: the region 999999 does not exist."""
+    body = f"99999919700101{number:03d}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
 
 
 def scan() -> Upload:

@@ -12,6 +12,7 @@ from policies.data_file import InvalidPolicyFile
 from policies.permissions import PERMISSIONS_FILE, load_permissions, permissions
 from ra_portal.fields import InvalidFields
 from ra_portal.identity import HolderKind, Identity, Role, console
+from ra_portal.queue import Asked
 from tests.ra_portal.world import PortalWorld, pkcs10
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +54,12 @@ def reported(family: str) -> Act:
 
 
 ACTS: dict[str, Act] = {
-    "application.read": lambda portal, by: portal.services.registration.queue(by),
+    "application.read": lambda portal, by: portal.services.queue.page(by, Asked()),
     "application.register": lambda portal, by: portal.services.registration.register(by, "none"),
     "application.approve": lambda portal, by: portal.services.registration.approve(by, "none"),
     "application.decide": lambda portal, by: portal.services.registration.refuse(by, "none", "why"),
+    "application.assign": lambda portal, by: portal.services.queue.assign(by, "none", None),
+    "branch.manage": lambda portal, by: portal.services.branches.add(by, "2200", "样本", "上海"),
     "card.read": lambda portal, by: portal.services.cards.search(by),
     "card.manage": lambda portal, by: portal.services.cards.revoke(
         by, operators_card(portal), "superseded"
@@ -69,6 +72,7 @@ ACTS: dict[str, Act] = {
     ),
     "card.witness": lambda portal, by: portal.services.cards.witness(by, "none", "model", "1"),
     "seal.decide": lambda portal, by: portal.services.seals.approve(by, "none"),
+    "letter.manage": lambda portal, by: portal.services.dead_letters.all(by),
     "officer.read": lambda portal, by: portal.services.officers.all(by),
     "journal.read": lambda portal, by: portal.services.journal.page(by),
     "journal.verify": lambda portal, by: portal.services.journal.verify(by),

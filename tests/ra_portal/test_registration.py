@@ -9,9 +9,10 @@ from kernel.refusals import Conflict, Forbidden, Malformed, NotFound, Unauthenti
 from ra_portal import application_rows
 from ra_portal.application import ApplicationState
 from ra_portal.card import CardState
+from ra_portal.documents import DocumentKind, Upload
 from ra_portal.fields import InvalidFields
 from ra_portal.identity import HolderKind, Identity, Role, console
-from ra_portal.registration import Upload
+from ra_portal.queue import Asked
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
 
@@ -91,7 +92,7 @@ def test_a_step_needs_its_role(portal: PortalWorld, roles: list[Role], step: str
 
 def test_an_enterprise_cannot_see_the_queue(portal: PortalWorld) -> None:
     with pytest.raises(Forbidden, match=r"role\.missing"):
-        portal.services.registration.queue(portal.legal_person())
+        portal.services.queue.page(portal.legal_person(), Asked())
 
 
 def test_the_console_adds_officers_but_decides_no_application(portal: PortalWorld) -> None:
@@ -113,9 +114,13 @@ def test_a_returned_application_is_corrected_and_taken_through(portal: PortalWor
     corrected = registration.resubmit(identifier, samples.details(name="宁波改名有限公司"), licence)
     assert corrected.state is ApplicationState.APPLIED
     assert corrected.reasons is None
-    assert corrected.licence_id != seen.licence_id
-    facts, content = registration.licence(portal.officer(Role.REGISTRAR), identifier)
-    assert (facts.id, content) == (corrected.licence_id, licence.content)
+    assert corrected.papers.licence_id != seen.papers.licence_id
+    assert set(corrected.previous) == {"name", "licence"}
+    officer = portal.officer(Role.REGISTRAR)
+    review = portal.services.queue.review(officer, identifier)
+    assert review.papers[DocumentKind.LICENCE].id == corrected.papers.licence_id
+    picture = portal.services.queue.paper(officer, identifier, DocumentKind.LICENCE, 1)
+    assert picture.startswith(b"\xff\xd8\xff")
 
 
 def test_a_refused_application_makes_room_for_another(portal: PortalWorld) -> None:
@@ -219,25 +224,6 @@ def test_returning_needs_reasons(portal: PortalWorld) -> None:
     identifier = registration.apply(samples.details(), samples.scan()).application.id
     with pytest.raises(Malformed, match=r"field\.missing"):
         registration.send_back(portal.officer(Role.REGISTRAR), identifier, " \n ")
-
-
-def test_the_queue_filters_searches_and_pages(any_portal: PortalWorld) -> None:
-    registration = any_portal.services.registration
-    officer = any_portal.officer(Role.REGISTRAR)
-    for number in range(1, 23):
-        submitted = registration.apply(samples.details(number), samples.scan())
-    registration.register(officer, submitted.application.id)
-
-    everything = registration.queue(officer)
-    assert (len(everything.applications), everything.total, everything.pages) == (20, 22, 2)
-    assert len(registration.queue(officer, page=2).applications) == 2
-    waiting = registration.queue(officer, (ApplicationState.APPLIED,))
-    assert waiting.total == 21
-    assert waiting.counts == {ApplicationState.APPLIED: 21, ApplicationState.REGISTERED: 1}
-    by_name = registration.queue(officer, text="有限公司17")
-    assert [each.details.uscc for each in by_name.applications] == [samples.uscc(17)]
-    assert registration.queue(officer, text=samples.uscc(5)).total == 1
-    assert registration.queue(officer, text="100%_").total == 0
 
 
 def test_an_unknown_application_is_not_found(portal: PortalWorld) -> None:

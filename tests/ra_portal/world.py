@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
-from ca.ceremony import PERSONAL_DATA
+from ca.ceremony import PERSONAL_DATA, PERSONAL_INDEX
 from ca.inventory import Inventory
 from ca.revocation import Revocation
 from hsm.token import Token
@@ -19,10 +19,12 @@ from policies.rights import load_rights
 from portseal.adapters import CardProofs
 from ra_portal import card_rows, people_rows
 from ra_portal.application import Application
+from ra_portal.branches import Branch
 from ra_portal.card import Card, Holder
 from ra_portal.identity import HolderKind, Identity, Role, console
 from ra_portal.notices.channels import Channel, Gateway, Letter
 from ra_portal.operators import AddedOperator
+from ra_portal.personal_data import PersonalData
 from ra_portal.services import PortalServices, Posting, open_portal
 from records.database import Database, metadata
 from records.journal import records
@@ -60,6 +62,12 @@ class PortalWorld:
     def officer(self, *roles: Role, name: str = "李审核") -> Identity:
         added = self.services.officers.add(console("tests"), name, roles)
         return Identity(HolderKind.OFFICER, added.officer.id, name, frozenset(roles))
+
+    def officer_at(self, branch: Branch, *roles: Role) -> Identity:
+        added = self.services.officers.add(console("tests"), "李分部", roles, branch=branch.code)
+        return Identity(
+            HolderKind.OFFICER, added.officer.id, "李分部", frozenset(roles), branch=branch.id
+        )
 
     def approved(self, number: int = 1) -> Application:
         """An application that two officers took through."""
@@ -154,9 +162,17 @@ def open_portal_world(authority: World) -> PortalWorld:
             ORIGIN,
         ),
         CardProofs(ORIGIN),
+        personal_data_of(authority.token),
         ended.append,
     )
     return PortalWorld(authority, services, ended, post)
+
+
+def personal_data_of(token: Token) -> PersonalData:
+    """With the token's own keys, which the ceremony made."""
+    return PersonalData(
+        lambda: token.secret_key(PERSONAL_DATA), lambda: token.secret_key(PERSONAL_INDEX)
+    )
 
 
 def timestamping_of(authority: World) -> Callable[[bytes], bytes]:

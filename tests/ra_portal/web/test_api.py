@@ -225,7 +225,7 @@ def test_wrong_fields_are_named_with_their_codes(client: FlaskClient) -> None:
 
 def test_an_oversized_scan_is_refused(client: FlaskClient) -> None:
     data: dict[str, Any] = samples.details()
-    data["licence"] = (io.BytesIO(samples.png() + bytes(6 << 20)), "licence.png")
+    data["licence"] = (io.BytesIO(samples.png() + bytes(11 << 20)), "licence.png")
     answer = client.post("/api/v1/applications", data=data, headers={"X-PortSeal-Request": "1"})
     assert problem(answer, 413) == "licence.too-large"
 

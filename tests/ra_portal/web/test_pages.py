@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from ra_portal.application import ApplicationState
+from ra_portal.documents import Upload
 from ra_portal.identity import Identity, Role
 from ra_portal.notices.channels import Channel, Letter
-from ra_portal.registration import Upload
 from records.outbox import Undeliverable
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between
@@ -82,7 +82,7 @@ def test_every_wrong_field_is_marked_and_what_was_typed_stays(browser: Browser) 
     )
     assert sent.status_code == 422
     assert sent.text.count('aria-invalid="true"') == 2
-    assert "the scan must be a PNG or JPEG file" in sent.text
+    assert "the scan must be a PNG, JPEG or PDF file" in sent.text
     assert "&#34;&gt;&lt;script&gt;" in sent.text
     assert "<script>" not in sent.text
 
@@ -138,22 +138,26 @@ def test_who_may_not_is_told_so(
     assert "You may not do this" in answer.text
 
 
-def test_an_uploaded_document_cannot_act_as_a_page(
+def test_what_was_uploaded_is_shown_as_a_picture_of_ours_alone(
     browser: Browser, portal: PortalWorld, seat: Seat
 ) -> None:
     content = samples.png()
-    upload = Upload(content, "营业执照.bin")
+    upload = Upload(content, "营业执照.png")
     application = portal.services.registration.apply(samples.details(), upload).application
     seat.identity = portal.officer(Role.APPROVER)
-    answer = browser.get(f"/officer/applications/{application.id}/licence")
-    assert answer.data == content
+    address = f"/officer/applications/{application.id}/papers/licence/1"
+    answer = browser.get(address)
+    assert answer.data != content
+    assert answer.data.startswith(b"\xff\xd8\xff")
+    assert answer.headers["Content-Type"] == "image/jpeg"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    shown_name = answer.headers["Content-Disposition"]
-    assert shown_name.startswith("inline; filename*=UTF-8''%E8%90%A5")
-    assert shown_name.isascii()
+    assert answer.headers["Cache-Control"] == "no-store"
+    for wrong in ("licence/2", "attorney/1", "passport/1", "licence/0"):
+        other = browser.get(f"/officer/applications/{application.id}/papers/{wrong}")
+        assert other.status_code == 404
     seat.identity = None
-    assert browser.get(f"/officer/applications/{application.id}/licence").status_code == 302
+    assert browser.get(address).status_code == 302
 
 
 def test_the_enterprise_adds_an_operator_and_changes_the_rights(

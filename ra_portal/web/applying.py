@@ -1,0 +1,291 @@
+"""Pages of applying: the form, its draft, where an application stands, its correction."""
+
+from collections.abc import Callable
+
+from flask import (
+    Blueprint,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask_babel import format_time, gettext
+from werkzeug.wrappers import Response
+
+from kernel.refusals import NotFound, Refusal, Unauthenticated
+from ra_portal.application import Application, ApplicationState
+from ra_portal.card import CardState
+from ra_portal.document_rows import StoredDocument
+from ra_portal.documents import LARGEST_LICENCE, DocumentKind, Upload
+from ra_portal.draft_rows import Draft
+from ra_portal.fields import InvalidFields
+from ra_portal.page_pictures import PICTURE_TYPE
+from ra_portal.services import PortalServices
+from ra_portal.web.person import forget_application, remember_application, remembered_application
+
+Page = str | Response | tuple[str, int] | tuple[Response, int]
+
+_DRAFT = "draft"
+
+
+def add_routes(
+    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
+) -> None:
+    """`limit_saving` raises TooMany when an address saves too often."""
+    _add_form_routes(blueprint, services, limit_saving)
+    _add_draft_routes(blueprint, services, limit_saving)
+    _add_continuation_routes(blueprint, services, limit_saving)
+    _add_own_routes(blueprint, services)
+    _add_correction_routes(blueprint, services)
+
+
+def _add_form_routes(
+    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
+) -> None:
+    @blueprint.route("/apply", methods=["GET", "POST"])
+    def apply() -> Page:
+        draft = _own_draft(services)
+        if request.method == "GET":
+            values = services.drafts.values(draft) if draft else {}
+            return _form(services, values, {}, draft=draft)
+        limit_saving()
+        values = request.form.to_dict()
+        try:
+            submitted = services.registration.apply(
+                values, uploaded("licence"), uploaded("attorney"), draft
+            )
+        except InvalidFields as invalid:
+            return _form(services, values, invalid.errors, draft=draft), 422
+        except Refusal as refusal:
+            return _form(services, values, {"": refusal}, draft=draft), refusal.status
+        session.pop(_DRAFT, None)
+        remember_application(submitted.application.id)
+        # Rendered at once, not after a redirect: the access code is stored nowhere.
+        return render_template("ra_portal/submitted.html", submitted=submitted), 201
+
+
+def _add_draft_routes(
+    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
+) -> None:
+    drafts = services.drafts
+
+    @blueprint.post("/apply/draft")
+    def save_draft() -> Page:
+        """Saved by the page's script as somebody types, or by the button."""
+        limit_saving()
+        by_script = request.accept_mimetypes.best == "application/json"
+        draft = _own_draft(services)
+        values = request.form.to_dict()
+        uploads = {kind: uploaded(str(kind)) for kind in DocumentKind}
+        try:
+            draft = drafts.save(draft.id if draft else None, values, uploads)
+        except InvalidFields as invalid:
+            if not by_script:
+                return _form(services, values, invalid.errors, draft=draft), 422
+            errors = {name: _words(refusal) for name, refusal in invalid.errors.items()}
+            return jsonify(errors=errors), 422
+        session[_DRAFT] = draft.id
+        if not by_script:
+            flash(gettext("The draft is saved. It waits for you in this browser."), "good")
+            return redirect(url_for("portal.apply"))
+        papers = {str(k): _shown(services, k, p) for k, p in drafts.papers(draft).items()}
+        said = gettext("Saved at %(time)s", time=format_time(draft.changed_at, "medium"))
+        return jsonify(saved=said, papers=papers)
+
+    @blueprint.get("/apply/papers/<kind>/<int:page>")
+    def draft_paper(kind: str, page: int) -> Page:
+        draft = _own_draft(services)
+        if draft is None:
+            raise NotFound("licence.unknown", "there is no such document")
+        return picture(drafts.page(draft, read_kind(kind), page))
+
+
+def _add_continuation_routes(
+    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
+) -> None:
+    drafts = services.drafts
+
+    @blueprint.post("/apply/draft/code")
+    def draft_code() -> Page:
+        draft = _own_draft(services)
+        if draft is None:
+            return redirect(url_for("portal.apply"))
+        code = drafts.offer_code(draft)
+        return render_template("ra_portal/draft_code.html", code=code, policy=services.policy)
+
+    @blueprint.route("/apply/continue", methods=["GET", "POST"])
+    def continue_draft() -> Page:
+        if request.method == "GET":
+            return render_template("ra_portal/draft_continue.html", refusal=None)
+        limit_saving()
+        try:
+            session[_DRAFT] = drafts.open(request.form.get("code", "")).id
+        except Unauthenticated as refusal:
+            page = render_template("ra_portal/draft_continue.html", refusal=refusal)
+            return page, refusal.status
+        return redirect(url_for("portal.apply"))
+
+    @blueprint.post("/apply/draft/erasure")
+    def erase_draft() -> Page:
+        draft = _own_draft(services)
+        if draft is not None:
+            drafts.discard(draft)
+            session.pop(_DRAFT, None)
+            flash(gettext("The draft and its scans are erased."), "good")
+        return redirect(url_for("portal.apply"))
+
+
+def _add_own_routes(blueprint: Blueprint, services: PortalServices) -> None:
+    """Pages of the application whose access code this browser has shown."""
+    registration = services.registration
+
+    @blueprint.get("/application")
+    def application() -> Page:
+        found = _own(services)
+        return _to_status() if found is None else _standing(services, found)
+
+    @blueprint.post("/application/activation-code")
+    def application_code() -> Page:
+        found = _own(services)
+        if found is None:
+            return _to_status()
+        _, code = registration.new_activation_code(found.id)
+        return _standing(services, found, code)
+
+    @blueprint.get("/application/papers/<kind>/<int:page>")
+    def own_paper(kind: str, page: int) -> Page:
+        found = _own(services)
+        if found is None:
+            raise NotFound("licence.unknown", "there is no such document")
+        return picture(registration.paper(found.id, read_kind(kind), page))
+
+
+def _add_correction_routes(blueprint: Blueprint, services: PortalServices) -> None:
+    registration = services.registration
+
+    @blueprint.route("/application/correction", methods=["GET", "POST"])
+    def correction() -> Page:
+        found = _own(services)
+        if found is None:
+            return _to_status()
+        if found.state is not ApplicationState.RETURNED:
+            return redirect(url_for("portal.application"))
+        if request.method == "GET":
+            return _form(services, _typed(services, found), {}, returned=found)
+        values = request.form.to_dict()
+        try:
+            registration.resubmit(found.id, values, uploaded("licence"), uploaded("attorney"))
+        except InvalidFields as invalid:
+            return _form(services, values, invalid.errors, returned=found), 422
+        except Refusal as refusal:
+            return _form(services, values, {"": refusal}, returned=found), refusal.status
+        return redirect(url_for("portal.application"))
+
+    @blueprint.post("/application/leave")
+    def leave() -> Page:
+        forget_application()
+        return redirect(url_for("portal.home"))
+
+
+def uploaded(name: str = "licence") -> Upload | None:
+    """A scan of a multipart request; None when no file was chosen."""
+    file = request.files.get(name)
+    if file is None or not file.filename:
+        return None
+    with file.stream as stream:
+        # One octet too many suffices to refuse it; more need not be in memory.
+        return Upload(stream.read(LARGEST_LICENCE + 1), file.filename)
+
+
+def read_kind(text: str) -> DocumentKind:
+    """Raises NotFound `licence.unknown`."""
+    if text not in set(DocumentKind):
+        raise NotFound("licence.unknown", "there is no such document")
+    return DocumentKind(text)
+
+
+def picture(content: bytes) -> Response:
+    """A page that we pictured; what was uploaded itself is never sent to anybody."""
+    response = make_response(content)
+    response.content_type = PICTURE_TYPE
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _own_draft(services: PortalServices) -> Draft | None:
+    found = session.get(_DRAFT)
+    return services.drafts.find(found) if isinstance(found, str) else None
+
+
+def _own(services: PortalServices) -> Application | None:
+    identifier = remembered_application()
+    return None if identifier is None else services.registration.standing(identifier)
+
+
+def _to_status() -> Response:
+    return redirect(url_for("portal.status"))
+
+
+def _standing(services: PortalServices, found: Application, code: str | None = None) -> str:
+    card = services.registration.card_of(found.id)
+    if card is not None and card.state is not CardState.REQUESTED:
+        forget_application()  # said once more; from here on the card speaks for the enterprise
+    return render_template(
+        "ra_portal/application.html",
+        application=found,
+        identity_number=services.registration.masked_identity(found),
+        branch=next((b for b in services.branches.all() if b.id == found.details.branch_id), None),
+        policy=services.policy,
+        card=card,
+        activation_code=code,
+    )
+
+
+def _typed(services: PortalServices, found: Application) -> dict[str, str]:
+    """What the form says at first: all but the identity number, which is not sent back."""
+    details = found.details
+    values = {name: getattr(details, name) or "" for name in details.__dataclass_fields__}
+    of_branch = (each.code for each in services.branches.all() if each.id == details.branch_id)
+    return {**values, "branch": next(of_branch, "")}
+
+
+def _form(
+    services: PortalServices,
+    values: dict[str, str],
+    errors: dict[str, Refusal],
+    *,
+    returned: Application | None = None,
+    draft: Draft | None = None,
+) -> str:
+    if returned is not None:
+        kept = services.registration.papers_of(returned)
+    else:
+        kept = services.drafts.papers(draft) if draft else {}
+    endpoint = "portal.own_paper" if returned else "portal.draft_paper"
+    return render_template(
+        "ra_portal/apply.html",
+        values=values,
+        errors=errors,
+        returned=returned,
+        draft=draft,
+        kept=kept,
+        paper_endpoint=endpoint,
+        masked=services.registration.masked_identity(returned) if returned else None,
+        branches=services.branches.all(),
+        policy=services.policy,
+    )
+
+
+def _shown(
+    services: PortalServices, kind: DocumentKind, paper: StoredDocument
+) -> dict[str, object]:
+    address = url_for("portal.draft_paper", kind=kind, page=1, version=paper.id[:8])
+    return {"file_name": paper.file_name, "pages": paper.pages, "address": address}
+
+
+def _words(refusal: Refusal) -> str:
+    return str(gettext(refusal.detail)) if "%" not in refusal.detail else refusal.detail

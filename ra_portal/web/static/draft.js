@@ -1,0 +1,94 @@
+// Saves the application as it is typed, and a scan as it is chosen. Without this script the form's
+// own button does the same.
+"use strict";
+
+const PAUSE = 1200; // milliseconds after the last key
+
+const form = document.querySelector("form[data-draft]");
+if (form) {
+  const saved = document.querySelector("#saved");
+  let timer = 0;
+  let last = "";
+
+  const send = async (data) => {
+    const answer = await fetch(form.dataset.draft, {
+      method: "POST",
+      body: data,
+      headers: { Accept: "application/json" },
+      credentials: "same-origin",
+    });
+    return { ok: answer.ok, said: answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : {} };
+  };
+
+  const typed = () => {
+    const data = new FormData(form);
+    for (const input of form.querySelectorAll("input[type=file]")) data.delete(input.name);
+    return data;
+  };
+
+  const tell = (ok, said) => {
+    saved.textContent = ok ? said.saved : form.dataset.unsaved;
+  };
+
+  const save = async () => {
+    const data = typed();
+    const now = new URLSearchParams(data).toString();
+    if (now === last) return;
+    try {
+      const { ok, said } = await send(data);
+      if (ok) last = now;
+      tell(ok, said);
+    } catch {
+      tell(false, {});
+    }
+  };
+
+  form.addEventListener("input", (event) => {
+    if (event.target.type === "file") return;
+    clearTimeout(timer);
+    timer = setTimeout(save, PAUSE);
+  });
+
+  const mark = (input, text) => {
+    const help = document.getElementById(`${input.name}-help`);
+    input.toggleAttribute("aria-invalid", Boolean(text));
+    if (text) input.setAttribute("aria-invalid", "true");
+    if (help && text) {
+      help.textContent = text;
+      help.className = "error";
+    } else if (help) {
+      help.textContent = input.dataset.hint;
+      help.className = "hint";
+    }
+  };
+
+  const show = (name, paper) => {
+    const place = document.querySelector(`[data-paper="${name}"]`);
+    place.hidden = false;
+    place.querySelector("img").src = paper.address;
+    place.querySelector("a").href = paper.address;
+    place.querySelector(".name").textContent = paper.file_name;
+  };
+
+  for (const input of form.querySelectorAll("input[type=file]")) {
+    input.addEventListener("change", async () => {
+      if (!input.files.length) return;
+      clearTimeout(timer);
+      const data = typed();
+      data.set(input.name, input.files[0]);
+      saved.textContent = form.dataset.sending;
+      try {
+        const { ok, said } = await send(data);
+        mark(input, ok ? "" : said.errors?.[input.name] || form.dataset.unsaved);
+        tell(ok, said);
+        if (ok) {
+          input.value = ""; // it is with the draft now
+          input.required = false;
+          show(input.name, said.papers[input.name]);
+        }
+      } catch {
+        tell(false, {});
+      }
+    });
+  }
+}

@@ -1,0 +1,150 @@
+"""Applying in the browser: drafts, papers, returns field by field, corrections that are marked."""
+
+import io
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from ra_portal.documents import DocumentKind
+from ra_portal.identity import Role
+from ra_portal.queue import Asked
+from tests.ra_portal import samples
+from tests.ra_portal.web.browser import Browser, between
+from tests.ra_portal.web.conftest import Seat
+from tests.ra_portal.world import PortalWorld
+
+NUMBER = samples.identity_number()
+
+
+def save(browser: Browser, values: dict[str, str], **files: tuple[bytes, str]) -> TestResponse:
+    """As the page's script does."""
+    token = between(r'name="csrf_token" value="([^"]+)"', browser.text("/apply"))
+    data: dict[str, object] = {**values, "csrf_token": token}
+    data |= {name: (io.BytesIO(content), named) for name, (content, named) in files.items()}
+    return browser.client.post(
+        "/apply/draft", data=data, headers={"Accept": "application/json", "Accept-Language": "en"}
+    )
+
+
+def test_what_is_typed_is_saved_and_waits_in_the_form(browser: Browser) -> None:
+    saved = save(browser, {"name": "半个企业", "uscc": "123", "identity_number": NUMBER})
+    assert saved.status_code == 200
+    assert saved.get_json()["saved"].startswith("Saved at ")
+    page = browser.text("/apply")
+    assert 'value="半个企业"' in page
+    assert 'value="123"' in page  # nothing of a draft is examined yet
+
+
+def test_without_a_script_the_button_saves(browser: Browser) -> None:
+    answer = browser.send("/apply", {"name": "按钮企业"}, "/apply/draft")
+    assert answer.headers["Location"] == "/apply"
+    page = browser.text("/apply")
+    assert 'value="按钮企业"' in page
+    assert "The draft is saved" in page
+
+
+def test_a_scan_is_examined_when_it_is_chosen_and_goes_with_the_application(
+    browser: Browser, portal: PortalWorld
+) -> None:
+    refused = save(browser, {}, licence=(b"MZ" + bytes(9000), "licence.png"))
+    assert refused.status_code == 422
+    assert refused.get_json()["errors"]["licence"] == "the scan must be a PNG, JPEG or PDF file"
+    kept = save(browser, {}, licence=(samples.png(), "licence.png"))
+    shown = kept.get_json()["papers"]["licence"]
+    assert shown["file_name"] == "licence.png"
+    assert browser.get(shown["address"]).data.startswith(b"\xff\xd8\xff")
+    save(browser, {}, attorney=(samples.pdf(), "attorney.pdf"))
+
+    sent = browser.send("/apply", samples.details())
+    assert sent.status_code == 201
+    assert 'value="宁波' not in browser.text("/apply")  # the draft is used up
+    (application,) = portal.services.queue.page(
+        portal.officer(Role.REGISTRAR), Asked()
+    ).applications
+    papers = portal.services.registration.papers_of(application)
+    assert {kind: paper.file_name for kind, paper in papers.items()} == {
+        DocumentKind.LICENCE: "licence.png",
+        DocumentKind.ATTORNEY: "attorney.pdf",
+    }
+
+
+def test_a_draft_is_continued_on_another_computer_with_its_code(
+    browser: Browser, client: FlaskClient
+) -> None:
+    save(browser, {"name": "带走的企业"})
+    shown = browser.send("/apply", {}, "/apply/draft/code").text
+    code = between(r'id="draft-code">([^<]+)', shown)
+    elsewhere = Browser(client.application.test_client())
+    assert elsewhere.send("/apply/continue", {"code": "AAAA-AAAA"}).status_code == 401
+    assert elsewhere.send("/apply/continue", {"code": code.lower()}).status_code == 302
+    assert 'value="带走的企业"' in elsewhere.text("/apply")
+    browser.send("/apply", {}, "/apply/draft/erasure")
+    assert 'value="带走的企业"' not in elsewhere.text("/apply")
+
+
+def test_papers_of_a_draft_are_its_browsers_alone(browser: Browser, client: FlaskClient) -> None:
+    kept = save(browser, {}, licence=(samples.png(), "licence.png"))
+    address = kept.get_json()["papers"]["licence"]["address"]
+    stranger = Browser(client.application.test_client())
+    assert stranger.get(address).status_code == 404
+    assert stranger.get("/application/papers/licence/1").status_code == 404
+
+
+def test_an_application_comes_back_field_by_field_and_what_changed_is_marked(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    values = samples.details(identity_number=NUMBER)
+    browser.send("/apply", values, upload=samples.scan())
+    seat.identity = portal.officer(Role.REGISTRAR)
+    review = between(
+        r'href="(/officer/applications/[0-9a-f]{32})"', browser.text("/officer/applications")
+    )
+    page = browser.text(review)
+    assert NUMBER not in page
+    assert f"{NUMBER[:6]}********{NUMBER[-4:]}" in page
+    decision: dict[str, object] = {
+        "decision": "return",
+        "remark-licence": "licence-illegible",
+        "remark-region": "differs-from-licence",
+    }
+    assert browser.send(review, decision, f"{review}/decision").status_code == 302
+
+    seat.identity = None
+    standing = browser.text("/application")
+    assert "The scan cannot be read" in standing
+    assert "It differs from the licence" in standing
+    form = browser.text("/application/correction")
+    assert NUMBER not in form
+    assert form.count("Why it came back:") == 2
+    changed = samples.details(region="浙江 <b>舟山</b>")
+    assert browser.send("/application/correction", changed).status_code == 302
+
+    seat.identity = portal.officer(Role.REGISTRAR)
+    page = browser.text(review)
+    assert '<mark class="changed">浙江 &lt;b&gt;舟山&lt;/b&gt;</mark>' in page
+    assert "浙江 宁波</del>" in page
+    assert page.count('<mark class="changed">') == 1
+
+
+def test_the_queue_searches_by_identity_number_in_the_body_alone(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    details = samples.details(identity_number=NUMBER)
+    portal.services.registration.apply(details, samples.scan())
+    seat.identity = portal.officer(Role.REGISTRAR)
+    path = "/officer/applications"
+    found = browser.send(path, {"identity_number": NUMBER}, f"{path}/by-identity")
+    assert str(details["name"]) in found.text
+    assert NUMBER not in found.text
+    refused = browser.get(f"{path}?q={NUMBER}")
+    assert refused.status_code == 422
+    assert "identity numbers are searched in their own field" in refused.text
+
+
+@pytest.mark.parametrize("query", ["after=x", "before=-1-a", "state=nonsense&q=%00"])
+def test_a_queue_address_of_nonsense_is_answered(
+    browser: Browser, portal: PortalWorld, seat: Seat, query: str
+) -> None:
+    seat.identity = portal.officer(Role.REGISTRAR)
+    assert browser.get(f"/officer/applications?{query}").status_code in (200, 400)
