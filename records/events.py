@@ -40,7 +40,9 @@ class Event(StrEnum):
     LETTER_PUT_BACK = "letter.put-back"
     LETTER_DISCARDED = "letter.discarded"
 
-    # Nodes
+    # Nodes and backups
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
     NODE_LOST = "node.lost"
 
     # Publication

@@ -1,0 +1,1 @@
+"""Backup and restore of database, token and archive as one consistent set (docs/running.md)."""
