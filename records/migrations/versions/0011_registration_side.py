@@ -1,13 +1,13 @@
 """Registration: branches, drafts, returns by field, identity numbers, name search, imports.
 
-Revision: 0010. After: 0009. Written: 2026-11-29 17:42:14.553854.
+Revision: 0011. After: 0010. Written: 2026-11-29 17:42:14.553854.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0010'
-down_revision = '0009'
+revision = '0011'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 
