@@ -6,6 +6,7 @@ from tests.bench import cades, pades, xades
 from tests.bench.issuing import issuing
 from tests.bench.memory import memory_over_verifications
 from tests.bench.ocsp import ocsp_over_http
+from tests.bench.signin import signing_in
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row
 from tests.bench.tsa import timestamps_over_http
@@ -24,4 +25,5 @@ BENCHMARKS: dict[str, Callable[[Site, Pace], list[Row]]] = {
     "pades.sign": pades.signing,
     "pades.verify.3sig": pades.verification,
     "tsa.http": timestamps_over_http,
+    "signin.postgresql": signing_in,
 }

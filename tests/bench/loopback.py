@@ -42,8 +42,8 @@ def free_port() -> int:
 @contextmanager
 def serving(
     command: Sequence[str], ready_url: str, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run a server from when `ready_url` answers 200 until the end of the block."""
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server from when `ready_url` answers 200 until the end of the block; its process."""
     with (
         tempfile.TemporaryFile() as log,  # a pipe that nobody reads would stop the server
         subprocess.Popen(
@@ -55,7 +55,7 @@ def serving(
                 log.seek(0)
                 told = log.read()[-2000:].decode(errors="replace")
                 raise RuntimeError(f"{command} did not start: {told}")
-            yield
+            yield process
         finally:
             process.terminate()
             try:
