@@ -18,6 +18,7 @@ CKU_SO = 0
 CKU_USER = 1
 CKR_OK = 0x0
 CKR_USER_ALREADY_LOGGED_IN = 0x100
+CKR_CRYPTOKI_NOT_INITIALIZED = 0x190
 
 # Positions in CK_FUNCTION_LIST (PKCS#11 2.40, pkcs11f.h), in the order of the header.
 _INITIALIZE, _FINALIZE, _INIT_TOKEN, _INIT_PIN, _SET_PIN = 0, 1, 9, 10, 11
@@ -74,6 +75,17 @@ class Cryptoki:
 
     def finalize(self) -> None:
         self._call("C_Finalize", _FINALIZE, None)
+
+    def finalize_if_initialised(self) -> bool:
+        """False: it was not. A module that reaches a server (p11-kit's client) gives each caller
+        a connection of its own, and python-pkcs11's is not ours. Raises CryptokiError."""
+        try:
+            self.finalize()
+        except CryptokiError as error:
+            if error.value != CKR_CRYPTOKI_NOT_INITIALIZED:
+                raise
+            return False
+        return True
 
     def init_token(self, slot: int, so_pin: str, label: str) -> None:
         """C_InitToken: erases whatever the slot's token held."""

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import KDF, MGF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 
 from hsm.generation import Export
-from hsm.sessions import PooledSession, SessionPool
+from hsm.sessions import PooledSession, Sessions
 from hsm.token import Token
 from hsm.token_key import read_public_key, require_guarded
 from kernel.algorithms import PublicKey
@@ -24,7 +24,7 @@ class DecryptionKey:
 
     def __init__(self, token: Token, label: str) -> None:
         """Raises Unavailable `token.no-key`."""
-        self._pool: SessionPool = token.pool
+        self._pool: Sessions = token.pool
         self._label = label
         self.public_key: PublicKey = self._pool.run(
             lambda session: read_public_key(session.session, label)

@@ -10,13 +10,13 @@ from pkcs11.exceptions import PKCS11Error
 
 from hsm.cryptoki import CryptokiError
 from hsm.module import Module
-from hsm.sessions import SessionPool, refusal_of
+from hsm.sessions import Sessions, refusal_of
 from kernel.refusals import Unavailable
 
 
 @contextmanager
 def lent_key(
-    module: Module, pool: SessionPool, token: str, label: str, value: bytes, so_pin: str | None
+    module: Module, pool: Sessions, token: str, label: str, value: bytes, so_pin: str | None
 ) -> Iterator[None]:
     """An AES key that wraps and unwraps, until the end of the block.
 
@@ -41,7 +41,7 @@ def lent_key(
 
 
 def _made_by_officer(
-    module: Module, pool: SessionPool, token: str, label: str, value: bytes, so_pin: str
+    module: Module, pool: Sessions, token: str, label: str, value: bytes, so_pin: str
 ) -> pkcs11.Session:
     """The session that holds the key; nobody is logged in afterwards."""
     pool.close()  # the officer does not log in beside the user

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 import pkcs11
@@ -14,6 +15,19 @@ from hsm.pins import WrongPins
 from kernel.refusals import Unavailable
 
 _RELOAD_PAUSE_SECONDS = 5.0
+_ADDRESS_VARIABLE = "P11_KIT_SERVER_ADDRESS"
+
+
+@contextmanager
+def _told(server_address: str | None) -> Iterator[None]:
+    """p11-kit's client is told the address by a variable, when it is loaded."""
+    if server_address is not None:
+        os.environ[_ADDRESS_VARIABLE] = server_address
+    try:
+        yield
+    finally:
+        if server_address is not None:
+            del os.environ[_ADDRESS_VARIABLE]
 
 
 class Module:
@@ -39,7 +53,7 @@ class Module:
         try:
             self._cryptoki = Cryptoki(path)
             self._lib = pkcs11.lib(path)
-            self._cryptoki.finalize()
+            self._is_shared = self._cryptoki.finalize_if_initialised()
             self._cryptoki.initialize_with_locking()
         except (OSError, PKCS11Error, CryptokiError) as error:
             raise Unavailable(
@@ -47,12 +61,17 @@ class Module:
             ) from error
 
     @classmethod
-    def load(cls, path: str) -> "Module":
-        """The process's module for this path. Raises Unavailable `token.module`."""
+    def load(cls, path: str, server_address: str | None = None) -> "Module":
+        """The process's module for this path. Raises Unavailable `token.module`.
+
+        `server_address`: of the server that p11-kit's client module reaches a token through. A
+        module has one address; for another server it is loaded from another copy of its file.
+        """
         with cls._loading:
             module = cls._loaded.get(path)
             if module is None:
-                module = cls._loaded[path] = cls(path)
+                with _told(server_address):
+                    module = cls._loaded[path] = cls(path)
         module.require_own_process()
         return module
 
@@ -104,9 +123,13 @@ class Module:
             self._reloaded_at = time.monotonic()
             self.generation += 1
             try:
-                self._cryptoki.finalize()
+                self._cryptoki.finalize_if_initialised()
+                if not self._is_shared:
+                    with suppress(PKCS11Error):  # an earlier try may have got no further than this
+                        self._lib.finalize()
+                    self._lib.initialize()
                 self._cryptoki.initialize_with_locking()
-            except CryptokiError:
+            except (CryptokiError, PKCS11Error):
                 return False
             return True
 

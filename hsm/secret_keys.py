@@ -11,7 +11,7 @@ from typing import Any
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
 
 from hsm.generation import Export, guarding_attributes
-from hsm.sessions import PooledSession, SessionPool
+from hsm.sessions import PooledSession, Sessions
 from hsm.token_key import TokenKey, read_public_key
 from hsm.wrapping import (
     KeyUse,
@@ -65,7 +65,7 @@ class SecretKey:
     Unavailable as `SessionPool.run`.
     """
 
-    def __init__(self, pool: SessionPool, uri: KeyUri, use: SecretUse) -> None:
+    def __init__(self, pool: Sessions, uri: KeyUri, use: SecretUse) -> None:
         self._pool = pool
         self.uri = uri
         self.use = use
@@ -244,7 +244,7 @@ def _parameters(nonce: bytes, associated: bytes) -> GCMParams:
     return GCMParams(nonce, associated or None, 8 * _TAG_OCTETS)
 
 
-def generate_secret(pool: SessionPool, label: str, use: SecretUse, export: Export) -> None:
+def generate_secret(pool: Sessions, label: str, use: SecretUse, export: Export) -> None:
     """256 bits from the token's own generator: sensitive, and extractable only where asked for."""
     wanted = {**guarding_attributes(export), Attribute.MODIFIABLE: False}
     with pool.write() as session:
@@ -257,7 +257,7 @@ def generate_secret(pool: SessionPool, label: str, use: SecretUse, export: Expor
             raise Unavailable("token.unguarded-key", "the token made a key that can leave it")
 
 
-def use_of(pool: SessionPool, label: str) -> SecretUse:
+def use_of(pool: Sessions, label: str) -> SecretUse:
     """What the secret key of this label is for, as the token says. Raises Unavailable
     `token.no-key`."""
 

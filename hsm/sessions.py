@@ -7,7 +7,7 @@ A session runs one operation at a time; the login belongs to the token as a whol
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol, TypeVar, cast
 
 import pkcs11
@@ -30,6 +30,9 @@ _GONE = (
     exceptions.SlotIDInvalid,
 )
 """Errors after which a fresh login is worth one more try: the token went and came back."""
+
+_WORTH_A_LOOK = ("token.missing", "token.failed")
+"""What `Module.token` says when the token, or the way to it, is gone."""
 
 _WRONG_PIN = (exceptions.PinIncorrect, exceptions.PinInvalid, exceptions.PinLenRange)
 
@@ -65,6 +68,20 @@ class PooledSession:
             key = self.session.get_key(object_class=pkcs11.ObjectClass.SECRET_KEY, label=label)
             self.secrets[label] = key
         return key
+
+
+class Sessions(Protocol):
+    """What keys need of one token, or of several that hold the same keys."""
+
+    def run(self, work: Callable[[PooledSession], T]) -> T:
+        """See `SessionPool.run`."""
+        ...
+
+    def write(self) -> AbstractContextManager[pkcs11.Session]:
+        """See `SessionPool.write`."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class SessionPool:
@@ -103,10 +120,14 @@ class SessionPool:
             return self._attempt(work)
         except _GONE:
             self._forget()
+        except exceptions.DeviceError as error:
+            # The way to the token broke: a server that stands before it was ended.
+            if not self._module.rediscover():
+                raise refusal_of(error, self._label) from error
         except exceptions.PKCS11Error as error:
             raise refusal_of(error, self._label) from error
         except Unavailable as refusal:
-            if refusal.code != "token.missing" or not self._module.rediscover():
+            if refusal.code not in _WORTH_A_LOOK or not self._module.rediscover():
                 raise
         try:
             return self._attempt(work)

@@ -17,7 +17,7 @@ from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import PinSource
 from hsm.secret_keys import SecretKey, SecretUse, generate_secret, use_of
-from hsm.sessions import PooledSession, SessionPool
+from hsm.sessions import PooledSession, SessionPool, Sessions
 from hsm.token_key import TokenKey, read_public_key, require_guarded, shown_by
 from hsm.wrapping import KeyUse, WrappedKey, wrap
 from kernel.algorithms import AlgorithmSuite
@@ -50,15 +50,22 @@ class TokenInfo:
 class Token:
     """A logged-in token. Opening is lazy: the PIN is asked for at the first use of a key."""
 
-    def __init__(self, module: str, label: str, pin: PinSource, sessions: int = 4) -> None:
-        """Raises Unavailable `token.module`."""
+    def __init__(
+        self,
+        module: str,
+        label: str,
+        pin: PinSource,
+        sessions: int = 4,
+        server_address: str | None = None,
+    ) -> None:
+        """`server_address`: see `Module.load`. Raises Unavailable `token.module`."""
         self.label = label
         self.pin_source = pin
-        self._module = Module.load(module)
-        self._pool = SessionPool(self._module, label, pin, sessions)
+        self._module = Module.load(module, server_address)
+        self._pool: Sessions = SessionPool(self._module, label, pin, sessions)
 
     @property
-    def pool(self) -> SessionPool:
+    def pool(self) -> Sessions:
         """The sessions, for the other modules of this room."""
         return self._pool
 

@@ -10,7 +10,7 @@ from pkcs11.exceptions import NoSuchKey, PKCS11Error
 
 from hsm.generation import Export, guarding_attributes
 from hsm.mechanisms import MECHANISMS, public_key_of
-from hsm.sessions import PooledSession, SessionPool, refusal_of
+from hsm.sessions import PooledSession, Sessions, refusal_of
 from kernel.algorithms import AlgorithmSuite, KeyKind, PublicKey
 from kernel.identifiers import KeyUri
 from kernel.refusals import Unavailable, Unprocessable
@@ -26,7 +26,7 @@ class TokenKey:
     """A private key in a token; implements `kernel.keys.KeyHandle`. Safe for threads."""
 
     def __init__(
-        self, pool: SessionPool, uri: KeyUri, public_key: PublicKey, suite: AlgorithmSuite
+        self, pool: Sessions, uri: KeyUri, public_key: PublicKey, suite: AlgorithmSuite
     ) -> None:
         if not public_key.fits(suite):
             raise Unprocessable(

@@ -107,6 +107,8 @@ class TokenSettings(_Table):
     """Name of the environment variable that holds the PIN."""
     pin_file: Path | None = None
     """A file that only the service can read (a mounted secret)."""
+    server_address: str | None = None
+    """Where `module` is a copy of p11-kit's client: its server, `unix:path=/run/hsm-1`."""
     custodians: bool = False
     """The PIN is held in shares by custodians, who are asked at a terminal."""
     sessions: Annotated[int, Field(ge=1, le=64)] = 4
@@ -376,6 +378,9 @@ class Settings(BaseSettings):
     web: WebSettings
     database: DatabaseSettings
     token: TokenSettings
+    token_replicas: tuple[TokenSettings, ...] = ()
+    """Further tokens, of other labels, that hold the same keys: what one cannot serve another
+    does."""
     root_token: TokenSettings | None = None
     """The roots' own token, which is plugged in for ceremonies and root sessions alone."""
     authority: AuthoritySettings = AuthoritySettings()

@@ -69,6 +69,11 @@ check_test_packages() {
         || need libtss2-tcti-swtpm0 "speaks to that TPM"
     has_file '/usr/lib/*/pkcs11/libtpm2_pkcs11.so' \
         || need libtpm2-pkcs11-1 "PKCS#11 token on that TPM"
+    has_command p11-kit || need p11-kit "serves a token from a process that a test can kill"
+    has_file '/usr/lib/*/pkcs11/p11-kit-client.so' \
+        || need p11-kit-modules "reaches such a token"
+    has_command pkcsslotd || need opencryptoki "another make of PKCS#11 token"
+    has_file '/usr/lib/*/libsoftokn3.so' || need libnss3 "and another"
     has_command wrk || need wrk "load for the benchmarks over HTTP"
     has_command nginx || need nginx "the proxy that asks browsers for TLS client certificates"
     has_command apache2 || need apache2-bin "a platform that signs people in, of strangers' making"

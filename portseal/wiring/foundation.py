@@ -1,21 +1,27 @@
 """What every floor stands on: settings, clock, entropy, records, the token, policies."""
 
+import logging
 from datetime import timedelta
 from functools import cached_property
 
 from hsm.admin import is_plugged_in
 from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
+from hsm.pool import TokenPool
 from hsm.token import Token
 from kernel.clock import Clock, SystemClock
 from kernel.entropy import Entropy, SystemEntropy
+from kernel.refusals import Refusal
 from policies.catalogue import ProfileCatalogue, load_catalogue
 from policies.rights import RightsCatalogue, load_rights
 from policies.validation import ValidationPolicy, load_validation_policy
 from portseal.custodians import CustodiansPin
 from portseal.settings import Settings, TokenSettings
 from records.database import Database
+from records.events import Event
 from records.journal import Journal
 from records.outbox import Outbox
+
+_log = logging.getLogger("portseal.wiring")
 
 
 class Foundation:
@@ -60,7 +66,20 @@ class Foundation:
 
     @cached_property
     def token(self) -> Token:
-        return open_token(self.settings.token)
+        first, replicas = open_token(self.settings.token), self.settings.token_replicas
+        if not replicas:
+            return first
+        return TokenPool([first, *(open_token(each) for each in replicas)], self._tell_of_token)
+
+    def _tell_of_token(self, token: str, failure: str | None) -> None:
+        """Into the journal, as soon as the database takes it; the pool goes on in any case."""
+        event = Event.TOKEN_RETURNED if failure is None else Event.TOKEN_FAILED
+        facts = {} if failure is None else {"code": failure}
+        try:
+            with self.database.transaction() as connection:
+                self.journal.append(connection, event, subject=token, actor="system", **facts)
+        except Refusal as refusal:
+            _log.warning("token %s: %s is not in the journal: %s", token, event, refusal)
 
     @cached_property
     def root_token(self) -> Token | None:
@@ -95,4 +114,4 @@ def open_token(settings: TokenSettings, what: str = "the authority's token") -> 
         pin = EnvironmentPin(settings.pin_variable)
     else:
         pin = PromptPin(f"PIN of {what} {{token}}: ")
-    return Token(settings.module, settings.label, pin, settings.sessions)
+    return Token(settings.module, settings.label, pin, settings.sessions, settings.server_address)

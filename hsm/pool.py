@@ -1,0 +1,144 @@
+"""Several tokens with the same keys, used as one.
+
+Keys get from one to the other wrapped under the secret key `replication`, which all of them hold
+(a restored backup brings it along). What is made while a token is away is copied when it returns.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from hsm.failover import FailoverSessions, Member
+from hsm.generation import Export
+from hsm.secret_keys import SecretKey, SecretUse
+from hsm.token import Token, TokenInfo
+from hsm.token_key import TokenKey
+from kernel.algorithms import AlgorithmSuite
+from kernel.refusals import Conflict, Unavailable
+
+_log = logging.getLogger("portseal.hsm")
+REPLICATION = "replication"
+"""Label of the wrapping key that the tokens share."""
+
+
+class TokenPool(Token):
+    """The first token gives the name; any of them serves a request."""
+
+    def __init__(
+        self,
+        tokens: Sequence[Token],
+        changed: Callable[[str, str | None], None] = lambda token, failure: None,
+    ) -> None:
+        """`changed`: told when a token is left out, with the refusal's code, and when it is used
+        again (None). It is called from the request's or a background thread."""
+        first = tokens[0]
+        self.label = first.label
+        self.pin_source = first.pin_source
+        self._tokens = {token.label: token for token in tokens}
+        if len(self._tokens) != len(tokens):
+            raise ValueError("the tokens of a pool have different labels")
+        self._module = first._module
+        self._failover = FailoverSessions(
+            [Member(token.label, token._pool) for token in tokens],
+            lambda member, failure: changed(member.name, failure),
+            lambda member: self._level(self._tokens[member.name]),
+        )
+        self._pool = self._failover
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Tokens that are not used now, with the code of the refusal."""
+        members = self._failover.members
+        return {each.name: each.failure for each in members if each.failure is not None}
+
+    def login(self) -> None:
+        """Log in everywhere. Raises the first token's Unavailable when none lets us in."""
+        self._pool.run(lambda session: None)
+        for member in self._failover.members:
+            with suppress(Unavailable):
+                member.run(lambda session: None)
+
+    def info(self) -> TokenInfo:
+        for token in self._serving():
+            with suppress(Unavailable):
+                return token.info()
+        return self._tokens[self.label].info()
+
+    def generate(
+        self, label: str, suite: AlgorithmSuite, *, export: Export = Export.NEVER
+    ) -> TokenKey:
+        """As `Token.generate`; where the tokens share a replication key, in all of them."""
+        self.require_free(label)
+        first, *others = self._serving()
+        shared = REPLICATION in first.secret_labels()
+        if shared and export is Export.NEVER:
+            export = Export.WRAPPED
+        first.generate(label, suite, export=export)
+        if shared and export is Export.WRAPPED:
+            for other in others:
+                self._replicate(label, first, other)
+        return self.key(label, suite)
+
+    def generate_secret(
+        self, label: str, use: SecretUse = SecretUse.ENCRYPT, *, export: Export = Export.NEVER
+    ) -> SecretKey:
+        """In one token; a backup and its restoring bring it to the others."""
+        if label in self.secret_labels():
+            raise Conflict("key.exists", "the token already holds a key of this name", key=label)
+        self._serving()[0].generate_secret(label, use, export=export)
+        return self.secret_key(label)
+
+    def write_certificate(self, label: str, der: bytes) -> None:
+        """On every token that is there. Raises Unavailable when none is."""
+        written, failure = 0, None
+        for token in self._serving():
+            try:
+                token.write_certificate(label, der)
+                written += 1
+            except Unavailable as refusal:
+                failure = refusal
+        if not written and failure is not None:
+            raise failure
+
+    def destroy(self, label: str) -> str:
+        """On every token: refused, before anything is destroyed, while one is away.
+
+        Raises Conflict `pool.token-away`, Unavailable `token.no-key`.
+        """
+        if self.left_out:
+            away = ", ".join(self.left_out)
+            raise Conflict("pool.token-away", "a copy of the key would be left", token=away)
+        fingerprints = [
+            token.destroy(label) for token in self._tokens.values() if label in token.key_labels()
+        ]
+        if not fingerprints:
+            raise Unavailable("token.no-key", "no token holds this key", key=label)
+        return fingerprints[0]
+
+    def _serving(self) -> list[Token]:
+        """The first token first, while it serves."""
+        away = self.left_out
+        ready = [token for token in self._tokens.values() if token.label not in away]
+        return ready or list(self._tokens.values())
+
+    def _level(self, token: Token) -> None:
+        """Give a token that returns what was made meanwhile."""
+        source = next((each for each in self._serving() if each is not token), None)
+        if source is None:
+            return
+        if REPLICATION in source.secret_labels():
+            for label in set(source.key_labels()) - set(token.key_labels()):
+                with suppress(Unavailable):  # made never to leave: it stays on one token
+                    self._replicate(label, source, token)
+        for held in source.certificates():
+            if token.certificate(held.label) != held.der:
+                token.write_certificate(held.label, held.der)
+
+    def _replicate(self, label: str, source: Token, target: Token) -> None:
+        try:
+            wrapped = source.secret_key(REPLICATION).wrap(label)
+            export = source.export_of(label)
+            target.secret_key(REPLICATION).unwrap(wrapped, label, export=export)
+        except Unavailable as refusal:
+            _log.warning("key %s is not on token %s: %s", label, target.label, refusal)
+            raise

@@ -1,0 +1,280 @@
+"""Two tokens with the same keys: one is killed, locked, hangs or comes back, and nobody notices."""
+
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import pkcs11
+import pytest
+
+from hsm.backup import back_up, restore
+from hsm.failover import FailoverSessions, Member
+from hsm.generation import Export
+from hsm.pool import REPLICATION, TokenPool
+from hsm.secret_keys import SecretUse
+from hsm.sessions import PooledSession, Sessions
+from hsm.token import Token
+from kernel.algorithms import ECDSA_P256_SHA256
+from kernel.clock import SystemClock
+from kernel.refusals import Conflict, Unavailable, Unprocessable
+from tests.servers.token_server import TokenServer, two_servers
+from tests.token import TokenBench
+
+T = TypeVar("T")
+
+
+class Told(list[tuple[str, str | None]]):
+    """What the pool told, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
+
+    def __call__(self, token: str, failure: str | None) -> None:
+        with self._changed:
+            self.append((token, failure))
+            self._changed.notify_all()
+
+    def await_(self, wanted: Callable[["Told"], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: wanted(self), timeout=30), list(self)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules are initialised anew without a pause between two tries."""
+    monkeypatch.setattr("hsm.module._RELOAD_PAUSE_SECONDS", 0.1)
+
+
+@pytest.fixture(scope="module")
+def token_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[TokenServer]]:
+    with two_servers(tmp_path_factory.mktemp("served")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture(scope="module")
+def pool(token_servers: list[TokenServer], told: Told) -> Iterator[TokenPool]:
+    first, second = (server.open() for server in token_servers)
+    made = TokenPool([first, second], told)
+    yield made
+    made.close()
+
+
+class Load:
+    """Requests from several threads for as long as the block lasts; none may fail."""
+
+    def __init__(self, pool: TokenPool) -> None:
+        self._key = pool.key("issuing")
+        self._index = pool.secret_key("index")
+        self._known = self._index.mac(b"known")
+        self._stop = threading.Event()
+        self.done = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "Load":
+        self._threads = ThreadPoolExecutor(4)
+        self._running = [self._threads.submit(self._work) for _ in range(4)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._threads.shutdown()
+        for one in self._running:
+            one.result()
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            message = secrets.token_bytes(8)
+            try:
+                assert self._key.public_key.verify(
+                    self._key.suite, self._key.sign(message), message
+                )
+                assert self._index.mac(b"known") == self._known
+            except Unavailable as refusal:
+                self.failures.append(str(refusal))
+            self.done += 1
+
+    def goes_on(self, requests: int = 100) -> None:
+        """Wait until so many more were served."""
+        wanted, deadline = self.done + requests, time.monotonic() + 30
+        while self.done < wanted:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+
+def test_a_token_is_killed_and_returns_under_load_and_no_request_fails(
+    pool: TokenPool, token_servers: list[TokenServer], told: Told
+) -> None:
+    with Load(pool) as load:
+        load.goes_on()
+        for server in token_servers:
+            before = len(told)
+            server.kill()
+            told.await_(lambda so_far, n=before: len(so_far) > n)  # type: ignore[misc]
+            load.goes_on()
+            assert list(pool.left_out) == [server.label]
+            server.start()
+            told.await_(lambda so_far: so_far[-1][1] is None)
+            assert pool.left_out == {}
+            load.goes_on()
+    assert load.failures == []
+    assert [token for token, _ in told] == ["one", "one", "two", "two"]
+
+
+def test_a_returned_token_serves_alone(
+    pool: TokenPool, token_servers: list[TokenServer], told: Told
+) -> None:
+    """It came back with its keys in use, not only in name."""
+    first, second = token_servers
+    first.kill()
+    message = b"alone"
+    key = pool.key("issuing")
+    assert all(key.public_key.verify(key.suite, key.sign(message), message) for _ in range(4))
+    first.start()
+    told.await_(lambda so_far: so_far[-1] == ("one", None))
+    second.kill()
+    assert all(key.public_key.verify(key.suite, key.sign(message), message) for _ in range(4))
+    second.start()
+    told.await_(lambda so_far: so_far[-1] == ("two", None))
+
+
+class Pulled:
+    """A token's sessions with a switch."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self.is_away = False
+
+    def run(self, work: Callable[[PooledSession], T]) -> T:
+        if self.is_away:
+            raise Unavailable("token.missing", "pulled")
+        return self._sessions.run(work)
+
+    def write(self) -> AbstractContextManager[pkcs11.Session]:
+        if self.is_away:
+            raise Unavailable("token.missing", "pulled")
+        return self._sessions.write()
+
+    def close(self) -> None:
+        self._sessions.close()
+
+
+def test_what_is_made_while_a_token_is_away_is_there_when_it_returns(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("left"), token_bench.new_token("right")
+    one.generate_secret(REPLICATION, SecretUse.WRAP, export=Export.WRAPPED)
+    key = secrets.token_bytes(32)
+    restore(two, back_up(one, key, SystemClock().now())[0], key)
+    switches = [Pulled(one._pool), Pulled(two._pool)]
+    one._pool, two._pool = switches
+    told = Told()
+    pool = TokenPool([one, two], told)
+    both = pool.generate("seal-1", ECDSA_P256_SHA256)
+    assert one.key("seal-1").public_key == two.key("seal-1").public_key == both.public_key
+    switches[1].is_away = True
+    while not pool.left_out:
+        pool.key_labels()
+    made = pool.generate("seal-2", ECDSA_P256_SHA256)
+    with pytest.raises(Conflict, match=r"pool\.token-away"):
+        pool.destroy("seal-2")
+    switches[1].is_away = False
+    told.await_(lambda so_far: so_far[-1] == ("right", None))
+    switches[0].is_away = True
+    assert made.public_key.verify(made.suite, made.sign(b"right"), b"right")
+    switches[0].is_away = False
+    told.await_(lambda so_far: so_far[-1] == ("left", None))
+    assert pool.destroy("seal-2") == made.public_key.fingerprint
+    assert pool.key_labels() == ["seal-1"]
+    pool.close()
+
+
+def test_a_token_that_hangs_is_left_out_while_it_hangs(
+    pool: TokenPool, token_servers: list[TokenServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is stopped, not killed: its calls neither end nor fail."""
+    monkeypatch.setattr("hsm.failover.SLOW_SECONDS", 0.3)
+    key = pool.key("issuing")
+    token_servers[0].signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            hanging = [threads.submit(key.sign, b"x") for _ in range(2)]
+            time.sleep(0.4)  # what hangs counts as such by time alone
+            begun = time.monotonic()
+            assert all(key.sign(b"x") for _ in range(50))
+            assert time.monotonic() - begun < 5
+            token_servers[0].signal(signal.SIGCONT)
+            assert all(each.result(timeout=30) for each in hanging)
+    finally:
+        token_servers[0].signal(signal.SIGCONT)
+    assert pool.left_out == {}
+
+
+def test_when_every_token_is_away_it_is_told_and_ends_with_the_first_return(
+    pool: TokenPool, token_servers: list[TokenServer], told: Told
+) -> None:
+    for server in token_servers:
+        server.kill()
+    key = pool.key  # looked up anew: nothing is remembered
+    with pytest.raises(Unavailable, match=r"token\.(failed|missing)"):
+        key("issuing").sign(b"x")
+    for server in token_servers:
+        server.start()
+    told.await_(lambda so_far: {token for token, code in so_far[-2:] if code is None}
+                == {"one", "two"})  # fmt: skip
+    assert key("issuing").sign(b"x")
+
+
+def test_a_locked_token_does_not_count(token_bench: TokenBench) -> None:
+    """Refused PINs: the other serves; the locked one is not tried by requests."""
+    good = token_bench.new_token("pool-good")
+    good.generate("k", ECDSA_P256_SHA256, export=Export.WRAPPED)
+
+    class Locked(Pulled):
+        tried = 0
+
+        def run(self, work: Callable[[PooledSession], T]) -> T:
+            self.tried += 1
+            raise Unavailable("token.locked", "locked")
+
+    locked = Locked(good._pool)
+    sessions = FailoverSessions([Member("locked", locked), Member("good", good._pool)])
+    for _ in range(10):
+        assert sessions.run(lambda session: session.private_key("k")) is not None
+    assert sessions.members[0].failure == "token.locked"
+    tried = locked.tried
+    for _ in range(10):
+        sessions.run(lambda session: session.private_key("k"))
+    assert locked.tried <= tried + 1  # by the background alone
+    sessions.close()
+
+
+def test_a_bad_request_leaves_no_token_out(token_bench: TokenBench) -> None:
+    one, two = token_bench.new_token("bad-one"), token_bench.new_token("bad-two")
+    for token in (one, two):
+        token.generate_secret("data")
+    pool = TokenPool([one, two])
+    made = one.secret_key("data").encrypt(b"value", b"here")
+    for _ in range(4):
+        with pytest.raises(Unprocessable, match=r"secret\.not-authentic"):
+            pool.secret_key("data").decrypt(made, b"elsewhere")
+        with pytest.raises(Unavailable, match=r"token\.no-key"):
+            pool.key("absent")
+    assert pool.left_out == {}
+    assert pool.secret_key("data").decrypt(made, b"here") == b"value"  # by the one that can
+
+
+def test_tokens_of_one_label_are_no_pool(token_bench: TokenBench) -> None:
+    token: Token = token_bench.new_token("same")
+    with pytest.raises(ValueError, match="different labels"):
+        TokenPool([token, token])
