@@ -36,7 +36,7 @@ from records.journal import Journal, records
 from records.outbox import Outbox
 
 ROOT, ISSUING, OCSP, TSA, SIGN_IN = "root", "issuing", "ocsp", "tsa", "sign-in"
-ROOT_OCSP = "root-ocsp"
+ROOT_OCSP, REPORT = "root-ocsp", "report"
 PERSONAL_DATA, PERSONAL_INDEX, ESCROW = "personal-data", "personal-index", "escrow"
 """Secret keys of the house's plan: for columns with personal data, for finding rows by them, and
 for the encryption keys of holders."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.ceremony import ISSUING, ROOT
+from ca.ceremony import ISSUING, REPORT, ROOT
 from hsm.absent import AbsentKey
 from hsm.token import Token
 from hsm.token_key import TokenKey
@@ -69,6 +69,8 @@ class Authorities:
     current: str
     """Name of the authority that issues now, where no region has its own."""
     tsa: KeyWithCertificate
+    report: KeyWithCertificate | None
+    """What signs validation reports; None on tokens whose ceremony made none."""
     links: tuple[Certificate, ...]
     """Link and cross certificates: further ways to a root."""
 
@@ -178,6 +180,7 @@ def open_authorities(
         {name: authority(name) for name in named},
         current or _newest(opened, [name for name in named if role_of(name) == ISSUING]),
         _open_newest(shelf, stamping),
+        shelf.opened(REPORT) if REPORT in shelf.held else None,
         tuple(shelf.held[name] for name in shelf.held if shelf.is_link(name)),
     )
 

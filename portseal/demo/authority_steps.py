@@ -20,13 +20,14 @@ def hold_ceremony(stage: Stage) -> str:
     make_authority_token(site)
     site.start_directory()
     made = site.run_json("init", "--organization", "示例电子口岸", "--output", str(stage.output))
-    wanted = {"root", "issuing", "ocsp", "tsa", "root-ocsp"}
+    wanted = {"root", "issuing", "ocsp", "tsa", "report", "root-ocsp"}
     expect(set(made) == wanted, "the ceremony made other certificates")
     transcript = stage.file("transcript.txt").read_text(encoding="utf-8")
     keys = transcript.count("sensitive, not extractable")
-    expect(keys == 6, "the transcript does not speak of six keys")
+    expect(keys == 7, "the transcript does not speak of seven keys")
     site.start_services()
     return (
         f"{keys} keys were generated inside the PKCS#11 token, sensitive and not extractable;\n"
-        f"root, issuing CA, their OCSP responders and the timestamp authority hold certificates."
+        f"root, issuing CA, their OCSP responders, the timestamp authority and the signer of "
+        f"reports hold certificates."
     )

@@ -69,6 +69,7 @@ def create_flask(house: House) -> Flask:
     verification = verification_blueprint(
         house.verification,
         kept=house.archive_page,
+        xml_report=house.xml_report,
         rate_limit=limit,
         max_streamed_bytes=house.settings.verification.max_streamed_megabytes << 20,
     )

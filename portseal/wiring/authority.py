@@ -67,10 +67,11 @@ class AuthorityFloor(Foundation):
     @property
     def keys_in_use(self) -> frozenset[str]:
         """Fingerprints of the keys that what stands now needs: the issuing authorities and those
-        above them, what answers for all of them, timestamps, sign-in."""
+        above them, what answers for all of them, timestamps, reports, sign-in."""
         opened = self.authorities
         issuing = [opened.by_name[opened.current], *opened.of_role("regional")]
         needed = [opened.tsa.certificate, *(each.own.certificate for each in issuing)]
+        needed += [opened.report.certificate] if opened.report is not None else []
         needed += [above for each in issuing for above in each.own.chain]
         needed += [each.responder.certificate for each in opened.by_name.values()]
         newest = (keys.newest() for keys in self.responder_keys.values())

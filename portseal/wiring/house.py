@@ -35,7 +35,7 @@ class House(SignInFloor):
     def self_test(self) -> None:
         """Sign and verify with every key. Raises Unavailable; serve nothing then."""
         opened = self.authorities
-        pairs = [opened.tsa]
+        pairs = [opened.tsa, *([] if opened.report is None else [opened.report])]
         for each in opened.by_name.values():
             pairs += [each.own, each.responder]
         for pair in pairs:

@@ -1,7 +1,7 @@
 """Signing, verification and the archive."""
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from ca.ceremony import (
     ROOT,
@@ -24,6 +24,7 @@ from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.stamping import Stamping, StampingPlan
 from signing_service.evidence_records.token_material import completing
 from signing_service.extension import Extension
+from signing_service.reports.etsi_xml import XmlReport, signed_xml_report
 from signing_service.signing import Signing
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
@@ -208,3 +209,18 @@ class SigningFloor(RegistrationFloor):
     @cached_property
     def archive_page(self) -> ArchivePage:
         return ArchivePage(self.archive, self.verification)
+
+    @cached_property
+    def xml_report(self) -> XmlReport | None:
+        """Writes validation reports in ETSI's XML, signed with a key in the token and
+        timestamped; None: the ceremony made no key for it."""
+        pair = self.authorities.report
+        if pair is None:
+            return None
+        return partial(
+            signed_xml_report,
+            key=pair.key,
+            certificate=pair.certificate,
+            chain=pair.chain[:1],
+            timestamper=self.timestamper,
+        )

@@ -24,6 +24,7 @@ from signing_service.validation.report import (
     ValidationReport,
 )
 
+XmlReport = Callable[[ValidationReport], bytes]
 NAMESPACE = "http://uri.etsi.org/19102/v1.2.1#"
 _DS = "http://www.w3.org/2000/09/xmldsig#"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"

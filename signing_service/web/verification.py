@@ -1,7 +1,6 @@
 """Routes of verification: the page for everybody, and the same for programs."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from kernel.refusals import (
 )
 from signing_service.archive.accepted import AcceptedSignature
 from signing_service.archive.page import ArchivePage
+from signing_service.reports.etsi_xml import XmlReport
 from signing_service.reports.names import right_name, source_name, step_name
 from signing_service.reports.pdf import Language, pdf_report
 from signing_service.reports.pdf_words import PDF_WORDS
@@ -41,7 +41,6 @@ _CHINA = timezone(timedelta(hours=8))
 _JSON, _PDF, _XML = "application/json", "application/pdf", "application/xml"
 _MAX_REPORT_BYTES = 4 * 1024 * 1024
 _REPORT_LASTS_SECONDS = 3600
-XmlReport = Callable[[ValidationReport], bytes]
 
 
 def verification_blueprint(

@@ -16,7 +16,7 @@ def test_the_house_s_profiles_are_coherent() -> None:
     names = {profile.name for profile in catalogue}
     holders = {"legal-person", "operator", "officer", "enterprise-seal"}
     encrypted_to = {"legal-person-encryption", "operator-encryption"}
-    services = {"ocsp", "root-ocsp", "tsa", "tls-server", "tls-client"}
+    services = {"ocsp", "root-ocsp", "tsa", "report", "tls-server", "tls-client"}
     assert names == holders | encrypted_to | services | AUTHORITIES
     for profile in catalogue:
         assert profile.ca is (profile.name in AUTHORITIES)
