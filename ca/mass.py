@@ -122,6 +122,18 @@ class MassRevocation:
         counts = {row[0]: row[1] for row in rows}
         return MassProgress(job, found, *(counts.get(outcome, 0) for outcome in Outcome))
 
+    def moved(self, job: str, after: int, limit: int) -> list[tuple[int, str]]:
+        """Position and serial (as `serial_text`) of what a job revoked, after a position."""
+        query = (
+            select(mass_items.c.position, mass_items.c.serial)
+            .where(mass_items.c.job == job, mass_items.c.position > after)
+            .where(mass_items.c.outcome == Outcome.REVOKED)
+            .order_by(mass_items.c.position)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [(row.position, row.serial) for row in connection.execute(query)]
+
     def _run_batch(self, job: str, reason: RevocationReason, actor: str, size: int) -> bool:
         """False: nothing was left that no other node has in hand."""
         now = self._clock.now()

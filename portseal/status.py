@@ -31,6 +31,20 @@ def status_of(house: House) -> dict[str, str]:
     return {name: _told(part, house) for name, part in _PARTS.items()}
 
 
+def machines(house: House) -> dict[str, str]:
+    """The parts that are quickly asked, for a page; and every node."""
+    told = {name: _told(_PARTS[name], house) for name in _QUICK}
+    with house.database.reading() as connection:
+        nodes = heartbeat.every(connection)
+    for node in nodes:
+        silence = house.clock.now() - node.at
+        words = f"last heard {_span(silence)} ago"
+        if silence > LONGEST_SILENCE or node.failures:
+            words = NOT_IN_ORDER + "; ".join(filter(None, (words, node.failures)))
+        told[f"node {node.node}"] = words
+    return told
+
+
 def _told(part: _Part, house: House) -> str:
     try:
         return part(house)
@@ -156,3 +170,5 @@ _PARTS: dict[str, _Part] = {
     "directory": _publication,
     "worker": _worker,
 }
+_QUICK = ("database", "token", "authority", "crls", "directory", "worker")
+"""Parts that cost a page nothing to ask."""

@@ -122,6 +122,12 @@ def made_of(connection: Connection, holder: Holder) -> list[Card]:
     return [_card(row._mapping) for row in connection.execute(query)]
 
 
+def by_serials(connection: Connection, serials: Sequence[str], states: Sequence[str]) -> list[Card]:
+    """Cards in one of the states whose certificates have these serial numbers."""
+    query = select(cards).where(cards.c.serial.in_(serials), cards.c.state.in_(states))
+    return [_card(row._mapping) for row in connection.execute(query.order_by(cards.c.id))]
+
+
 def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
     """Active and frozen cards whose certificates have ended."""
     query = select(cards).where(cards.c.state.in_(_MADE), cards.c.not_after < at).limit(limit)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ca.authority import Authority
 from ca.inventory import Inventory
+from ca.mass import MassRevocation
 from ca.revocation import Revocation
 from kernel.algorithms import PublicKey
 from kernel.clock import Clock
@@ -25,8 +26,10 @@ from ra_portal.directory import HolderDirectory
 from ra_portal.drafts import Drafts
 from ra_portal.enrolment import Enrolment
 from ra_portal.expiry import Expiry
+from ra_portal.figures import Figures
 from ra_portal.journal_rows import JournalReader
 from ra_portal.loss import LossReports, Stamp
+from ra_portal.mass_actions import MassActions
 from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.officers import Officers
@@ -78,6 +81,8 @@ class PortalServices:
     expiry: Expiry
     data_changes: DataChanges
     recovery: Recovery
+    mass_actions: MassActions
+    figures: Figures
     seals: Seals
     directory: HolderDirectory
     journal: JournalReader
@@ -146,6 +151,14 @@ def open_portal(
         expiry=Expiry(
             database, journal, clock, contacts, notices, revocation, policy, on_card_ended
         ),
+        mass_actions=MassActions(
+            database,
+            journal,
+            clock,
+            MassRevocation(database, journal, outbox, clock),
+            on_card_ended,
+        ),
+        figures=Figures(database, outbox, clock),
         recovery=Recovery(
             database, journal, clock, entropy, cards, contacts, notices, revocation, policy
         ),

@@ -221,6 +221,7 @@ cards = Table(
     Index("ix_cards_holder", "holder_kind", "holder_id"),
     Index("ix_cards_state", "state", "requested_at"),
     Index("ix_cards_end", "state", "not_after"),
+    Index("ix_cards_made", "activated_at"),
 )
 
 card_moves = Table(
@@ -320,6 +321,30 @@ recoveries = Table(
     Column("settled_at", UtcDateTime),
     Index("ix_recoveries_state", "state", "asked_at"),
     Index("ix_recoveries_enterprise", "enterprise_id", "asked_at"),
+)
+
+mass_actions = Table(
+    "mass_actions",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("act", String(16), nullable=False),
+    Column("filter", Text, nullable=False),  # JSON
+    Column("reason", String(200), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("proposed_by", String(64), nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("confirmed_by", String(64)),
+    Column("job", String(32)),
+    Column("moved", Integer, nullable=False),
+)
+
+figures = Table(
+    "figures",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("content", Text, nullable=False),  # JSON
 )
 
 one_time_codes = Table(

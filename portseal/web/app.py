@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portseal import problems
 from portseal.adapters import portal_identity
+from portseal.status import machines
 from portseal.web.health import health_blueprint
 from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
 from portseal.web.statement import statement_blueprint
@@ -63,7 +64,12 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(sso_blueprint(house.sso))
     saving = RateLimit(per_minute=house.settings.portal.saves_per_minute, burst=120)
     app.register_blueprint(
-        portal_blueprint(house.portal, identify, lambda: saving.check(request.remote_addr))
+        portal_blueprint(
+            house.portal,
+            identify,
+            lambda: saving.check(request.remote_addr),
+            lambda: machines(house),
+        )
     )
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)
     verification = verification_blueprint(

@@ -69,6 +69,7 @@ GROUPS = (
         lazy_gettext("Cards"),
         (
             Link("/admin/cards", lazy_gettext("Cards"), "card.read"),
+            Link("/admin/mass", lazy_gettext("Many cards at once"), "card.manage"),
             Link("/officer/recoveries", lazy_gettext("Recoveries"), "card.confirm"),
         ),
         _OFFICERS,
@@ -76,6 +77,8 @@ GROUPS = (
     Group(
         lazy_gettext("Authority"),
         (
+            Link("/admin/dashboard", lazy_gettext("Dashboard"), "dashboard.read"),
+            Link("/admin/policies", lazy_gettext("Profiles and policies"), "dashboard.read"),
             Link("/admin/officers", lazy_gettext("Officers"), "officer.read"),
             Link("/admin/dead-letters", lazy_gettext("Messages set aside"), "letter.manage"),
             Link("/admin/platforms", lazy_gettext("Platforms"), "platform.read"),

@@ -14,7 +14,7 @@ from ra_portal.application import Application
 from ra_portal.operators import OperatorView
 from ra_portal.seal import Seal
 from ra_portal.services import PortalServices
-from ra_portal.web import card_api, data_changes, recovery, without_card
+from ra_portal.web import card_api, data_changes, mass, recovery, without_card
 from ra_portal.web.applying import uploaded
 from ra_portal.web.card_api import offered_code, shown_card
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_remarks, read_text, read_texts
@@ -45,6 +45,7 @@ def add_routes(
     _enterprise_routes(route, services, person)
     card_api.add_routes(route, services, person)
     data_changes.add_api(route, services, person)
+    mass.add_api(route, services, person)
     recovery.add_api(route, services, person)
     without_card.add_api(route, services)
     _seal_routes(route, services, person)

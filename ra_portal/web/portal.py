@@ -13,10 +13,12 @@ from ra_portal.web import (
     applying,
     card_moves,
     cards,
+    dashboard,
     data_changes,
     dead_letters,
     enterprise,
     limits,
+    mass,
     officer,
     public,
     recovery,
@@ -31,9 +33,11 @@ def portal_blueprint(
     services: PortalServices,
     identify: Callable[[], Identity | None],
     limit_saving: Callable[[], None] = lambda: None,
+    health: dashboard.Health = dict,
 ) -> Blueprint:
     """Pages and JSON interface; `identify` tells who is signed in with the present request,
-    `limit_saving` raises TooMany when an applicant's address saves too often.
+    `limit_saving` raises TooMany when an applicant's address saves too often, `health` how the
+    machines are.
 
     Set Flask-WTF's `CSRFProtect` up before registering this: the JSON interface is exempted from
     its form token (it insists on a media type, or a header, that no foreign page can send), and
@@ -53,6 +57,8 @@ def portal_blueprint(
     cards.add_routes(blueprint, services, person)
     dead_letters.add_routes(blueprint, services, person)
     data_changes.add_pages(blueprint, services, person)
+    dashboard.add_routes(blueprint, services, person, health)
+    mass.add_pages(blueprint, services, person)
     recovery.add_pages(blueprint, services, person)
     without_card.add_pages(blueprint, services)
     card_moves.add_routes(blueprint, services, person)

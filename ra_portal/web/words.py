@@ -61,6 +61,22 @@ MOVES = {
 }
 """Move of a card -> how its history tells it."""
 
+MASS_STATES = {
+    "proposed": lazy_gettext("Waits for another officer"),
+    "running": lazy_gettext("Being done"),
+    "done": lazy_gettext("Done"),
+    "withdrawn": lazy_gettext("Withdrawn"),
+}
+
+WAITING = {
+    "applied": lazy_gettext("Applications to examine"),
+    "registered": lazy_gettext("Applications to approve"),
+    "changes": lazy_gettext("Changes of data"),
+    "recoveries": lazy_gettext("Recovery of legal-person cards"),
+    "mass": lazy_gettext("Many cards at once"),
+}
+"""What waits for officers, by its name in `ra_portal.figures`."""
+
 WHYS = {
     "phone-code": lazy_gettext("by one-time code"),
     "legal-person-card": lazy_gettext("with the legal-person card"),
@@ -107,6 +123,8 @@ def for_templates() -> dict[str, object]:
         "card_reasons": REASONS,
         "card_moves": MOVES,
         "card_whys": {**REASONS, **WHYS},
+        "mass_states": MASS_STATES,
+        "waiting_names": WAITING,
         "explain": explain,
         "officer_roles": ROLES,
         "states": STATES,

@@ -64,6 +64,9 @@ EXHIBITS = (
     Exhibit("officers", "administrator", "/admin/officers"),
     Exhibit("data-changes", "registrar", "/officer/changes"),
     Exhibit("recoveries", "approver", "/officer/recoveries"),
+    Exhibit("mass", "administrator", "/admin/mass"),
+    Exhibit("dashboard", "administrator", "/admin/dashboard"),
+    Exhibit("policies", "administrator", "/admin/policies"),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
 )

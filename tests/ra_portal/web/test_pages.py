@@ -358,3 +358,45 @@ def test_an_administrator_sees_what_was_set_aside(
     retry = between(r'action="(/admin/dead-letters/\d+/retry)"', page)
     assert browser.send("/admin/dead-letters", {}, retry).status_code == 302
     assert "Nothing is set aside" in browser.text("/admin/dead-letters")
+
+
+def test_many_cards_are_previewed_proposed_and_confirmed(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    owner = portal.legal_person()
+    portal.services.enrolment.enrol(portal.operator(owner).activation_code, pkcs10())
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    wanted = {"act": "freeze", "uscc": samples.uscc(), "kind": ""}
+    nothing = browser.send("/admin/mass", {"act": "freeze"})
+    assert (nothing.status_code, "narrow it down" in nothing.text) == (422, True)
+    seen = browser.send("/admin/mass", dict(wanted))
+    assert "1 card is meant" in seen.text
+    proposed = browser.send("/admin/mass", {**wanted, "propose": "1", "reason": "leak"})
+    assert proposed.status_code == 302
+    page = browser.text("/admin/mass")
+    assert 'value="confirm"' not in page
+    action = between(r'action="(/admin/mass/[0-9a-f]{32})"', page)
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    assert browser.send("/admin/mass", {"decision": "confirm"}, action).status_code == 302
+    assert portal.services.mass_actions.run() == 1
+    assert "Done" in browser.text("/admin/mass")
+
+
+def test_the_dashboard_draws_charts_with_tables_behind(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    assert "Nothing is counted yet" in browser.text("/admin/dashboard")
+    portal.services.figures.count()
+    page = browser.text("/admin/dashboard")
+    assert page.count('<svg role="img"') == page.count("As a table") == 7
+    assert not re.search(r"<script|style=", page.split("<main")[1])
+
+
+def test_profiles_and_policies_are_told_in_words(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    page = browser.text("/admin/policies")
+    assert "from 90 days before its end" in page
+    assert "<code>legal-person</code>" in page

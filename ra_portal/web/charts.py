@@ -1,0 +1,53 @@
+"""Where the bars of a chart stand; `ra_portal/charts.html` draws them as SVG, with a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 640, 200
+BASE = HEIGHT - 22
+"""Where the bars stand; labels below."""
+_ROOM = BASE - 16
+_FEW = 12
+"""Bars that have room for their values."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """In units of the drawing, from its upper left corner."""
+
+    label: str
+    short: str
+    """What stands below; empty: nothing."""
+    value: int
+    x: float
+    y: float
+    width: float
+    height: float
+    told: bool
+    """Whether the value stands above."""
+
+    @property
+    def middle(self) -> float:
+        return round(self.x + self.width / 2, 1)
+
+
+def bar_chart(pairs: Sequence[tuple[str, int]], every: int = 1) -> list[Bar]:
+    """Upright bars of `(label, value)`; the last five characters of each `every`th label below."""
+    most = max((value for _, value in pairs), default=0) or 1
+    step = WIDTH / max(1, len(pairs))
+    bars = []
+    for index, (label, value) in enumerate(pairs):
+        height = round(_ROOM * value / most, 1)
+        bars.append(
+            Bar(
+                label,
+                label[-5:] if index % every == 0 else "",
+                value,
+                round(step * (index + 0.12), 1),
+                round(BASE - height, 1),
+                round(step * 0.76, 1),
+                height,
+                value > 0 and len(pairs) <= _FEW,
+            )
+        )
+    return bars

@@ -1,0 +1,114 @@
+"""One act on many cards: the preview, the proposal, the second officer."""
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from kernel.refusals import Malformed, Refusal
+from ra_portal.mass_actions import MassAction, Preview
+from ra_portal.mass_filter import Act, CardFilter
+from ra_portal.services import PortalServices
+from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+from ra_portal.web.person import Person
+
+Page = str | Response | tuple[str, int]
+
+
+def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    actions = services.mass_actions
+
+    @blueprint.route("/admin/mass", methods=["GET", "POST"])
+    def mass() -> Page:
+        """POST shows what would happen, or with `propose` puts it before another officer."""
+        by, values = person.signed_in(), request.form.to_dict()
+        preview: Preview | None = None
+        refusal: Refusal | None = None
+        if request.method == "POST":
+            try:
+                act, wanted = _act(values.get("act", "")), CardFilter.read(values)
+                if "propose" in values:
+                    actions.propose(by, act, wanted, values.get("reason", ""))
+                    flash(gettext("Proposed. Another officer must confirm it now."), "good")
+                    return redirect(url_for("portal.mass"))
+                preview = actions.preview(by, act, wanted)
+            except Refusal as refused:
+                if refused.status in (401, 403, 503):
+                    raise
+                refusal = refused
+        page = render_template(
+            "ra_portal/mass.html",
+            actions=actions.all(by),
+            me=by.actor,
+            values=values,
+            preview=preview,
+            refusal=refusal,
+        )
+        return page, refusal.status if refusal else 200
+
+    @blueprint.post("/admin/mass/<identifier>")
+    def decide_mass(identifier: str) -> Page:
+        by, decision = person.signed_in(), request.form.get("decision", "")
+        if decision == "confirm":
+            actions.confirm(by, identifier)
+            flash(gettext("Confirmed. It is being done."), "good")
+        elif decision == "withdraw":
+            actions.withdraw(by, identifier)
+            flash(gettext("Withdrawn."), "good")
+        else:
+            raise Malformed("decision.unknown", "choose one of the decisions")
+        return redirect(url_for("portal.mass"))
+
+
+def add_api(route: Route, services: PortalServices, person: Person) -> None:
+    actions = services.mass_actions
+
+    @route("POST", "/mass-actions/preview")
+    def preview_mass() -> Answer:
+        by, body = person.required(), read_body()
+        seen = actions.preview(by, _act(read_text(body, "act")), CardFilter.read(body))
+        return jsonify(
+            total=seen.total,
+            by_kind=dict(seen.by_kind),
+            by_region=[{"region": name, "cards": count} for name, count in seen.by_region],
+            sample=[card.number for card in seen.sample],
+        )
+
+    @route("GET", "/mass-actions")
+    def all_mass() -> Answer:
+        return jsonify(actions=[_shown(each) for each in actions.all(person.required())])
+
+    @route("POST", "/mass-actions")
+    def propose_mass() -> Answer:
+        by, body = person.required(), read_body()
+        act, wanted = _act(read_text(body, "act")), CardFilter.read(body)
+        return jsonify(_shown(actions.propose(by, act, wanted, read_text(body, "reason")))), 201
+
+    @route("POST", "/mass-actions/<identifier>/confirmation")
+    def confirm_mass(identifier: str) -> Answer:
+        by = person.required()
+        read_body()
+        return jsonify(_shown(actions.confirm(by, identifier)))
+
+    @route("POST", "/mass-actions/<identifier>/withdrawal")
+    def withdraw_mass(identifier: str) -> Answer:
+        by = person.required()
+        read_body()
+        return jsonify(_shown(actions.withdraw(by, identifier)))
+
+
+def _act(text: str) -> Act:
+    if text not in set(Act):
+        raise Malformed("mass.act", "revoke or freeze?")
+    return Act(text)
+
+
+def _shown(action: MassAction) -> dict[str, object]:
+    return {
+        "id": action.id,
+        "act": action.act,
+        "reason": action.reason,
+        "total": action.total,
+        "state": action.state,
+        "moved": action.moved,
+        "proposed_at": action.proposed_at.isoformat(),
+    }

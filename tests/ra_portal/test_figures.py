@@ -1,0 +1,87 @@
+"""The dashboard's figures: counted by the worker, read as one row, quick at any size."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from kernel.refusals import Forbidden
+from ra_portal.identity import Role
+from ra_portal.tables import card_moves, cards
+from records.database import new_id
+from tests.ra_portal.world import PortalWorld, pkcs10
+
+MANY = 50_000
+
+
+def test_figures_tell_states_ends_and_moves(any_portal: PortalWorld) -> None:
+    portal = any_portal
+    owner, administrator = portal.legal_person(), portal.officer(Role.ADMINISTRATOR)
+    figures = portal.services.figures
+    assert figures.latest(administrator) is None
+    codes = [portal.operator(owner, employee_number=f"E-{n}").activation_code for n in range(3)]
+    made = [portal.services.enrolment.enrol(code, pkcs10()).card for code in codes]
+    portal.services.life.freeze(owner, made[0].number, "leave")
+    portal.services.life.report_loss(owner, made[1].number, "legal-person-card")
+    figures.count()
+    told = figures.latest(administrator)
+    assert told is not None
+    assert (told.cards["active"], told.cards["frozen"], told.cards["lost"]) == (1, 1, 1)
+    assert told.made[-1][1] == 3
+    assert told.moves["report-loss"][-1][1] == 1
+    assert len(told.ending) == 12
+    assert {each.what for each in told.waiting} >= {"applied", "recoveries"}
+    for by in (owner, portal.officer(Role.REGISTRAR)):
+        with pytest.raises(Forbidden, match=r"role\.missing"):
+            figures.latest(by)
+
+
+def test_a_month_is_counted_in_its_own_bar(portal: PortalWorld) -> None:
+    code = portal.operator(portal.legal_person()).activation_code
+    card = portal.services.enrolment.enrol(code, pkcs10()).card
+    assert card.not_after is not None
+    clock = portal.authority.clock
+    clock.advance(card.not_after - timedelta(days=70) - clock.now())
+    told = portal.services.figures.count()
+    assert [month for month, count in told.ending if count] == [f"{card.not_after:%Y-%m}"]
+
+
+def test_reading_the_figures_takes_no_longer_with_many_cards(portal: PortalWorld) -> None:
+    administrator, figures = portal.officer(Role.ADMINISTRATOR), portal.services.figures
+    figures.count()
+
+    def reading() -> float:
+        took = []
+        for _ in range(20):
+            begun = time.perf_counter()
+            figures.latest(administrator)
+            took.append(time.perf_counter() - begun)
+        return min(took)
+
+    few = reading()
+    now = portal.authority.clock.now()
+    with portal.authority.database.transaction() as connection:
+        pattern = dict(connection.execute(select(cards).limit(1)).one()._mapping)
+        rows = [
+            {
+                **pattern,
+                "id": new_id(),
+                "number": f"XX-{number}",
+                "holder_id": new_id(),
+                "live_holder": None,
+                "activation_hash": None,
+                "state": "active",
+                "not_after": now + timedelta(days=number % 700),
+                "activated_at": now - timedelta(days=number % 300),
+            }
+            for number in range(MANY)
+        ]
+        connection.execute(insert(cards), rows)
+        moves = [
+            {"card": row["number"], "at": now, "move": "revoke", "actor": "x", "why": "x"}
+            for row in rows
+        ]
+        connection.execute(insert(card_moves), moves)
+    assert figures.count().cards["active"] >= MANY
+    assert reading() < 3 * few + 0.002
