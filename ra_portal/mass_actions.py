@@ -273,10 +273,8 @@ class MassActions:
             connection.execute(mine.values(moved=mass_actions.c.moved + len(batch)))
             self._journal.append_many(connection, entries)
         for card in batch:
-            moved = card.freeze(actor, why, now)
-            if action.act is Act.REVOKE:
-                moved = card.revoke(why, now)
-            self._on_card_ended(moved)
+            revokes = action.act is Act.REVOKE
+            self._on_card_ended(card.revoke(why, now) if revokes else card.freeze(actor, why, now))
         return len(batch)
 
     def _move(
