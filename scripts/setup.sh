@@ -74,6 +74,8 @@ check_test_packages() {
         || need p11-kit-modules "reaches such a token"
     has_command pkcsslotd || need opencryptoki "another make of PKCS#11 token"
     has_file '/usr/lib/*/libsoftokn3.so' || need libnss3 "and another"
+    has_command pinentry-tty || need pinentry-tty "asks for PINs in a terminal, beside the key agent's own way"
+    has_command pinentry-curses || need pinentry-curses "the same, drawing a window"
     has_command wrk || need wrk "load for the benchmarks over HTTP"
     has_command nginx || need nginx "the proxy that asks browsers for TLS client certificates"
     has_command apache2 || need apache2-bin "a platform that signs people in, of strangers' making"

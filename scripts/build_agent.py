@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Build the key agent's own wheel: key_agent, and of the other rooms what it imports.
+
+    .venv/bin/python scripts/build_agent.py [DIRECTORY]     default: dist/
+
+Follows the imports in the source from key_agent on, so that nothing else of the house gets in.
+"""
+
+import ast
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("hsm", "kernel", "key_agent", "policies", "signing_service")
+DATA = ("key_agent/templates/*.toml", "key_agent/web/*.js")
+
+
+def build(directory: Path) -> Path:
+    """The wheel, in `directory`."""
+    with tempfile.TemporaryDirectory() as name:
+        stage = Path(name)
+        for source in needed_files():
+            target = stage / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        for file in ("key_agent/pyproject.toml", "key_agent/README.md", "LICENSE"):
+            shutil.copyfile(ROOT / file, stage / Path(file).name)
+        subprocess.run(
+            [
+                sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps",
+                "--no-build-isolation", "--disable-pip-version-check",
+                "--wheel-dir", str(directory), str(stage),
+            ],
+            check=True,
+        )  # fmt: skip
+    return max(directory.glob("portseal_agent-*.whl"), key=lambda path: path.stat().st_mtime)
+
+
+def needed_files() -> set[Path]:
+    """Every source file that the agent may load, with its packages' own, and its data."""
+    wanted = sorted((ROOT / "key_agent").glob("**/*.py"))
+    found: set[Path] = set()
+    while wanted:
+        file = wanted.pop()
+        if file not in found:
+            found.add(file)
+            wanted += imported_files(file)
+    return found | {path for pattern in DATA for path in ROOT.glob(pattern)}
+
+
+def imported_files(file: Path) -> Iterator[Path]:
+    for module in imported_modules(file):
+        parts = module.split(".")
+        if parts[0] not in ROOMS:
+            continue
+        for length in range(1, len(parts) + 1):
+            base = ROOT.joinpath(*parts[:length])
+            yield from (p for p in (base / "__init__.py", base.with_suffix(".py")) if p.exists())
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    """Names in import statements; of `from a import b` both a and a.b, which may be a module."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")))
