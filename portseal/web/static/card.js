@@ -1,0 +1,102 @@
+// @ts-check
+/**
+ * Buttons that make or renew a card through the key agent. Without the agent, or without scripts,
+ * the same is done with the commands that stand beside them.
+ */
+
+import { AgentError, PortSealAgent } from "/agent/portseal-agent.js";
+import { callService, enrolCard, pemToBase64 } from "/agent/portseal-journeys.js";
+import "/agent/portseal-progress.js";
+
+/** @typedef {import("/agent/portseal-agent.js").Token} Token */
+
+/**
+ * The USB key for a new card: the one that was chosen, a blank one (which is given its PIN first),
+ * or the only one without a card of ours.
+ * @param {PortSealAgent} agent
+ * @param {HTMLElement} section
+ */
+async function tokenForNewCard(agent, section) {
+  const { tokens } = await agent.tokens();
+  const free = tokens.filter((each) => each.certificates.length === 0 && each.state !== "locked");
+  const token = chosenOf(free, section);
+  if (token.state !== "blank") return token.id;
+  const made = await agent.initialise({ token: token.id, label: section.dataset.card ?? "" });
+  return made.token.id;
+}
+
+/**
+ * @param {Token[]} tokens
+ * @param {HTMLElement} section
+ * @returns {Token}
+ */
+function chosenOf(tokens, section) {
+  const select = /** @type {HTMLSelectElement} */ (section.querySelector("select"));
+  const chosen = tokens.find((each) => each.id === select.value);
+  if (chosen) return chosen;
+  if (tokens.length === 0) {
+    throw new AgentError("no-token", "token.none", "no USB key for a new card is plugged in");
+  }
+  if (tokens.length === 1) return tokens[0];
+  select.replaceChildren(
+    ...tokens.map((each) => new Option(each.label || `${each.model} ${each.serial}`, each.id)),
+  );
+  /** @type {HTMLElement} */ (select.closest("[data-choice]")).hidden = false;
+  throw new AgentError("refused", "token.several", section.dataset.several ?? "");
+}
+
+/** @type {Record<string, (agent: PortSealAgent, section: HTMLElement, step: any) => Promise<any>>} */
+const acts = {
+  async enrol(agent, section, progress) {
+    progress("agent");
+    await agent.ready();
+    progress("token");
+    const token = await tokenForNewCard(agent, section);
+    const code = document.querySelector("#activation-code")?.textContent ?? "";
+    return enrolCard(agent, { activationCode: code, token, progress });
+  },
+
+  async renew(agent, section, progress) {
+    progress("agent");
+    await agent.ready();
+    progress("token");
+    const { tokens } = await agent.tokens();
+    const old = tokens
+      .flatMap((token) => token.certificates.map((each) => ({ token: token.id, ...each })))
+      .find((each) => each.id === section.dataset.certificate && each.hasKey);
+    if (!old) throw new AgentError("no-certificate", "card.no-certificate", "not this USB key");
+    progress("key");
+    const { pkcs10 } = await agent.makeKey({ token: old.token, purpose: "rekey" });
+    progress("request");
+    const begun = await callService(`/api/v1/cards/${section.dataset.card}/renewals`, { pkcs10 });
+    progress("pin");
+    const { token } = await agent.signIn({ nonce: begun.challenge, certificate: old.id });
+    progress("answer");
+    const made = await callService(`/api/v1/renewals/${begun.id}`, { token });
+    progress("certificate");
+    const certificates = [pemToBase64(made.certificate)];
+    await agent.writeCertificates({ token: old.token, certificates });
+    progress("done", made);
+    return made;
+  },
+};
+
+for (const section of /** @type {NodeListOf<HTMLElement>} */ (
+  document.querySelectorAll("[data-agent-act]")
+)) {
+  const shown = /** @type {any} */ (section.querySelector("portseal-progress"));
+  const button = /** @type {HTMLButtonElement} */ (section.querySelector("button"));
+  section.hidden = false;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    shown.reset();
+    try {
+      await acts[section.dataset.agentAct ?? ""](PortSealAgent.of(shown), section, shown.step);
+      /** @type {HTMLElement} */ (section.querySelector("[data-after]")).hidden = false;
+      button.hidden = true;
+    } catch (error) {
+      shown.fail(error);
+      button.disabled = false;
+    }
+  });
+}
