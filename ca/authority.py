@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 
 from ca import inventory
 from ca.addresses import StatusAddresses
+from ca.companions import require_live, required_end
 from ca.crl_entry import crl_entry
 from ca.dns_names import require_dns_names
-from ca.inventory import CertificateState, RevocationReason
+from ca.inventory import CertificateRecord, CertificateState, RevocationReason
 from ca.key_reuse import require_free_keys
 from ca.linting import Linter
 from ca.subject import SubjectFields, subject_name
@@ -63,6 +64,8 @@ class CertificateRequest:
     succeeds: int | None = None
     """Serial number of a certificate of the same key and subject that lives: this one stands
     beside it (cross and link certificates) or will take its place (issue under a new key)."""
+    companion_of: Serial | None = None
+    """The holder's signing certificate, which an encryption certificate goes with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,7 @@ class IssuanceIntent:
     requester: str
     tbs: bytes = field(repr=False)
     published: bool
+    companion_of: Serial | None = None
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,8 @@ class Authority:
 
         Raises NotFound `profile.unknown`; Unprocessable `profile.other-issuer`,
         `public-key.weak`, `public-key.not-allowed`, `subject.*`, `dns-name.*`, `validity.*`,
-        `lint.failed`;
-        Conflict `public-key.already-certified`; Unavailable `database.unavailable`.
+        `lint.failed`, `companion.*`; Conflict `public-key.already-certified`,
+        `companion.not-live`; Unavailable `database.unavailable`.
         """
         return self.prepare_many([(profile, request)])[0]
 
@@ -164,6 +168,7 @@ class Authority:
                     at=now,
                     crl_shard=made.crl_shard,
                     crl_keep=timedelta(days=profile.crl_keep_days),
+                    companion_of=request.companion_of,
                 )
             )
             intents.append(
@@ -174,6 +179,7 @@ class Authority:
                     request.requester,
                     made.tbs,
                     profile.published,
+                    request.companion_of,
                 )
             )
         told = [
@@ -193,6 +199,9 @@ class Authority:
         succeeded = {each.succeeds for _, each in requests if each.succeeds is not None}
         try:
             with self._database.transaction() as connection:
+                for _, request in requests:
+                    if request.companion_of is not None:
+                        require_live(connection, request.companion_of, now)
                 self._journal.append_many(connection, told)
                 wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
                 require_free_keys(connection, wanted, now, succeeded)
@@ -209,7 +218,7 @@ class Authority:
         """A refusal is journalled, whatever it refuses."""
         try:
             return self._draft(self._catalogue[name], request)
-        except (Unprocessable, NotFound) as refusal:
+        except (Unprocessable, NotFound, Conflict) as refusal:
             self._tell_refusal(name, request, refusal)
             raise
 
@@ -223,7 +232,9 @@ class Authority:
         subject = subject_name(profile, request.subject)
         require_dns_names(profile, request.dns_names, request.subject.common_name)
         now = self._clock.now()
-        period = validity(profile, self.certificate, now, request.not_after)
+        signing = self._signing_certificate(request)
+        until = required_end(profile, signing, subject.public_bytes(), request.not_after)
+        period = validity(profile, self.certificate, now, until)
         serial = new_serial(self._entropy)
         key, names = request.public_key, request.dns_names
         made = draft(profile, self._issuer, key, subject, period, serial, names)
@@ -232,6 +243,12 @@ class Authority:
         if errors:
             raise _lint_refusal(profile, errors)
         return made
+
+    def _signing_certificate(self, request: CertificateRequest) -> CertificateRecord | None:
+        if request.companion_of is None:
+            return None
+        with self._database.reading() as connection:
+            return inventory.find(connection, request.companion_of)
 
     def _require_own(self, profile: CertificateProfile, key: PublicKey) -> None:
         """Each profile has one kind of issuer; a root certifies its own key, once, and no other
@@ -267,9 +284,10 @@ class Authority:
         """Sign an intent in the token and record the certificate. An intent is issued once.
 
         Raises Conflict `intent.used` (issued before, or not prepared here), `intent.abandoned`
-        (reconciled meanwhile); Unavailable from token or database. No certificate is handed out
-        then. The intent is abandoned at once when the token failed, as `reconcile` does; when the
-        database did, it stays recorded, to be reconciled.
+        (reconciled meanwhile), `companion.not-live` (its signing certificate ended meanwhile);
+        Unavailable from token or database. No certificate is handed out then. The intent is
+        abandoned at once when the token failed, as `reconcile` does; when the database did, it
+        stays recorded, to be reconciled.
         """
         return self.issue_many([intent])[0]
 
@@ -330,6 +348,9 @@ class Authority:
             if intent.published
         ]
         with self._database.transaction() as connection:
+            for intent, _ in signed:
+                if intent.companion_of is not None:
+                    require_live(connection, intent.companion_of, now)
             rows = [(intent.serial, intent.tbs, made) for intent, made in signed]
             if not inventory.record_issued(connection, rows, now):
                 raise Conflict("intent.abandoned", "an intent was given up meanwhile")

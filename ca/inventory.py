@@ -218,10 +218,12 @@ def intent_row(
     at: datetime,
     crl_shard: int = 0,
     crl_keep: timedelta = timedelta(0),
+    companion_of: Serial | None = None,
 ) -> dict[str, Any]:
     """The row of a certificate that is about to be signed.
 
-    `crl_keep`: how long after its end a revoked certificate stays on the lists.
+    `crl_keep`: how long after its end a revoked certificate stays on the lists. `companion_of`:
+    the signing certificate that it ends with.
     """
     fingerprint = specimen.public_key.fingerprint
     return {
@@ -242,6 +244,7 @@ def intent_row(
         "intended_at": at,
         "crl_shard": crl_shard,
         "crl_until": specimen.not_after + crl_keep,
+        "companion_of": None if companion_of is None else serial_text(companion_of),
     }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ca import crl_entries, inventory
 from ca.authority import DIRECTORY_CHANNEL
+from ca.companions import companions_of
 from ca.crl_entry import crl_entry
 from ca.inventory import CertificateState, RevocationReason
 from ca.tables import certificates, mass_items, mass_jobs
@@ -141,7 +142,8 @@ class MassRevocation:
             positions = _take(connection, job, size)
             if not positions:
                 return False
-            rows = _lock(connection, list(positions))
+            serials = list(positions)
+            rows = _lock(connection, [*serials, *companions_of(connection, serials)])
             fresh, held = [], []
             for row in rows:
                 if row.state == CertificateState.ISSUED:
@@ -155,6 +157,7 @@ class MassRevocation:
             known = (CertificateState.REVOKED, CertificateState.ABANDONED)
             outcomes.update((row.serial, Outcome.ALREADY) for row in rows if row.state in known)
             outcomes.update((row.serial, Outcome.REVOKED) for row in moved)
+            outcomes = {serial: outcomes[serial] for serial in positions}  # no companions
             _note(connection, job, positions, outcomes)
         return True
 

@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from ca import inventory
 from ca.authority import DIRECTORY_CHANNEL
+from ca.companions import companions_of
 from ca.crl_entry import crl_entry, removal_entry
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
 from kernel.clock import Clock
-from kernel.identifiers import Serial, serial_text
+from kernel.identifiers import Serial, parse_serial, serial_text
 from kernel.refusals import Conflict, NotFound, Unprocessable
 from records.database import Database
 from records.events import Event
@@ -67,6 +68,7 @@ class Revocation:
             moment = self._moment(record, at, now)
             self._move(connection, record, reason, moment)
             self._tell(connection, record, Event.CERTIFICATE_REVOKED, actor, reason=str(reason))
+            self._end_companions(connection, record, reason, moment, actor)
             return Revoked(serial, moment, reason, changed=True)
 
     def release(self, serial: Serial, actor: str) -> None:
@@ -83,6 +85,37 @@ class Revocation:
             if not inventory.record_released(connection, serial_text(serial), removal, version):
                 raise Conflict("certificate.not-on-hold", "the certificate is not on hold")
             self._tell(connection, record, Event.CERTIFICATE_RELEASED, actor)
+            for companion in self._companions(connection, record):
+                if companion.reason is _HOLD:
+                    text = serial_text(companion.serial)
+                    entry = removal_entry(companion.serial, self._clock.now())
+                    inventory.record_released(connection, text, entry, version)
+                    self._tell(connection, companion, Event.CERTIFICATE_RELEASED, actor)
+
+    def _companions(
+        self, connection: Connection, record: CertificateRecord
+    ) -> list[CertificateRecord]:
+        """Certificates that end with this one, their rows locked."""
+        serials = companions_of(connection, [serial_text(record.serial)])
+        return [_find(connection, parse_serial(serial)) for serial in serials]
+
+    def _end_companions(
+        self,
+        connection: Connection,
+        record: CertificateRecord,
+        reason: RevocationReason,
+        moment: datetime,
+        actor: str,
+    ) -> None:
+        """The same, in the same moment, for the encryption certificates that go with it."""
+        for companion in self._companions(connection, record):
+            if companion.state not in (CertificateState.ISSUED, CertificateState.REVOKED):
+                continue  # being issued at this moment: the authority sees that it may not be
+            if companion.reason in (None, _HOLD) or reason is RevocationReason.KEY_COMPROMISE:
+                at = companion.revoked_at or max(moment, companion.not_before)
+                self._move(connection, companion, reason, at)
+                told = {"reason": str(reason), "companion_of": serial_text(record.serial)}
+                self._tell(connection, companion, Event.CERTIFICATE_REVOKED, actor, **told)
 
     def _moment(self, record: CertificateRecord, at: datetime | None, now: datetime) -> datetime:
         if record.revoked_at is not None:

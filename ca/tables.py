@@ -42,8 +42,11 @@ certificates = Table(
     Column("reason", String(24)),  # RevocationReason
     Column("crl_shard", Integer, nullable=False),  # 0: the complete list alone
     Column("crl_until", UtcDateTime, nullable=False),  # an entry is listed until then
+    # The signing certificate that this encryption certificate goes with, and ends with.
+    Column("companion_of", String(40)),
     Index("ix_ca_certificates_key", "key_fingerprint"),
     Index("ix_ca_certificates_reference", "reference"),
+    Index("ix_ca_certificates_companion", "companion_of"),
     # Only intents: a register of millions has a handful.
     Index(
         "ix_ca_certificates_pending",
