@@ -121,6 +121,14 @@ class AuthoritySettings(_Table):
     """Name of the one that issues where no region has its own; default: the newest."""
 
 
+class KeyCentreSettings(_Table):
+    """The key-management centre."""
+
+    token: TokenSettings | None = None
+    """A token of its own, with the escrow key in it (`portseal key-centre init`). Default: the
+    authority's, where the ceremony made one."""
+
+
 class DirectorySettings(_Table):
     """The LDAP directory that certificates and CRLs are published to."""
 
@@ -384,6 +392,7 @@ class Settings(BaseSettings):
     root_token: TokenSettings | None = None
     """The roots' own token, which is plugged in for ceremonies and root sessions alone."""
     authority: AuthoritySettings = AuthoritySettings()
+    key_centre: KeyCentreSettings = KeyCentreSettings()
     directory: DirectorySettings | None = None
     mail: MailSettings | None = None
     sms: SmsSettings | None = None

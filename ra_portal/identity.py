@@ -30,6 +30,10 @@ class Role(StrEnum):
     """Appoints auditors and reads the journal."""
     AUDITOR = "auditor"
     """Reads the journal, and does nothing that it tells of."""
+    RECOVERY_OFFICER = "recovery-officer"
+    """Of the key-management centre: records orders to recover an encryption key."""
+    RECOVERY_APPROVER = "recovery-approver"
+    """Of the key-management centre: approves recoveries."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,14 @@ class Event(StrEnum):
     BACKUP_RESTORED = "backup.restored"
     NODE_LOST = "node.lost"
 
+    # Key-management centre
+    KEY_ESCROWED = "key.escrowed"
+    KEY_DELIVERED = "key.delivered"
+    KEY_RECOVERY_REQUESTED = "key.recovery-requested"
+    KEY_RECOVERY_APPROVED = "key.recovery-approved"
+    KEY_RECOVERY_REFUSED = "key.recovery-refused"
+    KEY_RECOVERED = "key.recovered"
+
     # Publication
     DIRECTORY_PUBLISHED = "directory.published"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ca
+import key_centre
 import ra_portal
 import records
 import signing_service
@@ -16,7 +17,7 @@ from records.database import Database, metadata
 
 def load_all_tables() -> None:
     """Import every room's `tables` module, so that `metadata` is whole."""
-    for room in (records, ca, ra_portal, signing_service):
+    for room in (records, ca, ra_portal, signing_service, key_centre):
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             if module.name.rpartition(".")[2] == "tables":
                 importlib.import_module(module.name)

@@ -18,6 +18,7 @@ HOMES = {
     "ldap3": ("ca.publishing",),
     "obstore": ("signing_service.archive.s3",),
     "flask": (
+        "key_centre.web",
         "ra_portal.web",
         "signing_service.web",
         "signing_service.sso",

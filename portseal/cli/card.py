@@ -7,9 +7,10 @@ import click
 
 from hsm.admin import change_pin, initialise_token
 from kernel.refusals import Unprocessable
-from portseal.cli import card_life
+from portseal.cli import card_encryption, card_life
 from portseal.cli.card_batch import sign_batch
 from portseal.cli.card_bundle import sign_bundle
+from portseal.cli.card_encryption import encryption_key_beside
 from portseal.cli.card_sign import sign
 from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
@@ -22,7 +23,7 @@ def card() -> None:
     """What a holder does with a USB key."""
 
 
-for _command in (*card_life.COMMANDS, sign, sign_batch, sign_bundle):
+for _command in (*card_life.COMMANDS, *card_encryption.COMMANDS, sign, sign_batch, sign_bundle):
     card.add_command(_command)
 
 
@@ -80,13 +81,16 @@ def enrol(
     code_env: str | None,
     as_json: bool,
 ) -> None:
-    """Make the signing key on the USB key and fetch its certificate.
+    """Make the signing key on the USB key, fetch its certificate, and then the encryption key
+    with its own (an officer's card has none).
 
     Asks for the activation code that the portal showed.
     """
     code = pin_source(code_env, None, "Activation code for {token}: ").pin(label)
-    answer = Service(url).enrol(Card(module, label, pin_source(pin_env, pin_fd)), code)
-    show(answer["card"], as_json)
+    holder = Card(module, label, pin_source(pin_env, pin_fd))
+    service = Service(url)
+    shown = service.enrol(holder, code)["card"]
+    show({**shown, **encryption_key_beside(service, holder, shown)}, as_json)
 
 
 @card.command("show")

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from portseal.cli.card_encryption import encryption_key_beside
 from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
 from portseal.holder.card import Card
@@ -132,7 +133,8 @@ def renew(
     stays. The old card is replaced, and no officer is needed.
     """
     service, card = _signed_in(module, label, pin_env, pin_fd, url)
-    show(_told(service.renew(card)), as_json)
+    renewed = service.renew(card)
+    show({**_told(renewed), **encryption_key_beside(service, card, renewed)}, as_json)
 
 
 @click.command("lost")

@@ -37,6 +37,7 @@ _COMMANDS = {
     "mass-revoke": "portseal.cli.mass:mass_revoke",
     "profile": "portseal.cli.profile:profile",
     "certify": "portseal.cli.certify:certify",
+    "key-centre": "portseal.cli.key_centre:key_centre",
     "demo": "portseal.cli.running:demo",
 }
 
@@ -66,6 +67,7 @@ _HELP = {
     "mass-revoke": "Revoke many certificates",
     "profile": "What each kind of certificate holds, in words",
     "certify": "Certificates for servers and programs",
+    "key-centre": "The centre that escrows encryption keys",
     "demo": "Run the whole main job and keep the results",
 }
 

@@ -7,6 +7,7 @@ from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound
+from portseal.holder.encryption import EncryptionSlot
 from signing_service.sso.authentication_token import make_authentication_token
 
 SIGNING_KEY = "signing"
@@ -89,6 +90,11 @@ class Card:
         if der is None:
             raise NotFound("card.no-certificate", "this card holds no certificate yet")
         return Certificate.parse(der)
+
+    @property
+    def encryption(self) -> EncryptionSlot:
+        """The encryption key beside the signing key."""
+        return EncryptionSlot(self._token, lambda: self.key)
 
     def answer(self, origin: str, nonce: str) -> dict[str, str]:
         """An authentication token for this origin and challenge (Web eID 1.0)."""

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from kernel.asn1.certificate import Certificate
+from kernel.identifiers import Serial, serial_text
 from kernel.refusals import Forbidden, Malformed, Refusal, Unavailable
 from portseal.holder.card import Card
 from portseal.holder.upload import FormUpload
@@ -104,6 +105,32 @@ class Service:
         answer = self.call("POST", "/api/v1/enrolments", body)
         card.store(Certificate.parse(answer["certificate"]))
         return answer
+
+    def fetch_encryption_key(self, card: Card) -> Certificate:
+        """Bring the card's encryption key onto it (docs/key-centre.md); its certificate. Safe to
+        repeat: the same key comes again."""
+        signing = card.certificate
+        asked = card.encryption.ask(signing, self.origin)
+        return self._install(card, self.call("POST", "/api/v1/encryption-keys", asdict(asked)))
+
+    def ask_for_recovery(self, card: Card, serial: Serial, reason: str) -> dict[str, Any]:
+        """Ask for the key of an older encryption certificate; an officer decides."""
+        asked = card.encryption.ask(card.certificate, self.origin, serial)
+        body = {**asdict(asked), "serial": serial_text(serial), "reason": reason}
+        return self.call("POST", "/api/v1/key-recoveries", body)
+
+    def fetch_recovered_key(self, card: Card, recovery: str) -> Certificate:
+        """What an approved recovery gives, onto the card that asked."""
+        path = f"/api/v1/key-recoveries/{quote(recovery, safe='')}/delivery"
+        return self._install(card, self.call("POST", path, {}), recovered=True)
+
+    def _install(
+        self, card: Card, answer: dict[str, Any], *, recovered: bool = False
+    ) -> Certificate:
+        certificate = Certificate.parse(answer["certificate"])
+        envelope = base64.b64decode(answer["envelope"], validate=True)
+        card.encryption.install(certificate, envelope, card.certificate, recovered=recovered)
+        return certificate
 
     def sign_in(self, card: Card) -> dict[str, Any]:
         """Prove possession of the card; the session's cookie stays with this object."""

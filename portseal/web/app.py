@@ -6,6 +6,8 @@ from flask import Flask, Response, request, send_file
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from kernel.refusals import Unauthenticated
+from key_centre.web import key_centre_blueprint
 from portseal import problems
 from portseal.adapters import portal_identity
 from portseal.status import machines
@@ -60,6 +62,12 @@ def create_flask(house: House) -> Flask:
         signed_in = current_session()
         return None if signed_in is None else signed_in.holder.card
 
+    def officer() -> Identity:
+        found = identify()
+        if found is None:
+            raise Unauthenticated("signin.required", "sign in with your card")
+        return found
+
     install_layout(app, visitor, web.agent_port)
     app.register_blueprint(sso_blueprint(house.sso))
     saving = RateLimit(per_minute=house.settings.portal.saves_per_minute, burst=120)
@@ -87,11 +95,14 @@ def create_flask(house: House) -> Flask:
     for blueprint in remote_blueprints(house.remote):
         app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(house))
+    app.register_blueprint(
+        key_centre_blueprint(house.key_centre, officer, lambda: limit.check(request.remote_addr))
+    )
     app.register_blueprint(statement_blueprint(house.settings.policy))
     # Programs send JSON or multipart without a cookie-bearing form; their routes check the media
     # type, the origin and the session themselves. Verification changes nothing and is for anybody.
     for name, view in app.view_functions.items():
-        if name.startswith(("signing.", "verification.")):
+        if name.startswith(("signing.", "verification.", "key_centre.")):
             protection.exempt(view)
     app.add_url_rule("/openapi.yaml", "openapi", _openapi)
     return app

@@ -10,7 +10,7 @@ from ca.crl_archive import CrlArchive
 from kernel.asn1.certificate import Certificate
 from policies.validation import load_validation_policy
 from portseal.adapters import OwnMaterial
-from portseal.wiring.registration import RegistrationFloor
+from portseal.wiring.key_centre import KeyCentreFloor
 from signing_service.archive.export import Export
 from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
@@ -34,7 +34,7 @@ from signing_service.validation.online_status import OnlineStatus
 from signing_service.verification import Verification
 
 
-class SigningFloor(RegistrationFloor):
+class SigningFloor(KeyCentreFloor):
     """What `signing_service/` offers, but for sign-in."""
 
     @cached_property

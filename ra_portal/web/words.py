@@ -46,6 +46,8 @@ ROLES = {
     "system-administrator": lazy_gettext("System administrator: runs the machines"),
     "audit-administrator": lazy_gettext("Audit administrator: auditors, journal"),
     "auditor": lazy_gettext("Auditor: reads the journal"),
+    "recovery-officer": lazy_gettext("Recovery officer: records orders to recover keys"),
+    "recovery-approver": lazy_gettext("Recovery approver: decides on the recovery of keys"),
 }
 
 MOVES = {

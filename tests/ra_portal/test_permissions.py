@@ -17,7 +17,12 @@ from tests.ra_portal.world import PortalWorld, pkcs10
 
 ROOT = Path(__file__).parents[2]
 TABLE = permissions()
-FAMILIES = {"business": Role.REGISTRAR, "system": Role.SYSTEM_ADMINISTRATOR, "audit": Role.AUDITOR}
+FAMILIES = {
+    "business": Role.REGISTRAR,
+    "system": Role.SYSTEM_ADMINISTRATOR,
+    "audit": Role.AUDITOR,
+    "key-centre": Role.RECOVERY_OFFICER,
+}
 
 Act = Callable[[PortalWorld, Identity], object]
 _NUMBERS = itertools.count(1)
@@ -82,8 +87,12 @@ ACTS: dict[str, Act] = {
     for name, made in (("manage", managed), ("confirm", confirmed), ("report", reported))
 }
 
-ELSEWHERE = {"seal.end", "system.read", "platform.read", "platform.manage", "platform.confirm"}
-"""Shown in test_seals.py; by tests of the pages that use it; in sso/test_platform_pages.py."""
+ELSEWHERE = {
+    *("seal.end", "system.read", "platform.read", "platform.manage", "platform.confirm"),
+    *("key.recovery.read", "key.recovery.open", "key.recovery.approve"),
+}
+"""Shown in test_seals.py; by tests of the pages that use it; in sso/test_platform_pages.py; in
+key_centre/test_recoveries.py."""
 
 
 def test_every_permission_has_its_act() -> None:

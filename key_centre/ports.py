@@ -1,0 +1,49 @@
+"""What the centre needs of others, fulfilled by the front hall."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernel.algorithms import PublicKey
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import Serial
+
+
+@dataclass(frozen=True)
+class LiveCard:
+    """A card whose signing certificate is good now."""
+
+    number: str
+    holder: str
+    """Who holds it, whatever card it is: `operator:...`, `legal-person:...`."""
+    kind: str
+    """`legal-person` or `operator`."""
+    certificate: Certificate
+    """The signing certificate."""
+
+
+class Cards(Protocol):
+    def live(self, certificate: Certificate) -> LiveCard | None:
+        """The card of this signing certificate; None: not ours, or not good now."""
+
+
+class Certifier(Protocol):
+    def certify(self, card: LiveCard, key: PublicKey) -> Certificate:
+        """An encryption certificate that ends with the card's signing certificate.
+
+        The same again when the key has one already. Raises Unavailable
+        `key-delivery.unsettled` while an attempt that died is being settled.
+        """
+
+    def is_good(self, serial: Serial) -> bool:
+        """Whether an encryption certificate is neither revoked nor expired now."""
+
+
+class Caller(Protocol):
+    """An officer signed in with a card."""
+
+    @property
+    def actor(self) -> str:
+        """As the journal names the actor."""
+
+    def require(self, permission: str) -> None:
+        """Raises Forbidden `role.missing` without this permission of `permissions.toml`."""

@@ -1,0 +1,91 @@
+"""Recoveries as rows."""
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from kernel.refusals import Conflict, NotFound
+from key_centre.recovery import Ground, Order, Recovery, RecoveryState
+from key_centre.tables import recoveries
+
+PAGE = 50
+_COLUMNS = recoveries.c
+
+
+def add(connection: Connection, recovery: Recovery) -> None:
+    connection.execute(insert(recoveries), {"id": recovery.id, **_values(recovery)})
+
+
+def save(connection: Connection, recovery: Recovery) -> None:
+    """Raises Conflict `key-recovery.changed`: somebody else moved it meanwhile."""
+    done = connection.execute(
+        update(recoveries)
+        .where(_COLUMNS.id == recovery.id, _COLUMNS.version == recovery.version)
+        .values(**{**_values(recovery), "version": recovery.version + 1})
+    )
+    if done.rowcount != 1:
+        raise Conflict("key-recovery.changed", "somebody else decided meanwhile; look again")
+
+
+def find(connection: Connection, identifier: str) -> Recovery:
+    """Raises NotFound `key-recovery.unknown`."""
+    query = select(recoveries).where(_COLUMNS.id == identifier)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("key-recovery.unknown", "no such recovery")
+    return _recovery(row)
+
+
+def waiting(connection: Connection, state: RecoveryState) -> list[Recovery]:
+    """At most PAGE of them, oldest first."""
+    query = select(recoveries).where(_COLUMNS.state == state)
+    rows = connection.execute(query.order_by(_COLUMNS.requested_at).limit(PAGE))
+    return [_recovery(row) for row in rows]
+
+
+def _values(recovery: Recovery) -> dict[str, Any]:
+    order = recovery.order
+    return {
+        "ground": recovery.ground,
+        "state": recovery.state,
+        "key_id": recovery.key_id,
+        "requested_by": recovery.requested_by,
+        "requested_at": recovery.requested_at,
+        "reason": recovery.reason,
+        "transport_key": recovery.transport_key,
+        "signing_certificate": recovery.signing_certificate,
+        "order_number": order and order.number,
+        "ordered_by": order and order.issued_by,
+        "evidence": order and order.evidence,
+        "evidence_sha256": order and order.evidence_sha256,
+        "decided_by": recovery.decided_by,
+        "decided_at": recovery.decided_at,
+        "decision_reason": recovery.decision_reason,
+        "deliveries": recovery.deliveries,
+        "version": recovery.version,
+    }
+
+
+def _recovery(row: Any) -> Recovery:
+    order = None
+    if row.order_number is not None:
+        evidence = bytes(row.evidence)
+        order = Order(row.order_number, row.ordered_by, evidence, row.evidence_sha256)
+    signing = row.signing_certificate
+    return Recovery(
+        id=row.id,
+        ground=Ground(row.ground),
+        state=RecoveryState(row.state),
+        key_id=row.key_id,
+        requested_by=row.requested_by,
+        requested_at=row.requested_at,
+        reason=row.reason,
+        transport_key=bytes(row.transport_key),
+        signing_certificate=None if signing is None else bytes(signing),
+        order=order,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        decision_reason=row.decision_reason,
+        deliveries=row.deliveries,
+        version=row.version,
+    )

@@ -1,0 +1,76 @@
+"""Fulfils what the key-management centre asks of registration and of the authority."""
+
+from ca.authority import Authority, CertificateRequest
+from ca.inventory import CertificateState, Inventory
+from ca.subject import SubjectFields
+from kernel.algorithms import PublicKey
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
+from kernel.identifiers import Serial
+from kernel.refusals import Unavailable
+from key_centre.ports import LiveCard
+from policies.oids import SUBJECT_ATTRIBUTES
+from ra_portal.directory import HolderDirectory
+
+_KINDS = frozenset({"legal-person", "operator"})
+"""Profiles of signing certificates that an encryption certificate goes with."""
+
+
+class PortalCards:
+    """`key_centre.ports.Cards`: both registration and authority say that the card is good."""
+
+    def __init__(self, directory: HolderDirectory, inventory: Inventory, clock: Clock) -> None:
+        self._directory = directory
+        self._inventory = inventory
+        self._clock = clock
+
+    def live(self, certificate: Certificate) -> LiveCard | None:
+        now = self._clock.now()
+        record = self._inventory.by_serial(certificate.serial)
+        if record is None or record.der != certificate.der or record.profile not in _KINDS:
+            return None
+        if record.state is not CertificateState.ISSUED or record.not_after <= now:
+            return None
+        holder = self._directory.by_certificate(certificate.fingerprint, now)
+        if holder is None or holder.card_state != "active":
+            return None
+        return LiveCard(holder.card, f"{holder.kind}:{holder.subject}", holder.kind, certificate)
+
+
+class IssuingCertifier:
+    """`key_centre.ports.Certifier`: by the issuing authority."""
+
+    def __init__(self, authority: Authority, inventory: Inventory, clock: Clock) -> None:
+        self._authority = authority
+        self._inventory = inventory
+        self._clock = clock
+
+    def certify(self, card: LiveCard, key: PublicKey) -> Certificate:
+        for record in self._inventory.by_key(key.fingerprint):
+            if record.state is CertificateState.ISSUED and record.certificate is not None:
+                return record.certificate
+            if record.state is CertificateState.INTENDED:
+                raise Unavailable(
+                    "key-delivery.unsettled",
+                    "an earlier attempt is being settled; try again shortly",
+                )
+        signing = card.certificate
+        request = CertificateRequest(
+            key,
+            SubjectFields(
+                **{field: signing.attribute(oid) for field, oid in SUBJECT_ATTRIBUTES.items()}
+            ),
+            requester=card.holder,
+            reference=f"{card.number}/encryption",
+            companion_of=signing.serial,
+        )
+        intent = self._authority.prepare(f"{card.kind}-encryption", request)
+        return self._authority.issue(intent).certificate
+
+    def is_good(self, serial: Serial) -> bool:
+        record = self._inventory.by_serial(serial)
+        return (
+            record is not None
+            and record.state is CertificateState.ISSUED
+            and record.not_after > self._clock.now()
+        )

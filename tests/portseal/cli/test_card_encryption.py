@@ -1,0 +1,78 @@
+"""The second key of a card: it comes with enrolment, decrypts, and is recovered by its holder."""
+
+import json
+from pathlib import Path
+
+from tests.ca.openssl import openssl
+from tests.portseal.cli.conftest import Console, Holder
+from tests.portseal.service import RunningService
+
+PIN = "73519-kMq"
+
+
+def sealed_to(certificate: Path, document: Path, output: Path) -> None:
+    openssl(
+        "cms", "-encrypt", "-binary", "-aes256", "-in", document, "-outform", "DER",
+        "-out", output, certificate,
+    )  # fmt: skip
+
+
+def test_a_card_decrypts_and_its_successor_recovers(
+    holder: Holder, console: Console, service: RunningService, tmp_path: Path
+) -> None:
+    code = service.activation_code_of_new_operator(71)
+    card = holder.card("encrypts", PIN, code)
+    document, sealed, opened = tmp_path / "contract", tmp_path / "sealed", tmp_path / "opened"
+    certificate = tmp_path / "to.pem"
+    document.write_text("合同")
+    written = holder.run_with_pin(
+        PIN, "card", "encryption-certificate", "--token", "encrypts", "--output", str(certificate)
+    )
+    assert written.code == 0, written.said
+    shown = openssl("x509", "-in", certificate, "-noout", "-serial", "-ext", "keyUsage")
+    assert "Key Agreement" in shown
+    assert card["encryption_serial"] in shown
+    sealed_to(certificate, document, sealed)
+    done = holder.run_with_pin(
+        PIN, "card", "decrypt", "--token", "encrypts", str(sealed), "--output", str(opened)
+    )
+    assert done.code == 0, done.said
+    assert opened.read_bytes() == document.read_bytes()
+
+    # The card is replaced; the new one asks for the old key, an officer of the centre approves.
+    owner = service.signed_in("legal-person")
+    code = owner.call("POST", f"/api/v1/cards/{card['number']}/replacement", {})["activation_code"]
+    holder.card("successor", PIN, code)
+    refused = holder.run_with_pin(
+        PIN, "card", "decrypt", "--token", "successor", str(sealed), "--output", str(opened)
+    )
+    assert (refused.code, "enveloped.other-recipient" in refused.err) == (1, True)
+    asked = holder.run_with_pin(
+        PIN, "card", "recover", "--token", "successor", card["encryption_serial"],
+        "--reason", "旧合同", "--json",
+    )  # fmt: skip
+    assert asked.code == 0, asked.said
+    recovery = json.loads(asked.out)["id"]
+    early = holder.run_with_pin(PIN, "card", "recover", "--token", "successor", recovery)
+    assert (early.code, "key-recovery.state" in early.err) == (1, True)
+
+    added = console.json(
+        "officer", "add", "王恢复", "--role", "recovery-approver", "--emergency", "test"
+    )
+    approver = service.stage.usb_keys.make("recovery-approver")
+    approved = service.anonymous()
+    approved.enrol(approver, added["activation_code"])
+    approved.sign_in(approver)
+    waiting = approved.call("GET", "/api/v1/key-recoveries")["items"]
+    assert [each["id"] for each in waiting] == [recovery]
+    assert waiting[0]["serial"] == card["encryption_serial"]
+    path = f"/api/v1/key-recoveries/{recovery}/approval"
+    assert approved.call("POST", path, {"reason": "身份已核实"})["state"] == "approved"
+
+    fetched = holder.run_with_pin(PIN, "card", "recover", "--token", "successor", recovery)
+    assert fetched.code == 0, fetched.said
+    done = holder.run_with_pin(
+        PIN, "card", "decrypt", "--token", "successor", str(sealed), "--output", str(opened)
+    )
+    assert done.code == 0, done.said
+    assert opened.read_bytes() == document.read_bytes()
