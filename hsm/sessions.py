@@ -102,6 +102,8 @@ class SessionPool:
         self._anchor: pkcs11.Session | None = None
         self._token: pkcs11.Token | None = None
         self._anchored: _Generation = (-1, -1)
+        self.told_of_signature: Callable[[str], None] | None = None
+        """See `Token.on_signature`."""
 
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """Run `work` in a session; once more after a fresh login when the token had gone.

@@ -1,7 +1,7 @@
 """A token: make keys in it, sign with them, keep certificates beside them."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -68,6 +68,10 @@ class Token:
     def pool(self) -> Sessions:
         """The sessions, for the other modules of this room."""
         return self._pool
+
+    def on_signature(self, told: Callable[[str], None]) -> None:
+        """Call `told` with the key's label after every signature; it must be quick."""
+        self._pool.told_of_signature = told
 
     def login(self) -> None:
         """Log in now. Raises Unavailable as `SessionPool.run`."""

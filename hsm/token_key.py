@@ -66,7 +66,10 @@ class TokenKey:
                 data, mechanism=mechanism.sign, mechanism_param=mechanism.parameter
             )
 
-        return mechanism.finish(self._pool.run(work))
+        signature = self._pool.run(work)
+        if self._pool.told_of_signature is not None and label is not None:
+            self._pool.told_of_signature(label)
+        return mechanism.finish(signature)
 
     def self_test(self) -> None:
         """Sign a fresh message and verify it in software.

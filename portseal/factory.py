@@ -4,6 +4,8 @@ import gc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from portseal import logs
+from portseal.metrics.files import is_counting
 from portseal.settings import read_settings
 from portseal.web.app import create_flask
 from portseal.wiring import House
@@ -30,7 +32,9 @@ class Front:
 
 def create() -> Callable[..., Iterable[bytes]]:
     """What granian loads in each worker process, after the fork."""
-    house = House(read_settings())
+    settings = read_settings()
+    logs.install(settings.log)
+    house = House(settings)
     house.self_test()
     flask = create_flask(house)
     rooms: dict[str, WSGIApplication] = {
@@ -42,4 +46,10 @@ def create() -> Callable[..., Iterable[bytes]]:
     # What was made until now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    return Front(rooms, flask)
+    front = Front(rooms, flask)
+    if not is_counting():
+        return front
+    from portseal.metrics.counts import Counted, count_signature
+
+    house.token.on_signature(count_signature)
+    return Counted(front)

@@ -7,6 +7,7 @@ nobody foresaw is a bare 500 with the request's identifier, and its trace goes t
 import logging
 import re
 import secrets
+import time
 from typing import TypeVar
 
 from flask import Flask, Response, g, jsonify, request
@@ -14,6 +15,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
 from kernel.refusals import Refusal
+from kernel.request_id import current_request
+from portseal.logs import access
 from portseal.web.errors import error_page
 
 _log = logging.getLogger("portseal.web")
@@ -38,11 +41,27 @@ def install(app: Flask) -> None:
     def identify() -> None:
         named = request.headers.get("X-Request-Id", "")
         g.request_id = named if _REQUEST_ID.fullmatch(named) else secrets.token_hex(8)
+        g.started = time.monotonic()
+        g.before = current_request.set(g.request_id)
 
     @app.after_request
     def tell(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "")
+        if "started" in g:
+            rule = request.url_rule  # the address itself may hold what is nobody's business
+            told = {
+                "method": request.method,
+                "route": "unknown" if rule is None else rule.rule,
+                "status": response.status_code,
+                "milliseconds": round((time.monotonic() - g.started) * 1000, 1),
+            }
+            access.info("%(method)s %(route)s %(status)d", told, extra=told)
         return response
+
+    @app.teardown_request
+    def forget(error: BaseException | None) -> None:
+        if "before" in g:  # the thread goes on to another request
+            current_request.reset(g.pop("before"))
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:

@@ -8,6 +8,7 @@ names are refused. No secret has a default.
 import os
 import re
 import tomllib
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -95,6 +96,27 @@ class NodeSettings(_Table):
     max_clock_difference_milliseconds: Annotated[int, Field(ge=100)] = 2000
     """How far a node's clock may be from the database's; beyond it, the node records nothing,
     and so neither issues nor revokes nor signs lists."""
+
+
+class MetricsSettings(_Table):
+    """The door that Prometheus asks (`portseal metrics`)."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """None: nothing is counted, and there is no door."""
+    allowed_networks: tuple[IPvAnyNetwork, ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    """Who may ask."""
+
+
+class LogSettings(_Table):
+    """What serve, worker and metrics write to standard error."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["warning", "info"] = "warning"
+    """`info`: also one line a request (but for status and timestamps), and what the jobs do."""
 
 
 class TokenSettings(_Table):
@@ -399,6 +421,8 @@ class Settings(BaseSettings):
     status: StatusSettings = StatusSettings()
     journal: JournalSettings = JournalSettings()
     nodes: NodeSettings = NodeSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
     session: SessionSettings = SessionSettings()
     sso: SsoSettings = SsoSettings()
     portal: PortalSettings = PortalSettings()

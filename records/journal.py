@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
+from kernel.request_id import current_request
 from records.common_time import clock_difference
 from records.events import Event
 from records.tables import journal, journal_head
@@ -85,7 +86,8 @@ class Journal:
     ) -> int:
         """Append one record in the caller's transaction and return its position.
 
-        Facts are small and public: never a PIN, a key or a person's identity number.
+        Facts are small and public: never a PIN, a key or a person's identity number. The
+        identifier of the request that is being answered goes with them.
         Raises Unavailable `journal.unwritable` when the head is missing, `clock.apart` when this
         node's clock is not that of the others.
         """
@@ -99,6 +101,8 @@ class Journal:
         position, digest = _locked_head(connection)
         if self._max_difference is not None:
             self._require_common_time(connection, self._max_difference)
+        asked = current_request.get()
+        request = None if asked is None else {"request": asked}
         rows = []
         for entry in entries:
             position += 1
@@ -108,7 +112,7 @@ class Journal:
                 "event": str(entry.event),
                 "subject": entry.subject[:200],
                 "actor": entry.actor[:200],
-                "facts": _json(entry.facts),
+                "facts": _json(entry.facts if request is None else {**entry.facts, **request}),
             }
             digest = _digest(digest, record)
             rows.append({**record, "hash": digest})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from kernel.refusals import Refusal
+from kernel.refusals import Refusal, Unprocessable
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import fail
 from portseal.settings import read_settings
@@ -32,7 +32,11 @@ def serve(demo: bool, port: int | None) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    settings = read_settings().web
+    from portseal.metrics.files import count_into_files
+
+    everything = read_settings()
+    count_into_files(everything)
+    settings = everything.web
     Granian(
         "portseal.factory:create",
         factory=True,
@@ -80,11 +84,17 @@ def worker(once: bool) -> None:
     Any number of workers share one database: each due job is run by one of them, and taken over
     by another when its node dies.
     """
+    from portseal import logs
+    from portseal.metrics.files import count_into_files
     from portseal.wiring import House
     from portseal.worker import Worker
 
-    logging.getLogger("portseal").setLevel(logging.INFO)
     with House.opened() as house:
+        logs.install(house.settings.log)
+        if count_into_files(house.settings):
+            from portseal.metrics.counts import count_signature
+
+            house.token.on_signature(count_signature)
         runner = Worker(house)
         if once:
             done = runner.round(at_once=True)
@@ -100,6 +110,29 @@ def worker(once: bool) -> None:
         from portseal.node import Node
 
         Node(house, runner).run(stop)
+
+
+@click.command("metrics")
+def metrics() -> None:
+    """Answer Prometheus at /metrics, on the door that the settings name (metrics.port)."""
+    settings = read_settings().metrics
+    if settings.port is None:
+        raise Unprocessable("settings.invalid", "metrics.port is not set")
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    Granian(
+        "portseal.metrics.door:create",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.host,
+        port=settings.port,
+        workers=1,
+        blocking_threads=2,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+    ).serve()
 
 
 @click.command("demo")
