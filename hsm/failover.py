@@ -83,6 +83,7 @@ class FailoverSessions:
     ) -> None:
         """`changed`: a token was left out, for this code, or is used again (None). `returning`:
         called before it is used again, to bring it up to date."""
+        self.told_of_signature: Callable[[str], None] | None = None
         self._members = tuple(members)
         self._changed = changed
         self._returning = returning

@@ -73,6 +73,9 @@ class PooledSession:
 class Sessions(Protocol):
     """What keys need of one token, or of several that hold the same keys."""
 
+    told_of_signature: Callable[[str], None] | None
+    """See `Token.on_signature`."""
+
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """See `SessionPool.run`."""
         ...
