@@ -151,6 +151,8 @@ def test_a_returned_token_serves_alone(
 class Pulled:
     """A token's sessions with a switch."""
 
+    told_of_signature: Callable[[str], None] | None = None
+
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self.is_away = False
