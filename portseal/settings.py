@@ -208,6 +208,44 @@ class StatusSettings(_Table):
     """Lifetime of those; a revocation shows at once all the same."""
 
 
+class RegistryAttributes(_Table):
+    """What the registry's directory calls things."""
+
+    uscc: str = "serialNumber"
+    name: str = "o"
+    customs_code: str = "businessCategory"
+    legal_representative: str = "cn"
+    region: str = "l"
+    status: str = "description"
+
+
+class RegistrySettings(_Table):
+    """A directory of enterprises that applications are compared with; it is only read."""
+
+    url: str
+    """`ldap://host:389`, `ldaps://host:636`."""
+    base: str
+    bind_dn: str | None = None
+    """None: anybody may read it."""
+    password: SecretStr | None = None
+    starttls: bool = False
+    """On `ldap://`: TLS before anything else; required unless the directory is on loopback."""
+    ca_file: Path | None = None
+    attributes: RegistryAttributes = RegistryAttributes()
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        address = urlsplit(self.url)
+        if address.scheme not in {"ldap", "ldaps"}:
+            raise ValueError("url: ldap:// or ldaps://")
+        loopback = address.hostname in {"127.0.0.1", "localhost", "::1"}
+        if address.scheme == "ldap" and not (loopback or self.starttls):
+            raise ValueError("starttls: a directory that is not on loopback is spoken to over TLS")
+        if (self.bind_dn is None) != (self.password is None):
+            raise ValueError("bind_dn and password stand together, or neither")
+        return self
+
+
 class PortalSettings(_Table):
     """The registration portal."""
 
@@ -426,6 +464,7 @@ class Settings(BaseSettings):
     session: SessionSettings = SessionSettings()
     sso: SsoSettings = SsoSettings()
     portal: PortalSettings = PortalSettings()
+    registry: RegistrySettings | None = None
     policy: PolicySettings = PolicySettings()
     archive: ArchiveSettings = ArchiveSettings()
     verification: VerificationSettings = VerificationSettings()

@@ -1,6 +1,6 @@
 """Cards in the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,6 +87,14 @@ def of_holder(connection: Connection, holder: Holder) -> list[Card]:
         .where(cards.c.holder_kind == str(holder.kind), cards.c.holder_id == holder.id)
         .order_by(cards.c.requested_at.desc(), cards.c.id)
     )
+    return [_card(row._mapping) for row in connection.execute(query)]
+
+
+def of_holders(connection: Connection, holders: Iterable[Holder]) -> list[Card]:
+    """All cards that any of them ever had."""
+    ids = [holder.id for holder in holders]
+    kinds = (str(HolderKind.LEGAL_PERSON), str(HolderKind.OPERATOR))
+    query = select(cards).where(cards.c.holder_kind.in_(kinds), cards.c.holder_id.in_(ids))
     return [_card(row._mapping) for row in connection.execute(query)]
 
 

@@ -97,3 +97,8 @@ class Grant:
 
     def holds_at(self, at: datetime) -> bool:
         return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)
+
+    def overlaps(self, other: "Grant") -> bool:
+        return (other.valid_until is None or self.valid_from < other.valid_until) and (
+            self.valid_until is None or other.valid_from < self.valid_until
+        )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -126,6 +126,11 @@ def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
         .order_by(operators.c.created_at, operators.c.id)
     )
     return [Operator(**_with_identity(row._mapping)) for row in connection.execute(query)]
+
+
+def count_operators(connection: Connection, enterprise_id: str) -> int:
+    query = select(func.count()).where(operators.c.enterprise_id == enterprise_id)
+    return connection.execute(query).scalar_one()
 
 
 def add_grant(connection: Connection, grant: Grant) -> None:

@@ -29,6 +29,7 @@ from ra_portal.identity import HolderKind, Identity
 from ra_portal.personal_data import PersonalData
 from ra_portal.queue_rows import Filter, Place
 from ra_portal.registration import application_row
+from ra_portal.registry import Comparison, Registry, compare
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
@@ -88,6 +89,9 @@ class Review:
     """Names of the officers concerned, by id."""
     branch: Branch | None
     card: Card | None
+    registry: Comparison | None
+    """None: there is no registry, or it did not answer."""
+    registry_refusal: Refusal | None
 
 
 class ApplicationQueue:
@@ -98,12 +102,14 @@ class ApplicationQueue:
         clock: Clock,
         personal: PersonalData,
         policy: RegistrationPolicy,
+        registry: Registry | None,
     ) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
         self._personal = personal
         self._policy = policy
+        self._registry = registry
 
     def page(self, by: Identity, asked: Asked) -> QueuePage:
         """One page.
@@ -149,14 +155,23 @@ class ApplicationQueue:
                 application.decided_by,
                 application.assigned_to,
             )
-            return Review(
-                application,
-                document_rows.of_papers(connection, application.papers),
-                self._personal.masked(application.papers.identity, application_row(application.id)),
-                people_rows.officer_names(connection, concerned),
-                branches.by_id(connection, application.details.branch_id),
-                _newest_card(connection, application),
-            )
+            papers = document_rows.of_papers(connection, application.papers)
+            names = people_rows.officer_names(connection, concerned)
+            branch = branches.by_id(connection, application.details.branch_id)
+            card = _newest_card(connection, application)
+        masked = self._personal.masked(application.papers.identity, application_row(application.id))
+        # Asked when the database has been let go: a slow registry holds nobody else up.
+        found, refusal = self._look_up(application)
+        return Review(application, papers, masked, names, branch, card, found, refusal)
+
+    def _look_up(self, application: Application) -> tuple[Comparison | None, Refusal | None]:
+        if self._registry is None or application.state not in OPEN:
+            return None, None
+        try:
+            entry = self._registry.find(application.details.uscc)
+        except Refusal as refusal:
+            return None, refusal
+        return compare(application.details, entry), None
 
     def paper(self, by: Identity, application_id: str, kind: DocumentKind, number: int) -> bytes:
         """A page's picture, JPEG.

@@ -27,6 +27,8 @@ from ra_portal.drafts import Drafts
 from ra_portal.enrolment import Enrolment
 from ra_portal.expiry import Expiry
 from ra_portal.figures import Figures
+from ra_portal.history import History
+from ra_portal.imports.imports import Imports
 from ra_portal.journal_rows import JournalReader
 from ra_portal.loss import LossReports, Stamp
 from ra_portal.mass_actions import MassActions
@@ -39,6 +41,7 @@ from ra_portal.personal_data import PersonalData
 from ra_portal.queue import ApplicationQueue
 from ra_portal.recovery import Recovery
 from ra_portal.registration import Registration
+from ra_portal.registry import Registry
 from ra_portal.renewal import CardProof, Renewal
 from ra_portal.seals import Seals
 from ra_portal.without_card import WithoutCard
@@ -76,6 +79,7 @@ class PortalServices:
     dead_letters: DeadLetters
     officers: Officers
     operators: Operators
+    imports: Imports
     enrolment: Enrolment
     renewal: Renewal
     expiry: Expiry
@@ -88,6 +92,7 @@ class PortalServices:
     journal: JournalReader
     catalogue: RightsCatalogue
     policy: RegistrationPolicy
+    history: History
 
 
 def open_portal(
@@ -104,11 +109,13 @@ def open_portal(
     posting: Posting,
     prove: CardProof,
     personal: PersonalData,
+    registry: Registry | None = None,
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
     """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
     `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
-    `posting` is how notices leave; `prove` verifies a card's answer to a challenge."""
+    `posting` is how notices leave; `prove` verifies a card's answer to a challenge;
+    `registry` is what applications are compared with."""
     cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
     losses = LossReports(database, journal, clock, stamp)
     life = CardLife(database, journal, clock, revocation, losses, on_card_ended)
@@ -120,11 +127,12 @@ def open_portal(
     codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
     rules = load_registration()
+    operators = Operators(database, journal, clock, cards, catalogue, personal)
     draft_time = timedelta(days=rules.draft_days)
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
-        queue=ApplicationQueue(database, journal, clock, personal, rules),
+        queue=ApplicationQueue(database, journal, clock, personal, rules, registry),
         branches=Branches(database, journal, clock),
         cards=cards,
         life=life,
@@ -134,7 +142,8 @@ def open_portal(
         without_card=WithoutCard(database, codes, life),
         dead_letters=DeadLetters(database, journal, outbox),
         officers=Officers(database, journal, clock, cards),
-        operators=Operators(database, journal, clock, cards, catalogue),
+        operators=operators,
+        imports=Imports(database, journal, clock, entropy, personal, catalogue, operators),
         enrolment=Enrolment(database, journal, clock, making, revocation),
         renewal=Renewal(
             database,
@@ -170,4 +179,5 @@ def open_portal(
         journal=JournalReader(database, journal),
         catalogue=catalogue,
         policy=rules,
+        history=History(database, journal, clock),
     )

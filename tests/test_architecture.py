@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 HOMES = {
     "pkcs11": ("hsm",),
     "shamir_mnemonic": ("hsm.shares",),
-    "ldap3": ("ca.publishing",),
+    "ldap3": ("ca.publishing", "ra_portal.registry"),
     "obstore": ("signing_service.archive.s3",),
     "flask": (
         "key_centre.web",
@@ -38,6 +38,7 @@ HOMES = {
     "fontTools": ("policies.scripts", "signing_service.formats.pdf", "signing_service.reports.pdf"),
     "fpdf": ("signing_service.reports.pdf",),
     "PIL": ("signing_service.formats.pdf", "ra_portal.page_pictures"),
+    "openpyxl": ("ra_portal.spreadsheets",),
     "pikepdf": ("ra_portal.pdf_reader",),
     "pypdfium2": ("ra_portal.pdf_reader",),
     "segno": ("signing_service.formats.pdf",),

@@ -53,6 +53,7 @@ GROUPS = (
         (
             Link("/enterprise", lazy_gettext("Operators and cards")),
             Link("/seals", lazy_gettext("Seals")),
+            Link("/enterprise/history", lazy_gettext("History")),
         ),
         frozenset({"legal-person"}),
     ),
@@ -80,6 +81,7 @@ GROUPS = (
             Link("/admin/dashboard", lazy_gettext("Dashboard"), "dashboard.read"),
             Link("/admin/policies", lazy_gettext("Profiles and policies"), "dashboard.read"),
             Link("/admin/officers", lazy_gettext("Officers"), "officer.read"),
+            Link("/admin/branches", lazy_gettext("Branches"), "branch.manage"),
             Link("/admin/dead-letters", lazy_gettext("Messages set aside"), "letter.manage"),
             Link("/admin/platforms", lazy_gettext("Platforms"), "platform.read"),
             Link("/admin/journal", lazy_gettext("Journal"), "journal.read"),

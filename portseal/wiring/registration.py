@@ -14,6 +14,7 @@ from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from ra_portal.notices.sms import HttpSmsGateway, SpoolGateway
 from ra_portal.personal_data import PersonalData
+from ra_portal.registry import LdapAttributes, LdapRegistry
 from ra_portal.services import PortalServices, Posting, open_portal
 
 CARD_PROFILES = ("legal-person", "operator", "officer")
@@ -41,7 +42,23 @@ class RegistrationFloor(TimestampFloor, ABC):
                 lambda: self.token.secret_key(PERSONAL_DATA),
                 lambda: self.token.secret_key(PERSONAL_INDEX),
             ),
+            self._registry,
             on_card_ended=self._end_sessions,
+        )
+
+    @cached_property
+    def _registry(self) -> LdapRegistry | None:
+        settings = self.settings.registry
+        if settings is None:
+            return None
+        return LdapRegistry(
+            settings.url,
+            settings.base,
+            settings.bind_dn,
+            settings.password.get_secret_value() if settings.password else None,
+            LdapAttributes(**settings.attributes.model_dump()),
+            settings.ca_file,
+            settings.starttls,
         )
 
     @cached_property

@@ -17,10 +17,11 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     def officers() -> Page:
         by = person.signed_in()
         name, roles = request.form.get("name", ""), request.form.getlist("roles")
+        branch = request.form.get("branch", "")
         errors: dict[str, Refusal] = {}
         if request.method == "POST":
             try:
-                added = services.officers.add(by, name, roles)
+                added = services.officers.add(by, name, roles, branch=branch)
             except InvalidFields as invalid:
                 errors = invalid.errors
             else:
@@ -28,7 +29,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         page = render_template(
             "ra_portal/officers.html",
             officers=services.officers.all(by),
-            values={"name": name},
+            values={"name": name, "branch": branch},
+            branches=services.branches.all(),
             chosen=roles,
             errors=errors,
         )

@@ -1,12 +1,16 @@
 """Pages for the legal-person card: operators, their rights, their cards."""
 
+from datetime import UTC, date, datetime, timedelta
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal
 from ra_portal.fields import InvalidFields
+from ra_portal.operators import OperatorView
 from ra_portal.services import PortalServices
+from ra_portal.web.days import begins, read_day
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
@@ -58,13 +62,24 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     @blueprint.get("/enterprise/operators/<identifier>")
     def operator(identifier: str) -> Page:
         view = operators.show(person.signed_in(), identifier)
-        return render_template("ra_portal/operator.html", view=view, catalogue=services.catalogue)
+        return _operator(services, view)
 
     @blueprint.post("/enterprise/operators/<identifier>/rights")
     def operator_rights(identifier: str) -> Page:
         operators.set_rights(person.signed_in(), identifier, request.form.getlist("rights"))
         flash(gettext("The rights are changed, from this moment."), "good")
         return redirect(url_for("portal.operator", identifier=identifier))
+
+    _add_grant_routes(blueprint, services, person)
+
+    @blueprint.post("/enterprise/activation-codes")
+    def many_codes() -> Page:
+        """Slips for the operators that were ticked, to be printed and cut."""
+        offered = operators.offer_codes(person.signed_in(), request.form.getlist("operator"))
+        if not offered:
+            flash(gettext("Choose operators whose cards are still to be made."), "warn")
+            return redirect(url_for("portal.enterprise"))
+        return render_template("ra_portal/codes.html", offered=offered)
 
     @blueprint.post("/enterprise/operators/<identifier>/activation-code")
     def operator_code(identifier: str) -> Page:
@@ -79,3 +94,40 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             may_revoke=False,
             back=url_for("portal.operator", identifier=identifier),
         )
+
+
+def _add_grant_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    operators = services.operators
+
+    @blueprint.post("/enterprise/operators/<identifier>/grants")
+    def grant(identifier: str) -> Page:
+        by, form = person.signed_in(), request.form
+        try:
+            first = read_day(form.get("first", "")) or date(2000, 1, 1)  # from now on
+            last = read_day(form.get("last", ""))
+            until = None if last is None else begins(last + timedelta(days=1))
+            operators.grant(by, identifier, form.get("right", ""), begins(first), until)
+        except Refusal as refusal:
+            if refusal.status in (401, 403, 404):
+                raise
+            return _operator(services, operators.show(by, identifier), refusal), refusal.status
+        flash(gettext("The right is granted for this period."), "good")
+        return redirect(url_for("portal.operator", identifier=identifier))
+
+    @blueprint.post("/enterprise/operators/<identifier>/grants/<grant_id>/withdrawal")
+    def withdraw_grant(identifier: str, grant_id: str) -> Page:
+        operators.withdraw(person.signed_in(), identifier, grant_id)
+        flash(gettext("The grant is withdrawn, from this moment."), "good")
+        return redirect(url_for("portal.operator", identifier=identifier))
+
+
+def _operator(services: PortalServices, view: OperatorView, refusal: Refusal | None = None) -> str:
+    return render_template(
+        "ra_portal/operator.html",
+        view=view,
+        catalogue=services.catalogue,
+        identity_number=services.operators.masked_identity(view.operator),
+        refusal=refusal,
+        values=request.form,
+        now=datetime.now(UTC),
+    )

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from ra_portal.documents import LARGEST_LICENCE
+from ra_portal.spreadsheets.reading import LARGEST_FILE
 
 LARGEST_BODY = 64 * 1024
 LARGEST_UPLOAD = 3 * LARGEST_LICENCE
@@ -13,6 +14,7 @@ LARGEST_UPLOAD = 3 * LARGEST_LICENCE
 _LARGEST = {
     "portal.apply": LARGEST_UPLOAD,
     "portal.save_draft": LARGEST_UPLOAD,
+    "portal.import_file": 2 * LARGEST_FILE,
     "portal.correction": LARGEST_UPLOAD,
     "portal.api_apply": 2 * LARGEST_LICENCE + LARGEST_BODY,
     "portal.api_correct": 2 * LARGEST_LICENCE + LARGEST_BODY,

@@ -11,12 +11,15 @@ from ra_portal.web import (
     administration,
     api,
     applying,
+    branches,
     card_moves,
     cards,
     dashboard,
     data_changes,
     dead_letters,
     enterprise,
+    history,
+    imports,
     limits,
     mass,
     officer,
@@ -53,6 +56,9 @@ def portal_blueprint(
     applying.add_routes(blueprint, services, limit_saving)
     officer.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)
+    history.add_routes(blueprint, services, person)
+    imports.add_routes(blueprint, services, person)
+    branches.add_routes(blueprint, services, person)
     seals.add_routes(blueprint, services, person)
     cards.add_routes(blueprint, services, person)
     dead_letters.add_routes(blueprint, services, person)

@@ -10,8 +10,10 @@ import pytest
 from kernel.refusals import Forbidden, Refusal
 from policies.data_file import InvalidPolicyFile
 from policies.permissions import PERMISSIONS_FILE, load_permissions, permissions
+from ra_portal.documents import Upload
 from ra_portal.fields import InvalidFields
 from ra_portal.identity import HolderKind, Identity, Role, console
+from ra_portal.imports.columns import ImportKind
 from ra_portal.queue import Asked
 from tests.ra_portal.world import PortalWorld, pkcs10
 
@@ -64,6 +66,9 @@ ACTS: dict[str, Act] = {
     "application.approve": lambda portal, by: portal.services.registration.approve(by, "none"),
     "application.decide": lambda portal, by: portal.services.registration.refuse(by, "none", "why"),
     "application.assign": lambda portal, by: portal.services.queue.assign(by, "none", None),
+    "application.import": lambda portal, by: portal.services.imports.preview(
+        by, ImportKind.ENTERPRISES, Upload(b"", "none.csv")
+    ),
     "branch.manage": lambda portal, by: portal.services.branches.add(by, "2200", "样本", "上海"),
     "card.read": lambda portal, by: portal.services.cards.search(by),
     "card.manage": lambda portal, by: portal.services.cards.revoke(
@@ -77,6 +82,7 @@ ACTS: dict[str, Act] = {
     ),
     "card.witness": lambda portal, by: portal.services.cards.witness(by, "none", "model", "1"),
     "seal.decide": lambda portal, by: portal.services.seals.approve(by, "none"),
+    "dashboard.read": lambda portal, by: portal.services.figures.latest(by),
     "letter.manage": lambda portal, by: portal.services.dead_letters.all(by),
     "officer.read": lambda portal, by: portal.services.officers.all(by),
     "journal.read": lambda portal, by: portal.services.journal.page(by),

@@ -163,7 +163,7 @@ def open_portal_world(authority: World) -> PortalWorld:
         ),
         CardProofs(ORIGIN),
         personal_data_of(authority.token),
-        ended.append,
+        on_card_ended=ended.append,
     )
     return PortalWorld(authority, services, ended, post)
 

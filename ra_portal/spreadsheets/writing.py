@@ -1,0 +1,63 @@
+"""Spreadsheets that people take away. No cell of them is ever a formula (CWE-1236)."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet program calculate, full-width forms included."""
+_BOM = "\ufeff"
+"""Without it a well-known program reads Chinese as something else."""
+
+
+class SheetFormat(StrEnum):
+    CSV = "csv"
+    XLSX = "xlsx"
+
+    @property
+    def media_type(self) -> str:
+        if self is SheetFormat.CSV:
+            return "text/csv; charset=utf-8"
+        return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def write(rows: Iterable[Sequence[str]], wanted: SheetFormat) -> bytes:
+    """The rows, the first of which are the headings."""
+    defused = ([defuse(cell) for cell in row] for row in rows)
+    return _csv(defused) if wanted is SheetFormat.CSV else _xlsx(defused)
+
+
+def defuse(text: str) -> str:
+    """The text as text: an apostrophe goes before what a program would calculate."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, quoting=csv.QUOTE_ALL)
+    writer.writerows(rows)
+    return (_BOM + written.getvalue()).encode()
+
+
+def _xlsx(rows: Iterable[Sequence[str]]) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in rows:
+        cells = []
+        for text in row:
+            cell = WriteOnlyCell(sheet, value=_printable(text))
+            cell.data_type = "s"
+            cells.append(cell)
+        sheet.append(cells)
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def _printable(text: str) -> str:
+    """XML knows no control characters."""
+    return "".join(c for c in text if c >= " " or c in "\n\t")
