@@ -21,6 +21,7 @@ from ca.companions import require_live, required_end
 from ca.crl_entry import crl_entry
 from ca.dns_names import require_dns_names
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
+from ca.issuance_steps import AtStep, IssuanceStep, unwatched
 from ca.key_reuse import require_free_keys
 from ca.linting import Linter
 from ca.subject import SubjectFields, subject_name
@@ -109,8 +110,10 @@ class Authority:
         clock: Clock,
         entropy: Entropy,
         urls: StatusAddresses,
+        at_step: AtStep = unwatched,
     ) -> None:
-        """`certificate` is None only for a root that is about to certify itself.
+        """`certificate` is None only for a root that is about to certify itself; `at_step` is
+        told how far each issue is.
 
         Raises Unavailable `authority.wrong-key` when key and certificate do not belong together.
         """
@@ -127,6 +130,7 @@ class Authority:
         self._clock = clock
         self._entropy = entropy
         self._issuer = Issuer(name, certificate, key.public_key, key.suite, urls)
+        self._at_step = at_step
         self._linter = Linter()
         self._open: WeakSet[IssuanceIntent] = WeakSet()
         self._open_lock = threading.Lock()
@@ -153,6 +157,8 @@ class Authority:
     ) -> list[IssuanceIntent]:
         """As `prepare`, all or none, in one transaction."""
         drafts = [self._drafted(name, request) for name, request in requests]
+        serials = [made.serial for made in drafts]
+        self._at_step(IssuanceStep.DRAFTED, serials)
         now = self._clock.now()
         rows, intents = [], []
         for made, (name, request) in zip(drafts, requests, strict=True):
@@ -206,10 +212,12 @@ class Authority:
                 wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
                 require_free_keys(connection, wanted, now, succeeded)
                 inventory.insert_intents(connection, rows)
+                self._at_step(IssuanceStep.INTENDING, serials)
         except (Conflict, Unprocessable) as refusal:
             for name, request in requests:
                 self._tell_refusal(name, request, refusal)
             raise
+        self._at_step(IssuanceStep.INTENDED, serials)
         with self._open_lock:
             self._open.update(intents)
         return intents
@@ -322,6 +330,7 @@ class Authority:
         # Verified before it is recorded: a token that errs must not put its name to a certificate.
         if not self._key.public_key.verify(self._key.suite, signature, intent.tbs):
             raise Unavailable("token.wrong-key", "a signature of the token does not verify")
+        self._at_step(IssuanceStep.SIGNED, [intent.serial])
         return assemble(intent.tbs, self._key.suite, signature)
 
     def _record(self, signed: Sequence[tuple[IssuanceIntent, bytes]]) -> None:
@@ -356,6 +365,8 @@ class Authority:
                 raise Conflict("intent.abandoned", "an intent was given up meanwhile")
             self._journal.append_many(connection, told)
             self._outbox.put_many(connection, DIRECTORY_CHANNEL, published)
+            self._at_step(IssuanceStep.RECORDING, [intent.serial for intent, _ in signed])
+        self._at_step(IssuanceStep.RECORDED, [intent.serial for intent, _ in signed])
 
     def _chain(self) -> tuple[Certificate, ...]:
         return () if self.certificate is None else (self.certificate, *self.chain)

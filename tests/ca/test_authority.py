@@ -396,31 +396,9 @@ def start(world: World, token: Token, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("step", ["die-before-signing", "die-before-recording"])
-def test_a_killed_process_leaves_every_certificate_accounted_for(
-    any_world: World, ca_token: Token, step: str
-) -> None:
-    world = any_world
-    process = start(world, ca_token, step)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == -9, errors
-    serial = parse_serial(output.strip())
-    assert state_of(world, serial) is CertificateState.INTENDED
-    world.clock.advance(timedelta(minutes=10))
-    assert serial in world.issuing.reconcile(timedelta(minutes=5))
-    record = Inventory(world.database).by_serial(serial)
-    assert record is not None
-    assert (record.state, record.der) == (CertificateState.ABANDONED, None)
-    assert record.revoked_at == world.clock.now()
-    with world.database.reading() as connection:
-        told = [entry.event for entry in records(connection, serial_text(serial))]
-        assert world.journal.verify(connection).intact
-    assert told == ["certificate.intended", "certificate.abandoned"]
-
-
 def test_threads_and_processes_issue_at_once(any_world: World, ca_token: Token) -> None:
     world = any_world
-    processes = [start(world, ca_token, "issue", "40") for _ in range(2)]
+    processes = [start(world, ca_token, "40") for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
         mine = list(pool.map(lambda _: world.issue().serial, range(80)))
     theirs = []
