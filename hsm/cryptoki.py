@@ -68,10 +68,28 @@ class Cryptoki:
         self._list = pointer.contents
         self._library = library
 
-    def initialize_with_locking(self) -> None:
-        """C_Initialize with CKF_OS_LOCKING_OK. Raises CryptokiError."""
+    def initialize_with_locking(self, parameters: str | None = None) -> None:
+        """C_Initialize with CKF_OS_LOCKING_OK. `parameters`: what NSS wants in pReserved.
+
+        Raises CryptokiError.
+        """
         arguments = _InitializeArgs(flags=CKF_OS_LOCKING_OK)
+        if parameters is not None:
+            self._parameters = c_char_p(parameters.encode())  # lives as long as the module
+            arguments.reserved = ctypes.cast(self._parameters, c_void_p)
         self._call("C_Initialize", _INITIALIZE, byref(arguments))
+
+    @contextmanager
+    def answering_initialize(self) -> Iterator[None]:
+        """C_Initialize says OK and does nothing, for a caller that cannot give its parameters:
+        the entry of the module's function list is exchanged until the end of the block."""
+        own = self._list.functions[_INITIALIZE]
+        nothing = ctypes.CFUNCTYPE(c_ulong, c_void_p)(lambda arguments: CKR_OK)
+        self._list.functions[_INITIALIZE] = ctypes.cast(nothing, c_void_p)
+        try:
+            yield
+        finally:
+            self._list.functions[_INITIALIZE] = own
 
     def finalize(self) -> None:
         self._call("C_Finalize", _FINALIZE, None)

@@ -5,14 +5,14 @@ from enum import StrEnum
 from typing import Any
 
 import pkcs11
-from pkcs11 import Attribute, KeyType, MechanismFlag
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag
 from pkcs11.constants import DEFAULT
 from pkcs11.exceptions import PKCS11Error
 
 from hsm.mechanisms import MECHANISMS, generation_parameters
 from hsm.module import Module
 from hsm.quirks import unstated_attributes
-from hsm.wrapping import KeyUse
+from hsm.wrapping import WRAPPING_MECHANISMS, KeyUse
 from kernel.algorithms import AlgorithmSuite
 
 
@@ -46,6 +46,28 @@ def export_of(key: pkcs11.Object) -> Export:
         return Export.TRUSTED if key[Attribute.WRAP_WITH_TRUSTED] else Export.WRAPPED
     except PKCS11Error:
         return Export.WRAPPED
+
+
+def stays_when_asked(session: pkcs11.Session, key: Any) -> bool:
+    """Whether the token really keeps a key that it promised to keep: a wrapping key that anybody
+    with the PIN can make is tried on it. True too for a token that wraps nothing."""
+    flags = MechanismFlag.WRAP | MechanismFlag.UNWRAP
+    try:
+        wrapping = session.generate_key(
+            KeyType.AES, 256, id=secrets.token_bytes(16), label="", store=False, capabilities=flags
+        )
+        able = session.token.slot.get_mechanisms()
+    except PKCS11Error:
+        return True
+    for mechanism in (*WRAPPING_MECHANISMS, Mechanism.AES_CBC_PAD):
+        if mechanism in able:
+            parameter = bytes(16) if mechanism is Mechanism.AES_CBC_PAD else None
+            try:
+                wrapping.wrap_key(key, mechanism=mechanism, mechanism_param=parameter)
+            except PKCS11Error:
+                continue
+            return False
+    return True
 
 
 _FLAGS = {

@@ -41,8 +41,9 @@ class Module:
     _loaded: ClassVar[dict[str, "Module"]] = {}  # PKCS#11 has one state per process
     _loading: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, parameters: str | None = None) -> None:
         self.path = path
+        self._parameters = parameters
         self._pid = os.getpid()
         self._idle = threading.Condition(threading.Lock())
         self._active = self._awaited = 0
@@ -52,26 +53,36 @@ class Module:
         """Counts reloads: handles of an older generation are dead and must not be used."""
         try:
             self._cryptoki = Cryptoki(path)
-            self._lib = pkcs11.lib(path)
-            self._is_shared = self._cryptoki.finalize_if_initialised()
-            self._cryptoki.initialize_with_locking()
+            if parameters is None:
+                self._lib = pkcs11.lib(path)
+                self._is_shared = self._cryptoki.finalize_if_initialised()
+                self._cryptoki.initialize_with_locking()
+            else:  # python-pkcs11 cannot give them
+                self._is_shared = True
+                self._cryptoki.initialize_with_locking(parameters)
+                with self._cryptoki.answering_initialize():
+                    self._lib = pkcs11.lib(path)
         except (OSError, PKCS11Error, CryptokiError) as error:
             raise Unavailable(
                 "token.module", "the PKCS#11 module cannot be loaded or initialised", path=path
             ) from error
 
     @classmethod
-    def load(cls, path: str, server_address: str | None = None) -> "Module":
+    def load(
+        cls, path: str, server_address: str | None = None, parameters: str | None = None
+    ) -> "Module":
         """The process's module for this path. Raises Unavailable `token.module`.
 
         `server_address`: of the server that p11-kit's client module reaches a token through. A
         module has one address; for another server it is loaded from another copy of its file.
+        `parameters`: a string that C_Initialize of this module wants (NSS softokn). Both count
+        when the process loads the module for the first time.
         """
         with cls._loading:
             module = cls._loaded.get(path)
             if module is None:
                 with _told(server_address):
-                    module = cls._loaded[path] = cls(path)
+                    module = cls._loaded[path] = cls(path, parameters)
         module.require_own_process()
         return module
 
@@ -128,7 +139,7 @@ class Module:
                     with suppress(PKCS11Error):  # an earlier try may have got no further than this
                         self._lib.finalize()
                     self._lib.initialize()
-                self._cryptoki.initialize_with_locking()
+                self._cryptoki.initialize_with_locking(self._parameters)
             except (CryptokiError, PKCS11Error):
                 return False
             return True

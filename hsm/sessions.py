@@ -15,6 +15,7 @@ from pkcs11 import exceptions
 
 from hsm.module import Module
 from hsm.pins import PinSource
+from hsm.quirks import takes_one_call_at_a_time
 from kernel.refusals import Unavailable
 
 T = TypeVar("T")
@@ -93,6 +94,8 @@ class SessionPool:
     def __init__(self, module: Module, label: str, pin: PinSource, size: int) -> None:
         if size < 1:
             raise ValueError("a session pool has at least one session")
+        if takes_one_call_at_a_time(module):
+            size = 1
         self._module = module
         self._label = label
         self._pin = pin

@@ -11,7 +11,7 @@ from cryptography import x509
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.exceptions import NoSuchKey
 
-from hsm.generation import Export, export_of, generate_pair
+from hsm.generation import Export, export_of, generate_pair, stays_when_asked
 from hsm.lending import lent_key
 from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
@@ -22,8 +22,9 @@ from hsm.token_key import TokenKey, read_public_key, require_guarded, shown_by
 from hsm.wrapping import KeyUse, WrappedKey, wrap
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
+from kernel.asn1.der import integer
 from kernel.identifiers import KeyUri
-from kernel.refusals import Conflict, Unprocessable
+from kernel.refusals import Conflict, Unavailable, Unprocessable
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ class Token:
         pin: PinSource,
         sessions: int = 4,
         server_address: str | None = None,
+        parameters: str | None = None,
     ) -> None:
-        """`server_address`: see `Module.load`. Raises Unavailable `token.module`."""
+        """`server_address`, `parameters`: see `Module.load`. Raises Unavailable `token.module`."""
         self.label = label
         self.pin_source = pin
-        self._module = Module.load(module, server_address)
+        self._module = Module.load(module, server_address, parameters)
         self._pool: Sessions = SessionPool(self._module, label, pin, sessions)
 
     @property
@@ -103,10 +105,17 @@ class Token:
         _require_suite(suite)
         self.require_free(label)
         with self._pool.write() as session:
-            _, private = generate_pair(
+            public, private = generate_pair(
                 session, self._module, label, suite, KeyUse.SIGN, export, store=True
             )
-            require_guarded(private, label, export)
+            try:
+                require_guarded(private, label, export)
+                if export is not Export.WRAPPED and not stays_when_asked(session, private):
+                    raise Unavailable("token.unguarded-key", "the token wraps what must stay in it")
+            except Unavailable:
+                private.destroy()
+                public.destroy()
+                raise
         key = self.key(label, suite)
         key.self_test()
         return key
@@ -230,7 +239,7 @@ class Token:
                     Attribute.PRIVATE: False,
                     Attribute.LABEL: label,
                     Attribute.ID: identifier,
-                    Attribute.SUBJECT: _subject(der),
+                    **_names(der),
                     Attribute.VALUE: der,
                 }
             )
@@ -276,5 +285,11 @@ def _require_suite(suite: AlgorithmSuite) -> None:
         raise Unprocessable("key.suite", "no token signs under this suite", suite=suite.name)
 
 
-def _subject(der: bytes) -> bytes:
-    return x509.load_der_x509_certificate(der).subject.public_bytes()
+def _names(der: bytes) -> dict[Attribute, bytes]:
+    """What tokens find certificates by; NSS will not keep one without."""
+    certificate = x509.load_der_x509_certificate(der)
+    return {
+        Attribute.SUBJECT: certificate.subject.public_bytes(),
+        Attribute.ISSUER: certificate.issuer.public_bytes(),
+        Attribute.SERIAL_NUMBER: integer(certificate.serial_number),
+    }

@@ -23,7 +23,11 @@ from kernel.algorithms import PublicKey
 from kernel.refusals import Malformed, Unavailable, Unprocessable
 
 _LONGEST_WRAPPED = 16 * 1024
-_MECHANISMS = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP, Mechanism.AES_KEY_WRAP)
+WRAPPING_MECHANISMS = (
+    Mechanism.AES_KEY_WRAP_PAD,
+    Mechanism.AES_KEY_WRAP_KWP,
+    Mechanism.AES_KEY_WRAP,
+)
 """In the order of choice. 0x210A is RFC 5649 in SoftHSM2; PKCS#11 3.0 numbers that 0x210B."""
 
 _OF_PUBLIC_KEYS = (Attribute.ENCRYPT, Attribute.VERIFY, Attribute.WRAP)
@@ -107,7 +111,7 @@ def wrap(wrapping: Any, private: pkcs11.PrivateKey, public: PublicKey, use: KeyU
 def wrapping_mechanism(session: pkcs11.Session) -> Mechanism:
     """Raises Unavailable `token.mechanism` when the token wraps with none that tells tampering."""
     able = session.token.slot.get_mechanisms()
-    for mechanism in _MECHANISMS:
+    for mechanism in WRAPPING_MECHANISMS:
         if mechanism in able:
             return mechanism
     raise Unavailable("token.mechanism", "the token has no AES key wrap", token=session.token.label)
@@ -199,7 +203,7 @@ def not_ours() -> Malformed:
 
 
 def _named(name: str) -> Mechanism:
-    for mechanism in _MECHANISMS:
+    for mechanism in WRAPPING_MECHANISMS:
         if mechanism.name == name:
             return mechanism
     raise Malformed("wrapped-key.malformed", "no such key wrap")

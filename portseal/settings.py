@@ -131,6 +131,8 @@ class TokenSettings(_Table):
     """A file that only the service can read (a mounted secret)."""
     server_address: str | None = None
     """Where `module` is a copy of p11-kit's client: its server, `unix:path=/run/hsm-1`."""
+    module_parameters: str | None = None
+    """What the module's C_Initialize wants, where it does: NSS softokn's `configdir=...`."""
     custodians: bool = False
     """The PIN is held in shares by custodians, who are asked at a terminal."""
     sessions: Annotated[int, Field(ge=1, le=64)] = 4

@@ -72,8 +72,8 @@ check_test_packages() {
     has_command p11-kit || need p11-kit "serves a token from a process that a test can kill"
     has_file '/usr/lib/*/pkcs11/p11-kit-client.so' \
         || need p11-kit-modules "reaches such a token"
-    has_command pkcsslotd || need opencryptoki "another make of PKCS#11 token"
-    has_file '/usr/lib/*/libsoftokn3.so' || need libnss3 "and another"
+    has_file '/usr/lib/*/libsoftokn3.so' || need libnss3 "a third make of PKCS#11 token"
+    has_command certutil || need libnss3-tools "prepares that token"
     has_command pinentry-tty || need pinentry-tty "asks for PINs in a terminal, beside the key agent's own way"
     has_command pinentry-curses || need pinentry-curses "the same, drawing a window"
     has_command wrk || need wrk "load for the benchmarks over HTTP"

@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.servers.postgresql",
     "tests.servers.slapd",
     "tests.servers.tpm",
+    "tests.servers.token_makes",
     "tests.token",
     "tests.portseal.service",  # after the modules that it imports
 ]

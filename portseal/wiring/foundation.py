@@ -114,4 +114,11 @@ def open_token(settings: TokenSettings, what: str = "the authority's token") -> 
         pin = EnvironmentPin(settings.pin_variable)
     else:
         pin = PromptPin(f"PIN of {what} {{token}}: ")
-    return Token(settings.module, settings.label, pin, settings.sessions, settings.server_address)
+    return Token(
+        settings.module,
+        settings.label,
+        pin,
+        settings.sessions,
+        settings.server_address,
+        settings.module_parameters,
+    )

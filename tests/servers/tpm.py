@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def _find_module() -> Path | None:
 
 @pytest.fixture
 def locking_token() -> Iterator[LockingToken]:
+    with tpm_token() as made:
+        yield made
+
+
+@contextmanager
+def tpm_token() -> Iterator[LockingToken]:
     """tpm2-pkcs11 on a fresh swtpm, whose lockout (TPM 2.0 Part 1, 19.8) is the real one."""
     program, module = shutil.which("swtpm"), _find_module()
     if program is None or module is None:
