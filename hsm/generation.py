@@ -53,7 +53,7 @@ def stays_when_asked(session: pkcs11.Session, key: Any) -> bool:
     with the PIN can make is tried on it. True too for a token that wraps nothing."""
     flags = MechanismFlag.WRAP | MechanismFlag.UNWRAP
     try:
-        wrapping = session.generate_key(
+        wrapping: Any = session.generate_key(
             KeyType.AES, 256, id=secrets.token_bytes(16), label="", store=False, capabilities=flags
         )
         able = session.token.slot.get_mechanisms()
