@@ -11,6 +11,7 @@ from key_agent import PROTOCOL, VERSION
 from key_agent import messages as m
 from key_agent.asking import Asking, Request
 from key_agent.cards import Cards
+from key_agent.encryption import EncryptionKeys
 from key_agent.enrolling import Enrolling, token_json
 from key_agent.origins import Origins, Standing
 from key_agent.patience import Patience
@@ -56,6 +57,7 @@ class Agent:
         self._asking = Asking(windows, words, self.patience)
         enrolling = Enrolling(cards, self._asking, origins, clock)
         signing = SigningPurposes(cards, self._asking, origins, clock)
+        encryption = EncryptionKeys(cards, self._asking, origins, clock)
         pins = PinChanges(cards, self._asking)
         self.methods = {
             "status": Method(m.Nothing, self._status, for_anybody=True),
@@ -65,6 +67,10 @@ class Agent:
             "make_key": Method(m.MakeKeyBody, enrolling.make_key),
             "write_certificates": Method(
                 m.WriteCertificatesBody, enrolling.write_certificates, 4 * m.SMALL
+            ),
+            "make_transport_key": Method(m.MakeTransportKeyBody, encryption.make_transport_key),
+            "install_encryption_key": Method(
+                m.InstallEncryptionKeyBody, encryption.install_encryption_key, 4 * m.SMALL
             ),
             "sign_in": Method(m.SignInBody, signing.sign_in),
             "sign": Method(m.SignBody, signing.sign, m.LARGE),

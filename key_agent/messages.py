@@ -42,6 +42,20 @@ class WriteCertificatesBody(Body):
     certificates: list[_Small] = Field(min_length=1, max_length=4)
 
 
+class MakeTransportKeyBody(Body):
+    token: _Identifier
+    certificate: _Fingerprint
+    purpose: Annotated[str, Field(pattern=r"^(encryption-key|recovery [0-9A-F]{2,40})$")] = (
+        "encryption-key"
+    )
+
+
+class InstallEncryptionKeyBody(Body):
+    token: _Identifier
+    certificate: _Small
+    envelope: _Small
+
+
 class SignInBody(Body):
     nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/=-]{43,128}$")]
     certificate: _Fingerprint | None = None

@@ -32,6 +32,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "It asks to request a certificate for the existing key.",
     ),
     "write": ("请求将证书写入 USB Key。", "It asks to write a certificate onto the USB key."),
+    "ask-encryption": (
+        "请求为您的卡领取加密密钥。",
+        "It asks to fetch the encryption key of your card.",
+    ),
     "install": (
         "请求将加密密钥装入 USB Key。",
         "It asks to install an encryption key on the USB key.",

@@ -201,6 +201,19 @@ export class PortSealAgent {
   }
 
   /**
+   * A transport key on the token for an encryption key, with the card's signature for it.
+   * @param {{token: string, certificate: string, purpose?: string}} what `certificate`: id of the
+   *   signing one; `purpose`: `encryption-key`, or `recovery SERIAL`
+   * @param {CallOptions} [options]
+   * @returns {Promise<{transportKey: string, signature: string}>} base64
+   */
+  async makeTransportKey({ token, certificate, purpose = "encryption-key" }, options) {
+    const body = { token, certificate, purpose };
+    const told = await this.#call("make_transport_key", body, options);
+    return { transportKey: told.transport_key, signature: told.signature };
+  }
+
+  /**
    * Bring an encryption key that the key centre made onto the token (docs/key-centre.md).
    * @param {{token: string, certificate: string, envelope: string}} what base64
    * @param {CallOptions} [options]

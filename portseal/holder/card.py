@@ -7,7 +7,7 @@ from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound
-from portseal.holder.encryption import EncryptionSlot
+from key_agent.encryption_slot import EncryptionSlot
 from signing_service.sso.authentication_token import make_authentication_token
 
 SIGNING_KEY = "signing"

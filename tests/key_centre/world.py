@@ -14,10 +14,10 @@ from kernel.algorithms import ECDSA_P256_SHA256, RSA_PKCS1_SHA256, AlgorithmSuit
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial
 from kernel.transport_statement import transport_statement
+from key_agent.encryption_slot import EncryptionSlot
 from key_centre.delivery import Delivery
 from key_centre.requests import CardRequest
 from key_centre.services import KeyCentre, open_key_centre
-from portseal.holder.encryption import EncryptionSlot
 from portseal.key_centre_ports import IssuingCertifier, PortalCards
 from ra_portal.card import Card
 from ra_portal.identity import Identity, Role
