@@ -110,6 +110,15 @@ export class PortSealAgent {
   }
 
   /**
+   * Whether asking for the agent now would make the browser ask its user first.
+   * @returns {Promise<boolean>}
+   */
+  static async wouldAskUser() {
+    if (["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)) return false;
+    return (await loopbackPermission()) === "prompt";
+  }
+
+  /**
    * Whether the agent is there and knows this origin. Never rejects, but for an abort.
    * @param {CallOptions} [options]
    * @returns {Promise<{state: AgentState, version: string | null, error: AgentError | null}>}
@@ -315,20 +324,25 @@ export class PortSealAgent {
 
 /** The agent does not answer, or the browser did not let the page ask. */
 async function unreachable() {
+  return (await loopbackPermission()) === "denied"
+    ? new AgentError("blocked", "browser.blocked", "the browser refused access")
+    : new AgentError("missing", "agent.missing", "no key agent answers on this computer");
+}
+
+/**
+ * What the browser's Local Network Access says; null where there is no such thing.
+ * @returns {Promise<PermissionState | null>}
+ */
+async function loopbackPermission() {
   for (const name of ["loopback-network", "local-network-access"]) {
     try {
-      const permission = await navigator.permissions.query(
-        /** @type {any} */ ({ name }),
-      );
-      if (permission.state === "denied") {
-        return new AgentError("blocked", "browser.blocked", "the browser refused access");
-      }
-      break;
+      const asked = /** @type {any} */ ({ name });
+      return (await navigator.permissions.query(asked)).state;
     } catch {
-      // A browser that does not know this permission asks nobody.
+      // This browser does not know the permission by this name.
     }
   }
-  return new AgentError("missing", "agent.missing", "no key agent answers on this computer");
+  return null;
 }
 
 /** @param {string} code @returns {AgentState} */

@@ -2,8 +2,8 @@
 /**
  * Whole journeys: the key agent on one side, a PortSeal service's HTTP interface on the other.
  *
- * @typedef {"agent" | "token" | "challenge" | "pin" | "answer" | "key" | "request" | "certificate"
- *   | "prepare" | "show" | "complete" | "done"} Step
+ * @typedef {"agent" | "token" | "challenge" | "pin" | "answer" | "initialise" | "key" | "request"
+ *   | "certificate" | "prepare" | "show" | "complete" | "done"} Step
  * @typedef {(step: Step, facts?: Record<string, any>) => void} Progress
  * @typedef {import("./portseal-agent.js").PortSealAgent} PortSealAgent
  * @typedef {import("./portseal-agent.js").Token} Token
@@ -75,28 +75,30 @@ export async function signInToPortal(agent, options = {}) {
 /**
  * Show and sign one declaration or document with the card that is signed in.
  * @param {PortSealAgent} agent
- * @param {{document: Uint8Array, format: string, level?: string, name?: string} & Options} what
+ * @param {{document: Uint8Array, format: string, level?: string, name?: string, card?: string}
+ *   & Options} what
  * @returns {Promise<Record<string, any>>} the service's receipt: id, signature, indication
  */
-export async function signDeclaration(agent, { document, format, level, name, ...options }) {
+export async function signDeclaration(agent, { document, name, ...rest }) {
   const documents = [{ document, name }];
-  const [signed] = await signDeclarations(agent, { documents, format, level, ...options });
+  const [signed] = await signDeclarations(agent, { documents, ...rest });
   return signed;
 }
 
 /**
  * Show and sign several after one question, with one PIN.
  * @param {PortSealAgent} agent
- * @param {{documents: {document: Uint8Array, name?: string}[], format: string, level?: string}
- *   & Options} what
+ * @param {{documents: {document: Uint8Array, name?: string}[], format: string, level?: string,
+ *   card?: string} & Options} what `card`: number of the one that is signed in
  * @returns {Promise<Record<string, any>[]>}
  */
-export async function signDeclarations(agent, { documents, format, level = "B-T", ...options }) {
+export async function signDeclarations(agent, what) {
+  const { documents, format, level = "B-T", card, ...options } = what;
   const { progress = () => {}, signal } = options;
   progress("agent");
   await agent.ready({ signal });
   progress("token");
-  const certificate = await signingCertificate(agent, signal);
+  const certificate = await signingCertificate(agent, signal, card);
   const items = [];
   const prepared = [];
   for (const { document, name } of documents) {
@@ -138,27 +140,54 @@ async function valuesOf(agent, certificate, items, signal) {
 }
 
 /**
- * Make the signing key on the USB key, fetch the certificate and write it back.
+ * Make the signing key on the USB key, fetch the certificate and write it back. A blank token is
+ * made ready first, when there is none that waits for its certificate.
  * @param {PortSealAgent} agent
- * @param {{activationCode: string, token?: string, suite?: string} & Options} what
- * @returns {Promise<Record<string, any>>} the service's record of the card
+ * @param {{activationCode: string, token?: string, label?: string, suite?: string,
+ *   recoveryKey?: JsonWebKey} & Options} what `label` names a blank token
+ * @returns {Promise<Record<string, any>>} the service's record of the card, and `recovery` of a
+ *   token that was made ready
  */
-export async function enrolCard(agent, { activationCode, token, suite, ...options }) {
+export async function enrolCard(agent, what) {
+  const { activationCode, token, label = "PortSeal", suite, recoveryKey, ...options } = what;
   const { progress = () => {}, signal } = options;
   progress("agent");
   await agent.ready({ signal });
   progress("token");
-  const chosen = token ?? (await onlyToken(agent, signal)).id;
+  let chosen = await tokenToEnrol(agent, token, signal);
+  let recovery = null;
+  if (chosen.state === "blank") {
+    progress("initialise");
+    const blank = { token: chosen.id, label, recoveryKey };
+    ({ token: chosen, recovery } = await agent.initialise(blank, { signal }));
+  }
   progress("key");
-  const { pkcs10 } = await agent.makeKey({ token: chosen, suite }, { signal });
+  const { pkcs10 } = await agent.makeKey({ token: chosen.id, suite }, { signal });
   progress("request");
   const body = { activation_code: activationCode, pkcs10 };
   const enrolled = await callService("/api/v1/enrolments", body, options);
   progress("certificate");
   const certificates = [pemToBase64(enrolled.certificate)];
-  await agent.writeCertificates({ token: chosen, certificates }, { signal });
+  await agent.writeCertificates({ token: chosen.id, certificates }, { signal });
   progress("done", enrolled);
-  return enrolled;
+  return { ...enrolled, recovery };
+}
+
+/**
+ * @param {PortSealAgent} agent
+ * @param {string | undefined} identifier
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Token>}
+ */
+async function tokenToEnrol(agent, identifier, signal) {
+  const { tokens } = await agent.tokens({ signal });
+  if (identifier !== undefined) {
+    const named = tokens.find((each) => each.id === identifier);
+    if (named) return named;
+    throw new AgentError("no-token", "token.missing", "this USB key is not plugged in");
+  }
+  const ready = tokens.filter((each) => each.state === "ready" && each.certificates.length === 0);
+  return only(ready.length > 0 ? ready : tokens.filter((each) => each.state === "blank"));
 }
 
 /**
@@ -169,24 +198,32 @@ export async function enrolCard(agent, { activationCode, token, suite, ...option
  */
 export async function onlyToken(agent, signal) {
   const { tokens } = await agent.tokens({ signal });
-  const usable = tokens.filter((each) => each.state !== "blank");
-  if (usable.length === 0) {
+  return only(tokens.filter((each) => each.state !== "blank"));
+}
+
+/**
+ * @param {Token[]} tokens
+ * @returns {Token}
+ */
+function only(tokens) {
+  if (tokens.length === 0) {
     throw new AgentError("no-token", "token.none", "no USB key is plugged in");
   }
-  if (usable.length > 1) {
-    const facts = { tokens: usable.map(({ id, label }) => ({ id, label })) };
+  if (tokens.length > 1) {
+    const facts = { tokens: tokens.map(({ id, label, serial }) => ({ id, label, serial })) };
     throw new AgentError("refused", "token.several", "several USB keys are plugged in", facts);
   }
-  return usable[0];
+  return tokens[0];
 }
 
 /**
  * The newest certificate for signing that has its key beside it.
  * @param {PortSealAgent} agent
  * @param {AbortSignal} [signal]
+ * @param {string} [card] number of the card that it must be of
  * @returns {Promise<Certificate>}
  */
-export async function signingCertificate(agent, signal) {
+export async function signingCertificate(agent, signal, card) {
   const { tokens } = await agent.tokens({ signal });
   if (tokens.length === 0) {
     throw new AgentError("no-token", "token.none", "no USB key is plugged in");
@@ -194,6 +231,7 @@ export async function signingCertificate(agent, signal) {
   const fitting = tokens
     .flatMap((token) => token.certificates)
     .filter((each) => each.hasKey && each.usage.includes("signing"))
+    .filter((each) => !card || each.subject.includes(card))
     .sort((one, other) => other.notBefore.localeCompare(one.notBefore));
   if (fitting.length === 0) {
     throw new AgentError("no-certificate", "card.no-certificate", "no certificate for signing");

@@ -3,7 +3,7 @@
  * `<portseal-progress>`: shows how far a journey with the key agent is, and what went wrong.
  *
  * Its words are data attributes, written by the server in the page's language:
- * `data-step-NAME` for a step, `data-state-NAME` for a state of the agent, `data-tries-one` for the
+ * `data-step-NAME` for a step, `data-name-NAME` for its short name in the list, `data-state-NAME` for a state of the agent, `data-tries-one` for the
  * last try of a PIN, `data-failed` for what the service refused. `data-steps` lists the steps that are
  * shown, in order; the others only change the line below them.
  */
@@ -22,7 +22,7 @@ export class PortSealProgress extends HTMLElement {
   }
 
   connectedCallback() {
-    this.#list.className = "agent-steps";
+    this.#list.className = "steps";
     this.#line.className = "agent-line";
     this.#line.setAttribute("role", "status");
     this.replaceChildren(this.#list, this.#line);
@@ -43,7 +43,7 @@ export class PortSealProgress extends HTMLElement {
       ...this.#names.map((name) => {
         const item = document.createElement("li");
         item.dataset.step = name;
-        item.textContent = this.#words(`step-${name}`) ?? name;
+        item.textContent = this.#words(`name-${name}`) ?? this.#words(`step-${name}`) ?? name;
         return item;
       }),
     );
@@ -61,7 +61,7 @@ export class PortSealProgress extends HTMLElement {
     const reached = name === "done" ? this.#names.length : this.#names.indexOf(name);
     for (const [place, item] of [...this.#list.children].entries()) {
       if (reached < 0) break; // a step between those that are shown
-      item.classList.toggle("past", place < reached);
+      item.classList.toggle("done", place < reached);
       if (place === reached) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
     }
@@ -77,11 +77,10 @@ export class PortSealProgress extends HTMLElement {
   fail(error) {
     this.dataset.outcome = "failed";
     for (const item of this.#list.children) {
-      if (item.getAttribute("aria-current")) item.classList.add("failed");
+      item.classList.toggle("failed", item.hasAttribute("aria-current"));
     }
     const told = error instanceof AgentError ? this.#ofAgent(error) : this.#words("failed");
-    const alert = document.createElement("span");
-    alert.setAttribute("role", "alert");
+    const alert = document.createElement("strong");
     alert.textContent = [told, error instanceof AgentError ? "" : error?.detail]
       .filter(Boolean)
       .join(" ");

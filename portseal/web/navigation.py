@@ -94,6 +94,13 @@ GROUPS = (
             Link("/verify", lazy_gettext("Verify a signature")),
         ),
     ),
+    Group(
+        lazy_gettext("Signing"),
+        (
+            Link("/sign", lazy_gettext("Sign documents")),
+        ),
+        frozenset({"legal-person", "operator"}),
+    ),
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, render_template
 from pydantic import Field
 
 from kernel.asn1.certificate import Certificate
@@ -52,6 +52,10 @@ def signing_blueprint(
     blueprint.register_blueprint(batches_blueprint(batches, signed_in_card))
     blueprint.register_blueprint(bundles_blueprint(bundles, card))
     blueprint.register_blueprint(extension_blueprint(extension, card))
+
+    @blueprint.get("/sign")
+    def page() -> str:
+        return render_template("signing_service/sign.html", card=card())
 
     @blueprint.post("/api/v1/signatures/prepare")
     def prepare() -> Response:

@@ -5,13 +5,15 @@ the service's own. `twin` gives a test that breaks things a service of its own w
 """
 
 import os
+import secrets
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,11 +66,13 @@ def database_file(site: Site) -> Path:
 class RunningService:
     """A service with officers, an enterprise and an operator, and their cards plugged in."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, agent_port: int) -> None:
         self.stage = stage
         self.site = stage.site
         self.origin = stage.site.origin
         self.database_file = database_file(stage.site)
+        self.agent_port = agent_port
+        """Where the pages look for a key agent; a test may start one there."""
         self._card = threading.Lock()
 
     def anonymous(self) -> Service:
@@ -103,6 +107,15 @@ class RunningService:
         return (self.site.directory / f"{name}.log").read_text(errors="replace")
 
 
+def _port_for_later() -> int:
+    """A free port below those that systems hand out by themselves, so that it stays free."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 @pytest.fixture(scope="session")
 def service(
     token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory
@@ -114,13 +127,15 @@ def service(
     (directory / "public").mkdir()
     keys = UsbKeys(token_bench.module, directory / "usb-pins.json")
     stage = Stage(site, directory / "public", keys)
+    agent_port = _port_for_later()
     try:
         with pytest.MonkeyPatch.context() as surroundings:
             # Tests ask faster than people; the limit has tests of its own.
             surroundings.setenv("PORTSEAL_VERIFICATION__REQUESTS_PER_MINUTE", "100000")
+            surroundings.setenv("PORTSEAL_WEB__AGENT_PORT", str(agent_port))
             for step in PAST:
                 step(stage)
-        yield RunningService(stage)
+        yield RunningService(stage, agent_port)
     finally:
         site.stop()
 

@@ -1,0 +1,54 @@
+// @ts-check
+/** Signs in with the key agent; the page works without this too, with a command. */
+
+import { AgentError, PortSealAgent } from "/agent/portseal-agent.js";
+import "/agent/portseal-progress.js";
+import { chosen, offer } from "./choice.js";
+
+const element = (id) => /** @type {any} */ (document.getElementById(id));
+const progress = element("agent-progress");
+const button = element("agent-sign-in");
+const list = element("agent-card");
+const form = element("sign-in-form");
+const agent = PortSealAgent.of(progress);
+
+async function signIn() {
+  button.disabled = true;
+  try {
+    progress.step("agent");
+    await agent.ready();
+    progress.step("pin");
+    const asked = { nonce: form.elements.nonce.value, certificate: chosen(list) ?? null };
+    const { token } = await agent.signIn(asked);
+    progress.step("answer");
+    element("token").value = JSON.stringify(token);
+    form.submit();
+  } catch (error) {
+    button.disabled = false;
+    if (error instanceof AgentError && error.code === "certificate.several") await offerCards();
+    progress.fail(error);
+  }
+}
+
+async function offerCards() {
+  const { tokens } = await agent.tokens();
+  const usable = tokens.flatMap((token) =>
+    token.certificates
+      .filter((each) => each.hasKey && each.usage.includes("signing"))
+      .map((each) => ({ id: each.id, label: `${token.label}: ${each.subject}` })),
+  );
+  offer(list, usable);
+}
+
+/** Says how things stand before anything is asked for, where that costs the user nothing. */
+async function look() {
+  if (await PortSealAgent.wouldAskUser()) return;
+  const { state, error } = await agent.status();
+  progress.dataset.agentState = state;
+  if (state === "ready") element("by-command").open = false;
+  else if (state !== "origin-unknown") progress.fail(error);
+}
+
+element("by-agent").hidden = false;
+button.addEventListener("click", signIn);
+look();
