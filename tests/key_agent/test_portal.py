@@ -108,13 +108,12 @@ def make_operators_card(browser: Browser, service: RunningService) -> None:
         page.fill("#employee_number", "0301")
         page.check("input[name=rights][value=declare-import]")
         page.click("main button[type=submit]")
-        expect(page.locator("#agent-make-card")).to_be_visible()
+        make = page.locator("[data-agent-act=enrol]")
+        expect(make.locator("button")).to_be_visible()
         picture(page, "make-card")
-        page.click("#agent-make-card")
-        expect(page.locator("#card-made")).to_be_visible(timeout=30_000)
-        progress = page.locator("portseal-progress")
-        expect(progress).to_have_attribute("data-outcome", "done")
-        expect(progress.locator("li.done")).to_have_count(5)
+        make.locator("button").click()
+        expect(make.locator("[data-after]")).to_be_visible(timeout=30_000)
+        expect(make.locator("portseal-progress")).to_have_attribute("data-outcome", "done")
         picture(page, "card-made")
 
 
