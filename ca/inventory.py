@@ -115,6 +115,8 @@ _RECORD = (
     certificates.c.reason,
     certificates.c.certificate,
 )
+FIND = select(*_RECORD).where(certificates.c.serial == bindparam("serial"))
+"""One certificate's record, by `serial_text`; for `record_of`."""
 
 
 # Statements on the path of every certificate, built once.
@@ -169,17 +171,15 @@ class Inventory:
     def _several(self, condition: Any) -> list[CertificateRecord]:
         query = select(*_RECORD).where(condition).order_by(certificates.c.intended_at.desc())
         with self._database.reading() as connection:
-            return [_record(row) for row in connection.execute(query)]
+            return [record_of(row) for row in connection.execute(query)]
 
 
 def find(
     connection: Connection, serial: Serial, *, for_update: bool = False
 ) -> CertificateRecord | None:
-    query = select(*_RECORD).where(certificates.c.serial == serial_text(serial))
-    if for_update:
-        query = query.with_for_update()
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _record(row)
+    query = FIND.with_for_update() if for_update else FIND
+    row = connection.execute(query, {"serial": serial_text(serial)}).one_or_none()
+    return None if row is None else record_of(row)
 
 
 def holders_of_keys(connection: Connection, fingerprints: Sequence[str]) -> list[Row[Any]]:
@@ -386,7 +386,7 @@ def statuses(
     ]
 
 
-def _record(row: Any) -> CertificateRecord:
+def record_of(row: Any) -> CertificateRecord:
     return CertificateRecord(
         serial=parse_serial(row.serial),
         authority=row.authority,

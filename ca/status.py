@@ -9,7 +9,9 @@ from ca import inventory
 from ca.inventory import CertificateState
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
+from kernel.identifiers import serial_text
 from records.database import Database
+from records.prepared import Prepared
 
 
 class CertificateStatus(StrEnum):
@@ -39,7 +41,7 @@ class OwnStatus:
             (certificate.subject_der, certificate.spki): name
             for name, certificate in authorities.items()
         }
-        self._database = database
+        self._find = Prepared(database, inventory.FIND)
         self._clock = clock
 
     def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
@@ -51,8 +53,8 @@ class OwnStatus:
         if name is None:
             return None
         now = self._clock.now()
-        with self._database.reading() as connection:
-            record = inventory.find(connection, certificate.serial)
+        row = self._find.first(serial=serial_text(certificate.serial))
+        record = None if row is None else inventory.record_of(row)
         if record is None or record.authority != name:
             return StatusAnswer(CertificateStatus.UNKNOWN, now)
         if record.state is CertificateState.ISSUED and record.der == certificate.der:

@@ -87,7 +87,7 @@ def of_holder(connection: Connection, holder: Holder) -> list[Card]:
         .where(cards.c.holder_kind == str(holder.kind), cards.c.holder_id == holder.id)
         .order_by(cards.c.requested_at.desc(), cards.c.id)
     )
-    return [_card(row._mapping) for row in connection.execute(query)]
+    return [card_of(row._mapping) for row in connection.execute(query)]
 
 
 def of_holders(connection: Connection, holders: Iterable[Holder]) -> list[Card]:
@@ -105,7 +105,7 @@ def newest_of(connection: Connection, kind: HolderKind, holders: list[str]) -> d
         .where(cards.c.holder_kind == str(kind), cards.c.holder_id.in_(holders))
         .order_by(cards.c.requested_at, cards.c.id)
     )
-    found = [_card(row._mapping) for row in connection.execute(query)]
+    found = [card_of(row._mapping) for row in connection.execute(query)]
     return {card.holder.id: card for card in sorted(found, key=lambda card: card.is_live)}
 
 
@@ -117,7 +117,7 @@ def live_of_operators(connection: Connection, enterprise_id: str) -> list[Card]:
         .where(operators.c.enterprise_id == enterprise_id, cards.c.live_holder.is_not(None))
         .order_by(cards.c.requested_at, cards.c.id)
     )
-    return [_card(row._mapping) for row in connection.execute(query)]
+    return [card_of(row._mapping) for row in connection.execute(query)]
 
 
 def made_of(connection: Connection, holder: Holder) -> list[Card]:
@@ -127,7 +127,7 @@ def made_of(connection: Connection, holder: Holder) -> list[Card]:
         theirs = select(operators.c.id).where(operators.c.enterprise_id == holder.id)
         own |= (cards.c.holder_kind == str(HolderKind.OPERATOR)) & cards.c.holder_id.in_(theirs)
     query = select(cards).where(own, cards.c.state.in_(_MADE)).order_by(cards.c.id)
-    return [_card(row._mapping) for row in connection.execute(query)]
+    return [card_of(row._mapping) for row in connection.execute(query)]
 
 
 def by_serials(connection: Connection, serials: Sequence[str], states: Sequence[str]) -> list[Card]:
@@ -139,7 +139,7 @@ def by_serials(connection: Connection, serials: Sequence[str], states: Sequence[
 def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
     """Active and frozen cards whose certificates have ended."""
     query = select(cards).where(cards.c.state.in_(_MADE), cards.c.not_after < at).limit(limit)
-    return [_card(row._mapping) for row in connection.execute(query)]
+    return [card_of(row._mapping) for row in connection.execute(query)]
 
 
 def ending(connection: Connection, at: datetime, days: Sequence[int], limit: int) -> list[Card]:
@@ -157,7 +157,7 @@ def ending(connection: Connection, at: datetime, days: Sequence[int], limit: int
         .where(or_(*due))
         .limit(limit)
     )
-    return [_card(row._mapping) for row in connection.execute(query)]
+    return [card_of(row._mapping) for row in connection.execute(query)]
 
 
 def search(
@@ -196,7 +196,7 @@ def search(
     total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     page = query.order_by(cards.c.requested_at.desc(), cards.c.id).offset(offset).limit(limit)
     rows = connection.execute(page)
-    return [(_card(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
+    return [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
 
 
 def _held_by(kind: HolderKind, identifier: ColumnElement[str]) -> ColumnElement[bool]:
@@ -205,7 +205,7 @@ def _held_by(kind: HolderKind, identifier: ColumnElement[str]) -> ColumnElement[
 
 def _find(connection: Connection, condition: ColumnElement[bool]) -> Card | None:
     row = connection.execute(select(cards).where(condition)).one_or_none()
-    return _card(row._mapping) if row else None
+    return card_of(row._mapping) if row else None
 
 
 def _row(card: Card) -> dict[str, object]:
@@ -220,7 +220,8 @@ def _row(card: Card) -> dict[str, object]:
     }
 
 
-def _card(row: Mapping[Any, Any]) -> Card:
+def card_of(row: Mapping[Any, Any]) -> Card:
+    """The card that a row of the table, or one joined to it, holds."""
     own = {name: row[name] for name in _OWN}
     own["state"] = CardState(row["state"])
     if own["certificate"] is not None:

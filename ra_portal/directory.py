@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ra_portal import card_rows, people_rows, seal_rows
-from ra_portal.card import Card
+from kernel.refusals import NotFound
+from ra_portal import people_rows, seal_rows
+from ra_portal.holder_rows import HeldCard, HeldCards
 from ra_portal.identity import HolderKind
-from ra_portal.people import Enterprise
 from ra_portal.seal import Seal
 from records.database import Database
 
@@ -41,26 +41,30 @@ class HolderRecord:
 class HolderDirectory:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._held_cards = HeldCards(database)
 
     def by_certificate(self, fingerprint: str, at: datetime) -> HolderRecord | None:
         """The holder of the certificate with this SHA-256 (hexadecimal); None for a stranger's."""
+        held = self._held_cards.by_fingerprint(fingerprint)
+        if held is not None:
+            return _record(held, at)
         with self._database.reading() as connection:
-            card = card_rows.find_by_fingerprint(connection, fingerprint)
-            if card is not None:
-                return _record(connection, card, at)
             seal = seal_rows.find_by_fingerprint(connection, fingerprint)
             return None if seal is None else _of_seal(connection, seal, at)
 
     def by_card(self, number: str, at: datetime) -> HolderRecord:
         """Raises NotFound `card.unknown`."""
-        with self._database.reading() as connection:
-            return _record(connection, card_rows.by_number(connection, number), at)
+        return _record(self._held(number), at)
 
     def holder_name(self, number: str) -> str:
         """The name of the enterprise, operator or officer. Raises NotFound `card.unknown`."""
-        with self._database.reading() as connection:
-            card = card_rows.by_number(connection, number)
-            return _record(connection, card, card.requested_at).name
+        return self._held(number).name
+
+    def _held(self, number: str) -> HeldCard:
+        held = self._held_cards.by_number(number)
+        if held is None:
+            raise NotFound("card.unknown", "there is no card of this number")
+        return held
 
 
 def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
@@ -71,7 +75,7 @@ def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
         subject=enterprise.id,
         name=enterprise.name,
         card=seal.number,
-        card_state=_unless_closed(str(seal.state_at(at)), enterprise, at),
+        card_state=_unless_closed(str(seal.state_at(at)), enterprise.is_closed_at(at)),
         enterprise_id=enterprise.id,
         enterprise_name=enterprise.name,
         enterprise_uscc=enterprise.uscc,
@@ -80,53 +84,32 @@ def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
     )
 
 
-def _unless_closed(state: str, enterprise: Enterprise, at: datetime) -> str:
-    return "enterprise-closed" if state == "active" and enterprise.is_closed_at(at) else state
+def _unless_closed(state: str, closed: bool) -> str:
+    return "enterprise-closed" if state == "active" and closed else state
 
 
-def _witness(connection: Connection, card: Card, at: datetime) -> str | None:
-    if card.witnessed_at is None or card.witnessed_by is None or at < card.witnessed_at:
+def _witness(held: HeldCard, at: datetime) -> str | None:
+    card = held.card
+    if card.witnessed_at is None or held.witness is None or at < card.witnessed_at:
         return None
-    officer = people_rows.officer(connection, card.witnessed_by)
     moment = card.witnessed_at.isoformat(timespec="seconds")
-    return f"{officer.name}, {moment}, {card.token_model} {card.token_serial}"
+    return f"{held.witness}, {moment}, {card.token_model} {card.token_serial}"
 
 
-def _record(connection: Connection, card: Card, at: datetime) -> HolderRecord:
-    holder, state = card.holder, str(card.state_at(at))
-    witness = _witness(connection, card, at)
-    if holder.kind is HolderKind.OFFICER:
-        officer = people_rows.officer(connection, holder.id)
-        roles = tuple(sorted(officer.roles))
-        return HolderRecord(
-            holder.kind,
-            officer.id,
-            officer.name,
-            card.number,
-            state,
-            roles=roles,
-            branch=officer.branch_id,
-            key_witness=witness,
-        )
-    rights: tuple[str, ...] = ()
-    if holder.kind is HolderKind.LEGAL_PERSON:
-        enterprise = people_rows.enterprise(connection, holder.id)
-        name = enterprise.name
-    else:
-        operator = people_rows.operator(connection, holder.id)
-        enterprise = people_rows.enterprise(connection, operator.enterprise_id)
-        name = operator.name
-        rights = people_rows.rights_at(connection, operator.id, at)
+def _record(held: HeldCard, at: datetime) -> HolderRecord:
+    card = held.card
     return HolderRecord(
-        kind=holder.kind,
-        subject=holder.id,
-        name=name,
+        kind=card.holder.kind,
+        subject=card.holder.id,
+        name=held.name,
         card=card.number,
-        card_state=_unless_closed(state, enterprise, at),
-        enterprise_id=enterprise.id,
-        enterprise_name=enterprise.name,
-        enterprise_uscc=enterprise.uscc,
-        customs_code=enterprise.customs_code,
-        rights=rights,
-        key_witness=witness,
+        card_state=_unless_closed(str(card.state_at(at)), held.is_enterprise_closed_at(at)),
+        enterprise_id=held.enterprise_id,
+        enterprise_name=held.enterprise_name,
+        enterprise_uscc=held.enterprise_uscc,
+        customs_code=held.customs_code,
+        rights=held.rights_at(at),
+        roles=held.roles,
+        branch=held.branch,
+        key_witness=_witness(held, at),
     )

@@ -5,6 +5,7 @@ A room declares its rows as SQLAlchemy Core tables on `metadata`, in its own `ta
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
 from kernel.refusals import Unavailable
@@ -31,6 +32,8 @@ metadata = MetaData(
 """Every table of the product."""
 
 _BUSY_MILLISECONDS = 10_000
+_RESTING = "portseal resting since"
+_TRUSTED_SECONDS = 1.0
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -67,6 +70,7 @@ class Database:
         self._pid = 0
         self._lock = threading.Lock()
         self._driver_connections: list[tuple[int, Any]] = []
+        self._of_thread = threading.local()
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)})"
@@ -127,6 +131,27 @@ class Database:
         with self._lock:
             self._driver_connections.append((os.getpid(), connection))
         return connection
+
+    def thread_connection(self) -> Any:
+        """The bare driver's connection of this thread, made when it is first asked for.
+
+        What is changed over it survives a power cut once any later `transaction` has: the disk is
+        not waited for twice.
+        """
+        held = getattr(self._of_thread, "held", None)
+        if held is None or held[0] != os.getpid():
+            connection = self.driver_connection()
+            if not self.is_sqlite:
+                connection.execute("SET synchronous_commit = off")
+            held = self._of_thread.held = (os.getpid(), connection)
+        return held[1]
+
+    def drop_thread_connection(self) -> None:
+        """It has failed: the next call of `thread_connection` makes another."""
+        held = getattr(self._of_thread, "held", None)
+        self._of_thread.held = None
+        if held is not None and held[0] == os.getpid():
+            held[1].close()
 
     def upgrade(self) -> None:
         """Bring the schema to the newest migration."""
@@ -190,6 +215,25 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _server(url: URL) -> Engine:
-    return create_engine(
-        url, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args={"connect_timeout": 5}
-    )
+    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"connect_timeout": 5})
+
+    @event.listens_for(engine, "checkin")
+    def rest(connection: Any, record: Any) -> None:
+        record.info[_RESTING] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def wake(connection: Any, record: Any, proxy: object) -> None:
+        """A connection that has rested may be dead: it is tried, for three trips to the server,
+        which the one that was just used is spared."""
+        rested = time.monotonic() - record.info.get(_RESTING, time.monotonic())
+        if rested > _TRUSTED_SECONDS and not _answers(engine, connection):
+            raise InvalidatePoolError
+
+    return engine
+
+
+def _answers(engine: Engine, connection: Any) -> bool:
+    try:
+        return bool(engine.dialect.do_ping(connection))
+    except engine.dialect.loaded_dbapi.Error:
+        return False

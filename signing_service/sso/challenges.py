@@ -6,15 +6,33 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Unauthenticated
 from records.database import Database
+from records.prepared import Prepared
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import challenges, forget_expired
 
+_NEW = insert(challenges).values(
+    {
+        name: bindparam(name)
+        for name in ("nonce", "browser_hash", "purpose", "created_at", "expires_at")
+    }
+)
+_MINE = challenges.c.browser_hash == bindparam("browser")
+_NEWEST = (
+    select(challenges.c.nonce)
+    .where(_MINE)
+    .order_by(challenges.c.created_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_TOLD = (challenges.c.nonce, challenges.c.expires_at, challenges.c.purpose)
+_TAKE = delete(challenges).where(_MINE, challenges.c.nonce == bindparam("wanted")).returning(*_TOLD)
+_TAKE_NEWEST = delete(challenges).where(_MINE, challenges.c.nonce == _NEWEST).returning(*_TOLD)
 _NONCE_OCTETS = 32
 _NONCE = re.compile(r"[A-Za-z0-9+/]{43}=")
 
@@ -44,10 +62,14 @@ class Challenges:
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
+        self._new, self._take = Prepared(database, _NEW), Prepared(database, _TAKE)
+        self._take_newest = Prepared(database, _TAKE_NEWEST)
 
-    def issue(self, browser: str, purpose: str | None = None) -> Challenge:
+    def issue(
+        self, browser: str, purpose: str | None = None, *, new_browser: bool = False
+    ) -> Challenge:
         """A fresh challenge for the browser that holds the secret `browser`, to prove the card
-        for `purpose` alone.
+        for `purpose` alone. A `new_browser` has none yet.
 
         A browser holds a few at most: the oldest makes room. Raises Unavailable.
         """
@@ -62,9 +84,12 @@ class Challenges:
             "created_at": now,
             "expires_at": expires_at,
         }
-        with self._database.transaction() as connection:
-            self._make_room(connection, browser_hash)
-            connection.execute(insert(challenges), row)
+        if new_browser:
+            self._new.first(**row)
+        else:
+            with self._database.transaction() as connection:
+                self._make_room(connection, browser_hash)
+                connection.execute(_NEW, row)
         return Challenge(nonce, self._settings.origin, expires_at, purpose)
 
     def take(self, browser: str | None, nonce: str | None = None) -> Challenge:
@@ -75,17 +100,11 @@ class Challenges:
         """
         if browser is None or (nonce is not None and not _NONCE.fullmatch(nonce)):
             raise _missing()
-        mine = challenges.c.browser_hash == secret_hash(browser)
-        with self._database.transaction() as connection:
-            if nonce is None:
-                newest = challenges.c.created_at.desc()
-                query = select(challenges.c.nonce).where(mine).order_by(newest).limit(1)
-                nonce = connection.execute(query).scalar_one_or_none()
-            taken = connection.execute(
-                delete(challenges)
-                .where(mine, challenges.c.nonce == nonce)
-                .returning(challenges.c.nonce, challenges.c.expires_at, challenges.c.purpose)
-            ).one_or_none()
+        mine = secret_hash(browser)
+        if nonce is None:
+            taken = self._take_newest.first(browser=mine)
+        else:
+            taken = self._take.first(browser=mine, wanted=nonce)
         if taken is None:
             raise _missing()
         if taken.expires_at <= self._clock.now():

@@ -11,19 +11,42 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from kernel.clock import Clock
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
+from records.prepared import Prepared
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import access_tokens, codes, refresh_tokens
 
 _KEPT = timedelta(hours=25)
 """Codes stay longer than any session: reuse is seen, and who must be told of its end is known."""
-_NEW_CODE, _NEW_ACCESS = insert(codes), insert(access_tokens)
+_NEW_ACCESS = insert(access_tokens)
+_NEW_CODE = insert(codes).values(
+    {
+        name: bindparam(name)
+        for name in (
+            "code_hash", "client_id", "sid", "redirect_uri", "scope", "nonce", "details", "terms",
+            "code_challenge", "expires_at",
+        )
+    }
+)  # fmt: skip
+_TAKE_CODE = (
+    update(codes)
+    .where(
+        codes.c.code_hash == bindparam("code"),
+        codes.c.client_id == bindparam("client"),
+        codes.c.redeemed_at.is_(None),
+    )
+    .values(redeemed_at=bindparam("now"))
+    .returning(codes)
+)
+_IS_REUSED = (
+    select(codes.c.reused_at).where(codes.c.code_hash == bindparam("code")).with_for_update()
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,8 @@ class Grants:
         self._journal = journal
         self._clock = clock
         self._settings = settings
+        self._new_code = Prepared(database, _NEW_CODE)
+        self._take_code = Prepared(database, _TAKE_CODE)
 
     # -- codes -----------------------------------------------------------------------------------
 
@@ -115,23 +140,17 @@ class Grants:
             "code_challenge": grant.code_challenge,
             "expires_at": self._clock.now() + timedelta(seconds=self._settings.code_seconds),
         }
-        with self._database.transaction() as connection:
-            connection.execute(_NEW_CODE, row)
+        self._new_code.first(**row)
 
     def take_code(self, code: str, client_id: str) -> CodeGrant | None:
         """Take a code for its platform, once; None when it is unknown, expired or used."""
         now = self._clock.now()
-        mine = (codes.c.code_hash == secret_hash(code)) & (codes.c.client_id == client_id)
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                update(codes)
-                .where(mine, codes.c.redeemed_at.is_(None))
-                .values(redeemed_at=now)
-                .returning(codes)
-            ).one_or_none()
-            if row is None:
+        row = self._take_code.first(code=secret_hash(code), client=client_id, now=now)
+        if row is None:
+            with self._database.transaction() as connection:
                 self._reused(connection, secret_hash(code), client_id)
-        if row is None or row.expires_at <= now:
+            return None
+        if row.expires_at <= now:
             return None
         return CodeGrant(
             row.client_id,
@@ -151,8 +170,7 @@ class Grants:
         """Keep the first tokens of a code; False when the code was reused meanwhile."""
         with self._database.transaction() as connection:
             # Locked, so that a reuse is either seen here or finds the tokens that it revokes.
-            query = select(codes.c.reused_at).where(codes.c.code_hash == grant.code_hash)
-            found = connection.execute(query.with_for_update()).one_or_none()
+            found = connection.execute(_IS_REUSED, {"code": grant.code_hash}).one_or_none()
             if found is None or found.reused_at is not None:
                 return False
             family = TokenGrant(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
@@ -14,6 +14,7 @@ from kernel.refusals import Conflict, NotFound, Unprocessable
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
+from records.prepared import Prepared
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.claims import SCOPES
 from signing_service.sso.platform import (
@@ -31,6 +32,9 @@ from signing_service.sso.tables import platforms
 __all__ = ["REMOTE_SCOPES", "ListedPlatform", "Platform", "Platforms", "Registration"]
 
 _FIND = select(platforms)
+_FIND_LIVE = _FIND.where(
+    platforms.c.client_id == bindparam("client"), platforms.c.disabled_at.is_(None)
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Platforms:
         self._journal = journal
         self._clock = clock
         self._entropy = entropy
+        self._find = Prepared(database, _FIND_LIVE)
 
     def register_platform(
         self,
@@ -157,9 +162,7 @@ class Platforms:
         """The platform of that name, unless it was disabled."""
         if not is_client_id(client_id):
             return None
-        wanted = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
-        with self._database.reading() as connection:
-            row = connection.execute(_FIND.where(wanted)).one_or_none()
+        row = self._find.first(client=client_id)
         return None if row is None else _of_row(row)
 
     def all(self) -> list[ListedPlatform]:

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -14,6 +14,7 @@ from kernel.refusals import Forbidden, Unauthenticated
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
+from records.prepared import Prepared
 from signing_service.ports import Holder
 from signing_service.sso.card_login import CardCheck, ProvenCard
 from signing_service.sso.challenges import secret_hash
@@ -22,6 +23,9 @@ from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import sessions
 
 _OPEN = insert(sessions)
+_LIVE = select(sessions).where(sessions.c.ended_at.is_(None))
+_BY_SECRET = _LIVE.where(sessions.c.secret_hash == bindparam("secret"))
+_BY_SID = _LIVE.where(sessions.c.sid == bindparam("sid"))
 _SECRET_OCTETS = 32
 _SYSTEM = "sign-in"
 CARD, TLS = "card", "tls"
@@ -76,6 +80,7 @@ class Sessions:
         self._check = check
         self._settings = settings
         self._notices = notices
+        self._by_secret, self._by_sid = Prepared(database, _BY_SECRET), Prepared(database, _BY_SID)
 
     def open(
         self,
@@ -167,7 +172,7 @@ class Sessions:
         """
         if secret is None:
             return None
-        row = self._row(sessions.c.secret_hash == secret_hash(secret))
+        row = self._by_secret.first(secret=secret_hash(secret))
         if row is None:
             return None
         signed_in = self._checked(row)
@@ -177,7 +182,7 @@ class Sessions:
 
     def by_name(self, sid: str) -> SignedIn | None:
         """As `use`, for a platform that acts in the session; does not keep it awake."""
-        row = self._row(sessions.c.sid == sid)
+        row = self._by_sid.first(sid=sid)
         return None if row is None else self._checked(row)
 
     def end(self, sid: str, *, reason: str, actor: str) -> bool:
@@ -208,11 +213,6 @@ class Sessions:
         with self._database.transaction() as connection:
             absent = self._end(connection, sessions.c.present_until <= now, "card-absent", _SYSTEM)
             return absent + self._end(connection, late, None, _SYSTEM)
-
-    def _row(self, condition: ColumnElement[bool]) -> Row[tuple[object, ...]] | None:
-        with self._database.reading() as connection:
-            query = select(sessions).where(condition, sessions.c.ended_at.is_(None))
-            return connection.execute(query).one_or_none()
 
     def _checked(self, row: Row[tuple[object, ...]]) -> SignedIn | None:
         now, idle = self._clock.now(), timedelta(seconds=self._settings.session_idle_seconds)

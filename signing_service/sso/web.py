@@ -166,7 +166,9 @@ class SignInRoutes:
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
         wanted = self._wanted(safe_next(next_path, "/"))
-        challenge = self._services.challenges.issue(known, _purpose(wanted))
+        challenge = self._services.challenges.issue(
+            known, _purpose(wanted), new_browser=browser is None
+        )
         response = jsonify(
             nonce=challenge.nonce,
             origin=challenge.origin,
@@ -241,7 +243,7 @@ class SignInRoutes:
         known = browser or self._cookies.new_browser()
         wanted = self._wanted(next_path)
         purpose = _purpose(wanted)
-        challenge = self._services.challenges.issue(known, purpose)
+        challenge = self._services.challenges.issue(known, purpose, new_browser=browser is None)
         by_certificate = None if purpose else self._settings.certificate_origin
         page = render_template(
             "sso/sign_in.html",
