@@ -95,7 +95,7 @@ def of_holders(connection: Connection, holders: Iterable[Holder]) -> list[Card]:
     ids = [holder.id for holder in holders]
     kinds = (str(HolderKind.LEGAL_PERSON), str(HolderKind.OPERATOR))
     query = select(cards).where(cards.c.holder_kind.in_(kinds), cards.c.holder_id.in_(ids))
-    return [_card(row._mapping) for row in connection.execute(query)]
+    return [card_of(row._mapping) for row in connection.execute(query)]
 
 
 def newest_of(connection: Connection, kind: HolderKind, holders: list[str]) -> dict[str, Card]:
@@ -133,7 +133,7 @@ def made_of(connection: Connection, holder: Holder) -> list[Card]:
 def by_serials(connection: Connection, serials: Sequence[str], states: Sequence[str]) -> list[Card]:
     """Cards in one of the states whose certificates have these serial numbers."""
     query = select(cards).where(cards.c.serial.in_(serials), cards.c.state.in_(states))
-    return [_card(row._mapping) for row in connection.execute(query.order_by(cards.c.id))]
+    return [card_of(row._mapping) for row in connection.execute(query.order_by(cards.c.id))]
 
 
 def overdue(connection: Connection, at: datetime, limit: int) -> list[Card]:
