@@ -4,12 +4,13 @@ One file in `signature_policies/` is one policy: its constraints on signatures, 
 revocation and cryptography.
 """
 
+import hashlib
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
 from kernel.algorithms import DIGEST_OIDS, SUITES
 from policies.data_file import PolicyData, load_policy_file
@@ -94,6 +95,12 @@ class ValidationPolicy(PolicyData):
     keys: KeyConstraints
     algorithms: tuple[AcceptedAlgorithm, ...] = Field(min_length=1)
     digests: tuple[AcceptedDigest, ...] = Field(min_length=1)
+    _sha256: str | None = PrivateAttr(None)
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the policy's file, hexadecimal; None where it was not read from one."""
+        return self._sha256
 
     @model_validator(mode="after")
     def _names_each_algorithm_once(self) -> Self:
@@ -118,4 +125,7 @@ def load_validation_policy(
     name: str = "declaration", directory: Path = DIRECTORY
 ) -> ValidationPolicy:
     """Read one policy by its file's name. Raises InvalidPolicyFile."""
-    return load_policy_file(directory / f"{name}.toml", ValidationPolicy)
+    file = directory / f"{name}.toml"
+    policy = load_policy_file(file, ValidationPolicy)
+    policy._sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    return policy

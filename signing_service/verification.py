@@ -148,7 +148,9 @@ class Verification:
             declaration=self._declaration(document or signature, holders, genuine=genuine),
             document_sha256=_sha256(document),
             signature_sha256=_sha256(signature),
-            policy=PolicySummary(policy.identifier, Text(policy.name_en, policy.name_zh)),
+            policy=PolicySummary(
+                policy.identifier, Text(policy.name_en, policy.name_zh), policy.sha256
+            ),
             validated_at=validations[0].validated_at if validations else self._clock.now(),
         )
 

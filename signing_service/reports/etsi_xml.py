@@ -1,4 +1,4 @@
-"""The validation report as ETSI TS 119 102-2 V1.4.1 XML (namespace of V1.2.1), itself signed.
+"""The validation report as ETSI TS 119 102-2 V1.4.1 XML, itself signed.
 
 Objects are named by their SHA-256: who keeps a report keeps the signature that it is about.
 """
@@ -14,10 +14,12 @@ from lxml import etree
 from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle
 from signing_service.formats import xades
+from signing_service.formats.xml_names import XADES
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.report import (
     CertificateSummary,
     Finding,
+    PolicySummary,
     RevocationSummary,
     SignatureReport,
     TimestampSummary,
@@ -25,7 +27,7 @@ from signing_service.validation.report import (
 )
 
 XmlReport = Callable[[ValidationReport], bytes]
-NAMESPACE = "http://uri.etsi.org/19102/v1.2.1#"
+NAMESPACE = "http://uri.etsi.org/19102/v1.4.1#"
 _DS = "http://www.w3.org/2000/09/xmldsig#"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _URN = "urn:etsi:019102"
@@ -56,6 +58,7 @@ class _Names:
 
 
 _E = _Names(NAMESPACE, {None: NAMESPACE, "ds": _DS})
+_X = _Names(XADES, {"xades": XADES})
 _D = _Names(_DS, {"ds": _DS})
 
 
@@ -145,7 +148,7 @@ def _signature(
     made.append(
         _E.ValidationConstraintsEvaluationReport(
             _E.SignatureValidationPolicy(
-                _E.SignaturePolicyIdentifier(report.policy.identifier),
+                _E.SignaturePolicyIdentifier(_policy(report.policy)),
                 _E.PolicyName(report.policy.name.en),
             )
         )
@@ -207,7 +210,8 @@ def _attributes(signature: SignatureReport, objects: _Objects) -> etree._Element
                 )
     for counter in signature.counter_signatures:
         if counter.signature_value_sha256 is not None:
-            named = _digest(counter.signature_value_sha256)
+            value = base64.b64encode(bytes.fromhex(counter.signature_value_sha256)).decode()
+            named = _E.DigestMethod(_SHA256), _E.DigestValue(value)
             attributes.append(_E.CounterSignature(_E.CounterSignature(*named)))
     return attributes
 
@@ -257,6 +261,17 @@ def _article_13(signature: SignatureReport) -> etree._Element:
         found.extend(_typed(f"{name}:limit", text.en) for text in condition.limits)
         found.extend(_typed(f"{name}:limit:zh", text.zh) for text in condition.limits)
     return found
+
+
+def _policy(policy: PolicySummary) -> etree._Element:
+    """The validation policy by its name and the digest of its file."""
+    if policy.sha256 is None:
+        return _X.SignaturePolicyImplied()
+    value = base64.b64encode(bytes.fromhex(policy.sha256)).decode()
+    return _X.SignaturePolicyId(
+        _X.SigPolicyId(_X.Identifier(policy.identifier)),
+        _X.SigPolicyHash(_D.DigestMethod(Algorithm=_SHA256), _D.DigestValue(value)),
+    )
 
 
 def _chain(path: Sequence[CertificateSummary], objects: _Objects) -> etree._Element | None:

@@ -164,6 +164,8 @@ class DeclarationSummary:
 class PolicySummary:
     identifier: str
     name: Text
+    sha256: str | None = None
+    """Of the policy's file."""
 
 
 @dataclass(frozen=True)

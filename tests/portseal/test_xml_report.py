@@ -82,7 +82,7 @@ def test_it_names_the_signature_and_the_counter_signature(report: bytes) -> None
         for each in reports
     )
     named = reports[0].findtext(
-        "v:SignatureAttributes/v:CounterSignature/v:CounterSignature/ds:DigestValue", None, names
+        "v:SignatureAttributes/v:CounterSignature/v:CounterSignature/v:DigestValue", None, names
     )
     assert named == counter != main
     indications = [each.findtext(".//v:MainIndication", None, names) for each in reports]
