@@ -11,8 +11,10 @@ from signing_service.formats.xml_names import (
     BASE64,
     DS,
     ENVELOPED_SIGNATURE,
+    SUBTRACTED_SIGNATURES,
     WITHOUT_SIGNATURES,
     XPATH,
+    XPATH_FILTER,
     ds,
 )
 from signing_service.formats.xml_security import C14N, CANONICALISATIONS, EXCLUSIVE_C14N
@@ -68,7 +70,7 @@ def read_transforms(element: etree._Element | None) -> Transforms:
         return Transforms(base64=True)
     enveloped = names[:1] == [ENVELOPED_SIGNATURE]
     rest = transforms[1:] if enveloped else transforms
-    without_signatures = bool(rest) and rest[0].get("Algorithm") == XPATH
+    without_signatures = bool(rest) and rest[0].get("Algorithm") in (XPATH, XPATH_FILTER)
     if without_signatures:
         _check_expression(rest[0])
         rest = rest[1:]
@@ -79,11 +81,15 @@ def read_transforms(element: etree._Element | None) -> Transforms:
 
 
 def _check_expression(transform: etree._Element) -> None:
-    expression = transform.find(ds("XPath"))
+    """One of the two ways to say: without any signature."""
+    is_filter = transform.get("Algorithm") == XPATH_FILTER
+    wanted = SUBTRACTED_SIGNATURES if is_filter else WITHOUT_SIGNATURES
+    expression = transform.find(f"{{{XPATH_FILTER}}}XPath" if is_filter else ds("XPath"))
     if (
         expression is None
         or len(transform) != 1
-        or "".join(xml_security.text_of(expression).split()) != WITHOUT_SIGNATURES
+        or expression.get("Filter") != ("subtract" if is_filter else None)
+        or "".join(xml_security.text_of(expression).split()) != wanted
         or expression.nsmap.get("ds") != DS
     ):
         raise Malformed("xml.transform", "this XPath expression is not accepted")
