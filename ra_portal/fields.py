@@ -11,6 +11,7 @@ from policies.identity_number import (
     is_identity_card_number,
     is_other_document_number,
 )
+from policies.scripts import has_look_alike_letters, mixes_scripts
 
 _EMAIL = re.compile(r"[^@\s<>\"']{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
 _PHONE = re.compile(r"\+?[0-9][0-9 -]{4,22}[0-9]")
@@ -78,6 +79,8 @@ def text(longest: int) -> Callable[[str], str]:
             raise Malformed("field.too-long", "this text is too long", longest=longest)
         if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} for c in line):
             raise Malformed("field.characters", "this text holds characters that cannot be printed")
+        if mixes_scripts(line) or has_look_alike_letters(line):
+            raise Malformed("field.look-alike", "letters that look like those of another script")
         if holds_identity_number(line):
             raise Unprocessable(
                 "field.identity-number", "do not enter a person's identity number here"
