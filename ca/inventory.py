@@ -81,6 +81,8 @@ class CertificateRecord:
     reason: RevocationReason | None
     der: bytes | None
     """The certificate, once issued."""
+    companion_of: Serial | None = None
+    """The certificate that this one goes with and ends with."""
 
     @property
     def certificate(self) -> Certificate | None:
@@ -114,6 +116,7 @@ _RECORD = (
     certificates.c.revoked_at,
     certificates.c.reason,
     certificates.c.certificate,
+    certificates.c.companion_of,
 )
 FIND = select(*_RECORD).where(certificates.c.serial == bindparam("serial"))
 """One certificate's record, by `serial_text`; for `record_of`."""
@@ -180,6 +183,13 @@ def find(
     query = FIND.with_for_update() if for_update else FIND
     row = connection.execute(query, {"serial": serial_text(serial)}).one_or_none()
     return None if row is None else record_of(row)
+
+
+def of_key(connection: Connection, fingerprint: str) -> list[CertificateRecord]:
+    """Every certificate of this key, newest first."""
+    query = select(*_RECORD).where(certificates.c.key_fingerprint == fingerprint)
+    ordered = query.order_by(certificates.c.intended_at.desc())
+    return [_record(row) for row in connection.execute(ordered)]
 
 
 def holders_of_keys(connection: Connection, fingerprints: Sequence[str]) -> list[Row[Any]]:
@@ -403,4 +413,5 @@ def record_of(row: Any) -> CertificateRecord:
         revoked_at=row.revoked_at,
         reason=None if row.reason is None else RevocationReason(row.reason),
         der=None if row.certificate is None else bytes(row.certificate),
+        companion_of=None if row.companion_of is None else parse_serial(row.companion_of),
     )

@@ -135,6 +135,29 @@ mass_jobs = Table(
     Column("finished_at", UtcDateTime),
 )
 
+reissues = Table(
+    "ca_reissues",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("old_authority", String(40), nullable=False),
+    Column("new_authority", String(40), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+
+reissue_items = Table(
+    "ca_reissue_items",
+    metadata,
+    Column("job", String(32), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("serial", String(40), nullable=False),
+    Column("outcome", String(16)),  # None: still to do
+    Column("successor", String(40)),  # serial of the new certificate
+    Index("ix_ca_reissue_items_open", "job", "outcome"),
+)
+
 mass_items = Table(
     "ca_mass_items",
     metadata,

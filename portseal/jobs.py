@@ -88,6 +88,13 @@ def _revoke_many(house: House, at_once: bool) -> None:
         house.mass_revocation.run(job)
 
 
+def _reissue(house: House, at_once: bool) -> None:
+    """Go on with jobs that a dead process left, or that were only planned."""
+    for job in house.reissue.unfinished():
+        name = house.reissue.new_authority_of(job)
+        house.reissue.run(job, house.authorities[name].authority, batches=5)
+
+
 def _next_sign_in_key(house: House, at_once: bool) -> None:
     house.sso.signing_keys.rotate_if_due(timedelta(days=house.settings.sso.key_days))
 
@@ -128,6 +135,7 @@ JOBS = (
         needs_token=False),
     Job("mass revocation", _SOON, _revoke_many, needs_token=False,
         wanted=lambda house: bool(house.mass_revocation.unfinished())),
+    Job("reissue", _SOON, _reissue, wanted=lambda house: bool(house.reissue.unfinished())),
     Job("responders", _MINUTE, _rotate_responders),
     Job("crl", _TWO_SECONDS, _renew_crls),
     Job("ocsp", _OFTEN, _sign_ahead),

@@ -30,6 +30,8 @@ class Event(StrEnum):
     CERTIFICATE_RELEASED = "certificate.released"
     REVOCATION_PLANNED = "revocation.planned"
     REVOCATION_FINISHED = "revocation.finished"
+    REISSUE_PLANNED = "reissue.planned"
+    REISSUE_FINISHED = "reissue.finished"
     RESPONDER_ROTATED = "responder.rotated"
     CRL_INTENDED = "crl.intended"
     CRL_ISSUED = "crl.issued"

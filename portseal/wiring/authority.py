@@ -17,6 +17,7 @@ from ca.ocsp_linting import RefusedAnswers
 from ca.ocsp_rotation import ResponderKeys
 from ca.ocsp_service import OcspService
 from ca.opening import Authorities, OpenAuthority, open_authorities
+from ca.reissue import Reissue
 from ca.revocation import Revocation
 from ca.status import OwnStatus
 from ca.web import CrlApplication, OcspApplication, StatusApplication
@@ -184,6 +185,10 @@ class AuthorityFloor(Foundation):
     @cached_property
     def mass_revocation(self) -> MassRevocation:
         return MassRevocation(self.database, self.journal, self.outbox, self.clock)
+
+    @cached_property
+    def reissue(self) -> Reissue:
+        return Reissue(self.database, self.journal, self.clock, self.revocation)
 
     @cached_property
     def status_application(self) -> StatusApplication:

@@ -1,0 +1,37 @@
+"""`portseal reissue`: everything of an old authority, under a new one."""
+
+import getpass
+
+import click
+
+from portseal.cli.output import json_option, show
+from portseal.wiring import House
+
+
+@click.command("reissue")
+@click.argument("old")
+@click.option("--to", "new", help="The new authority; default: the one that issues now.")
+@click.option("--later", is_flag=True, help="Only plan it: the worker does it.")
+@json_option
+def reissue(old: str, new: str | None, later: bool, as_json: bool) -> None:
+    """Issue every live certificate of the authority OLD again under a new one.
+
+    The same keys, subjects and ends; the old certificates stay valid, and the new ones end with
+    them. The job is recorded first: when this command dies, the worker goes on with it.
+    """
+    with House.opened() as house:
+        opened = house.authorities
+        new = new or opened.current
+        old = opened[old].name
+        authority = opened[new].authority
+        job = house.reissue.plan(old, new, f"console:{getpass.getuser()}")
+        done = house.reissue.progress(job) if later else house.reissue.run(job, authority)
+    told = {
+        "job": job,
+        "total": done.total,
+        "reissued": done.reissued,
+        "ended": done.ended,
+        "refused": done.refused,
+        "left": done.left,
+    }
+    show(told, as_json)

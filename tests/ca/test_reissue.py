@@ -1,0 +1,138 @@
+"""Everything of the old authority is issued again under the new one, once, whatever dies."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.reissue import Reissue
+from ca.revocation import Revocation
+from hsm.token import Token
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Conflict, NotFound
+from records.database import Database, metadata
+from records.journal import Journal, records
+from tests.ca.world import World, ceremony_of, new_clock, open_world, operator_request
+from tests.database import load_all_tables
+from tests.token import TokenBench
+
+
+@dataclasses.dataclass
+class RolledOver:
+    """A world with cards under the old authority, and the new one that issues now."""
+
+    token: Token
+    world: World
+    cards: list[Certificate]
+    revocation: Revocation
+    jobs: Reissue
+
+    def settle(self) -> None:
+        """What a dead process left intended is accounted for, as the worker does."""
+        self.world.clock.advance(timedelta(minutes=2))
+        self.world.issuing.reconcile(timedelta(minutes=1))
+
+    def successor(self, card: Certificate) -> Certificate | None:
+        found = Inventory(self.world.database).by_key(card.public_key.fingerprint)
+        made = [
+            each.certificate for each in found
+            if each.authority == "issuing-2" and each.state is CertificateState.ISSUED
+        ]  # fmt: skip
+        assert len(made) <= 1
+        return made[0] if made else None
+
+
+@pytest.fixture(scope="module")
+def rolled_token(token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """After the first ceremony and a roll-over; their own database is left behind."""
+    load_all_tables()
+    token = token_bench.new_token("rolled-over")
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('rolled') / 'ceremony.db'}")
+    metadata.create_all(database.engine)
+    for plan in ("house", "roll-over"):
+        ceremony_of(token, database, new_clock(), plan=plan).run()
+    database.dispose()
+    return token
+
+
+@pytest.fixture
+def rolled(rolled_token: Token, database: Database) -> RolledOver:
+    world = open_world(rolled_token, database, new_clock())
+    assert world.authorities.current == "issuing-2"
+    old = world.authorities["issuing"].authority
+    cards = [old.issue(old.prepare("operator", operator_request())).certificate for _ in range(8)]
+    revocation = Revocation(world.database, world.journal, world.outbox, world.clock)
+    jobs = Reissue(world.database, world.journal, world.clock, revocation)
+    return RolledOver(rolled_token, world, cards, revocation, jobs)
+
+
+def test_every_card_gets_the_same_key_subject_and_end_under_the_new_authority(
+    rolled: RolledOver,
+) -> None:
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    done = rolled.jobs.run(job, rolled.world.issuing)
+    assert (done.total, done.reissued, done.left) == (8, 8, 0)
+    above = rolled.world.authorities["issuing-2"].own.certificate
+    for card in rolled.cards:
+        made = rolled.successor(card)
+        assert made is not None
+        assert made.is_signed_by(above)
+        assert (made.spki, made.subject_der, made.not_after) == (
+            card.spki, card.subject_der, card.not_after
+        )  # fmt: skip
+        old = Inventory(rolled.world.database).by_serial(card.serial)
+        assert old is not None
+        assert old.state is CertificateState.ISSUED
+    assert rolled.jobs.unfinished() == []
+    with rolled.world.database.reading() as connection:
+        assert Journal(new_clock()).verify(connection).intact
+        told = [record.event for record in records(connection, job)]
+    assert told == ["reissue.planned", "reissue.finished"]
+
+
+def test_a_job_killed_at_its_steps_goes_on_and_issues_nothing_twice(
+    rolled: RolledOver, token_bench: TokenBench
+) -> None:
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    url = rolled.world.database.engine.url.render_as_string(hide_password=False)
+    for step in ("record:3", "note:2", "record:1", "note:1"):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.ca.reissue_worker", url, rolled.token.label, job, step],
+            env=token_bench.environment, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        # What is still being issued, for all that is known, is left for the next run.
+        left = rolled.jobs.run(job, rolled.world.issuing, batches=0).left
+        assert left > 0
+        assert rolled.jobs.unfinished() == [job]
+        rolled.settle()
+    finished = rolled.jobs.run(job, rolled.world.issuing)
+    assert (finished.reissued, finished.left) == (8, 0)
+    assert all(rolled.successor(card) is not None for card in rolled.cards)
+    assert rolled.jobs.unfinished() == []
+
+
+def test_a_card_that_is_revoked_takes_its_successor_with_it(rolled: RolledOver) -> None:
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    before, after = rolled.cards[0], rolled.cards[1]
+    rolled.revocation.revoke(before.serial, RevocationReason.KEY_COMPROMISE, "admin")
+    done = rolled.jobs.run(job, rolled.world.issuing)
+    assert (done.reissued, done.ended) == (7, 1)
+    assert rolled.successor(before) is None
+    assert rolled.successor(after) is not None
+    rolled.revocation.revoke(after.serial, RevocationReason.KEY_COMPROMISE, "admin")
+    assert rolled.successor(after) is None
+
+
+def test_jobs_that_make_no_sense_are_refused(rolled: RolledOver) -> None:
+    with pytest.raises(Conflict, match=r"reissue\.same-authority"):
+        rolled.jobs.plan("issuing", "issuing", "admin")
+    with pytest.raises(NotFound, match=r"reissue\.unknown"):
+        rolled.jobs.run("0" * 32, rolled.world.issuing)
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    with pytest.raises(Conflict, match=r"reissue\.other-authority"):
+        rolled.jobs.run(job, rolled.world.authorities["issuing"].authority)
