@@ -135,6 +135,10 @@ class Authority:
         self._open: WeakSet[IssuanceIntent] = WeakSet()
         self._open_lock = threading.Lock()
 
+    def path_of(self, certificate: Certificate) -> tuple[Certificate, ...]:
+        """Above a certificate that was issued here: issuer first, root last."""
+        return self._chain()
+
     @property
     def is_present(self) -> bool:
         """False: the key's token is away, and nothing can be issued."""

@@ -189,7 +189,7 @@ def of_key(connection: Connection, fingerprint: str) -> list[CertificateRecord]:
     """Every certificate of this key, newest first."""
     query = select(*_RECORD).where(certificates.c.key_fingerprint == fingerprint)
     ordered = query.order_by(certificates.c.intended_at.desc())
-    return [_record(row) for row in connection.execute(ordered)]
+    return [record_of(row) for row in connection.execute(ordered)]
 
 
 def holders_of_keys(connection: Connection, fingerprints: Sequence[str]) -> list[Row[Any]]:

@@ -143,6 +143,10 @@ class AuthoritySettings(_Table):
 
     issuing: str | None = None
     """Name of the one that issues where no region has its own; default: the newest."""
+    regions: dict[str, tuple[Annotated[str, Field(pattern=r"^\d{2,6}$")], ...]] = {}
+    """Regional authorities by name, each with the beginnings of its districts' codes (GB/T 2260):
+    `regional-ningbo = ["3302"]`. They stand in the third to eighth character of an enterprise's
+    unified social credit code."""
 
 
 class KeyCentreSettings(_Table):

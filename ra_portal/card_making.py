@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca.authority import Authority, CertificateRequest
+from ca.authority import CertificateRequest
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.regional import Issuing
 from ca.revocation import Revocation
 from ca.subject import SubjectFields, organization_identifier
 from kernel.algorithms import PublicKey
@@ -21,18 +22,15 @@ _ORGANIZATION = "2.5.4.10"
 class CardMaking:
     """Serves enrolment and renewal. The card's number is the inventory's reference."""
 
-    def __init__(self, authority: Authority, inventory: Inventory, revocation: Revocation) -> None:
+    def __init__(self, authority: Issuing, inventory: Inventory, revocation: Revocation) -> None:
         """`authority` issues the profiles `legal-person`, `operator` and `officer`."""
         self._authority = authority
         self._inventory = inventory
         self._revocation = revocation
 
-    @property
-    def chain(self) -> tuple[Certificate, ...]:
+    def path_of(self, certificate: Certificate) -> tuple[Certificate, ...]:
         """Issuer first, root last."""
-        own = self._authority.certificate
-        assert own is not None
-        return (own, *self._authority.chain)
+        return self._authority.path_of(certificate)
 
     def certificate(
         self,

@@ -138,7 +138,7 @@ class Enrolment:
                 certificate.serial, RevocationReason.CESSATION_OF_OPERATION, "enrolment"
             )
             raise
-        return EnrolledCard(active, certificate, self._making.chain)
+        return EnrolledCard(active, certificate, self._making.path_of(certificate))
 
     def _count_failure(self, card: Card, refusal: Refusal) -> None:
         with self._database.transaction() as connection:

@@ -145,7 +145,7 @@ class Renewal:
         withdraw(self._revocation, old, RevocationReason.SUPERSEDED, by.actor)
         self._settled(identifier)
         self._on_card_ended(made[0])
-        return EnrolledCard(made[1], certificate, self._making.chain)
+        return EnrolledCard(made[1], certificate, self._making.path_of(certificate))
 
     def settle(self, limit: int = 100) -> int:
         """Make up for what died midway: certificates without a card, old ones not yet revoked.

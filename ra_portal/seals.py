@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection
 
-from ca.authority import Authority, CertificateRequest
+from ca.authority import CertificateRequest
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.regional import Issuing
 from ca.revocation import Revocation
 from ca.subject import SubjectFields, organization_identifier
 from kernel.algorithms import PublicKey
@@ -49,7 +50,7 @@ class Seals:
         journal: Journal,
         clock: Clock,
         entropy: Entropy,
-        authority: Authority,
+        authority: Issuing,
         inventory: Inventory,
         revocation: Revocation,
         make_key: Callable[[str], PublicKey],

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ca.authority import Authority
 from ca.inventory import Inventory
 from ca.mass import MassRevocation
+from ca.regional import Issuing
 from ca.revocation import Revocation
 from kernel.algorithms import PublicKey
 from kernel.clock import Clock
@@ -100,7 +100,7 @@ def open_portal(
     journal: Journal,
     clock: Clock,
     entropy: Entropy,
-    authority: Authority,
+    authority: Issuing,
     inventory: Inventory,
     revocation: Revocation,
     catalogue: RightsCatalogue,

@@ -17,6 +17,7 @@ from ca.ocsp_linting import RefusedAnswers
 from ca.ocsp_rotation import ResponderKeys
 from ca.ocsp_service import OcspService
 from ca.opening import Authorities, OpenAuthority, open_authorities
+from ca.regional import RegionalIssuing
 from ca.reissue import Reissue
 from ca.revocation import Revocation
 from ca.status import OwnStatus
@@ -185,6 +186,18 @@ class AuthorityFloor(Foundation):
     @cached_property
     def mass_revocation(self) -> MassRevocation:
         return MassRevocation(self.database, self.journal, self.outbox, self.clock)
+
+    @cached_property
+    def issuing(self) -> RegionalIssuing:
+        """Who issues to holders: a region's authority, or the one that issues now.
+
+        Raises NotFound `authority.unknown` for a region that the settings name and nobody made.
+        """
+        regions = self.settings.authority.regions
+        return RegionalIssuing(
+            self.authorities.issuing,
+            [(self.authorities[name].authority, districts) for name, districts in regions.items()],
+        )
 
     @cached_property
     def reissue(self) -> Reissue:

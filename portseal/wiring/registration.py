@@ -30,7 +30,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             self.journal,
             self.clock,
             self.entropy,
-            self.authorities.issuing,
+            self.issuing,
             self.inventory,
             self.revocation,
             self.rights,

@@ -18,10 +18,13 @@ from ca.ocsp_messages import single_request
 from ca.ocsp_rotation import ResponderKeys
 from ca.ocsp_service import OcspService
 from ca.opening import OpenAuthority
+from ca.regional import RegionalIssuing
 from ca.revocation import Revocation
 from ca.status import OwnStatus
+from ca.subject import organization_identifier
 from hsm.token import Token
 from kernel.asn1.certificate import Certificate
+from kernel.identifiers import uscc_check_character
 from kernel.refusals import Conflict, Unavailable, Unprocessable
 from policies.validation import load_validation_policy
 from portseal.adapters import AuthorityStatus
@@ -176,6 +179,26 @@ def test_regions_issue_their_own_cards_with_their_own_status(house: House, tmp_p
         told = openssl("ocsp", "-respin", tmp_path / "answer", *asked, "-CAfile", ca, "-no_nonce")
         words.append(told.partition(f"{leaf}: ")[2].split()[0])
     assert words == ["revoked", "good"]
+
+
+def test_the_district_in_the_credit_code_chooses_the_region(house: House) -> None:
+    house.extend("regions")
+    opened = house.open().authorities
+    ningbo, xiamen = (opened[f"regional-{name}"].authority for name in ("ningbo", "xiamen"))
+    issuing = RegionalIssuing(opened.issuing, [(ningbo, ["3302"]), (xiamen, ["3502", "35"])])
+    for first17, authority in (
+        ("91330200MA2CLABC1", ningbo),
+        ("91350200MA2CLABC1", xiamen),
+        ("91350100MA2CLABC1", xiamen),
+        ("91310115MA2CLABC1", opened.issuing),
+    ):
+        code = organization_identifier(first17 + uscc_check_character(first17))
+        made = issuing.issue(
+            issuing.prepare("operator", operator_request(organization_identifier=code))
+        ).certificate
+        assert authority.certificate is not None
+        assert made.is_signed_by(authority.certificate)
+        assert issuing.path_of(made)[0] == authority.certificate
 
 
 def test_a_region_is_no_authority_over_others(house: House) -> None:
