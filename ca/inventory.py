@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from ca import crl_entries
@@ -19,6 +19,7 @@ from ca.tables import certificates, status_versions
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import ProfileName, Serial, parse_serial, serial_text
 from kernel.refusals import Conflict
+from records.bulk import insert_rows
 from records.database import Database
 
 
@@ -131,7 +132,6 @@ _HOLDERS_OF_KEYS = select(
     certificates.c.reason,
     certificates.c.not_after,
 ).where(certificates.c.key_fingerprint.in_(bindparam("fingerprints", expanding=True)))
-_INSERT = insert(certificates)
 _RECORD_ISSUED = (
     update(certificates)
     .where(
@@ -145,6 +145,13 @@ _RECORD_ISSUED = (
         issued_at=bindparam("issued_at"),
         tbs=None,
     )
+)
+_RECORD_ISSUED_AT_ONCE = text(
+    "UPDATE ca_certificates AS known SET state = 'issued', certificate = made.certificate, "
+    "issued_at = :at, tbs = NULL "
+    "FROM unnest(CAST(:serials AS text[]), CAST(:signed AS bytea[]), "
+    "CAST(:certificates AS bytea[])) AS made (serial, tbs, certificate) "
+    "WHERE known.serial = made.serial AND known.state = 'intended' AND known.tbs = made.tbs"
 )
 _BUMP = text(
     "INSERT INTO ca_status_versions (authority, version) VALUES (:authority, 1) "
@@ -208,7 +215,7 @@ def release_key(connection: Connection, serials: Iterable[str]) -> None:
 def insert_intents(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Raises Conflict `public-key.already-certified`: another process was faster."""
     try:
-        connection.execute(_INSERT, list(rows))
+        insert_rows(connection, certificates, rows)
     except IntegrityError as error:
         raise already_certified() from error
 
@@ -269,6 +276,14 @@ def record_issued(
 
     `made`: serial number, to-be-signed bytes and certificate of each.
     """
+    if connection.dialect.name == "postgresql" and made:
+        columns = {
+            "serials": [serial_text(serial) for serial, _, _ in made],
+            "signed": [tbs for _, tbs, _ in made],
+            "certificates": [certificate for _, _, certificate in made],
+            "at": at,
+        }
+        return connection.execute(_RECORD_ISSUED_AT_ONCE, columns).rowcount == len(made)
     issued = [
         {
             "of_serial": serial_text(serial),

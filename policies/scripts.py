@@ -4,6 +4,7 @@ Unicode UTS 39, 5.2, level "highly restrictive": one script, or one of the mixtu
 really write, each of which Latin letters may stand in.
 """
 
+from functools import lru_cache
 from unicodedata import normalize
 
 from fontTools.unicodedata import script_extension
@@ -20,11 +21,17 @@ def mixes_scripts(text: str) -> bool:
     """Whether no one writing system, nor a usual mixture of them, writes the whole text."""
     if text.isascii():
         return False
-    found = [scripts for each in set(text) if not (scripts := script_extension(each)) & _NEUTRAL]
-    alone = frozenset.intersection(*map(frozenset, found)) if found else frozenset({"any"})
+    found = [scripts for each in set(text) if not (scripts := _scripts(each)) & _NEUTRAL]
+    alone = frozenset.intersection(*found) if found else frozenset({"any"})
     return not alone and not any(
         all(scripts & together for scripts in found) for together in _WRITTEN_TOGETHER
     )
+
+
+@lru_cache(8192)
+def _scripts(character: str) -> frozenset[str]:
+    """Looked up once: names are written with few thousand characters."""
+    return frozenset(script_extension(character))
 
 
 def has_look_alike_letters(text: str) -> bool:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
 from kernel.request_id import current_request
+from records.bulk import insert_rows
 from records.common_time import clock_difference
 from records.events import Event
 from records.tables import journal, journal_head
@@ -25,7 +26,6 @@ _GENESIS = hashlib.sha256(b"PortSeal journal, version 1").digest()
 _HEAD_ID = 1
 # Built once: on the path of every certificate, building a statement costs as much as running it.
 _HEAD = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
-_APPEND = insert(journal)
 _MOVE_HEAD = update(journal_head).where(journal_head.c.id == _HEAD_ID)
 _FIELDS = ("position", "at", "event", "subject", "actor", "facts")
 
@@ -189,7 +189,7 @@ def _locked_head(connection: Connection) -> tuple[int, bytes]:
 
 def _write(connection: Connection, rows: list[dict[str, object]], head: dict[str, object]) -> None:
     try:
-        connection.execute(_APPEND, rows)
+        insert_rows(connection, journal, rows)
         connection.execute(_MOVE_HEAD, head)
     except (OperationalError, InterfaceError):
         raise  # the database as a whole: `Database` says so

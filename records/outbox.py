@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
+from records.bulk import insert_rows
 from records.database import Database, new_id
 from records.tables import outbox, outbox_lease
 
@@ -32,7 +33,6 @@ _BATCH = 200
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload], None]
-_PUT = insert(outbox)
 
 
 class Deferred(Exception):
@@ -86,11 +86,12 @@ class Outbox:
                 "created_at": now,
                 "due_at": now,
                 "attempts": 0,
+                "refusals": 0,
             }
             for payload in payloads
         ]
         if rows:
-            connection.execute(_PUT, rows)
+            insert_rows(connection, outbox, rows)
 
     def waiting(self, connection: Connection, channel: str) -> int:
         return connection.execute(select(func.count()).where(_pending(channel))).scalar_one()

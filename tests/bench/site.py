@@ -35,6 +35,22 @@ from tests.token import TokenBench
 _CARD = "bench-card"
 
 
+def request_for(key: PublicKey) -> CertificateRequest:
+    """Ask for the certificate of an operator who is nobody."""
+    number = secrets.token_hex(6).upper()
+    return CertificateRequest(
+        key,
+        SubjectFields(
+            organization="宁波远航进出口有限公司",
+            organization_identifier=organization_identifier(sample_uscc()),
+            common_name="张三",
+            serial_number=f"OP{number}",
+        ),
+        requester="bench",
+        reference=f"card-{number}",
+    )
+
+
 @dataclass
 class Site:
     """The authority, and one operator's card whose key is in the token too."""
@@ -50,18 +66,7 @@ class Site:
 
     def request(self, key: PublicKey) -> CertificateRequest:
         """Ask for an operator's certificate."""
-        number = secrets.token_hex(6).upper()
-        return CertificateRequest(
-            key,
-            SubjectFields(
-                organization="宁波远航进出口有限公司",
-                organization_identifier=organization_identifier(sample_uscc()),
-                common_name="张三",
-                serial_number=f"OP{number}",
-            ),
-            requester="bench",
-            reference=f"card-{number}",
-        )
+        return request_for(key)
 
     @staticmethod
     def responder_request(key: PublicKey) -> CertificateRequest:

@@ -75,6 +75,15 @@ def list_entries(database: Database, count: int) -> None:
     _settle(database, "ca_crl_entries")
 
 
+def issued(database: Database) -> int:
+    """Certificates of operators that are issued and committed."""
+    query = text(
+        "SELECT count(*) FROM ca_certificates WHERE state = 'issued' AND profile = 'operator'"
+    )
+    with database.reading() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def sample(database: Database, count: int) -> list[tuple[Serial, str, str]]:
     """Serial, key fingerprint and reference of certificates from all over the register."""
     query = text(
