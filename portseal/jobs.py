@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from ca.authority import DIRECTORY_CHANNEL
 from portseal.wiring import House
+from records.events import Event
 from records.outbox import Delivery
 from signing_service.sso.end_notices import CHANNEL_PREFIX as LOGOUT_CHANNELS
 
@@ -24,6 +25,7 @@ _OFTEN = timedelta(seconds=5)
 _MINUTE = timedelta(minutes=1)
 _FIVE_MINUTES = timedelta(minutes=5)
 _SELDOM = timedelta(hours=12)
+_DAILY = timedelta(days=1)
 
 
 def _always(house: House) -> bool:
@@ -56,6 +58,25 @@ def _waiting(channel: str) -> Callable[[House], bool]:
             return house.outbox.is_due(connection, channel)
 
     return wanted
+
+
+def _compare_directory(house: House, at_once: bool) -> None:
+    """A directory may accept and forget: what it lacks is published again."""
+    if house.reconciler is None:
+        return
+    found = house.reconciler.run()
+    if not found.none:
+        with house.database.transaction() as connection:
+            house.journal.append(
+                connection,
+                Event.DIRECTORY_REPAIRED,
+                subject="directory",
+                actor="worker",
+                missing=found.missing,
+                other=found.other,
+                surplus=found.surplus,
+                authorities=found.authorities,
+            )
 
 
 def _has_news(house: House) -> bool:
@@ -140,6 +161,7 @@ JOBS = (
     Job("crl", _TWO_SECONDS, _renew_crls),
     Job("ocsp", _OFTEN, _sign_ahead),
     Job("journal checkpoint", _OFTEN, _witness_journal),
+    Job("compare directory", _DAILY, _compare_directory, needs_token=False),
     Job("publish", _SOON, _deliver, needs_token=False, wanted=_has_news),
 )  # fmt: skip
 """In the order in which one round does them."""

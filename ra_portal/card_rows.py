@@ -4,15 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
+from ra_portal import name_search
 from ra_portal.card import Card, CardState, Holder
 from ra_portal.identity import HolderKind
 from ra_portal.tables import cards, enterprises, officers, operators
 
 _MADE = (str(CardState.ACTIVE), str(CardState.FROZEN))
+MOST_COUNTED = 10_000
+"""Cards that match a search are counted up to here."""
 _OWN = tuple(name for name in Card.__dataclass_fields__ if name != "holder")
 
 
@@ -187,16 +190,33 @@ def search(
             | operators.c.enterprise_id.in_(of_branch)
         )
     if text:
-        query = query.where(
-            name.contains(text, autoescape=True)
-            | (cards.c.number == text.upper())
-            | (cards.c.serial == text.upper())
-            | (enterprises.c.uscc == text.upper())
-        )
-    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+        query = _matching(connection, query, text, name)
+    # Nobody turns ten thousand pages, and counting millions takes seconds.
+    counted = query.with_only_columns(cards.c.id).limit(MOST_COUNTED).subquery()
+    total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
     page = query.order_by(cards.c.requested_at.desc(), cards.c.id).offset(offset).limit(limit)
     rows = connection.execute(page)
     return [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
+
+
+def _matching(
+    connection: Connection, query: Select[Any], text: str, name: ColumnElement[str]
+) -> Select[Any]:
+    """By index where there is one: a card's number, a serial, a USCC, a part of an enterprise's
+    name. Only what none of these finds is looked for in every holder's name."""
+    code = text.upper()
+    exact = or_(cards.c.number == code, cards.c.serial == code)
+    if connection.execute(select(cards.c.id).where(exact).limit(1)).first() is not None:
+        return query.where(exact)
+    usccs = [code, *name_search.find(connection, text)]
+    found = select(enterprises.c.id).where(enterprises.c.uscc.in_(usccs))
+    identifiers = list(connection.execute(found).scalars())
+    if identifiers:
+        holders = (cards.c.holder_kind == str(HolderKind.LEGAL_PERSON)) & cards.c.holder_id.in_(
+            identifiers
+        )
+        return query.where(holders)
+    return query.where(name.contains(text, autoescape=True))
 
 
 def _held_by(kind: HolderKind, identifier: ColumnElement[str]) -> ColumnElement[bool]:

@@ -220,6 +220,7 @@ cards = Table(
     Column("version", Integer, nullable=False),
     Index("ix_cards_holder", "holder_kind", "holder_id"),
     Index("ix_cards_state", "state", "requested_at"),
+    Index("ix_cards_requested", "requested_at", "id"),
     Index("ix_cards_end", "state", "not_after"),
     Index("ix_cards_made", "activated_at"),
 )

@@ -57,6 +57,7 @@ class Event(StrEnum):
 
     # Publication
     DIRECTORY_PUBLISHED = "directory.published"
+    DIRECTORY_REPAIRED = "directory.repaired"
 
     # Registration
     BRANCH_ADDED = "branch.added"

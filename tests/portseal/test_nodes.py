@@ -17,7 +17,7 @@ from sqlalchemy import text
 from ca.inventory import RevocationReason
 from kernel.clock import SystemClock
 from kernel.refusals import Unavailable
-from portseal.jobs import JOBS
+from portseal.jobs import JOBS, Job
 from portseal.node import Silence
 from portseal.sandbox.postgresql import PostgreSQL
 from portseal.wiring import House
@@ -30,8 +30,9 @@ from tests.token import TokenBench
 
 pytestmark = pytest.mark.postgresql
 
-_BUSY = {each.name for each in JOBS} - {"logout", "publish"}
-"""Here no platform waits to be told of anything, and there is no directory."""
+_ALWAYS = Job.__dataclass_fields__["wanted"].default
+_BUSY = {each.name for each in JOBS if each.wanted is _ALWAYS} | {"mass revocation"}
+"""Of those that look first whether there is work, the test gives work to one."""
 
 _SILENCE = 8
 _WAIT_SECONDS = 100.0
@@ -206,6 +207,31 @@ def asked(origin: str, body: bytes) -> str:
         f"{origin}/ocsp", data=body, headers={"Content-Type": "application/ocsp-request"}, timeout=5
     )
     return ocsp.load_der_ocsp_response(answer.content).certificate_status.name
+
+
+def test_nothing_is_lost_when_the_database_is_restarted(
+    cluster: Cluster, postgresql_server: PostgreSQL
+) -> None:
+    (made,) = cluster.site.issue(1)
+    revoke = cluster.house.revocation.revoke
+    with cluster.worker("restarted") as worker, cluster.server("restarted-server") as origin:
+        wait_for(lambda: cluster.runs()["crl"].node.endswith(f":{worker.pid}"), "the worker works")
+        postgresql_server.stop()
+        try:
+            with pytest.raises(Unavailable, match=r"database\.unavailable"):
+                revoke(made.serial, RevocationReason.SUPERSEDED, "test")
+            assert requests.get(f"{origin}/health/ready", timeout=30).status_code == 503
+            assert requests.get(f"{origin}/health/live", timeout=30).status_code == 200
+        finally:
+            postgresql_server.start()
+        before = cluster.runs()["crl"].number
+        revoke(made.serial, RevocationReason.SUPERSEDED, "test")
+        body = request(cluster.site.chain[0], made.serial, None)
+        wait_for(lambda: asked(origin, body) == "REVOKED", "the server answers again")
+        wait_for(lambda: cluster.runs()["crl"].number > before, "the worker goes on")
+        assert worker.poll() is None
+    with cluster.house.database.reading() as connection:
+        assert cluster.house.journal.verify(connection).intact
 
 
 def test_a_node_with_another_time_is_told_of_and_records_nothing(cluster: Cluster) -> None:

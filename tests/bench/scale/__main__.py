@@ -21,8 +21,8 @@ _JSON = _ROOT / "var" / "bench-scale.json"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scale", description=__doc__)
-    sizes = (10_000, 100_000, 1_000_000)
-    parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="2700000 for all cards")
+    sizes = (10_000, 1_000_000, 2_700_000)
+    parser.add_argument("--sizes", nargs="+", type=int, default=sizes, help="2700000 is all cards")
     parser.add_argument("--entries", type=int, default=1_000_000, help="of the complete list")
     parser.add_argument("--revoke", type=int, default=100_000, help="cards in one job")
     parser.add_argument("--output", type=Path, default=_JSON)
@@ -67,14 +67,16 @@ def run(
         first, last = growth.compare(small, site)
         print(
             f"{size:>9,} certificates (loaded in {loaded:.0f} s): "
-            f"look-up {last.lookup:.0f} us, OCSP answer with nonce {last.ocsp:.0f} us; "
-            f"beside it {sizes[0]:,}: {first.lookup:.0f} us, {first.ocsp:.0f} us",
+            f"look-up {last.lookup:.0f} us, OCSP answer with nonce {last.ocsp:.0f} us, "
+            f"search {last.search:.0f} us; beside it {sizes[0]:,}: "
+            f"{first.lookup:.0f} us, {first.ocsp:.0f} us, {first.search:.0f} us",
             flush=True,
         )
     rows += _told(
         [
             Row("ocsp.growth", last.ocsp / first.ocsp, unit="ratio"),
             Row("lookup.growth", last.lookup / first.lookup, unit="ratio"),
+            Row("search.growth", last.search / first.search, unit="ratio"),
         ]
     )
     rows += _told(ocsp_over_http(site, pace or Pace(2.0, 3)))

@@ -14,10 +14,12 @@ from cryptography.x509 import ocsp
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial
+from ra_portal.identity import HolderKind, Identity, Role
 from tests.bench.scale import register
 from tests.bench.site import Site
 
 _SAMPLE = 1000
+_SEARCHES = 200
 _ROUNDS = 5
 
 
@@ -27,12 +29,14 @@ class Speed:
 
     lookup: float
     ocsp: float
+    search: float
+    """Of the portal's search of cards by number."""
 
 
 def compare(first: Site, other: Site) -> tuple[Speed, Speed]:
     """The rounds take turns, so that what else the machine does hits both alike."""
     calls = [_calls(first), _calls(other)]
-    best = [[float("inf"), float("inf")], [float("inf"), float("inf")]]
+    best = [[float("inf")] * len(kinds) for kinds in calls]
     for round_number in range(_ROUNDS + 1):
         for site_number, kinds in enumerate(calls):
             for kind, several in enumerate(kinds):
@@ -42,7 +46,7 @@ def compare(first: Site, other: Site) -> tuple[Speed, Speed]:
     return Speed(*best[0]), Speed(*best[1])
 
 
-def _calls(site: Site) -> tuple[Sequence[Callable[[], object]], Sequence[Callable[[], object]]]:
+def _calls(site: Site) -> tuple[Sequence[Callable[[], object]], ...]:
     found = register.sample(site.house.database, _SAMPLE)
     inventory, responder = site.house.inventory, site.house.ocsp_responder
     look_ups: list[Callable[[], object]] = []
@@ -56,7 +60,16 @@ def _calls(site: Site) -> tuple[Sequence[Callable[[], object]], Sequence[Callabl
     for body in requests[:10]:
         answer = ocsp.load_der_ocsp_response(responder.answer(body).der)
         assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
-    return look_ups, [partial(responder.answer, body) for body in requests]
+    cards, officer = (
+        site.house.portal.cards,
+        Identity(HolderKind.OFFICER, "bench", "bench", frozenset({Role.ADMINISTRATOR})),
+    )
+    searches = [
+        partial(cards.search, officer, None, number)
+        for number in register.card_numbers(site.house.database, _SEARCHES)
+    ]
+    assert all(each().total == 1 for each in searches[:10])
+    return look_ups, [partial(responder.answer, body) for body in requests], searches
 
 
 def request(issuer: Certificate, serial: Serial, nonce: bytes | None) -> bytes:

@@ -27,6 +27,13 @@ SELECT {_SERIAL}, 'issuing', 'operator', :digest, 'issued', :subject, :digest,
   :begin, :until, :der, :begin, :begin, 1 + i % 8, :until
 FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS i ORDER BY 1
 """
+_CARDS = f"""
+INSERT INTO cards (id, number, holder_kind, holder_id, state, requested_at, failed_attempts,
+  serial, fingerprint, activated_at, not_after, version)
+SELECT substr({_KEY}, 1, 32), 'OP-2026-' || lpad(CAST(i AS text), 8, '0'), 'operator',
+  substr({_KEY}, 33, 32), 'active', :begin, 0, {_SERIAL}, {_KEY}, :begin, :until, 1
+FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS i
+"""
 _ENTRIES = f"""
 INSERT INTO ca_crl_entries (serial, authority, shard, entry, listed, until, version)
 SELECT s, 'issuing', 1 + i % 7,
@@ -51,12 +58,14 @@ def grow(database: Database, specimen: Certificate, first: int, last: int) -> No
     with database.transaction() as connection:
         # As for any bulk load: the indexes are made when the rows are there.
         indexes = _indexes(connection) if last - first > 50_000 else []
+        connection.execute(text(_CARDS), values)
         for name, _ in indexes:
             connection.execute(text(f"DROP INDEX {name}"))
         connection.execute(text(_CERTIFICATES), values)
         for _, definition in indexes:
             connection.execute(text(definition))
-    _settle(database, "ca_certificates")
+    for table in ("ca_certificates", "cards"):
+        _settle(database, table)
 
 
 def list_entries(database: Database, count: int) -> None:
@@ -99,6 +108,15 @@ def sample(database: Database, count: int) -> list[tuple[Serial, str, str]]:
             if row is not None:
                 found.append((parse_serial(row[0]), row[1], row[2]))
     return found
+
+
+def card_numbers(database: Database, count: int) -> list[str]:
+    """Numbers of cards from all over the register."""
+    query = text("SELECT number FROM cards WHERE number >= :place ORDER BY number LIMIT 1")
+    with database.reading() as connection:
+        total = connection.execute(text("SELECT count(*) FROM cards")).scalar_one()
+        places = [f"OP-2026-{1 + place * (total - 1) // count:08}" for place in range(count)]
+        return [connection.execute(query, {"place": each}).scalar_one() for each in places]
 
 
 def serials(database: Database, count: int) -> list[Serial]:

@@ -18,6 +18,7 @@ _NAMES = {
     "ocsp.http.nonce",
     "ocsp.growth",
     "lookup.growth",
+    "search.growth",
     "crl.1m.seconds",
     "crl.1m.rss.mb",
     "crl.delta.1k.ms",
