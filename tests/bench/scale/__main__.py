@@ -64,7 +64,7 @@ def run(
         register.grow(site.house.database, specimen, have + 1, size)
         have = size
         loaded = time.monotonic() - begun
-        first, last = growth.compare(small, site)
+        first, last = growth.compare(small, site, min(growth.SAMPLE, sizes[0] // 10))
         print(
             f"{size:>9,} certificates (loaded in {loaded:.0f} s): "
             f"look-up {last.lookup:.0f} us, OCSP answer with nonce {last.ocsp:.0f} us, "
