@@ -45,10 +45,10 @@ class Branches:
     def add(self, by: Identity, code: str, name: str, region: str) -> Branch:
         """Raises Forbidden `role.missing`, `fields.InvalidFields`, Conflict `branch.exists`."""
         by.require("branch.manage")
-        reader = fields.FieldReader({"code": code, "name": name, "region": region})
+        reader = fields.FieldReader({"branch": code, "name": name, "region": region})
         branch = Branch(
             new_id(),
-            reader.read("code", _code),
+            reader.read("branch", _code),
             reader.read("name", fields.text(80)),
             reader.read("region", fields.text(80)),
             self._clock.now(),

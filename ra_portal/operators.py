@@ -233,7 +233,7 @@ class Operators:
             if grant_id not in held:
                 raise NotFound("grant.unknown", "there is no such grant")
             grant = held[grant_id]
-            if grant.valid_until is not None and grant.valid_until <= now:
+            if grant.withdrawn_by or (grant.valid_until is not None and grant.valid_until <= now):
                 raise Conflict("grant.over", "this grant is over already")
             people_rows.end_grant(connection, grant, now, by.actor)
             self._journal.append(

@@ -20,7 +20,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         values = request.form.to_dict()
         errors: dict[str, Refusal] = {}
         if request.method == "POST":
-            typed = (values.get(name, "") for name in ("code", "name", "region"))
+            typed = (values.get(name, "") for name in ("branch", "name", "region"))
             try:
                 services.branches.add(by, *typed)
             except InvalidFields as invalid:

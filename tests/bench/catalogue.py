@@ -6,6 +6,7 @@ from tests.bench import cades, pades, xades
 from tests.bench.issuing import issuing
 from tests.bench.memory import memory_over_verifications
 from tests.bench.ocsp import ocsp_over_http
+from tests.bench.portal import portal_pages
 from tests.bench.signin import signing_in
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row
@@ -26,4 +27,5 @@ BENCHMARKS: dict[str, Callable[[Site, Pace], list[Row]]] = {
     "pades.verify.3sig": pades.verification,
     "tsa.http": timestamps_over_http,
     "signin.postgresql": signing_in,
+    "portal.page.1m.ms": portal_pages,
 }

@@ -146,7 +146,7 @@ class Person(Visitor):
     def sign_in(self) -> None:
         """A new browser session: challenge, proof, code, tokens. Raises RuntimeError."""
         told, body = self.call("POST", "/api/v1/sign-in/challenges", "{}", _JSON)
-        browser = _cookie(told)
+        browser = cookie_of(told)
         nonce = json.loads(body)["nonce"]
         token = make_authentication_token(
             self._key, self._certificate, self.origin, nonce, "bench/1"
@@ -154,7 +154,7 @@ class Person(Visitor):
         proof = json.dumps({"token": token, "nonce": nonce})
         told, _ = self.call("POST", "/api/v1/sign-in", proof, {**_JSON, "Cookie": browser})
         verifier = secrets.token_urlsafe(32)
-        told, _ = self.call("GET", self._request(verifier), None, {"Cookie": _cookie(told)})
+        told, _ = self.call("GET", self._request(verifier), None, {"Cookie": cookie_of(told)})
         code = parse_qs(urlsplit(told.headers["Location"]).query)["code"][0]
         form = {
             "grant_type": "authorization_code",
@@ -181,7 +181,7 @@ class Person(Visitor):
         return "/oidc/authorize?" + urlencode(asked)
 
 
-def _cookie(answer: http.client.HTTPResponse) -> str:
+def cookie_of(answer: http.client.HTTPResponse) -> str:
     """The cookie that was set, to be sent back."""
     found = [each for each in answer.headers.get_all("Set-Cookie") or [] if "Max-Age=0" not in each]
     if answer.status != 200 or not found:

@@ -1,0 +1,230 @@
+"""Pages of the portal with a million enterprises in the register, on PostgreSQL, over HTTP.
+
+The database makes the rows itself: enterprises in three states of their applications, at ten
+branches, with names that are found by their parts. What is told is milliseconds from the request to
+the last octet, the median of one person's clicks.
+"""
+
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import text
+
+from ca.authority import CertificateRequest
+from ca.subject import SubjectFields, organization_identifier
+from kernel.identifiers import serial_text
+from portseal.sandbox.postgresql import PostgreSQL
+from ra_portal import card_rows, people_rows
+from ra_portal.card import Card, CardState, Holder
+from ra_portal.identity import Role
+from ra_portal.people import Officer, Operator
+from records.database import Database, new_id
+from signing_service.sso.authentication_token import make_authentication_token
+from tests.bench.signin import Visitor, cookie_of
+from tests.bench.site import Site, open_site
+from tests.bench.timing import Pace, Row
+from tests.software_keys import SoftwareKey
+from tests.token import TokenBench
+
+ENTERPRISES = 1_000_000
+_TRIAL, _EARNEST = 2_000, 0.5
+"""Enterprises of a round that only shows that the measurement still runs; seconds of one that
+measures."""
+_PROMISE = 30.0
+"""Milliseconds at the median."""
+_OPERATORS = 20
+_JSON = {"Content-Type": "application/json"}
+_WORDS = "宁波东海远航长江明珠华信恒达天成瑞丰金桥海纳百川鸿运通泰"
+_USCC = "'91' || lpad(i::text, 16, '0')"
+_NAME = (
+    f"substr('{_WORDS}', 1 + i % 24, 2) || substr('{_WORDS}', 1 + (i / 24) % 22, 4) "
+    "|| i || '贸易有限公司'"
+)
+
+_LOAD = (
+    "INSERT INTO branches (id, code, name, region, created_at) "
+    "SELECT md5('b' || i), 'B' || i, '制卡点' || i, '浙江', :now FROM generate_series(0, 9) AS i",
+    "INSERT INTO enterprises (id, uscc, name, customs_code, legal_representative, region, "
+    f"branch_id, created_at) SELECT md5('e' || i), {_USCC}, {_NAME}, '3302900001', '样例', "
+    "'浙江 宁波', md5('b' || i % 10), CAST(:now AS timestamptz) - i * interval '1 second' "
+    "FROM generate_series(1, :count) AS i",
+    "INSERT INTO applications (id, reference, access_hash, state, live_uscc, uscc, name, "
+    "customs_code, legal_representative, region, branch_id, submitted_at, changed_at, version) "
+    f"SELECT md5('a' || i), 'AP-2026-' || lpad(i::text, 8, '0'), '', "
+    f"(ARRAY['approved', 'applied', 'registered'])[1 + i % 3], {_USCC}, {_USCC}, {_NAME}, "
+    "'3302900001', '样例', '浙江 宁波', md5('b' || i % 10), :now, "
+    "CAST(:now AS timestamptz) - i * interval '1 second', 0 FROM generate_series(1, :count) AS i",
+    "INSERT INTO name_parts (part, uscc) SELECT DISTINCT convert_to(substr(name, s, 16), 'UTF8'), "
+    "uscc FROM enterprises, generate_series(1, length(name) - 4) AS s",
+)
+
+
+def portal_pages(site: Site, pace: Pace) -> list[Row]:
+    """`site` is on SQLite; this has a site of its own."""
+    with tempfile.TemporaryDirectory(prefix="portseal-portal-") as directory:
+        place = Path(directory)
+        with (
+            PostgreSQL() as server,
+            server.fresh_database() as url,
+            open_site(place, TokenBench(place / "softhsm"), url) as ours,
+        ):
+            count = ENTERPRISES if pace.seconds >= _EARNEST else _TRIAL
+            fill(ours.house.database, count)
+            return measure(ours, pace, count)
+
+
+def fill(database: Database, count: int) -> None:
+    """So many enterprises with their applications, in a transaction of its own each statement."""
+    for statement in _LOAD:
+        with database.transaction() as connection:
+            asked = {"now": datetime.now(UTC), "count": count}
+            names = {name: asked[name] for name in asked if f":{name}" in statement}
+            connection.execute(text(statement), names)
+    with database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+
+
+def measure(site: Site, pace: Pace, count: int) -> list[Row]:
+    officer = _seated(site, _officer(site))
+    legal_person = _seated(site, _legal_person(site, count))
+    with site.served():
+        clerk, enterprise = officer(), legal_person()
+        deep = _deep(clerk, count)
+        pages = {
+            "queue": [(clerk, "/officer/applications"), (clerk, deep)],
+            "search": [
+                (clerk, f"/officer/applications?state=&q={quote(sought)}")
+                for sought in (
+                    "远航长江",
+                    "东海",
+                    f"91{count // 2:016}",
+                    f"AP-2026-{count // 2:08}",
+                )
+            ],
+            "enterprise": [(enterprise, "/enterprise"), (enterprise, "/enterprise/history")],
+        }
+        taken = {
+            name: _median([_opening(*page) for page in group], pace.seconds * pace.rounds)
+            for name, group in pages.items()
+        }
+    named = {"page": max(taken.values()), **taken}
+    return [
+        Row(f"portal.{name}.1m.ms", median, _PROMISE, "the promise, at the median", unit="ms")
+        for name, median in named.items()
+    ]
+
+
+def _median(works: list[Callable[[], None]], seconds: float) -> float:
+    """Milliseconds; after each page was opened once."""
+    for work in works:
+        work()
+    taken, until = list[float](), time.monotonic() + seconds
+    for work in itertools.cycle(works):
+        started = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - started) * 1000)
+        if time.monotonic() >= until and len(taken) >= 2 * len(works):
+            return statistics.median(taken)
+    raise AssertionError
+
+
+class Reader(Visitor):
+    """Somebody signed in, reading pages."""
+
+    cookie: str
+
+    def open(self, address: str) -> str:
+        headers = {"Cookie": self.cookie, "Accept": "text/html", "Accept-Language": "zh"}
+        answer, body = self.call("GET", address, None, headers)
+        if answer.status != 200:
+            raise RuntimeError(f"{answer.status} {address}: {body[:300]!r}")
+        return body.decode()
+
+
+def _opening(reader: Reader, address: str) -> Callable[[], None]:
+    return lambda: (reader.open(address), None)[1]
+
+
+def _deep(clerk: Reader, count: int) -> str:
+    """A page far into the queue."""
+    microseconds = int(datetime.now(UTC).timestamp() * 1e6) - (count // 2) * 1_000_000
+    address = f"/officer/applications?after={microseconds}-{'0' * 32}"
+    assert "<tbody>" in clerk.open(address)
+    return address
+
+
+def _seated(site: Site, who: tuple[SoftwareKey, bytes]) -> Callable[[], Reader]:
+    """Signs in, once the service runs."""
+
+    def sign_in() -> Reader:
+        key, certificate = who
+        reader = Reader(site.origin)
+        told, body = reader.call("POST", "/api/v1/sign-in/challenges", "{}", _JSON)
+        browser, nonce = cookie_of(told), json.loads(body)["nonce"]
+        token = make_authentication_token(key, certificate, site.origin, nonce, "bench/1")
+        proof = json.dumps({"token": token, "nonce": nonce})
+        told, _ = reader.call("POST", "/api/v1/sign-in", proof, {**_JSON, "Cookie": browser})
+        reader.cookie = cookie_of(told)
+        return reader
+
+    return sign_in
+
+
+def _officer(site: Site) -> tuple[SoftwareKey, bytes]:
+    officer = Officer(
+        new_id(), "李审核", frozenset({Role.REGISTRAR, Role.APPROVER}), datetime.now(UTC)
+    )
+    with site.house.database.transaction() as connection:
+        people_rows.add_officer(connection, officer)
+    fields = SubjectFields(organization="Example E-Port", common_name=officer.name)
+    return _card(site, officer.holder, "officer", "OF-2026-BENCHAAA", fields)
+
+
+def _legal_person(site: Site, count: int) -> tuple[SoftwareKey, bytes]:
+    """Of one of the million, with operators."""
+    with site.house.database.transaction() as connection:
+        enterprise = people_rows.find_enterprise(connection, f"91{count // 2:016}")
+        assert enterprise is not None
+        for number in range(_OPERATORS):
+            people_rows.add_operator(
+                connection,
+                Operator(new_id(), enterprise.id, "张操作", f"{number:04}", datetime.now(UTC)),
+            )
+    fields = SubjectFields(
+        organization=enterprise.name,
+        organization_identifier=organization_identifier(enterprise.uscc),
+        common_name=enterprise.name,
+    )
+    return _card(site, enterprise.holder, "legal-person", "LP-2026-BENCHAAA", fields)
+
+
+def _card(
+    site: Site, holder: Holder, profile: str, number: str, fields: SubjectFields
+) -> tuple[SoftwareKey, bytes]:
+    key, now = SoftwareKey.generate(), datetime.now(UTC)
+    named = SubjectFields(**{**_values(fields), "serial_number": number})
+    request = CertificateRequest(key.public_key, named, requester="bench", reference=number)
+    authority = site.house.authorities.issuing
+    certificate = authority.issue(authority.prepare(profile, request)).certificate
+    card = Card(
+        new_id(), number, holder, CardState.ACTIVE, now,
+        serial=serial_text(certificate.serial),
+        fingerprint=certificate.fingerprint,
+        certificate=certificate.der,
+        activated_at=now,
+        not_after=certificate.not_after,
+    )  # fmt: skip
+    with site.house.database.transaction() as connection:
+        card_rows.add(connection, card)
+    return key, certificate.der
+
+
+def _values(fields: SubjectFields) -> dict[str, str | None]:
+    return {name: getattr(fields, name) for name in SubjectFields.__dataclass_fields__}

@@ -1,0 +1,63 @@
+"""Schemathesis against the published description: no 500, and no status that is not described.
+
+Examples are few and the same in every run; `make test-long` tries many more.
+"""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import status_code_conformance
+
+from tests.portseal.service import RunningService
+
+OTHERS = "/api/v1/sign-in|/oidc|/cas|/csc|/ocsp|/crl|/certs|/tsa|/sso"
+"""Left out when signed in: they end the session, or read nothing of it."""
+BINARY = "^/(ocsp|tsa)$"
+"""Requests in DER, which schemathesis cannot write; `tests/fuzz` does."""
+_SETTINGS = settings(
+    max_examples=3,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+CHECKS = [not_a_server_error, status_code_conformance]
+
+
+@pytest.fixture(scope="module")
+def description(service: RunningService) -> Any:
+    return schemathesis.openapi.from_url(f"{service.origin}/openapi.yaml", timeout=30)
+
+
+def faults(description: Any, **call: Any) -> dict[str, str]:
+    """What is wrong with each operation's answers; its first line, by operation."""
+    found: dict[str, str] = {}
+    for result in description.get_all_operations():
+        operation = result.ok()
+
+        @_SETTINGS
+        @given(case=operation.as_strategy())
+        def answers_as_described(case: Any) -> None:
+            case.call_and_validate(checks=CHECKS, timeout=30, allow_redirects=False, **call)
+
+        try:
+            answers_as_described()
+        except (Exception, BaseExceptionGroup) as error:
+            found[operation.label] = " ".join(str(error).split())[:300]
+    return found
+
+
+def test_anybody_gets_described_answers(description: Any) -> None:
+    assert faults(description.exclude(path_regex=BINARY)) == {}
+
+
+def test_an_enterprise_gets_described_answers(description: Any, service: RunningService) -> None:
+    somebody = service.signed_in("legal-person")
+    cookies = {cookie.name: cookie.value for cookie in somebody.session.cookies}
+    headers = {"Origin": service.origin}
+    mine = description.exclude(path_regex=OTHERS)
+    assert faults(mine, cookies=cookies, headers=headers) == {}

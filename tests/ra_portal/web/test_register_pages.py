@@ -1,0 +1,121 @@
+"""Pages of imports, history, grants, codes and branches: what people see, send and take away."""
+
+import io
+
+from openpyxl import load_workbook
+from werkzeug.test import TestResponse
+
+from ra_portal.identity import Role
+from records.events import Event
+from tests.ra_portal import samples
+from tests.ra_portal.web.browser import Browser, between
+from tests.ra_portal.web.conftest import Seat
+from tests.ra_portal.world import PortalWorld
+
+
+def bring(browser: Browser, page: str, content: str, name: str = "import.csv") -> TestResponse:
+    token = between(r'name="csrf_token" value="([^"]+)"', browser.text(page))
+    data = {"csrf_token": token, "file": (io.BytesIO(content.encode()), name)}
+    return browser.client.post(page, data=data, headers=browser.headers)
+
+
+def test_a_file_of_operators_is_shown_row_by_row_and_taken_over(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.legal_person()
+    sent = bring(
+        browser,
+        "/imports/operators",
+        f"姓名,工号,证件号码\n甲,E-1,{samples.identity_number()}\n乙,=1+1,\n<b>丙</b>,E-3,\n",
+    )
+    preview = sent.headers["Location"]
+    page = browser.text(preview)
+    assert "2 rows are in order" in page
+    assert 'class="bad"' in page
+    assert "an employee number is up to 32 letters" in page
+    assert "&lt;b&gt;丙&lt;/b&gt;" in page
+    assert samples.identity_number() not in page
+    assert "甲" not in browser.text("/enterprise")
+    done = browser.send(preview, {}, f"{preview}/confirmation")
+    assert done.headers["Location"] == "/enterprise"
+    enterprise = browser.text("/enterprise")
+    assert "2 rows are taken over" in enterprise
+    assert "甲" in enterprise
+    ids = [part.partition('"')[0] for part in enterprise.split('name="operator" value="')[1:]]
+    slips = browser.send("/enterprise", {"operator": ids}, "/enterprise/activation-codes").text
+    assert slips.count("<dt>Activation code</dt>") == 2
+
+
+def test_the_template_has_the_columns_that_are_read(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.officer(Role.REGISTRAR)
+    answer = browser.get("/imports/enterprises/template.xlsx")
+    headings = [cell.value for cell in load_workbook(io.BytesIO(answer.data)).active[1]]
+    assert headings[:2] == ["企业名称*", "统一社会信用代码*"]
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert browser.get("/imports/enterprises/template.exe").status_code == 404
+    refused = bring(browser, "/imports/enterprises", "nonsense\nx\n")
+    assert refused.status_code == 422
+    assert "the first row must name the columns" in refused.text
+
+
+def test_history_is_filtered_and_taken_away(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = who = portal.legal_person()
+    view = portal.operator(who, name="=cmd|' /C calc'!A0").view
+    assert view.card is not None
+    authority = portal.authority
+    with authority.database.transaction() as connection:
+        authority.journal.append(
+            connection, Event.SIGNATURE_ACCEPTED, subject="s", actor=view.card.number,
+            kind="import-declaration", format="cades",
+        )  # fmt: skip
+    page = browser.text(f"/enterprise/history?operator={view.operator.id}")
+    assert "import-declaration" in page
+    assert "Nothing in this period" in browser.text("/enterprise/history?first=2100-01-01")
+    assert browser.get("/enterprise/history?first=tomorrow").status_code == 400
+    form: dict[str, object] = {"format": "csv", "operator": view.operator.id}
+    taken = browser.send("/enterprise/history", form, "/enterprise/history/export")
+    assert taken.headers["Content-Type"] == "text/csv; charset=utf-8"
+    text = taken.data.decode("utf-8-sig")
+    assert "\"'=cmd|" in text
+    form["format"] = "xlsx"
+    taken = browser.send("/enterprise/history", form, "/enterprise/history/export")
+    sheet = load_workbook(io.BytesIO(taken.data)).active
+    assert all(cell.data_type == "s" for row in sheet for cell in row if cell.value)
+    form["format"] = "exe"
+    assert browser.send("/apply", form, "/enterprise/history/export").status_code == 400
+
+
+def test_a_right_is_granted_for_days_and_withdrawn(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = who = portal.legal_person()
+    own = f"/enterprise/operators/{portal.operator(who).view.operator.id}"
+    form: dict[str, object] = {
+        "right": "declare-import", "first": "2099-01-01", "last": "2099-01-31",
+    }  # fmt: skip
+    assert browser.send(own, form, f"{own}/grants").status_code == 302
+    page = browser.text(own)
+    assert "to come" in page
+    again = browser.send(own, form, f"{own}/grants")
+    assert again.status_code == 409
+    assert "granted for some of these days" in again.text
+    withdrawal = between(r'action="([^"]+/withdrawal)"', page)
+    assert browser.send(own, {}, withdrawal).status_code == 302
+    assert "over</span>" in browser.text(own)
+
+
+def test_a_branch_is_added_and_offered_to_applicants(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    form: dict[str, object] = {"branch": "2900", "name": "宁波制卡点", "region": "浙江 宁波"}
+    assert browser.send("/admin/branches", form).status_code == 302
+    assert browser.send("/admin/branches", form).status_code == 422
+    assert browser.send("/admin/branches", {"branch": "?"}).status_code == 422
+    assert "宁波制卡点" in browser.text("/admin/officers")
+    seat.identity = None
+    assert "宁波制卡点" in browser.text("/apply")
