@@ -1,10 +1,15 @@
 """The time that all nodes share: that of their database."""
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from kernel.clock import Clock
+from kernel.refusals import Unavailable
+from records.database import Database
 
 _THEIRS = text("SELECT clock_timestamp()")
 
@@ -20,3 +25,47 @@ def clock_difference(connection: Connection, clock: Clock) -> timedelta:
     theirs: datetime = connection.execute(_THEIRS).scalar_one()
     answered = clock.now()
     return asked + (answered - asked) / 2 - theirs.astimezone(UTC)
+
+
+class CommonTime:
+    """Looks now and then whether our clock is that of the database. Thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        limit: timedelta,
+        pause_seconds: float = 10.0,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._limit = limit
+        self._pause = pause_seconds
+        self._steady = steady
+        self._lock = threading.Lock()
+        self._fault: str | None = None
+        self._again_at = float("-inf")
+
+    def fault(self) -> str | None:
+        """In words, how far the clock is off; None: not too far, or nothing else was learned
+        since the database went away."""
+        if self._steady() >= self._again_at and self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+        return self._fault
+
+    def _look(self) -> None:
+        try:
+            with self._database.reading() as connection:
+                ahead = clock_difference(connection, self._clock)
+        except Unavailable:
+            pass  # what was known holds on
+        else:
+            seconds = ahead.total_seconds()
+            apart = abs(ahead) > self._limit
+            told = f"the clock is {seconds:+.3f} s from that of the database"
+            self._fault = told if apart else None
+        self._again_at = self._steady() + self._pause

@@ -8,6 +8,7 @@ from pathlib import Path
 from portseal.settings import JOURNAL_POLICY
 from portseal.wiring.authority import AuthorityFloor
 from portseal.witness import FILE_NAME, Seal, Witness
+from records.common_time import CommonTime
 from signing_service.timestamping.authority import Accuracy, TimestampAuthority
 from signing_service.timestamping.client import HttpTimestamper, LocalTimestamper, Timestamper
 from signing_service.timestamping.failover import FailoverTimestamper
@@ -57,6 +58,12 @@ class TimestampFloor(AuthorityFloor):
         return FailoverTimestamper([("own", own), *others])
 
     @cached_property
+    def common_time(self) -> CommonTime:
+        """Whether this node's clock is that of the others."""
+        limit = timedelta(milliseconds=self.settings.nodes.max_clock_difference_milliseconds)
+        return CommonTime(self.database, self.clock, limit)
+
+    @cached_property
     def clock_health(self) -> ClockHealth:
         configured = self.settings.timestamp
         return ClockHealth(
@@ -65,6 +72,7 @@ class TimestampFloor(AuthorityFloor):
             require_ntp=configured.require_synchronised_clock,
             max_error=timedelta(milliseconds=configured.max_clock_error_milliseconds),
             confirmation=self.clock_confirmation,
+            others=self.common_time.fault,
         )
 
     @property

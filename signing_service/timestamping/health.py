@@ -97,10 +97,12 @@ class ClockHealth:
         confirmation: Path | None = None,
         steady: Callable[[], float] = boot_time,
         kernel: Callable[[], KernelTime | None] = kernel_time,
+        others: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`max_drift`: how far the two clocks may part since the start or the confirmation.
         `max_error`: the kernel's bound on its error, asked for only with `require_ntp`.
-        `confirmation`: a file that the operator touches to confirm the clock.
+        `confirmation`: a file that the operator touches to confirm the clock. `others`: what
+        speaks against the clock elsewhere, in words.
         """
         self._clock = clock
         self._max_drift = max_drift.total_seconds()
@@ -109,6 +111,7 @@ class ClockHealth:
         self._confirmation = None if confirmation is None else str(confirmation)
         self._steady = steady
         self._kernel = kernel
+        self._others = others
         self._lock = threading.Lock()
         self._set_back = False
         self._trust_now()
@@ -120,7 +123,7 @@ class ClockHealth:
     def fault(self) -> str | None:
         """Why time cannot be told, in words; None: the clock is trusted."""
         with self._lock:
-            return self._step() or self._kernel_fault()
+            return self._step() or self._kernel_fault() or self._others()
 
     def confirm(self) -> None:
         """An operator has checked the clock: trust it from now on."""

@@ -258,6 +258,10 @@ def test_a_node_with_another_time_is_told_of_and_records_nothing(cluster: Cluste
             with pytest.raises(Unavailable, match=r"clock\.apart") as refused:
                 act()
             assert int(str(refused.value.facts["ahead_milliseconds"])) > 10**9
+        fault = astray.clock_health.fault()
+        assert fault is not None
+        assert "from that of the database" in fault
+        assert cluster.house.clock_health.fault() is None
     finally:
         astray.close()
     record = cluster.house.inventory.by_serial(made.serial)
