@@ -19,11 +19,21 @@ from ra_portal import card_moves, card_rows, fields
 from ra_portal.card import Card
 from ra_portal.card_moves import LONGEST_REASON, Evidence, Move, RecordedMove
 from ra_portal.charge import is_own, require_access, require_act, require_charge
+from ra_portal.contacts import Contacts
 from ra_portal.identity import HolderKind, Identity
 from ra_portal.loss import LossReports, statement
+from ra_portal.notices.channels import Channel
+from ra_portal.notices.notices import Notices
 from ra_portal.withdrawal import withdraw
 from records.database import Database
 from records.journal import Journal
+
+_ACTS = {
+    Move.FREEZE: ("冻结", "frozen"),
+    Move.UNFREEZE: ("解冻", "in use again"),
+    Move.REPORT_LOSS: ("挂失", "reported lost"),
+}
+"""As the notice to the holder says it."""
 
 
 class CardLife:
@@ -36,6 +46,8 @@ class CardLife:
         clock: Clock,
         revocation: Revocation,
         losses: LossReports,
+        contacts: Contacts,
+        notices: Notices,
         on_card_ended: Callable[[Card], None] = lambda card: None,
     ) -> None:
         """`on_card_ended` ends the sessions of a card that may no longer be used."""
@@ -44,6 +56,8 @@ class CardLife:
         self._clock = clock
         self._revocation = revocation
         self._losses = losses
+        self._contacts = contacts
+        self._notices = notices
         self._on_card_ended = on_card_ended
 
     def history(self, by: Identity, number: str) -> list[RecordedMove]:
@@ -119,6 +133,24 @@ class CardLife:
         with self._database.transaction() as connection:
             card_rows.save(connection, card)
             card_moves.record(connection, self._journal, move, card, at, actor, why, evidence)
+            self._tell_holder(connection, card, move, at)
+
+    def _tell_holder(self, connection: Connection, card: Card, move: Move, at: datetime) -> None:
+        """By mail, or where there is none by text message: somebody else may have done it."""
+        contact = self._contacts.of(connection, card.holder)
+        act_zh, act_en = _ACTS[move]
+        values = {
+            "card": card.number,
+            "time": f"{at:%Y-%m-%d %H:%M}",
+            "act_zh": act_zh,
+            "act_en": act_en,
+        }
+        for channel in (Channel.MAIL, Channel.SMS):
+            to = contact.at(channel)
+            if to is not None and self._notices.put(
+                connection, channel, to, "card-moved", values, about=card.number
+            ):
+                return
 
 
 def _require_holder_or_charge(connection: Connection, by: Identity, card: Card) -> None:

@@ -59,14 +59,17 @@ class Cards:
         entropy: Entropy,
         revocation: Revocation,
         on_card_ended: Callable[[Card], None] = lambda card: None,
+        end_seals: Callable[[Identity, str], None] = lambda by, enterprise_id: None,
     ) -> None:
-        """`on_card_ended` is called after a card was revoked or replaced, to end its sessions."""
+        """`on_card_ended` is called after a card was revoked or replaced, to end its sessions;
+        `end_seals` revokes the seals of an enterprise that closes."""
         self._database = database
         self._journal = journal
         self._clock = clock
         self._entropy = entropy
         self._revocation = revocation
         self._on_card_ended = on_card_ended
+        self._end_seals = end_seals
 
     # -- inside another use case's transaction -------------------------------------------------
 
@@ -250,6 +253,7 @@ class Cards:
         )
         if closes:
             self._end_operators(by, card.holder.id)
+            self._end_seals(by, card.holder.id)
         withdraw(self._revocation, card, why, by.actor)
         with self._database.transaction() as connection:
             if closes and ended.ended_at is not None:

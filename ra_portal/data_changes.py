@@ -18,7 +18,7 @@ from kernel.clock import Clock
 from kernel.identifiers import parse_customs_code
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from policies.card_life import CardLifePolicy
-from ra_portal import branches, card_moves, card_rows, fields, people_rows
+from ra_portal import branches, card_moves, card_rows, fields, name_search, people_rows
 from ra_portal.application import LONGEST_NAME
 from ra_portal.card import Card, Holder
 from ra_portal.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
@@ -142,6 +142,7 @@ class DataChanges:
                 people_rows.change_operator(connection, change.holder.id, change.changes)
             else:
                 people_rows.change_enterprise(connection, change.holder.id, change.changes)
+                self._remember_name(connection, change)
             self._decide(connection, change, ChangeState.APPROVED, by)
             self._record(connection, Event.DATA_CHANGE_APPROVED, change, by)
             if _CERTIFIED & change.changes.keys():
@@ -193,6 +194,12 @@ class DataChanges:
             to = contact.at(channel)
             if to is not None:
                 self._notices.put(connection, channel, to, "renewal-due", values, about=card.number)
+
+    def _remember_name(self, connection: Connection, change: DataChange) -> None:
+        """Searches find the enterprise by its new name."""
+        if "name" in change.changes:
+            uscc = people_rows.enterprise(connection, change.holder.id).uscc
+            name_search.remember(connection, uscc, change.changes["name"])
 
     def _decide(
         self, connection: Connection, change: DataChange, state: ChangeState, by: Identity

@@ -159,6 +159,12 @@ class Seals:
             )
         return ended
 
+    def end_of_enterprise(self, by: Identity, enterprise_id: str) -> None:
+        """Revoke the seals of an enterprise that closes; repeating it does what is left."""
+        for seal in self.of_enterprise(enterprise_id):
+            if seal.state is SealState.ACTIVE:
+                self.revoke(by, seal.number, str(RevocationReason.CESSATION_OF_OPERATION))
+
     def enterprise_names(self, seals: Iterable[Seal]) -> dict[str, str]:
         """The names of the seals' enterprises, by id."""
         wanted = {seal.enterprise_id for seal in seals}

@@ -116,14 +116,19 @@ def open_portal(
     `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
     `posting` is how notices leave; `prove` verifies a card's answer to a challenge;
     `registry` is what applications are compared with."""
-    cards = Cards(database, journal, clock, entropy, revocation, on_card_ended)
+    seals = Seals(
+        database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
+    )
+    cards = Cards(
+        database, journal, clock, entropy, revocation, on_card_ended, seals.end_of_enterprise
+    )
     losses = LossReports(database, journal, clock, stamp)
-    life = CardLife(database, journal, clock, revocation, losses, on_card_ended)
     sealing, outbox = posting.sealing, posting.outbox
     notices = Notices(
         database, outbox, clock, sealing, posting.gateways, posting.origin, posting.language
     )
     contacts = Contacts(database, journal, clock, sealing, notices)
+    life = CardLife(database, journal, clock, revocation, losses, contacts, notices, on_card_ended)
     codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
     rules = load_registration()
@@ -172,9 +177,7 @@ def open_portal(
             database, journal, clock, entropy, cards, contacts, notices, revocation, policy
         ),
         data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
-        seals=Seals(
-            database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
-        ),
+        seals=seals,
         directory=HolderDirectory(database),
         journal=JournalReader(database, journal),
         catalogue=catalogue,

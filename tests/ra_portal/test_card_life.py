@@ -178,6 +178,8 @@ def test_closing_an_enterprise_revokes_its_operators_certificates(
     owner = portal.legal_person()
     cards = [operator_card(portal, owner, f"E-{n}") for n in (1, 2)]
     portal.services.life.freeze(owner, cards[1].number, "leave")
+    seals = portal.services.seals
+    seal = seals.approve(portal.officer(Role.APPROVER), seals.request(owner, "报关专用章").number)
     other = operator_card(portal, portal.legal_person(2))
     own = portal.services.operators.home(owner).card
     assert own is not None
@@ -189,6 +191,8 @@ def test_closing_an_enterprise_revokes_its_operators_certificates(
         assert record.reason is RevocationReason.CESSATION_OF_OPERATION
         assert portal.services.cards.show(owner, card.number).state is CardState.REVOKED
     assert certificate_of(portal, other).state is CertificateState.ISSUED
+    (ended,) = seals.of_enterprise(owner.subject)
+    assert (ended.number, str(ended.state)) == (seal.number, "revoked")
 
 
 def test_only_made_cards_are_frozen_or_lost(portal: PortalWorld) -> None:

@@ -47,6 +47,7 @@ def test_a_loss_is_reported_with_nothing_but_the_telephone(
     lost = portal.services.without_card.act(asked, f" {code[:4]} {code[4:]} ")
     assert (lost.number, lost.state) == (card.number, CardState.LOST)
     assert portal.ended == [lost]
+    assert "reported lost" in portal.sent(Channel.MAIL)[-1].text, "the holder is told"
     assert "card.loss-timestamped" in portal.events(card.number)
     with pytest.raises(Unauthenticated, match=r"code\.refused"):
         portal.services.without_card.act(asked, code)
