@@ -28,6 +28,7 @@ from portseal.demo.people_steps import (
     make_legal_person_card,
     register_enterprise,
 )
+from portseal.demo.signin_steps import start_platforms
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
@@ -73,6 +74,8 @@ class RunningService:
         self.database_file = database_file(stage.site)
         self.agent_port = agent_port
         """Where the pages look for a key agent; a test may start one there."""
+        self.text_messages = stage.site.directory / "sms"
+        """The spool of text messages, one file each."""
         self._card = threading.Lock()
 
     def anonymous(self) -> Service:
@@ -102,6 +105,13 @@ class RunningService:
         if label not in self.stage.cards:
             make_card(self.stage, label, self.activation_code_of_new_operator(2, "declare-import"))
         return label
+
+    def platforms(self) -> list[str]:
+        """The addresses of two platforms that sign people in here; started once."""
+        if "walk-platforms" not in self.stage.facts:
+            self.stage.facts["walk-platforms"] = start_platforms(self.stage)
+        found: list[str] = self.stage.facts["walk-platforms"]
+        return found
 
     def log(self, name: str = "serve") -> str:
         return (self.site.directory / f"{name}.log").read_text(errors="replace")
@@ -133,6 +143,7 @@ def service(
             # Tests ask faster than people; the limit has tests of its own.
             surroundings.setenv("PORTSEAL_VERIFICATION__REQUESTS_PER_MINUTE", "100000")
             surroundings.setenv("PORTSEAL_WEB__AGENT_PORT", str(agent_port))
+            surroundings.setenv("PORTSEAL_SMS__SPOOL", str(site.directory / "sms"))
             for step in PAST:
                 step(stage)
         yield RunningService(stage, agent_port)

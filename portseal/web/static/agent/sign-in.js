@@ -35,8 +35,10 @@ async function offerCards() {
   const usable = tokens.flatMap((token) =>
     token.certificates
       .filter((each) => each.hasKey && each.usage.includes("signing"))
-      .map((each) => ({ id: each.id, label: `${token.label}: ${each.subject}` })),
+      .map((each) => ({ ...each, label: `${token.label}: ${each.subject}` })),
   );
+  // A renewed card leaves its predecessor on the USB key: the newest stands first.
+  usable.sort((one, other) => other.notBefore.localeCompare(one.notBefore));
   offer(list, usable);
 }
 

@@ -1,0 +1,360 @@
+"""The whole walk of an enterprise in a real browser, with the real key agent and real tokens.
+
+Applied, returned and corrected, approved by two officers; the legal person's card made on the
+page; an operator added whose card is made likewise; a declaration shown and signed, and verified
+on the public page; one PIN for two platforms; the card frozen, refused, unfrozen, renewed,
+reported lost by a code to the telephone, and replaced.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from portseal.demo.people import licence_png
+from tests.key_agent.running import RunningAgent, running_agent
+from tests.portseal.service import RunningService
+from tests.servers.chromium import launch_arguments
+from tests.token import softhsm_configuration, softhsm_module
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "dec-import.xml"
+NAME, EMPLOYEE, TELEPHONE = "宁波漫步进出口有限公司", "W-001", "+86 139 0000 0000"
+USCC = "91330201MA2L7WAK23"
+FIELDS = {
+    "name": NAME,
+    "customs_code": "3302980023",
+    "legal_representative": "示例法人丙",
+    "region": "浙江宁波",
+    "phone": "+86 138 0000 0000",
+    "email": "office@walk.example",
+}
+
+
+class Desk:
+    """A computer: a browser, and the key agent with the tokens that are plugged in there."""
+
+    def __init__(self, browser: Browser, service: RunningService, directory: Path) -> None:
+        self.service = service
+        self._directory = directory
+        self.agent: RunningAgent | None = None
+        context = browser.new_context(base_url=service.origin, locale="zh-CN")
+        context.set_default_timeout(10_000)
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    @contextmanager
+    def plugged_in(self, key: str) -> Iterator["Desk"]:
+        """With one USB key of this person's, blank at first, and the agent running."""
+        home = self._directory / key
+        configuration = softhsm_configuration(home / "tokens")
+        with running_agent(
+            home, softhsm_module(), {}, self.service.agent_port, SOFTHSM2_CONF=str(configuration)
+        ) as self.agent:
+            self.agent.human.answer = self.type_pin
+            yield self
+        self.agent = None
+
+    @staticmethod
+    def type_pin(window: Any) -> dict[str, Any]:
+        """Agrees, and types the same PIN wherever one is asked for."""
+        return {"ok": True} if window.command == "CONFIRM" else {"pin": "walk 593817"}
+
+    def beside(self, browser: Browser) -> "Desk":
+        """Another person's computer."""
+        return Desk(browser, self.service, self._directory)
+
+    def show_again(self, other: "Desk") -> None:
+        """The page that shows the activation code, which the other person handed over: its text
+        is put where this person's browser would show it."""
+        self.page.goto("/verify")
+        self.page.set_content(other.page.content())
+
+    def act(self, kind: str) -> None:
+        """Press the button of the agent on the page, and wait until it is done."""
+        section = self.page.locator(f"[data-agent-act={kind}]")
+        section.locator("button").click()
+        expect(section.locator("[data-after]")).to_be_visible(timeout=30_000)
+
+    def sign_in(self, to: str, *, renewed: bool = False) -> None:
+        self.page.goto(f"/sso/sign-in?next={to}")
+        self.press_sign_in(renewed)
+        self.page.wait_for_url(f"**{to}")
+
+    def press_sign_in(self, renewed: bool) -> None:
+        """After a renewal two cards are on the USB key: the newest is offered first."""
+        self.page.click("#agent-sign-in")
+        if renewed:
+            expect(self.page.locator("#agent-card")).to_be_visible()
+            self.page.click("#agent-sign-in")
+
+    def sign(self, document: bytes) -> bytes:
+        """Show and sign a declaration; the signature file."""
+        page = self.page
+        page.goto("/sign")
+        content = {"name": "dec.xml", "mimeType": "application/xml", "buffer": document}
+        page.set_input_files("#documents", content)  # type: ignore[arg-type]
+        page.click("#agent-sign")
+        expect(page.locator("#signed li")).to_contain_text("TOTAL-PASSED", timeout=30_000)
+        with page.expect_download() as download:
+            page.click("#signed [data-file]")
+        return Path(download.value.path()).read_bytes()
+
+    def expect_refusal(self, code: str, *, renewed: bool = False) -> None:
+        """The sign-in page says why the card is not let in."""
+        self.page.goto("/sso/sign-in")
+        self.press_sign_in(renewed)
+        expect(self.page.locator("main [role=alert]")).to_contain_text(code)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def text_messages(service: RunningService) -> "TextMessages":
+    return TextMessages(service)
+
+
+class TextMessages:
+    """What arrives on telephones."""
+
+    def __init__(self, service: RunningService) -> None:
+        self._directory = service.text_messages
+
+    def code(self, card: str) -> str:
+        """The one-time code of the message about this card; waited for."""
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            for path in sorted(self._directory.glob("*.txt")) if self._directory.exists() else []:
+                text = path.read_text()
+                found = re.search(r"(?<!\d)\d{8}(?!\d)", text.partition("\n\n")[2])
+                if card in text and found:
+                    path.unlink()
+                    return found[0]
+            time.sleep(0.1)  # the worker sends it; nobody tells the test
+        raise AssertionError(f"no text message about {card}")
+
+
+def test_an_enterprise_from_its_application_to_a_replaced_card(
+    browser: Browser, service: RunningService, text_messages: TextMessages, tmp_path: Path
+) -> None:
+    applicant = Desk(browser, service, tmp_path)
+    reference = apply(applicant, tmp_path)
+    return_it(browser, service, reference)
+    correct(applicant)
+    approve(browser, service, reference)
+    with applicant.plugged_in("legal-person"):
+        make_legal_person_card(applicant)
+        applicant.sign_in("/enterprise")
+        expect(applicant.page.locator("h1")).to_contain_text(NAME)
+        add_operator(applicant)
+        number = shown_number(applicant)
+
+    operator = applicant.beside(browser)
+    with operator.plugged_in("operator"):
+        operator.show_again(applicant)
+        operator.act("enrol")
+        operator.sign_in(f"/cards/{number}")
+        signed = operator.sign(declaration())
+        assert operator.agent is not None
+        last = operator.agent.human.windows[-1]
+        assert service.origin in last.description
+        verify(operator, signed)
+        windows = len(operator.agent.human.windows)
+        open_two_platforms(operator, service)
+        asked = len(operator.agent.human.windows) - windows
+        assert asked <= 1, "the second platform asked for another PIN"
+
+        move(applicant, number, "freeze", "外出一周")
+        expect(applicant.page.locator("main")).to_contain_text("外出一周")
+        operator.expect_refusal("signin.revoked")
+        move(applicant, number, "unfreeze", "回来了")
+        operator.sign_in(f"/cards/{number}")
+
+        reach(operator, number)
+        operator.act("renew")
+        renewed = successor(applicant)
+        assert renewed != number
+        operator.sign_in(f"/cards/{renewed}", renewed=True)
+
+        report_lost(operator, renewed, text_messages)
+        operator.expect_refusal("signin.revoked", renewed=True)
+    applicant.page.goto(f"/cards/{renewed}")
+    applicant.page.click("form[action$='/replacement'] button")
+    with operator.plugged_in("operator-2"):
+        replaced = shown_number(applicant)
+        operator.show_again(applicant)
+        operator.act("enrol")
+        operator.sign_in(f"/cards/{replaced}")
+        expect(operator.page.locator("main")).to_contain_text(replaced)
+    assert applicant.complaints == operator.complaints == []
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+def apply(desk: Desk, directory: Path) -> str:
+    """The application; its reference. The credit code is mistyped, as an officer will find."""
+    page = desk.page
+    page.goto("/apply")
+    for name, value in {**FIELDS, "uscc": USCC}.items():
+        page.fill(f"#{name}", value)
+    licence = directory / "licence.png"
+    licence.write_bytes(licence_png())
+    page.set_input_files("#licence", licence)
+    page.click("main form[enctype] button[type=submit]:not([formaction])")
+    expect(page.locator("#access-code")).to_be_visible()
+    return page.inner_text("#reference")
+
+
+def decide(browser: Browser, service: RunningService, who: str, reference: str) -> Page:
+    """The review page of this application, open for this officer."""
+    context = browser.new_context(base_url=service.origin, locale="zh-CN")
+    context.set_default_timeout(10_000)
+    session = service.signed_in(who).session
+    context.add_cookies(
+        [{"name": c.name, "value": c.value or "", "url": service.origin} for c in session.cookies]
+    )
+    page = context.new_page()
+    page.goto(f"/officer/applications?q={reference}")
+    page.locator("main tr", has_text=NAME).locator("a").first.click()
+    expect(page.locator("main")).to_contain_text(reference)
+    return page
+
+
+def return_it(browser: Browser, service: RunningService, reference: str) -> None:
+    page = decide(browser, service, "registrar", reference)
+    page.locator("#decision details", has=page.locator("#reasons")).locator("summary").click()
+    page.fill("#reasons", "联系电话有误，请更正")
+    page.click("button[value=return]")
+    expect(page.locator("p.notice.good")).to_be_visible()
+
+
+def correct(desk: Desk) -> None:
+    page = desk.page
+    page.goto("/application")
+    expect(page.locator("main")).to_contain_text("联系电话有误")
+    page.goto("/application/correction")
+    page.fill("#phone", "+86 137 0000 0000")
+    page.click("main form[enctype] button[type=submit]:not([formaction])")
+    page.wait_for_url("**/application")
+
+
+def approve(browser: Browser, service: RunningService, reference: str) -> None:
+    """One registers, another approves."""
+    page = decide(browser, service, "registrar", reference)
+    page.click("button[value=register]")
+    expect(page.locator("button[value=approve]")).to_have_count(0)
+    page = decide(browser, service, "walk-approver", reference)
+    page.click("button[value=approve]")
+    expect(page.locator("p.notice.good")).to_be_visible()
+
+
+def make_legal_person_card(desk: Desk) -> None:
+    """The blank USB key is given its PIN, its key and its certificate on the page."""
+    desk.page.goto("/application")
+    desk.page.click("form[action$='/activation-code'] button")
+    desk.act("enrol")
+
+
+def add_operator(desk: Desk) -> None:
+    page = desk.page
+    page.goto("/enterprise/operators/new")
+    page.fill("#name", "示例操作员丙")
+    page.fill("#employee_number", EMPLOYEE)
+    page.check("input[name=rights][value=declare-import]")
+    page.click("main form button[type=submit]")
+    expect(page.locator("#activation-code")).to_be_visible()
+
+
+def shown_number(desk: Desk) -> str:
+    """Of the card that the page is about."""
+    number: str = desk.page.inner_text("main h1 code")
+    return number
+
+
+def declaration() -> bytes:
+    """The sample, filed by the enterprise of the walk."""
+    text = SAMPLE.read_text("utf-8")
+    text = text.replace("91310115MA1K3XY208", USCC).replace("3122980003", FIELDS["customs_code"])
+    return text.encode("utf-8")
+
+
+def verify(desk: Desk, signed: bytes) -> None:
+    """On the public page, as anybody would."""
+    page = desk.page
+    page.goto("/verify")
+    content = {"name": "signed.xml", "mimeType": "application/xml", "buffer": signed}
+    page.set_input_files("#document", content)  # type: ignore[arg-type]
+    page.click("main form button[type=submit]")
+    expect(page.locator("main")).to_contain_text("TOTAL-PASSED")
+    expect(page.locator("main")).to_contain_text("示例操作员丙")
+
+
+def open_two_platforms(desk: Desk, service: RunningService) -> None:
+    """Signed in already: both let the holder in, and neither asks for anything."""
+    for address in service.platforms():
+        desk.page.goto(f"{address}/login")
+        desk.page.wait_for_url(f"{address}/me")
+        desk.page.goto(f"{address}/")
+        expect(desk.page.locator("body")).to_contain_text("示例操作员丙")
+
+
+def move(desk: Desk, number: str, act: str, reason: str) -> None:
+    """The legal person freezes or unfreezes an operator's card."""
+    desk.page.goto(f"/cards/{number}")
+    desk.page.fill(f"#{act}-reason", reason)
+    desk.page.click(f"form[action$='/{act}'] button")
+    expect(desk.page.locator("p.notice.good")).to_be_visible()
+
+
+def reach(desk: Desk, number: str) -> None:
+    """The operator leaves a telephone number for notices and one-time codes."""
+    desk.page.fill("#contact-phone", TELEPHONE)
+    desk.page.click("form[action$='/contact'] button")
+    expect(desk.page.locator("main")).to_contain_text("+86****00")
+    desk.page.goto(f"/cards/{number}")
+
+
+def successor(desk: Desk) -> str:
+    """The operator's card as the enterprise sees it now."""
+    desk.page.goto("/enterprise")
+    row = desk.page.locator("main tr", has_text=EMPLOYEE)
+    number: str = row.locator("a.fixed").inner_text()
+    return number
+
+
+def report_lost(desk: Desk, number: str, text_messages: TextMessages) -> None:
+    """On the public page, by the code that comes to the telephone."""
+    page = desk.page
+    page.goto("/lost")
+    page.fill("#card", number)
+    page.check("input[name=channel][value=sms]")
+    page.click("main form button[type=submit]")
+    page.fill("#code", text_messages.code(number))
+    page.click("main form button[type=submit]")
+    expect(page.locator("#card-number")).to_have_text(number)
+    expect(page.locator("main .badge.bad")).to_be_visible()
+
+
+@pytest.fixture(autouse=True)
+def approver(service: RunningService) -> None:
+    """Of this walk alone: others may revoke the session's."""
+    added = service.site.run_json(
+        "officer", "add", "示例审核员丁", "--role", "approver", "--emergency", "test"
+    )
+    card = service.stage.usb_keys.make("walk-approver")
+    service.stage.cards["walk-approver"] = card
+    service.anonymous().enrol(card, added["activation_code"])
