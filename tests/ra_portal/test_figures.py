@@ -91,6 +91,7 @@ def test_reading_the_figures_and_the_list_takes_no_longer_with_many_cards(
                 "state": "active",
                 "not_after": now + timedelta(days=number % 700),
                 "activated_at": now - timedelta(days=number % 300),
+                "requested_at": now - timedelta(minutes=number),
             }
             for number in range(MANY)
         ]
