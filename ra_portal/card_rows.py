@@ -194,8 +194,8 @@ def search(
     # Nobody turns ten thousand pages, and counting millions takes seconds.
     counted = query.with_only_columns(cards.c.id).limit(MOST_COUNTED).subquery()
     total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
-    page = query.order_by(cards.c.requested_at.desc(), cards.c.id.desc()).offset(offset).limit(limit)
-    rows = connection.execute(page)
+    newest = query.order_by(cards.c.requested_at.desc(), cards.c.id.desc())
+    rows = connection.execute(newest.offset(offset).limit(limit))
     return [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
 
 
