@@ -101,6 +101,8 @@ def test_an_application_comes_back_field_by_field_and_what_changed_is_marked(
         r'href="(/officer/applications/[0-9a-f]{32})"', browser.text("/officer/applications")
     )
     page = browser.text(review)
+    for name in ("name", "licence", "identity_number", "region"):
+        assert f'name="remark-{name}" form="decision"' in page
     assert NUMBER not in page
     assert f"{NUMBER[:6]}********{NUMBER[-4:]}" in page
     decision: dict[str, object] = {
