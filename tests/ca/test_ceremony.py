@@ -79,6 +79,32 @@ def test_a_certificate_of_another_key_on_the_token_is_refused(
     assert refusal.value.code == "authority.wrong-key"
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "code"),
+    [
+        ("root", "issuing", "authority.wrong-key"),
+        ("issuing", "root", "authority.wrong-key"),
+        ("ocsp", "tsa", "authority.no-responder"),
+        ("tsa", "ocsp", "authority.missing"),
+        ("root-ocsp", "ocsp", "authority.no-responder"),
+    ],
+)
+def test_nothing_opens_with_a_certificate_that_is_not_the_key_s(
+    world: World, ca_token: Token, database: Database, name: str, other: str, code: str
+) -> None:
+    right, wrong = ca_token.certificate(name), ca_token.certificate(other)
+    assert right is not None
+    assert wrong is not None
+    ca_token.write_certificate(name, wrong)
+    try:
+        with pytest.raises(Unavailable) as refused:
+            open_world(ca_token, database, new_clock())
+        assert refused.value.code == code
+    finally:
+        ca_token.write_certificate(name, right)
+    open_world(ca_token, database, new_clock())
+
+
 def test_openssl_accepts_the_chain(ceremony: CeremonyOutcome, tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_text(ceremony.root.pem)
     (tmp_path / "issuing.pem").write_text(ceremony.issuing.pem)

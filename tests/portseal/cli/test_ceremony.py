@@ -4,10 +4,17 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from hsm.pool import TokenPool
+from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
+from portseal.wiring import House
+from records.database import Database
+from records.journal import records
 from tests.portseal.cli.custodians import Custodians
 from tests.portseal.cli.terminal import run
 from tests.portseal.cli.test_init_output import verify_transcript
@@ -30,6 +37,15 @@ def plan_with(directory: Path, *secrets: str) -> Path:
     path = directory / "plan.toml"
     path.write_text(text + "".join(_CUSTODY.format(secret=secret) for secret in secrets))
     return path
+
+
+_MAKE_OLD_KEY = """
+import sys
+from hsm.pins import EnvironmentPin
+from hsm.token import Token
+from kernel.algorithms import ECDSA_P256_SHA256
+Token(sys.argv[1], "second", EnvironmentPin("PIN")).generate("old", ECDSA_P256_SHA256)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +174,16 @@ def test_a_restored_token_signs_with_the_same_keys(
     assert "no certificate ends before" in status["authority"]
     listed = json.loads(run(["key", "list", "--json"], second).out)
     assert listed["issuing"] == "ecdsa-p256-sha256, leaves: trusted"
+    subprocess.run([sys.executable, "-c", _MAKE_OLD_KEY, softhsm_module()], env=pins, check=True)
+    arguments = ["key", "destroy", "old", "--reason", "drill is over", "--confirm", "old", "--json"]
+    destroyed = run(arguments, second)
+    assert json.loads(destroyed.out)["destroyed"] == "old", destroyed.said
+    assert "old" not in json.loads(run(["key", "list", "--json"], second).out)
+    database = Database(f"sqlite:///{ground}/portseal.db")
+    with database.reading() as connection:
+        events = [record.event for record in records(connection, "old")]
+    database.dispose()
+    assert events == ["key.destroyed"]
 
 
 def test_a_key_in_use_is_not_destroyed(held: Path, environment: dict[str, str]) -> None:
@@ -205,3 +231,30 @@ def test_a_rehearsal_leaves_nothing_but_its_results(ground: Path) -> None:
                     str(ground / "rolled")], bare)  # fmt: skip
     assert extended.code == 0, extended.said
     assert (ground / "rolled" / "link-new-with-old.pem").exists()
+
+
+def test_a_token_that_fails_and_returns_is_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the pool of tokens tells its house."""
+    monkeypatch.setenv("PORTSEAL_CONFIG", "")
+    module = softhsm_module()
+    settings = Settings(
+        data_directory=tmp_path,
+        web=WebSettings(secret_key="x" * 32),
+        database=DatabaseSettings(url=f"sqlite:///{tmp_path}/p.db"),
+        token=TokenSettings(module=module, label="one", pin_variable="X"),
+        token_replicas=(TokenSettings(module=module, label="two", pin_variable="X"),),
+    )
+    house = House(settings)
+    house.database.upgrade()
+    assert isinstance(house.token, TokenPool)
+    house._tell_of_token("two", "token.missing")
+    house._tell_of_token("two", None)
+    with house.database.reading() as connection:
+        told = [
+            (record.event, json.loads(record.facts).get("code"))
+            for record in records(connection, "two")
+        ]
+    house.database.dispose()
+    assert told == [("token.failed", "token.missing"), ("token.returned", None)]
