@@ -3,7 +3,7 @@
 import re
 import unicodedata
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -45,7 +45,7 @@ def subject_name(profile: CertificateProfile, fields: SubjectFields) -> x509.Nam
     `subject.blank`, `subject.too-long`, `subject.control-character`, `subject.bidi`,
     `subject.not-normalised`, `subject.look-alike`, `subject.pattern`, `subject.identity-number`.
     """
-    given = {field: value for field, value in asdict(fields).items() if value is not None}
+    given = {name: value for name in _TYPES if (value := getattr(fields, name)) is not None}
     attributes = []
     for rule in profile.subject:
         value = _ruled_value(rule, given.pop(rule.field, None))

@@ -4,11 +4,14 @@ Unicode UTS 39, 5.2, level "highly restrictive": one script, or one of the mixtu
 really write, each of which Latin letters may stand in.
 """
 
+import re
 from functools import lru_cache
 from unicodedata import normalize
 
 from fontTools.unicodedata import script_extension
 
+_USUAL = re.compile(r"[\x20-\x7e\u4e00-\u9fff（）《》、，。·]*")
+"""Chinese names with Latin letters and digits, as nearly all are: told at once."""
 _NEUTRAL = frozenset({"Zyyy", "Zinh"})
 _WRITTEN_TOGETHER = (
     frozenset({"Latn", "Hani", "Hira", "Kana"}),
@@ -19,7 +22,7 @@ _WRITTEN_TOGETHER = (
 
 def mixes_scripts(text: str) -> bool:
     """Whether no one writing system, nor a usual mixture of them, writes the whole text."""
-    if text.isascii():
+    if _USUAL.fullmatch(text):
         return False
     found = [scripts for each in set(text) if not (scripts := _scripts(each)) & _NEUTRAL]
     alone = frozenset.intersection(*found) if found else frozenset({"any"})
@@ -37,6 +40,6 @@ def _scripts(character: str) -> frozenset[str]:
 def has_look_alike_letters(text: str) -> bool:
     """Whether a letter or digit is a variant of a plain one (full width, mathematical): NFKC
     changes it, and nobody sees the difference in a name. Full-width punctuation is usual."""
-    if text.isascii():
+    if _USUAL.fullmatch(text):
         return False
     return any(each.isalnum() and normalize("NFKC", each) != each for each in text)

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.ca.openssl import openssl
 from tests.portseal.cli.conftest import Console, Holder
 from tests.portseal.service import RunningService
@@ -76,3 +78,61 @@ def test_a_card_decrypts_and_its_successor_recovers(
     )
     assert done.code == 0, done.said
     assert opened.read_bytes() == document.read_bytes()
+
+
+@pytest.mark.long
+def test_an_order_is_carried_out_by_two_officers_with_commands(
+    holder: Holder, console: Console, service: RunningService, tmp_path: Path
+) -> None:
+    """From the order to the examiner who reads the document, on tokens of three people."""
+    code = service.activation_code_of_new_operator(72)
+    serial = holder.card("suspect", PIN, code)["encryption_serial"]
+    certificate, sealed = tmp_path / "to.pem", tmp_path / "sealed"
+    holder.run_with_pin(
+        PIN, "card", "encryption-certificate", "--token", "suspect", "--output", str(certificate)
+    )
+    document, evidence = tmp_path / "ledger", tmp_path / "order.pdf"
+    document.write_text("账目")
+    evidence.write_bytes(b"%PDF-1.7\n%%EOF\n")
+    sealed_to(certificate, document, sealed)
+    for label, role in (("opens", "recovery-officer"), ("decides", "recovery-approver")):
+        added = console.json("officer", "add", label, "--role", role, "--emergency", "test")
+        holder.card(f"centre-{label}", PIN, added["activation_code"])
+
+    def run(label: str, *arguments: str) -> str:
+        done = holder.run_with_pin(PIN, *arguments, "--token", label)
+        assert done.code == 0, done.said
+        return done.out
+
+    made = holder.run_with_pin(PIN, "card", "init", "--token", "examiner")
+    assert made.code == 0, made.said
+    transport, envelope, named = (tmp_path / each for each in ("transport", "envelope", "named"))
+    run("examiner", "key-centre", "transport-key", "--output", str(transport))
+    opened = json.loads(
+        run(
+            "centre-opens", "key-centre", "order", serial, "--number", "2026-17",
+            "--issued-by", "宁波市中级人民法院", "--evidence", str(evidence),
+            "--transport-key", str(transport), "--reason", "调取证据", "--json",
+        )
+    )["id"]  # fmt: skip
+    fetch = (
+        "key-centre",
+        "fetch",
+        opened,
+        "--envelope",
+        str(envelope),
+        "--certificate",
+        str(named),
+    )
+    early = holder.run_with_pin(PIN, *fetch, "--token", "centre-opens")
+    assert (early.code, "key-recovery.state" in early.err) == (1, True)
+    own = holder.run_with_pin(
+        PIN, "key-centre", "decide", opened, "approve", "--reason", "x", "--token", "centre-opens"
+    )
+    assert (own.code, "role.missing" in own.err) == (1, True)
+    assert opened in run("centre-decides", "key-centre", "list")
+    run("centre-decides", "key-centre", "decide", opened, "approve", "--reason", "命令已核实")
+    run("centre-opens", *fetch)
+    run("examiner", "key-centre", "receive", str(envelope), "--certificate", str(named))
+    run("examiner", "card", "decrypt", str(sealed), "--output", str(tmp_path / "read"))
+    assert (tmp_path / "read").read_text() == "账目"
