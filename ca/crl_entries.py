@@ -20,6 +20,15 @@ _PUT = text(
     "ON CONFLICT (serial) DO UPDATE SET "
     "entry = excluded.entry, listed = excluded.listed, version = excluded.version"
 ).bindparams(bindparam("entry", type_=LargeBinary))
+_PUT_AT_ONCE = text(
+    "INSERT INTO ca_crl_entries (serial, authority, shard, entry, listed, until, version) "
+    "SELECT known.serial, authority, crl_shard, change.entry, change.listed, crl_until, :version "
+    "FROM unnest(CAST(:serials AS text[]), CAST(:entries AS bytea[]), "
+    "CAST(:listed AS boolean[])) AS change (serial, entry, listed) "
+    "JOIN ca_certificates AS known ON known.serial = change.serial "
+    "ON CONFLICT (serial) DO UPDATE SET "
+    "entry = excluded.entry, listed = excluded.listed, version = excluded.version"
+)
 _COLUMNS = crl_entries.c
 
 
@@ -43,7 +52,17 @@ class Joined:
 
 
 def put(connection: Connection, changes: Sequence[Change], version: int) -> None:
-    """Write or replace the entries of these certificates, in the change's own transaction."""
+    """Write or replace the entries of these certificates, each once, in the change's own
+    transaction."""
+    if connection.dialect.name == "postgresql" and changes:
+        columns = {
+            "serials": [each.serial for each in changes],
+            "entries": [each.entry for each in changes],
+            "listed": [each.listed for each in changes],
+            "version": version,
+        }
+        connection.execute(_PUT_AT_ONCE, columns)
+        return
     rows = [
         {"serial": each.serial, "entry": each.entry, "listed": each.listed, "version": version}
         for each in changes

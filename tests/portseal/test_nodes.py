@@ -20,6 +20,7 @@ from kernel.refusals import Unavailable
 from portseal.jobs import JOBS, Job
 from portseal.node import Silence
 from portseal.sandbox.postgresql import PostgreSQL
+from portseal.status import status_of
 from portseal.wiring import House
 from records import heartbeat, job_runs
 from records.journal import records
@@ -262,6 +263,12 @@ def test_a_node_with_another_time_is_told_of_and_records_nothing(cluster: Cluste
         assert fault is not None
         assert "from that of the database" in fault
         assert cluster.house.clock_health.fault() is None
+        told = heartbeat.Heartbeat("astray", SystemClock().now(), "", skew_ms=90_000)
+        with cluster.house.database.transaction() as connection:
+            heartbeat.beat(connection, told)
+        assert "astray +90000 ms" in status_of(cluster.house)["worker"]
+        with cluster.house.database.transaction() as connection:
+            heartbeat.forget(connection, "astray")
     finally:
         astray.close()
     record = cluster.house.inventory.by_serial(made.serial)
