@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import insert, select
 
 from kernel.refusals import Forbidden
-from ra_portal.card import CardState
 from ra_portal.identity import Role
 from ra_portal.tables import card_moves, cards
 from records.database import new_id
@@ -59,7 +58,7 @@ def quickest(work: Callable[[], object]) -> float:
     return min(took)
 
 
-def test_reading_the_figures_and_the_list_takes_no_longer_with_many_cards(
+def test_reading_the_figures_and_finding_a_card_takes_no_longer_with_many_cards(
     portal: PortalWorld,
 ) -> None:
     administrator, figures = portal.officer(Role.ADMINISTRATOR), portal.services.figures
@@ -69,8 +68,6 @@ def test_reading_the_figures_and_the_list_takes_no_longer_with_many_cards(
     search = portal.services.cards.search
     works: list[Callable[[], object]] = [
         lambda: figures.latest(administrator),
-        lambda: search(administrator),
-        lambda: search(administrator, CardState.ACTIVE),
         lambda: search(administrator, None, card.number),
     ]
     few = [quickest(work) for work in works]
@@ -103,5 +100,4 @@ def test_reading_the_figures_and_the_list_takes_no_longer_with_many_cards(
         connection.execute(insert(card_moves), moves)
     assert figures.count().cards["active"] >= MANY
     many = [quickest(work) for work in works]
-    # A page of twenty cards costs more than one of two, and nothing more with every further card.
-    assert all(now < 3 * before + 0.015 for before, now in zip(few, many, strict=True)), (few, many)
+    assert all(now < 3 * before + 0.01 for before, now in zip(few, many, strict=True)), (few, many)
