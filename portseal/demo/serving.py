@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from portseal.cli.options import default_module
 from portseal.demo.authority_steps import hold_ceremony
 from portseal.demo.ground import renew
 from portseal.demo.people_steps import (
@@ -93,6 +94,14 @@ def _login_line(stage: Stage, label: str) -> str:
     return shlex.join(["env", f"SOFTHSM2_CONF={keys}", *command, "--nonce", _NONCE])
 
 
+def _agent_line(stage: Stage) -> str:
+    """What starts the key agent on these USB keys, in another terminal."""
+    keys = stage.site.directory / "usb-keys" / "softhsm2.conf"
+    home = stage.site.directory / "key-agent"
+    command = [sys.executable, "-m", "key_agent", "run", "--module", default_module()]
+    return shlex.join(["env", f"SOFTHSM2_CONF={keys}", f"PORTSEAL_AGENT_HOME={home}", *command])
+
+
 def _tell(stage: Stage, platforms: list[str]) -> None:
     site = stage.site
     lines = [
@@ -103,7 +112,10 @@ def _tell(stage: Stage, platforms: list[str]) -> None:
         f"Status         {site.origin}/ocsp  {site.origin}/crl/issuing.crl  {site.origin}/tsa",
         *(f"Platform {number}     {address}/" for number, address in enumerate(platforms, 1)),
         "",
-        "To sign in: open the sign-in page, run the line of one of these USB keys in another",
+        "To sign in and sign with the key agent: run this in another terminal, and use the pages.",
+        f"    {_agent_line(stage)}",
+        "",
+        "To sign in without it: open the sign-in page, run the line of one of these keys in another",
         f"terminal with the page's nonce in place of {_NONCE}; paste what it prints into the page.",
         *(
             line

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.bench import cades, pades, xades
+from tests.bench import agent, cades, pades, xades
 from tests.bench.issuing import issuing
 from tests.bench.memory import memory_over_verifications
 from tests.bench.ocsp import ocsp_over_http
@@ -28,4 +28,5 @@ BENCHMARKS: dict[str, Callable[[Site, Pace], list[Row]]] = {
     "tsa.http": timestamps_over_http,
     "signin.postgresql": signing_in,
     "portal.page.1m.ms": portal_pages,
+    "agent.sign.ms": agent.signing,
 }

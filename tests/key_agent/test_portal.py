@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from portseal.demo.signin_steps import start_platforms
+from portseal.holder.service import ServiceRefusal
 from tests.key_agent.human import Answer, Window
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.portseal.gallery import seated
@@ -209,3 +210,74 @@ def test_the_page_says_when_there_is_no_agent(
     picture(page, "missing")
     page.goto("/sso/sign-in?lang=zh")
     expect(told).to_contain_text("本机的密钥助手没有应答")
+
+
+def test_a_sign_in_token_works_once_and_for_its_own_site_alone(
+    service: RunningService, agent: RunningAgent
+) -> None:
+    """What a page that relays a challenge, or keeps an answer, gets out of it."""
+    conversation = service.anonymous()
+
+    def challenge() -> str:
+        nonce: str = conversation.call("POST", "/api/v1/sign-in/challenges", {})["nonce"]
+        return nonce
+
+    nonce = challenge()
+    agent.origin = service.origin
+    answer = {"token": agent.call("sign_in", nonce=nonce)["token"], "nonce": nonce}
+    conversation.call("POST", "/api/v1/sign-in", answer)
+    with pytest.raises(ServiceRefusal) as replayed:
+        conversation.call("POST", "/api/v1/sign-in", answer)
+    assert replayed.value.http_status == 401
+    stranger = service.anonymous()
+    with pytest.raises(ServiceRefusal) as stolen:
+        stranger.call("POST", "/api/v1/sign-in", answer)
+    assert stolen.value.http_status == 401
+    certificate = agent.call("tokens")["tokens"]
+    held = {each["id"] for token in certificate for each in token["certificates"]}
+    relay = "https://hostile.example"
+    agent.command("origins", "allow", relay)  # its user was talked into it
+    agent.origin = relay
+    nonce = challenge()
+    relayed = agent.call("sign_in", nonce=nonce, certificate=held.pop())["token"]
+    with pytest.raises(ServiceRefusal) as refused:
+        conversation.call("POST", "/api/v1/sign-in", {"token": relayed, "nonce": nonce})
+    assert refused.value.code == "signin.signature"
+    agent.origin = service.origin
+
+
+def test_the_encryption_key_comes_sealed_and_is_installed(
+    context: BrowserContext, service: RunningService, agent: RunningAgent
+) -> None:
+    page = context.new_page()
+    page.goto("/sso/sign-in")
+    agent.human.windows.clear()
+    installed = page.evaluate(
+        """async () => {
+            const { PortSealAgent } = await import("/agent/portseal-agent.js");
+            const { fetchEncryptionKey } = await import("/agent/portseal-journeys.js");
+            const agent = PortSealAgent.of(document.querySelector("portseal-progress"));
+            const { tokens } = await agent.tokens();
+            const token = tokens.find((each) => each.certificates.length > 0);
+            const [certificate] = token.certificates;
+            return fetchEncryptionKey(agent, { token: token.id, certificate });
+        }"""
+    )
+    assert installed["usage"] == ["encryption"]
+    assert installed["key"] == "encryption"
+    assert [w.lines[1] for w in agent.human.windows] == [
+        "It asks to fetch the encryption key of your card."
+    ]
+
+
+def test_the_pin_is_in_nothing_that_the_browser_sends_or_gets(
+    context: BrowserContext, agent: RunningAgent
+) -> None:
+    seen: list[str] = []
+    context.on("request", lambda request: seen.append(f"{request.url} {request.post_data}"))
+    context.on("response", lambda response: seen.append(str(response.headers)))
+    page = context.new_page()
+    sign_in(page, "/sign")
+    seen.append(page.content())
+    assert any("/v1/sign_in" in each for each in seen)
+    assert not [each for each in seen if PIN in each]
