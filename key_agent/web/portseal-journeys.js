@@ -174,6 +174,27 @@ export async function enrolCard(agent, what) {
 }
 
 /**
+ * Fetch the card's encryption key from the key centre and install it; asked again it comes anew.
+ * @param {PortSealAgent} agent
+ * @param {{token: string, certificate: Certificate} & Options} what `certificate`: for signing
+ * @returns {Promise<Certificate>} the encryption certificate
+ */
+export async function fetchEncryptionKey(agent, { token, certificate, ...options }) {
+  const { progress = () => {}, signal } = options;
+  progress("key");
+  const asked = { token, certificate: certificate.id };
+  const { transportKey, signature } = await agent.makeTransportKey(asked, { signal });
+  progress("request");
+  const body = { certificate: certificate.der, transport_key: transportKey, signature };
+  const sent = await callService("/api/v1/encryption-keys", body, options);
+  progress("certificate");
+  const delivered = { token, certificate: pemToBase64(sent.certificate), envelope: sent.envelope };
+  const installed = await agent.installEncryptionKey(delivered, { signal });
+  progress("done", sent);
+  return installed.certificate;
+}
+
+/**
  * @param {PortSealAgent} agent
  * @param {string | undefined} identifier
  * @param {AbortSignal} [signal]

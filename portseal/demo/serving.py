@@ -115,7 +115,7 @@ def _tell(stage: Stage, platforms: list[str]) -> None:
         "To sign in and sign with the key agent: run this in another terminal, and use the pages.",
         f"    {_agent_line(stage)}",
         "",
-        "To sign in without it: open the sign-in page, run the line of one of these keys in another",
+        "To sign in without it: open the sign-in page, run one of these lines in another",
         f"terminal with the page's nonce in place of {_NONCE}; paste what it prints into the page.",
         *(
             line

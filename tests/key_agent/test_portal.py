@@ -74,18 +74,34 @@ def sign_in(page: Page, to: str = "/") -> None:
     page.wait_for_url(lambda address: urlsplit(address).path == to)
 
 
-def test_a_card_is_made_signs_in_signs_and_opens_two_platforms(
-    browser: Browser, context: BrowserContext, service: RunningService, agent: RunningAgent
-) -> None:
+@pytest.fixture(scope="module")
+def questions(browser: Browser, service: RunningService, agent: RunningAgent) -> list[Window]:
+    """What the holder was asked while the card was made on the page."""
     make_operators_card(browser, service)
-    questions = [(w.command, w.lines[1]) for w in agent.human.windows]
-    assert questions == [
+    return list(agent.human.windows)
+
+
+@pytest.fixture
+def card(questions: list[Window], agent: RunningAgent) -> None:
+    """The card is there, and nothing is on the screen."""
+    agent.human.windows.clear()
+    agent.human.answer = holder
+
+
+def test_a_card_is_made_with_one_pin_after_its_choice(questions: list[Window]) -> None:
+    asked = [(w.command, w.lines[1]) for w in questions]
+    assert asked == [
         ("CONFIRM", "This site asks to use your USB key."),
-        ("GETPIN", questions[1][1]),
+        ("GETPIN", asked[1][1]),
         ("GETPIN", "It asks to make a signing key on the USB key."),
     ]
-    assert "ready" in questions[1][1]
-    agent.human.windows.clear()
+    assert "ready" in asked[1][1]
+
+
+@pytest.mark.usefixtures("card")
+def test_its_holder_signs_in_and_signs_and_anybody_verifies(
+    browser: Browser, context: BrowserContext, service: RunningService, agent: RunningAgent
+) -> None:
     page = context.new_page()
     sign_in(page)
     expect(page.locator("header .who")).to_contain_text("示例操作员丙")
@@ -136,6 +152,7 @@ def sign_a_declaration(page: Page, agent: RunningAgent) -> str:
     return report
 
 
+@pytest.mark.usefixtures("card")
 def test_several_documents_are_signed_with_one_pin(
     context: BrowserContext, agent: RunningAgent
 ) -> None:
@@ -161,6 +178,7 @@ def test_several_documents_are_signed_with_one_pin(
     assert "Total value: 116,784.00 EUR" in lines
 
 
+@pytest.mark.usefixtures("card")
 def test_two_platforms_open_with_one_pin(
     context: BrowserContext, service: RunningService, agent: RunningAgent
 ) -> None:
@@ -180,6 +198,7 @@ def test_two_platforms_open_with_one_pin(
     assert [w.command for w in agent.human.windows] == ["GETPIN"]
 
 
+@pytest.mark.usefixtures("card")
 def test_the_page_says_what_is_wrong(
     context: BrowserContext, agent: RunningAgent, service: RunningService
 ) -> None:
@@ -212,6 +231,7 @@ def test_the_page_says_when_there_is_no_agent(
     expect(told).to_contain_text("本机的密钥助手没有应答")
 
 
+@pytest.mark.usefixtures("card")
 def test_a_sign_in_token_works_once_and_for_its_own_site_alone(
     service: RunningService, agent: RunningAgent
 ) -> None:
@@ -246,6 +266,7 @@ def test_a_sign_in_token_works_once_and_for_its_own_site_alone(
     agent.origin = service.origin
 
 
+@pytest.mark.usefixtures("card")
 def test_the_encryption_key_comes_sealed_and_is_installed(
     context: BrowserContext, service: RunningService, agent: RunningAgent
 ) -> None:
@@ -270,6 +291,7 @@ def test_the_encryption_key_comes_sealed_and_is_installed(
     ]
 
 
+@pytest.mark.usefixtures("card")
 def test_the_pin_is_in_nothing_that_the_browser_sends_or_gets(
     context: BrowserContext, agent: RunningAgent
 ) -> None:
