@@ -212,6 +212,14 @@ def test_without_the_browsers_permission_the_page_says_so(
     context.close()
 
 
+def test_a_page_that_needs_a_newer_agent_says_so(page: Page, agent: RunningAgent) -> None:
+    page.goto(f"{FRIEND}/")
+    agent.allow(FRIEND)
+    for minimum, state in (("1.0.0", "ready"), ("1.0.1", "too-old"), ("2", "too-old")):
+        newer = f"new agent.constructor({{port: {agent.port}, minimumVersion: '{minimum}'}})"
+        assert call(page, agent, f"{newer}.status().then((seen) => seen.state)") == state
+
+
 def test_the_client_names_every_method_of_the_agent(agent: RunningAgent) -> None:
     called = set(re.findall(r'#call\("([a-z_]+)"', MODULE.read_text()))
     assert called == set(make_agent(AgentSettings(), agent.home, NoWindows(), Words("en")).methods)
