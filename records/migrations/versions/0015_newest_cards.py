@@ -1,12 +1,12 @@
 """the newest cards by index
 
-Revision: 0016. After: 0015. Written: 2026-11-29 18:48:00.
+Revision: 0015. After: 0014. Written: 2026-11-29 18:48:00.
 """
 
 from alembic import op
 
-revision = '0016'
-down_revision = '0015'
+revision = '0015'
+down_revision = '0014'
 branch_labels = None
 depends_on = None
 
