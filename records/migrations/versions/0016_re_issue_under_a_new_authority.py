@@ -1,13 +1,13 @@
 """re-issue under a new authority
 
-Revision: 0015. After: 0014. Written: 2026-11-29 18:46:10.978432.
+Revision: 0016. After: 0015. Written: 2026-11-29 18:46:10.978432.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0015'
-down_revision = '0014'
+revision = '0016'
+down_revision = '0015'
 branch_labels = None
 depends_on = None
 
