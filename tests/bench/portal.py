@@ -199,8 +199,11 @@ def _officer(site: Site) -> tuple[SoftwareKey, bytes]:
     )
     with site.house.database.transaction() as connection:
         people_rows.add_officer(connection, officer)
-    fields = SubjectFields(organization="Example E-Port", common_name=officer.name)
-    return _card(site, officer.holder, "officer", "OF-2026-BENCHAAA", fields)
+    number = "OF-2026-BENCHAAA"
+    fields = SubjectFields(
+        organization="Example E-Port", common_name=officer.name, serial_number=number
+    )
+    return _card(site, officer.holder, "officer", number, fields)
 
 
 def _legal_person(site: Site, count: int) -> tuple[SoftwareKey, bytes]:
@@ -225,8 +228,7 @@ def _card(
     site: Site, holder: Holder, profile: str, number: str, fields: SubjectFields
 ) -> tuple[SoftwareKey, bytes]:
     key, now = SoftwareKey.generate(), datetime.now(UTC)
-    named = SubjectFields(**{**_values(fields), "serial_number": number})
-    request = CertificateRequest(key.public_key, named, requester="bench", reference=number)
+    request = CertificateRequest(key.public_key, fields, requester="bench", reference=number)
     authority = site.house.authorities.issuing
     certificate = authority.issue(authority.prepare(profile, request)).certificate
     card = Card(
@@ -240,7 +242,3 @@ def _card(
     with site.house.database.transaction() as connection:
         card_rows.add(connection, card)
     return key, certificate.der
-
-
-def _values(fields: SubjectFields) -> dict[str, str | None]:
-    return {name: getattr(fields, name) for name in SubjectFields.__dataclass_fields__}
