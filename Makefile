@@ -1,6 +1,6 @@
 # PortSeal: `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-test demo test test-long serve bench bench-scale lint clean
+.PHONY: help setup setup-demo setup-test demo test test-long serve agent bench bench-scale lint clean
 
 PY := .venv/bin/python
 
@@ -27,10 +27,13 @@ test-long: setup-test ## the tests that take minutes: large documents, large job
 serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo data
 	@.venv/bin/portseal serve --demo
 
+agent: setup-demo ## the key agent's own wheel, in dist/
+	@$(PY) scripts/build_agent.py
+
 bench: setup-test ## measure against the raw limits; table on screen, var/bench.json
 	@$(PY) -m tests.bench
 
-bench-scale: setup-test ## the authority with a million certificates; table on screen, var/bench-scale.json
+bench-scale: setup-test ## the authority with up to 2.7 million certificates; table on screen, var/bench-scale.json
 	@$(PY) -m tests.bench.scale
 
 lint: setup-test ## style, types and the order of imports
