@@ -1,6 +1,6 @@
 # PortSeal: `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-test demo test test-long serve agent bench bench-scale lint clean
+.PHONY: help setup setup-demo setup-test demo test test-long serve agent pictures bench bench-scale lint clean
 
 PY := .venv/bin/python
 
@@ -29,6 +29,9 @@ serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo 
 
 agent: setup-demo ## the key agent's own wheel, in dist/
 	@$(PY) scripts/build_agent.py
+
+pictures: setup-test ## every page in two languages and two widths, into docs/pictures/pages/
+	@$(PY) -m tests.portseal.screenshots
 
 bench: setup-test ## measure against the raw limits; table on screen, var/bench.json
 	@$(PY) -m tests.bench
