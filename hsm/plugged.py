@@ -72,6 +72,23 @@ def plugged_tokens(modules: Sequence[str]) -> list[PluggedToken]:
     return found
 
 
+def is_plugged(token: PluggedToken) -> bool:
+    """Whether it is there now. Asks for the list of tokens alone: no session, no login."""
+    known = (token.label, token.serial, token.manufacturer, token.model)
+    try:
+        module = Module.load(token.module)
+        with module.operation():
+            return any(_names(each) == known for each in module.tokens())
+    except (PKCS11Error, Unavailable):
+        return False
+
+
+def _names(token: pkcs11.Token) -> tuple[str, str, str, str]:
+    """Label, serial number, manufacturer and model."""
+    serial = token.serial.decode("ascii", "replace").strip()
+    return token.label, serial, str(token.manufacturer_id), str(token.model)
+
+
 def _tokens_of(module: Module) -> list[PluggedToken]:
     try:
         with module.operation():
@@ -82,6 +99,7 @@ def _tokens_of(module: Module) -> list[PluggedToken]:
 
 def _look_at(module: Module, token: pkcs11.Token) -> PluggedToken:
     flags = token.flags
+    label, serial, manufacturer, model = _names(token)
     initialised = bool(flags & TokenFlag.TOKEN_INITIALIZED)
     certificates: list[tuple[str, bytes]] = []
     keys: list[tuple[str, PublicKey]] = []
@@ -90,10 +108,10 @@ def _look_at(module: Module, token: pkcs11.Token) -> PluggedToken:
             certificates, keys = _certificates(session), _keys(session)
     return PluggedToken(
         module=module.path,
-        label=token.label,
-        serial=token.serial.decode("ascii", "replace").strip(),
-        manufacturer=str(token.manufacturer_id),
-        model=str(token.model),
+        label=label,
+        serial=serial,
+        manufacturer=manufacturer,
+        model=model,
         initialised=initialised,
         has_pin=bool(flags & TokenFlag.USER_PIN_INITIALIZED),
         locked=bool(flags & TokenFlag.USER_PIN_LOCKED),

@@ -16,6 +16,7 @@ from key_agent.enrolling import Enrolling, token_json
 from key_agent.origins import Origins, Standing
 from key_agent.patience import Patience
 from key_agent.pin_changes import PinChanges
+from key_agent.presence import Presence
 from key_agent.signing import SigningPurposes
 from key_agent.uses import UseLog
 from key_agent.windows import Windows
@@ -59,6 +60,7 @@ class Agent:
         signing = SigningPurposes(cards, self._asking, origins, clock)
         encryption = EncryptionKeys(cards, self._asking, origins, clock)
         pins = PinChanges(cards, self._asking)
+        presence = Presence(cards, origins, log)
         self.methods = {
             "status": Method(m.Nothing, self._status, for_anybody=True),
             "connect": Method(m.Nothing, self._connect, for_anybody=True),
@@ -77,6 +79,8 @@ class Agent:
             "sign_bundle": Method(m.SignBundleBody, signing.sign_bundle, m.LARGE),
             "change_pin": Method(m.TokenBody, pins.change_pin),
             "unlock": Method(m.UnlockBody, pins.unlock),
+            "can_watch": Method(m.Nothing, presence.can_watch),
+            "watch": Method(m.WatchBody, presence.watch),
         }
 
     def method(self, name: str) -> Method:

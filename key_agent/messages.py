@@ -88,6 +88,12 @@ class UnlockBody(Body):
     recovery_key: dict[str, Any] | None = None
 
 
+class WatchBody(Body):
+    certificate: _Fingerprint
+    secret: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22,128}$")]
+    every_seconds: Annotated[int, Field(ge=1, le=100)]
+
+
 BodyT = TypeVar("BodyT", bound=Body)
 
 

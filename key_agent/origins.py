@@ -14,7 +14,7 @@ from kernel.refusals import Forbidden, TooMany, Unavailable
 from key_agent.places import write_private
 
 MAX_ORIGINS = 256
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SHAPE = re.compile(r"https?://[a-z0-9.\-:\[\]]{1,253}")
 
 
@@ -52,7 +52,7 @@ def parse_origin(text: str | None) -> str:
         raise _unacceptable() from None
     if not _SHAPE.fullmatch(text) or parts.hostname is None:
         raise _unacceptable()
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise _unacceptable()
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = port is None or port == (443 if parts.scheme == "https" else 80)

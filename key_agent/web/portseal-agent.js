@@ -291,6 +291,32 @@ export class PortSealAgent {
   }
 
   /**
+   * Whether this agent can tell this page's service that the USB key is plugged in. Not an agent
+   * that is older than this, nor one that does not reach the service.
+   * @param {CallOptions} [options]
+   * @returns {Promise<boolean>}
+   */
+  async canWatch(options) {
+    try {
+      return (await this.#call("can_watch", {}, options)).can_watch === true;
+    } catch (error) {
+      if (error instanceof AgentError && error.code === "method.unknown") return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Let the session end when the USB key is pulled. The secret is the service's, for this session.
+   * @param {{certificate: string, secret: string, everySeconds: number}} what `certificate`: id of
+   *   the one that signed in
+   * @param {CallOptions} [options]
+   * @returns {Promise<{}>}
+   */
+  watch({ certificate, secret, everySeconds }, options) {
+    return this.#call("watch", { certificate, secret, every_seconds: everySeconds }, options);
+  }
+
+  /**
    * @param {string} method
    * @param {object} body
    * @param {CallOptions} [options]

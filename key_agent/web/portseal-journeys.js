@@ -64,11 +64,29 @@ export async function signInToPortal(agent, options = {}) {
   progress("challenge");
   const challenge = await callService("/api/v1/sign-in/challenges", {}, options);
   progress("pin");
-  const { token } = await agent.signIn({ nonce: challenge.nonce }, { signal });
+  const proof = await agent.signIn({ nonce: challenge.nonce }, { signal });
   progress("answer");
-  const body = { token, nonce: challenge.nonce };
-  const signedIn = await callService("/api/v1/sign-in", body, options);
+  const signedIn = await openSession(agent, { ...proof, nonce: challenge.nonce }, options);
   progress("done", signedIn);
+  return signedIn;
+}
+
+/**
+ * Open the session with what the card signed. Where the agent can watch over the USB key, the
+ * session ends when that is pulled.
+ * @param {PortSealAgent} agent
+ * @param {{token: object, certificate: Certificate, nonce: string}} proof
+ * @param {Options} [options]
+ * @returns {Promise<Record<string, any>>} who is signed in
+ */
+export async function openSession(agent, { token, certificate, nonce }, options = {}) {
+  const { signal } = options;
+  const body = { token, nonce, presence: await agent.canWatch({ signal }) };
+  const { presence, ...signedIn } = await callService("/api/v1/sign-in", body, options);
+  if (presence) {
+    const { secret, every_seconds: everySeconds } = presence;
+    await agent.watch({ certificate: certificate.id, secret, everySeconds }, { signal });
+  }
   return signedIn;
 }
 

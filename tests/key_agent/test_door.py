@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kernel.refusals import Forbidden
+from key_agent import VERSION
 from key_agent.messages import LARGE, SMALL
 from key_agent.peers import require_own_user
 from tests.key_agent.running import RunningAgent, running_agent
@@ -75,7 +76,7 @@ def page(**changed: str) -> dict[str, str]:
 def test_a_page_hears_the_version_and_may_read_the_answer(door: RunningAgent) -> None:
     answer = send(door, headers=page())
     told = json.loads(answer.body)
-    assert (answer.status, told["version"], told["origin"]) == (200, "1.0.0", "unknown")
+    assert (answer.status, told["version"], told["origin"]) == (200, VERSION, "unknown")
     assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
     assert answer.headers["vary"] == "Origin"
     assert "access-control-allow-credentials" not in answer.headers

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from key_agent import VERSION
 from key_agent.running import make_agent
 from key_agent.settings import AgentSettings
 from key_agent.windows import Abandoned, View
@@ -87,7 +88,7 @@ def test_the_friend_reaches_it_and_a_stranger_learns_its_version_alone(
     assert friends_card.identifier in seen
     page.goto(f"{HOSTILE}/")
     status = call(page, agent, "agent.status()")
-    assert (status["state"], status["version"]) == ("origin-unknown", "1.0.0")
+    assert (status["state"], status["version"]) == ("origin-unknown", VERSION)
     unknown = ["origin-unknown", "origin.unknown"]
     nothing = "{token: '" + friends_card.token["id"] + "'}"
     for method in ("tokens", "makeKey", "changePin", "unlock"):
@@ -215,7 +216,7 @@ def test_without_the_browsers_permission_the_page_says_so(
 def test_a_page_that_needs_a_newer_agent_says_so(page: Page, agent: RunningAgent) -> None:
     page.goto(f"{FRIEND}/")
     agent.allow(FRIEND)
-    for minimum, state in (("1.0.0", "ready"), ("1.0.1", "too-old"), ("2", "too-old")):
+    for minimum, state in ((VERSION, "ready"), (f"{VERSION}.1", "too-old"), ("2", "too-old")):
         newer = f"new agent.constructor({{port: {agent.port}, minimumVersion: '{minimum}'}})"
         assert call(page, agent, f"{newer}.status().then((seen) => seen.state)") == state
 

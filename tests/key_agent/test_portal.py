@@ -199,6 +199,22 @@ def test_two_platforms_open_with_one_pin(
 
 
 @pytest.mark.usefixtures("card")
+def test_a_challenge_that_the_service_refuses_is_followed_by_a_new_one(
+    context: BrowserContext,
+) -> None:
+    page = context.new_page()
+    page.goto("/sso/sign-in?next=/sign")
+    nonce = page.locator("#sign-in-form [name=nonce]")
+    spent = "n" * 43 + "="
+    nonce.evaluate("(input, spent) => { input.value = spent; }", spent)
+    page.click("#agent-sign-in")
+    expect(page.locator("portseal-progress .agent-line code")).to_contain_text("signin.")
+    expect(nonce).not_to_have_value(spent)
+    page.click("#agent-sign-in")
+    page.wait_for_url(lambda address: urlsplit(address).path == "/sign")
+
+
+@pytest.mark.usefixtures("card")
 def test_the_page_says_what_is_wrong(
     context: BrowserContext, agent: RunningAgent, service: RunningService
 ) -> None:

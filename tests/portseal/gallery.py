@@ -59,6 +59,7 @@ EXHIBITS = (
     Exhibit("history", "legal-person", "/enterprise/history"),
     Exhibit("import-operators", "legal-person", "/imports/operators"),
     Exhibit("operator-home", "operator", "/"),
+    Exhibit("sign", "operator", "/sign"),
     Exhibit("officer-home", "registrar", "/"),
     Exhibit("queue", "registrar", "/officer/applications"),
     Exhibit("review", "registrar", _first_link("/officer/applications", "/officer/applications/")),
@@ -72,6 +73,8 @@ EXHIBITS = (
     Exhibit("mass", "administrator", "/admin/mass"),
     Exhibit("dashboard", "administrator", "/admin/dashboard"),
     Exhibit("policies", "administrator", "/admin/policies"),
+    Exhibit("platforms", "administrator", "/admin/platforms"),
+    Exhibit("platform-new", "administrator", "/admin/platforms/new"),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
 )

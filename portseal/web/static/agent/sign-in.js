@@ -2,6 +2,7 @@
 /** Signs in with the key agent; the page works without this too, with a command. */
 
 import { AgentError, PortSealAgent } from "/agent/portseal-agent.js";
+import { ServiceError, callService, openSession } from "/agent/portseal-journeys.js";
 import "/agent/portseal-progress.js";
 import { chosen, offer } from "./choice.js";
 
@@ -18,16 +19,27 @@ async function signIn() {
     progress.step("agent");
     await agent.ready();
     progress.step("pin");
-    const asked = { nonce: form.elements.nonce.value, certificate: chosen(list) ?? null };
-    const { token } = await agent.signIn(asked);
+    const { nonce, next } = form.elements;
+    const asked = { nonce: nonce.value, certificate: chosen(list) ?? null };
+    const proof = await agent.signIn(asked);
     progress.step("answer");
-    element("token").value = JSON.stringify(token);
-    form.submit();
+    await openSession(agent, { ...proof, nonce: nonce.value });
+    location.assign(next.value);
   } catch (error) {
     button.disabled = false;
     if (error instanceof AgentError && error.code === "certificate.several") await offerCards();
     progress.fail(error);
+    if (error instanceof ServiceError) await renewChallenge();
   }
+}
+
+/** A challenge is good once, whatever became of it; the command names it, too. */
+async function renewChallenge() {
+  const { nonce, next } = form.elements;
+  const made = await callService("/api/v1/sign-in/challenges", { next: next.value });
+  const command = element("command");
+  command.textContent = command.textContent.replace(nonce.value, made.nonce);
+  nonce.value = made.nonce;
 }
 
 async function offerCards() {
