@@ -62,7 +62,7 @@ class Recoveries:
             raise Forbidden("key-recovery.other-holder", "the key is another holder's")
         return self._open(
             Ground.HOLDER, key, vouched.card.holder, reason, request.transport_key,
-            vouched.card.certificate.der, None,
+            vouched.card.certificate.der, None, None,
         )  # fmt: skip
 
     def open_order(
@@ -89,10 +89,10 @@ class Recoveries:
         if not evidence.startswith(_PDF):
             raise Unprocessable("key-recovery.evidence", "the order itself, as a PDF")
         digest = hashlib.sha256(evidence).hexdigest()
-        order = Order(_text(number, 80), _text(issued_by, 120), evidence, digest)
+        order = Order(_text(number, 80), _text(issued_by, 120), digest)
         with self._database.reading() as connection:
             key = escrow.of_encryption_certificate(connection, serial)
-        return self._open(Ground.ORDER, key, by.actor, reason, transport_key, None, order)
+        return self._open(Ground.ORDER, key, by.actor, reason, transport_key, None, order, evidence)
 
     def _open(
         self,
@@ -103,6 +103,7 @@ class Recoveries:
         transport_key: bytes,
         signing_certificate: bytes | None,
         order: Order | None,
+        evidence: bytes | None,
     ) -> Recovery:
         made = Recovery(
             new_id(), ground, RecoveryState.REQUESTED, key.id, requested_by, self._clock.now(),
@@ -112,22 +113,30 @@ class Recoveries:
             "order": order.number, "ordered_by": order.issued_by, "sha256": order.evidence_sha256,
         }  # fmt: skip
         with self._database.transaction() as connection:
-            recovery_rows.add(connection, made)
+            recovery_rows.add(connection, made, evidence)
             self._tell(connection, Event.KEY_RECOVERY_REQUESTED, made, key, requested_by, **facts)
         return made
 
     # -- deciding ------------------------------------------------------------------------------
 
-    def approve(self, by: Caller, identifier: str, reason: str) -> Recovery:
-        """Raises Forbidden `role.missing`, `key-recovery.same-officer`; NotFound; Conflict."""
+    def approve(
+        self, by: Caller, identifier: str, reason: str, transport_key_sha256: str | None = None
+    ) -> Recovery:
+        """`transport_key_sha256`: for an order, whose key the approver means it for.
+
+        Raises Forbidden `role.missing`, `key-recovery.same-officer`; NotFound; Conflict;
+        Unprocessable `key-recovery.transport-key`, `key-recovery.text`.
+        """
         by.require(APPROVE)
         with self._database.transaction() as connection:
             found = recovery_rows.find(connection, identifier)
-            decided = found.approve(by.actor, self._clock.now(), _text(reason, 400))
+            decided = found.approve(
+                by.actor, self._clock.now(), _text(reason, 400), transport_key_sha256
+            )
             return self._decided(connection, Event.KEY_RECOVERY_APPROVED, decided, by)
 
     def refuse(self, by: Caller, identifier: str, reason: str) -> Recovery:
-        """Raises as `approve`."""
+        """Raises as `approve`, but for the transport key."""
         by.require(APPROVE)
         with self._database.transaction() as connection:
             found = recovery_rows.find(connection, identifier)
@@ -157,6 +166,12 @@ class Recoveries:
         with self._database.reading() as connection:
             found = recovery_rows.find(connection, identifier)
             return found, escrow.by_id(connection, found.key_id)
+
+    def evidence(self, by: Caller, identifier: str) -> bytes:
+        """The order's PDF. Raises as `show`, and NotFound `key-recovery.no-evidence`."""
+        by.require(READ)
+        with self._database.reading() as connection:
+            return recovery_rows.evidence(connection, identifier)
 
     def state(self, identifier: str) -> Recovery:
         """For the holder, who was given the unguessable identifier. Raises NotFound."""
@@ -216,7 +231,7 @@ class Recoveries:
             recovery=recovery.id,
             ground=str(recovery.ground),
             holder=key.holder,
-            transport_key=hashlib.sha256(recovery.transport_key).hexdigest(),
+            transport_key=recovery.transport_key_sha256,
             **facts,
         )
 

@@ -7,11 +7,12 @@ Its states and the only moves between them:
     approved  -> approved   each delivery, for seven days
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kernel.refusals import Conflict, Forbidden
+from kernel.refusals import Conflict, Forbidden, Unprocessable
 
 DELIVERY_PERIOD = timedelta(days=7)
 """After the approval; then it must be asked for anew."""
@@ -32,13 +33,12 @@ class RecoveryState(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """A judicial order, as it was received."""
+    """A judicial order, as it was received. The PDF itself stays in its row until it is read."""
 
     number: str
     issued_by: str
-    evidence: bytes
-    """The order itself, a PDF."""
     evidence_sha256: str
+    """Of the PDF, lower-case hexadecimal."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,35 @@ class Recovery:
     deliveries: int = 0
     version: int = 1
 
-    def approve(self, by: str, at: datetime, reason: str) -> "Recovery":
-        """Raises Conflict `key-recovery.state`, Forbidden `key-recovery.same-officer`."""
-        return self._decide(RecoveryState.APPROVED, by, at, reason)
+    @property
+    def transport_key_sha256(self) -> str:
+        """Fingerprint of whom the key goes to: of the SubjectPublicKeyInfo, lower-case
+        hexadecimal."""
+        return hashlib.sha256(self.transport_key).hexdigest()
+
+    def approve(
+        self, by: str, at: datetime, reason: str, transport_key_sha256: str | None = None
+    ) -> "Recovery":
+        """`transport_key_sha256`: the fingerprint as the approver has it from whom the order
+        names. A holder's key needs none: the card vouched for it.
+
+        Raises Conflict `key-recovery.state`, Forbidden `key-recovery.same-officer`, Unprocessable
+        `key-recovery.transport-key` for an order without it or with another one.
+        """
+        decided = self._decide(RecoveryState.APPROVED, by, at, reason)
+        is_named = transport_key_sha256 is not None
+        if (is_named or self.ground is Ground.ORDER) and (
+            transport_key_sha256 != self.transport_key_sha256
+        ):
+            raise Unprocessable(
+                "key-recovery.transport-key",
+                "give the transport key's fingerprint as whom the order names told it; this "
+                "recovery would go to another key",
+            )
+        return decided
 
     def refuse(self, by: str, at: datetime, reason: str) -> "Recovery":
-        """Raises as `approve`."""
+        """Raises Conflict `key-recovery.state`, Forbidden `key-recovery.same-officer`."""
         return self._decide(RecoveryState.REFUSED, by, at, reason)
 
     def _decide(self, state: RecoveryState, by: str, at: datetime, reason: str) -> "Recovery":

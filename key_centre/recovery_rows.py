@@ -10,10 +10,14 @@ from key_centre.tables import recoveries
 
 PAGE = 50
 _COLUMNS = recoveries.c
+_LIGHT = [column for column in recoveries.columns if column is not recoveries.c.evidence]
+"""The evidence is up to 4 MiB, and `evidence` alone reads it."""
 
 
-def add(connection: Connection, recovery: Recovery) -> None:
-    connection.execute(insert(recoveries), {"id": recovery.id, **_values(recovery)})
+def add(connection: Connection, recovery: Recovery, evidence: bytes | None) -> None:
+    """`evidence`: the order's PDF; None where there is no order."""
+    values = {"id": recovery.id, "evidence": evidence, **_values(recovery)}
+    connection.execute(insert(recoveries), values)
 
 
 def save(connection: Connection, recovery: Recovery) -> None:
@@ -29,16 +33,27 @@ def save(connection: Connection, recovery: Recovery) -> None:
 
 def find(connection: Connection, identifier: str) -> Recovery:
     """Raises NotFound `key-recovery.unknown`."""
-    query = select(recoveries).where(_COLUMNS.id == identifier)
+    query = select(*_LIGHT).where(_COLUMNS.id == identifier)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("key-recovery.unknown", "no such recovery")
     return _recovery(row)
 
 
+def evidence(connection: Connection, identifier: str) -> bytes:
+    """The order's PDF. Raises NotFound `key-recovery.unknown`, `key-recovery.no-evidence`."""
+    query = select(_COLUMNS.evidence).where(_COLUMNS.id == identifier)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("key-recovery.unknown", "no such recovery")
+    if row.evidence is None:
+        raise NotFound("key-recovery.no-evidence", "the holder asked; there is no order")
+    return bytes(row.evidence)
+
+
 def waiting(connection: Connection, state: RecoveryState) -> list[Recovery]:
     """At most PAGE of them, oldest first."""
-    query = select(recoveries).where(_COLUMNS.state == state)
+    query = select(*_LIGHT).where(_COLUMNS.state == state)
     rows = connection.execute(query.order_by(_COLUMNS.requested_at).limit(PAGE))
     return [_recovery(row) for row in rows]
 
@@ -56,7 +71,6 @@ def _values(recovery: Recovery) -> dict[str, Any]:
         "signing_certificate": recovery.signing_certificate,
         "order_number": order and order.number,
         "ordered_by": order and order.issued_by,
-        "evidence": order and order.evidence,
         "evidence_sha256": order and order.evidence_sha256,
         "decided_by": recovery.decided_by,
         "decided_at": recovery.decided_at,
@@ -69,8 +83,7 @@ def _values(recovery: Recovery) -> dict[str, Any]:
 def _recovery(row: Any) -> Recovery:
     order = None
     if row.order_number is not None:
-        evidence = bytes(row.evidence)
-        order = Order(row.order_number, row.ordered_by, evidence, row.evidence_sha256)
+        order = Order(row.order_number, row.ordered_by, row.evidence_sha256)
     signing = row.signing_certificate
     return Recovery(
         id=row.id,

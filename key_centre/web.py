@@ -60,6 +60,10 @@ class _DecisionBody(_Body):
     reason: Text
 
 
+class _ApprovalBody(_DecisionBody):
+    transport_key_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
 class _EmptyBody(_Body):
     pass
 
@@ -121,7 +125,8 @@ def _order_routes(
             _octets(body.transport_key),
             body.reason,
         )
-        return jsonify(_asked(found)), 201
+        told = {**_asked(found), "transport_key_sha256": found.transport_key_sha256}
+        return jsonify(told), 201
 
     @blueprint.post("/api/v1/key-recoveries/orders/<identifier>/delivery")
     def fetch_order(identifier: str) -> Response:
@@ -148,17 +153,17 @@ def _decision_routes(
 
     @blueprint.get("/api/v1/key-recoveries/<identifier>/evidence")
     def evidence(identifier: str) -> Response:
-        found, _ = recoveries.show(caller(), identifier)
-        content = b"" if found.order is None else found.order.evidence
+        content = recoveries.evidence(caller(), identifier)
         response = Response(content, content_type="application/pdf")
-        response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.pdf"'
+        response.headers["Content-Disposition"] = 'attachment; filename="order.pdf"'
         return response
 
     @blueprint.post("/api/v1/key-recoveries/<identifier>/approval")
     def approve(identifier: str) -> Response:
         by = caller()
-        body = _read(_DecisionBody, MAX_REQUEST_BYTES)
-        return jsonify(_asked(recoveries.approve(by, identifier, body.reason)))
+        body = _read(_ApprovalBody, MAX_REQUEST_BYTES)
+        approved = recoveries.approve(by, identifier, body.reason, body.transport_key_sha256)
+        return jsonify(_asked(approved))
 
     @blueprint.post("/api/v1/key-recoveries/<identifier>/refusal")
     def refuse(identifier: str) -> Response:
@@ -203,6 +208,7 @@ def _shown(recovery: Recovery, key: EscrowedKey) -> dict[str, object]:
         "order_number": order and order.number,
         "ordered_by": order and order.issued_by,
         "evidence_sha256": order and order.evidence_sha256,
+        "transport_key_sha256": recovery.transport_key_sha256,
     }
 
 

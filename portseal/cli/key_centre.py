@@ -21,7 +21,10 @@ from portseal.holder.card import Card
 from portseal.holder.service import Service
 
 _PATH = "/api/v1/key-recoveries"
-_LISTED = ("id", "ground", "state", "serial", "subject", "requested_by", "reason", "order_number")
+_LISTED = (
+    "id", "ground", "state", "serial", "subject", "requested_by", "reason", "order_number",
+    "transport_key_sha256",
+)  # fmt: skip
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
@@ -88,6 +91,11 @@ def list_recoveries(
 @click.argument("identifier")
 @click.argument("decision", type=click.Choice(["approve", "refuse"]))
 @click.option("--reason", required=True, help="Why; kept with the recovery.")
+@click.option(
+    "--transport-key-sha256",
+    "fingerprint",
+    help="To approve an order: the transport key's fingerprint, as whom the order names told you.",
+)
 @json_option
 def decide(
     module: str,
@@ -98,13 +106,21 @@ def decide(
     identifier: str,
     decision: str,
     reason: str,
+    fingerprint: str | None,
     as_json: bool,
 ) -> None:
-    """Approve or refuse a recovery that somebody else asked for."""
+    """Approve or refuse a recovery that somebody else asked for.
+
+    An order is approved with the fingerprint of the transport key. Have it from whom the order
+    names, on another way than through the officer who recorded the order.
+    """
+    body = {"reason": reason}
+    if fingerprint is not None and decision == "approve":
+        body["transport_key_sha256"] = fingerprint.strip().lower()
     service = _signed_in(module, label, pin_env, pin_fd, url)
     act = {"approve": "approval", "refuse": "refusal"}[decision]
     path = f"{_PATH}/{quote(identifier, safe='')}/{act}"
-    show(service.call("POST", path, {"reason": reason}), as_json)
+    show(service.call("POST", path, body), as_json)
 
 
 @key_centre.command("order")
@@ -180,8 +196,10 @@ def transport_key(
     """For whom an order names: make a transport key on a token of one's own, and write its public
     half (DER) for the centre."""
     token = Token(module, label, pin_source(pin_env, pin_fd), sessions=1)
-    output.write_bytes(make_transport_key(token).spki)
+    made = make_transport_key(token)
+    output.write_bytes(made.spki)
     click.echo(f"written: {output}; its private half waits on token {label}")
+    click.echo(f"SHA-256, to be told to the approver yourself: {made.fingerprint}")
 
 
 @key_centre.command("receive")

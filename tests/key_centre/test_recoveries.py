@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from ca.inventory import RevocationReason
 from kernel.identifiers import Serial, serial_text
@@ -51,6 +52,12 @@ def order(centre: CentreWorld, by: Identity, serial: Serial, **changes: object) 
         **changes,
     }
     return centre.centre.recoveries.open_order(by, serial, **values)  # type: ignore[arg-type]
+
+
+def approve_order(centre: CentreWorld, by: Identity, identifier: str, reason: str = "x") -> None:
+    """With the fingerprint that whom the order names told."""
+    told = OTHER_TRANSPORT.public_key.fingerprint
+    centre.centre.recoveries.approve(by, identifier, reason, told)
 
 
 def code_of(act: object, *arguments: object) -> str:
@@ -130,7 +137,7 @@ def test_an_order_takes_two_officers_of_the_centre(any_centre: CentreWorld) -> N
     assert code_of(recoveries.approve, both, opened.id, "x") == "key-recovery.same-officer"
     assert code_of(recoveries.approve, first, opened.id, "x") == "role.missing"
     assert code_of(recoveries.fetch_for_order, first, opened.id) == "key-recovery.state"
-    recoveries.approve(second, opened.id, "命令已核实")
+    approve_order(centre, second, opened.id, "命令已核实")
     assert code_of(recoveries.fetch_for_order, second, opened.id) == "role.missing"
     assert code_of(recoveries.fetch_for_holder, opened.id) == "key-recovery.ground"
     delivery = recoveries.fetch_for_order(first, opened.id)
@@ -144,9 +151,53 @@ def test_an_order_takes_two_officers_of_the_centre(any_centre: CentreWorld) -> N
     assert facts["order"] == "2026-02-0017"
     assert facts["ordered_by"] == "宁波市中级人民法院"
     assert len(facts["sha256"]) == 64
-    found, _ = recoveries.show(first, opened.id)
-    assert found.order is not None
-    assert found.order.evidence == ORDER
+    assert recoveries.evidence(first, opened.id) == ORDER
+
+
+def test_an_officer_who_puts_another_transport_key_in_place_is_found_out(
+    centre: CentreWorld,
+) -> None:
+    """The approver knows the fingerprint from whom the order names."""
+    serial = escrowed(centre, centre.operator())
+    recoveries, first, second = centre.centre.recoveries, opener(centre), approver(centre)
+    named = OTHER_TRANSPORT.public_key.fingerprint
+    own = order(centre, first, serial, transport_key=TRANSPORT.public_key.spki)
+    for told in (named, None, "", named.upper()):
+        refused = code_of(recoveries.approve, second, own.id, "x", told)
+        assert refused == "key-recovery.transport-key"
+    assert recoveries.state(own.id).state is RecoveryState.REQUESTED
+    assert code_of(recoveries.fetch_for_order, first, own.id) == "key-recovery.state"
+    honest = order(centre, first, serial)
+    for officer in (first, second):
+        shown = {each.id: each for each, _ in recoveries.waiting(officer, RecoveryState.REQUESTED)}
+        assert shown[honest.id].transport_key_sha256 == named
+        assert shown[own.id].transport_key_sha256 == TRANSPORT.public_key.fingerprint
+    assert recoveries.approve(second, honest.id, "x", named).state is RecoveryState.APPROVED
+
+
+def test_the_evidence_is_read_for_whoever_reads_it_alone(any_centre: CentreWorld) -> None:
+    serial = escrowed(any_centre, any_centre.operator())
+    by, recoveries = opener(any_centre), any_centre.centre.recoveries
+    opened = order(any_centre, by, serial)
+    read: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "kc_recoveries.evidence " in statement or "kc_recoveries.evidence," in statement:
+            read.append(statement)
+
+    engine = any_centre.portal.authority.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        recoveries.waiting(by, RecoveryState.REQUESTED)
+        recoveries.show(by, opened.id)
+        recoveries.state(opened.id)
+        approve_order(any_centre, approver(any_centre), opened.id)
+        recoveries.fetch_for_order(by, opened.id)
+        assert read == []
+        assert recoveries.evidence(by, opened.id) == ORDER
+        assert len(read) == 1
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +214,7 @@ def test_nobody_else_recovers_anything(centre: CentreWorld, roles: tuple[Role, .
         (recoveries.fetch_for_order, (someone, opened.id)),
         (recoveries.waiting, (someone, RecoveryState.REQUESTED)),
         (recoveries.show, (someone, opened.id)),
+        (recoveries.evidence, (someone, opened.id)),
     ):
         assert code_of(act, *arguments) == "role.missing"
     with pytest.raises(Refusal, match=r"role\.missing"):
@@ -177,7 +229,7 @@ def test_a_refused_or_old_recovery_gives_nothing(centre: CentreWorld) -> None:
     assert code_of(recoveries.fetch_for_order, first, refused.id) == "key-recovery.state"
     assert code_of(recoveries.approve, second, refused.id, "x") == "key-recovery.state"
     old = order(centre, first, serial)
-    recoveries.approve(second, old.id, "x")
+    approve_order(centre, second, old.id)
     centre.portal.authority.clock.advance(DELIVERY_PERIOD - timedelta(seconds=1))
     recoveries.fetch_for_order(first, old.id)
     assert recoveries.fetch_for_order(first, old.id).certificate.serial == serial
@@ -213,7 +265,7 @@ def test_two_officers_who_decide_at_once_do_not_both(any_centre: CentreWorld) ->
     serial = escrowed(any_centre, any_centre.operator())
     opened = order(any_centre, opener(any_centre), serial)
     database = any_centre.portal.authority.database
-    any_centre.centre.recoveries.approve(approver(any_centre), opened.id, "x")
+    approve_order(any_centre, approver(any_centre), opened.id)
     late = opened.refuse("officer:late", any_centre.portal.authority.clock.now(), "y")
     with database.transaction() as connection, pytest.raises(Conflict) as refusal:
         recovery_rows.save(connection, late)

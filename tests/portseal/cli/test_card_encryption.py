@@ -107,14 +107,17 @@ def test_an_order_is_carried_out_by_two_officers_with_commands(
     made = holder.run_with_pin(PIN, "card", "init", "--token", "examiner")
     assert made.code == 0, made.said
     transport, envelope, named = (tmp_path / each for each in ("transport", "envelope", "named"))
-    run("examiner", "key-centre", "transport-key", "--output", str(transport))
-    opened = json.loads(
+    told = run("examiner", "key-centre", "transport-key", "--output", str(transport))
+    fingerprint = told.split()[-1]
+    recorded = json.loads(
         run(
             "centre-opens", "key-centre", "order", serial, "--number", "2026-17",
             "--issued-by", "宁波市中级人民法院", "--evidence", str(evidence),
             "--transport-key", str(transport), "--reason", "调取证据", "--json",
         )
-    )["id"]  # fmt: skip
+    )  # fmt: skip
+    opened = recorded["id"]
+    assert recorded["transport_key_sha256"] == fingerprint
     fetch = (
         "key-centre",
         "fetch",
@@ -130,8 +133,14 @@ def test_an_order_is_carried_out_by_two_officers_with_commands(
         PIN, "key-centre", "decide", opened, "approve", "--reason", "x", "--token", "centre-opens"
     )
     assert (own.code, "role.missing" in own.err) == (1, True)
-    assert opened in run("centre-decides", "key-centre", "list")
-    run("centre-decides", "key-centre", "decide", opened, "approve", "--reason", "命令已核实")
+    listed = run("centre-decides", "key-centre", "list")
+    assert opened in listed
+    assert fingerprint in listed
+    decide = ("key-centre", "decide", opened, "approve", "--reason", "命令已核实")
+    for unknown in ((), ("--transport-key-sha256", "0" * 64)):
+        refused = holder.run_with_pin(PIN, *decide, *unknown, "--token", "centre-decides")
+        assert (refused.code, "key-recovery.transport-key" in refused.err) == (1, True)
+    run("centre-decides", *decide, "--transport-key-sha256", fingerprint)
     run("centre-opens", *fetch)
     run("examiner", "key-centre", "receive", str(envelope), "--certificate", str(named))
     run("examiner", "card", "decrypt", str(sealed), "--output", str(tmp_path / "read"))
