@@ -272,6 +272,9 @@ class SsoSettings(_Table):
     another port, `https://id.example:8443`. Without it that way is closed."""
     certificate_proxies: tuple[IPvAnyAddress, ...] = ()
     """Addresses that the proxy connects from; only from there its headers are believed."""
+    proxy_secret: SecretStr | None = None
+    """What the proxy sends beside them in `X-PortSeal-Proxy`: 32 to 200 random letters, digits,
+    `-` and `_`. Any process on the proxy's machine could take its address, but not know this."""
     key_days: Annotated[int, Field(ge=1, le=3650)] = 90
     """After so long the worker makes the next key of ID tokens."""
     presence_seconds: Annotated[int, Field(ge=6, le=300)] = 15
@@ -279,9 +282,19 @@ class SsoSettings(_Table):
 
     @model_validator(mode="after")
     def _has_a_proxy(self) -> Self:
-        if (self.certificate_origin is None) != (not self.certificate_proxies):
-            raise ValueError("certificate_origin and certificate_proxies stand together")
+        needed = (self.certificate_origin, self.certificate_proxies, self.proxy_secret)
+        if any(needed) and not all(needed):
+            raise ValueError(
+                "certificate_origin, certificate_proxies and proxy_secret stand together"
+            )
         return self
+
+    @field_validator("proxy_secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\w-]{32,200}", value.get_secret_value(), re.A):
+            raise ValueError("32 to 200 letters, digits, - and _")
+        return value
 
 
 class PolicySettings(_Table):

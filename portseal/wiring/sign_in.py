@@ -46,6 +46,7 @@ class SignInFloor(SigningFloor):
                 presence_seconds=sso.presence_seconds,
                 certificate_origin=sso.certificate_origin,
                 certificate_proxies=frozenset(str(each) for each in sso.certificate_proxies),
+                proxy_secret=sso.proxy_secret.get_secret_value() if sso.proxy_secret else "",
             ),
             key_source=TokenKeys(self.token),
         )

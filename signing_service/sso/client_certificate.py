@@ -1,10 +1,13 @@
 """A TLS client certificate as our proxy hands it on.
 
 Whoever reaches us directly can write any header, so the header counts only when the connection
-itself comes from a configured proxy, which overwrites it on every request. The proxy saw the key
-used in the TLS handshake; what the certificate is worth is for us to judge.
+itself comes from a configured proxy, which overwrites it on every request, and carries the secret
+that we share with the proxy: an address alone can be taken by any process of the same machine. The
+proxy saw the key used in the TLS handshake; what the certificate is worth is for us to judge.
 """
 
+import hmac
+import logging
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import unquote
@@ -21,7 +24,10 @@ CERTIFICATE_HEADER = "X-Client-Certificate"
 """PEM, percent-encoded: nginx's `$ssl_client_escaped_cert`."""
 VERDICT_HEADER = "X-Client-Verify"
 """nginx's `$ssl_client_verify`: `SUCCESS` when the proxy's own trust list knows the issuer."""
+SECRET_HEADER = "X-PortSeal-Proxy"
+"""The secret that the proxy shares with us."""
 _MAX_CHARACTERS = 12_000
+_log = logging.getLogger("portseal.sso")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ def presented(settings: SsoSettings) -> ClientCertificate | None:
     handed_on = request.headers.get(CERTIFICATE_HEADER)
     if not handed_on or not _from_proxy(settings):
         return None
+    if not _knows_secret(settings):
+        _log.warning("a client certificate came from a proxy's address without the shared secret")
+        return None
     try:
         if len(handed_on) > _MAX_CHARACTERS:
             raise ValueError("too long")
@@ -51,6 +60,12 @@ def presented(settings: SsoSettings) -> ClientCertificate | None:
     except (ValueError, Malformed):
         raise Malformed("signin.certificate", "not an X.509 certificate") from None
     return ClientCertificate(certificate, request.headers.get(VERDICT_HEADER) == "SUCCESS")
+
+
+def _knows_secret(settings: SsoSettings) -> bool:
+    given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
+    secret = settings.proxy_secret
+    return bool(secret) and hmac.compare_digest(given, secret.encode())
 
 
 def _from_proxy(settings: SsoSettings) -> bool:

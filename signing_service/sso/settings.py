@@ -1,12 +1,15 @@
 """The terms on which a holder is signed in. Units stand in the names."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 SIGN_IN_ALGORITHMS = ("ES256", "ES384", "PS256", "RS256")
 """JOSE names that a card may prove itself with; the certificate's key decides which fits."""
+
+SHORTEST_PROXY_SECRET = 32
+"""Characters."""
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-]{1,253}(:\d{1,5})?|http://\[::1\](:\d{1,5})?")
 
@@ -58,6 +61,8 @@ class SsoSettings:
     """Where a proxy asks browsers for TLS client certificates; None: that way is closed."""
     certificate_proxies: frozenset[str] = frozenset()
     """Addresses of the proxies whose word on a client certificate is taken."""
+    proxy_secret: str = field(default="", repr=False)
+    """Shared with those proxies; empty: nobody's word is taken."""
 
     def __post_init__(self) -> None:
         if not _ORIGIN.fullmatch(self.origin):
@@ -74,6 +79,8 @@ class SsoSettings:
                 raise ValueError("certificates are asked for on the same host, at another port")
             if other.scheme != "https" or not self.is_secure:
                 raise ValueError("client certificates need https")
+            if len(self.proxy_secret) < SHORTEST_PROXY_SECRET:
+                raise ValueError("client certificates need a secret shared with the proxy")
 
     @property
     def is_secure(self) -> bool:

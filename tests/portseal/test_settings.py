@@ -126,3 +126,14 @@ def test_a_settings_file_that_is_not_utf_8_is_refused(machine: Machine) -> None:
     machine.file.write_bytes(b"colour = '\xff\xfe'")
     with pytest.raises(Unprocessable, match="not TOML"):
         read_settings()
+
+
+def test_client_certificates_need_a_secret_shared_with_the_proxy(machine: Machine) -> None:
+    table = "[sso]\ncertificate_origin = 'https://id.example:8443'\n"
+    table += "certificate_proxies = ['127.0.0.2']\n"
+    assert "proxy_secret" in str(machine.refusal(table, **COMPLETE))
+    for bad in ("short", "x" * 31, "x" * 201, "x" * 40 + '"', "ü" * 40):
+        told = machine.refusal(f"{table}proxy_secret = '{bad}'", **COMPLETE)
+        assert bad not in str(told)
+    settings = machine.read(f"{table}proxy_secret = '{'5e' * 32}'", **COMPLETE)
+    assert "5e5e" not in repr(settings)

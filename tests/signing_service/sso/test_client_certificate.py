@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -31,6 +32,7 @@ from tests.signing_service.sso.flow import (
 
 OWN, ASKING = "https://id.example", "https://id.example:8443"
 PROXY, STRANGER = "127.0.0.2", "127.0.0.1"
+SECRET = secrets.token_hex(32)
 SUBJECT = "CN=platform.example,O=Example"
 
 
@@ -41,6 +43,7 @@ def services(database: Database, make_services: Callable[..., SsoServices]) -> S
         origin=OWN,
         certificate_origin=ASKING,
         certificate_proxies=frozenset({PROXY}),
+        proxy_secret=SECRET,
     )
 
 
@@ -64,7 +67,11 @@ def handed_on(certificate: x509.Certificate | bytes, verdict: str = "SUCCESS") -
     if isinstance(certificate, bytes):
         certificate = x509.load_der_x509_certificate(certificate)
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    return {"X-Client-Certificate": quote(pem), "X-Client-Verify": verdict}
+    return {
+        "X-Client-Certificate": quote(pem),
+        "X-Client-Verify": verdict,
+        "X-PortSeal-Proxy": SECRET,
+    }
 
 
 def introspect(
@@ -116,9 +123,24 @@ def test_a_forged_header_is_worth_nothing(
     assert introspect(browser, name, {**forged, "X-Forwarded-For": "203.0.113.9"}, PROXY) == 200
 
 
+@pytest.mark.parametrize("secret", [None, "", SECRET[:-1], SECRET + "0", f"{SECRET},{SECRET}", "ü"])
+def test_from_the_proxys_address_without_its_secret_a_header_is_worth_nothing(
+    browser: FlaskClient, services: SsoServices, secret: str | None
+) -> None:
+    terms = PlatformTerms(auth_method=TLS, tls_subject=SUBJECT)
+    name = registered(services, terms=terms).platform.client_id
+    headers = handed_on(self_signed())
+    assert introspect(browser, name, headers) == 200
+    del headers["X-PortSeal-Proxy"]
+    if secret is not None:
+        headers["X-PortSeal-Proxy"] = secret
+    assert introspect(browser, name, headers) == 401
+
+
 @pytest.mark.parametrize("value", ["x", "%FF", quote("-----BEGIN CERTIFICATE-----"), "A" * 13_000])
 def test_a_header_that_is_no_certificate_is_refused(browser: FlaskClient, value: str) -> None:
-    assert introspect(browser, "x", {"X-Client-Certificate": value}) == 400
+    sent = {"X-Client-Certificate": value, "X-PortSeal-Proxy": SECRET}
+    assert introspect(browser, "x", sent) == 400
 
 
 def test_its_tokens_are_bound_to_the_certificate(
@@ -285,6 +307,8 @@ def test_without_the_setting_that_way_is_closed(
 @pytest.mark.parametrize(
     "changes",
     [
+        {"certificate_origin": ASKING, "proxy_secret": ""},
+        {"certificate_origin": ASKING, "proxy_secret": "short"},
         {"certificate_origin": "https://other.example:8443"},
         {"certificate_origin": "http://id.example:8443"},
         {"certificate_origin": ASKING + "/path"},
@@ -295,4 +319,4 @@ def test_an_address_that_cannot_be_safe_is_no_setting(
     database: Database, make_services: Callable[..., SsoServices], changes: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="certificate"):
-        make_services(database, **{"origin": OWN, **changes})
+        make_services(database, **{"origin": OWN, "proxy_secret": SECRET, **changes})

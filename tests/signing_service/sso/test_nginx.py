@@ -2,12 +2,14 @@
 
 import os
 import re
+import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from flask import Flask
+from requests.adapters import HTTPAdapter
 
 from hsm.token_key import TokenKey
 from records.database import Database
@@ -30,6 +33,8 @@ from tests.signing_service.sso.flow import registered
 from tests.signing_service.sso.served import served
 from tests.software_keys import SoftwareKey
 from tests.token import TokenBench
+
+PROXY, SECRET = "127.0.0.2", secrets.token_hex(32)
 
 
 def pem(certificate: x509.Certificate) -> bytes:
@@ -112,7 +117,7 @@ def site(
     card_authority: CardAuthority,
     tmp_path: Path,
 ) -> Iterator[Site]:
-    portal, asking = free_port(), free_port()
+    portal, asking, status = free_port(), free_port(), free_port()
     made: list[SsoServices] = []
     own = f"https://localhost:{portal}"
 
@@ -122,7 +127,8 @@ def site(
                 database,
                 origin=own,
                 certificate_origin=f"https://localhost:{asking}",
-                certificate_proxies=frozenset({"127.0.0.2"}),
+                certificate_proxies=frozenset({PROXY}),
+                proxy_secret=SECRET,
             )
         )
         return application(made[0])
@@ -135,11 +141,13 @@ def site(
         "server.key": key,
         "client-authorities.pem": pem_of(card_authority.certificate.der),
         "trusted-roots.pem": pem_of(card_authority.certificate.der),
+        "proxy-secret.conf": f'proxy_set_header X-PortSeal-Proxy "{SECRET}";\n'.encode(),
     }
     with served(make) as behind:
         changes = {
             "listen 443 ssl": f"listen 127.0.0.1:{portal} ssl",
             "listen 8443 ssl": f"listen 127.0.0.1:{asking} ssl",
+            "listen 80;": f"listen 127.0.0.1:{status};",
             "http://127.0.0.1:8080": behind,
             "id.example": "localhost",
         }
@@ -211,6 +219,7 @@ def test_a_forged_header_reaches_nothing_through_nginx_or_past_it(
     forged = {
         "X-Client-Certificate": quote(Path(software_card[0]).read_text()),
         "X-Client-Verify": "SUCCESS",
+        "X-PortSeal-Proxy": SECRET,
         "X-Forwarded-For": "127.0.0.2",
         "Origin": site.portal,
     }
@@ -228,6 +237,45 @@ def test_a_forged_header_reaches_nothing_through_nginx_or_past_it(
             timeout=20,
         )
         assert refused.json()["code"] == "signin.no-certificate", base
+
+
+class FromProxysAddress(HTTPAdapter):
+    """Any process of the machine may bind it."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, source_address=(PROXY, 0), **options)
+
+
+@pytest.mark.parametrize(
+    ("secret", "code"),
+    [(None, "signin.no-certificate"), ("0" * 64, "signin.no-certificate"), (SECRET, None)],
+)
+def test_who_takes_the_proxys_address_needs_its_secret_as_well(
+    site: Site, software_card: tuple[str, str], secret: str | None, code: str | None
+) -> None:
+    browser = requests.Session()
+    page = browser.get(f"{site.portal}/sso/sign-in", verify=str(site.trust), timeout=20)
+    headers = {
+        "X-Client-Certificate": quote(Path(software_card[0]).read_text()),
+        "X-Client-Verify": "SUCCESS",
+        "Origin": site.portal,
+    }
+    if secret is not None:
+        headers["X-PortSeal-Proxy"] = secret
+    neighbour = requests.Session()
+    neighbour.mount("http://", FromProxysAddress())
+    answer = neighbour.post(
+        f"{site.behind}/sso/certificate",
+        data={"nonce": nonce_of(page.text), "next": "/"},
+        headers=headers,
+        cookies={each.name: each.value or "" for each in browser.cookies},
+        allow_redirects=False,
+        timeout=20,
+    )
+    if code is None:
+        assert answer.status_code == 303
+    else:
+        assert answer.json()["code"] == code
 
 
 def test_the_port_that_asks_for_certificates_serves_nothing_else(
