@@ -6,6 +6,7 @@ from ca.ceremony import (
     SIGN_IN,
 )
 from portseal.adapters import PortalSeals, TokenKeys
+from portseal.web.agent_files import agent_source
 from portseal.wiring.registration import CARD_PROFILES
 from portseal.wiring.signing import SigningFloor
 from ra_portal.card import Card
@@ -47,6 +48,7 @@ class SignInFloor(SigningFloor):
                 certificate_origin=sso.certificate_origin,
                 certificate_proxies=frozenset(str(each) for each in sso.certificate_proxies),
                 proxy_secret=sso.proxy_secret.get_secret_value() if sso.proxy_secret else "",
+                agent_source=agent_source(self.settings.web.agent_port),
             ),
             key_source=TokenKeys(self.token),
         )

@@ -63,6 +63,8 @@ class SsoSettings:
     """Addresses of the proxies whose word on a client certificate is taken."""
     proxy_secret: str = field(default="", repr=False)
     """Shared with those proxies; empty: nobody's word is taken."""
+    agent_source: str | None = None
+    """Origin on loopback at which the sign-in page's script looks for the key agent."""
 
     def __post_init__(self) -> None:
         if not _ORIGIN.fullmatch(self.origin):

@@ -259,9 +259,10 @@ class SignInRoutes:
         )
         response = make_response(page, 200 if refusal is None else refusal.status)
         if by_certificate is not None:
+            connect = " ".join(filter(None, ("'self'", self._settings.agent_source)))
             response.headers["Content-Security-Policy"] = (
                 "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-                f"font-src 'self'; connect-src 'self'; form-action 'self' {by_certificate}; "
+                f"font-src 'self'; connect-src {connect}; form-action 'self' {by_certificate}; "
                 "base-uri 'none'; frame-ancestors 'none'"
             )
         if browser is None:

@@ -31,6 +31,7 @@ from tests.signing_service.sso.flow import (
 )
 
 OWN, ASKING = "https://id.example", "https://id.example:8443"
+AGENT = "http://127.0.0.1:61235"
 PROXY, STRANGER = "127.0.0.2", "127.0.0.1"
 SECRET = secrets.token_hex(32)
 SUBJECT = "CN=platform.example,O=Example"
@@ -44,6 +45,7 @@ def services(database: Database, make_services: Callable[..., SsoServices]) -> S
         certificate_origin=ASKING,
         certificate_proxies=frozenset({PROXY}),
         proxy_secret=SECRET,
+        agent_source=AGENT,
     )
 
 
@@ -208,7 +210,9 @@ def by_certificate(
     """The sign-in page's other form, posted to the port that asks for certificates."""
     page = _over_https(browser).get("/sso/sign-in", query_string={"next": form.get("next", "/")})
     assert f'action="{ASKING}/sso/certificate"' in page.text
-    assert ASKING in page.headers["Content-Security-Policy"]
+    policy = page.headers["Content-Security-Policy"]
+    assert f"form-action 'self' {ASKING};" in policy
+    assert f"connect-src 'self' {AGENT};" in policy, "the key agent is the other way to sign in"
     nonce = page.text.split('name="nonce" value="')[1].split('"')[0]
     return browser.post(
         "/sso/certificate",
