@@ -1,6 +1,6 @@
 """The policy of a card's life, from `card_life.toml`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -40,10 +40,18 @@ class RecoveryPolicy(PolicyData):
     """Officers who must agree: nobody recovers a card alone."""
     hours: Annotated[int, Field(ge=1, le=168)]
     """That the one-time secret holds."""
+    contact_days: _Days
+    """After a change of the contact, in which one officer more must agree."""
 
     @property
     def lifetime(self) -> timedelta:
         return timedelta(hours=self.hours)
+
+    def needed(self, contact_changed_at: datetime | None, now: datetime) -> int:
+        """Approvals of a recovery whose secret goes to a contact of that age."""
+        cooling = timedelta(days=self.contact_days)
+        is_new = contact_changed_at is not None and now < contact_changed_at + cooling
+        return self.approvals + is_new
 
 
 class CardLifePolicy(PolicyData):

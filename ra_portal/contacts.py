@@ -41,6 +41,21 @@ class Contact:
         return Contact(phone, email)
 
 
+@dataclass(frozen=True)
+class KnownContact:
+    contact: Contact
+    changed_at: datetime | None = None
+    """None: never since the application."""
+    phone_by: str | None = None
+    """The actor who put in the telephone number that stands there now; None: from the application,
+    or not recorded."""
+    email_by: str | None = None
+
+    @property
+    def set_by(self) -> frozenset[str]:
+        return frozenset(each for each in (self.phone_by, self.email_by) if each is not None)
+
+
 class Contacts:
     def __init__(
         self, database: Database, journal: Journal, clock: Clock, sealing: Sealing, notices: Notices
@@ -54,11 +69,19 @@ class Contacts:
     def of(self, connection: Connection, holder: Holder) -> Contact:
         """What the holder left; for an enterprise that left nothing, what stood in the
         application."""
+        return self.known(connection, holder).contact
+
+    def known(self, connection: Connection, holder: Holder) -> KnownContact:
+        """As `of`, with when it was changed last and by whom."""
         mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
-        sealed = connection.execute(select(contacts.c.sealed).where(mine)).scalar_one_or_none()
-        if sealed is not None:
-            told = json.loads(self._sealing.decrypt(bytes(sealed), _context(holder)))
-            return Contact(told["phone"], told["email"])
+        row = connection.execute(select(contacts).where(mine)).one_or_none()
+        if row is not None:
+            told = json.loads(self._sealing.decrypt(bytes(row.sealed), _context(holder)))
+            contact = Contact(told["phone"], told["email"])
+            return KnownContact(contact, row.changed_at, row.phone_by, row.email_by)
+        return KnownContact(self._from_application(connection, holder))
+
+    def _from_application(self, connection: Connection, holder: Holder) -> Contact:
         if holder.kind is not HolderKind.LEGAL_PERSON:
             return Contact()
         query = select(applications.c.phone, applications.c.email).where(
@@ -66,14 +89,6 @@ class Contacts:
         )
         row = connection.execute(query).first()
         return Contact() if row is None else Contact(row.phone, row.email)
-
-    def changed_at(self, connection: Connection, holder: Holder) -> datetime | None:
-        """When the holder changed it last; None: never since the application."""
-        mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
-        found: datetime | None = connection.execute(
-            select(contacts.c.changed_at).where(mine)
-        ).scalar_one_or_none()
-        return found
 
     def show(self, by: Identity, number: str) -> Contact:
         """Masked. Raises Forbidden `card.foreign`, NotFound `card.unknown`."""
@@ -96,8 +111,9 @@ class Contacts:
         with self._database.transaction() as connection:
             card = card_rows.by_number(connection, number)
             _require_holder_or_charge(connection, by, card)
-            before = self.of(connection, card.holder)
-            self._store(connection, card.holder, wanted)
+            known = self.known(connection, card.holder)
+            before = known.contact
+            self._store(connection, card.holder, known, wanted, by.actor)
             self._journal.append(
                 connection,
                 Event.CONTACT_CHANGED,
@@ -109,10 +125,25 @@ class Contacts:
             self._tell_old(connection, card, before, wanted)
         return wanted.masked()
 
-    def _store(self, connection: Connection, holder: Holder, wanted: Contact) -> None:
+    def _store(
+        self,
+        connection: Connection,
+        holder: Holder,
+        known: KnownContact,
+        wanted: Contact,
+        actor: str,
+    ) -> None:
+        """Who only confirms a value did not put it in, and a contact that stays keeps its age."""
+        if wanted == known.contact:
+            return
         told = json.dumps({"phone": wanted.phone, "email": wanted.email}).encode("utf-8")
         sealed = self._sealing.encrypt(told, _context(holder))
-        values = {"sealed": sealed, "changed_at": self._clock.now()}
+        values = {
+            "sealed": sealed,
+            "changed_at": self._clock.now(),
+            "phone_by": known.phone_by if wanted.phone == known.contact.phone else actor,
+            "email_by": known.email_by if wanted.email == known.contact.email else actor,
+        }
         mine = update(contacts).where(
             contacts.c.holder_kind == str(holder.kind), contacts.c.holder_id == holder.id
         )

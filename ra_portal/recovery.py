@@ -28,7 +28,7 @@ from ra_portal.card import Card, CardState, Holder
 from ra_portal.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
 from ra_portal.cards import Cards
 from ra_portal.codes import CodePurpose, code_hash, new_secret
-from ra_portal.contacts import Contact, Contacts
+from ra_portal.contacts import Contact, Contacts, KnownContact
 from ra_portal.identity import HolderKind, Identity
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
@@ -72,7 +72,9 @@ class RecoveryCase:
     contact: Contact
     """Masked; where the halves would go."""
     contact_changed_at: datetime | None
-    """A recent change is a reason to call back on another number."""
+    """A recent change is a reason to call back on another number; it takes one officer more."""
+    contact_set_by: frozenset[str]
+    """Actors who have no say in it."""
 
 
 class Recovery:
@@ -154,10 +156,12 @@ class Recovery:
 
     def approve(self, by: Identity, identifier: str, note: str) -> RecoveryCase:
         """One officer agrees, and says what was checked; with the last that is needed, the card
-        is replaced and the two halves go out.
+        is replaced and the two halves go out. Who put in the telephone number or the mail address
+        that a half goes to has no say, and whoever agreed before it was changed is asked again.
 
-        Raises Forbidden `role.missing`, `recovery.same-officer`, NotFound `recovery.unknown`,
-        Conflict `recovery.decided`, `recovery.unreachable`, Malformed `field.*`.
+        Raises Forbidden `role.missing`, `recovery.same-officer`, `recovery.own-contact`, NotFound
+        `recovery.unknown`, Conflict `recovery.decided`, `recovery.unreachable`, Malformed
+        `field.*`.
         """
         by.require("card.confirm")
         if by.kind is not HolderKind.OFFICER:
@@ -167,14 +171,20 @@ class Recovery:
         with self._database.transaction() as connection:
             row = _locked(connection, identifier)
             branches.require_holder(connection, by, _holder(row))
-            given = json.loads(row.approvals)
+            known = self._contacts.known(connection, _holder(row))
+            if by.actor in known.set_by:
+                raise Forbidden(
+                    "recovery.own-contact",
+                    "you put in where the secret would go; other officers must agree",
+                )
+            given = _holding(row, known)
             if any(each["officer"] == by.subject for each in given):
                 raise Forbidden("recovery.same-officer", "you have agreed already; others must too")
-            contact = self._contacts.of(connection, _holder(row))
-            self._require_reachable(contact)
-            at = self._clock.now().isoformat(timespec="seconds")
-            given.append({"officer": by.subject, "at": at, "note": checked})
-            granted = len(given) >= self._policy.approvals
+            self._require_reachable(known.contact)
+            now = self._clock.now()
+            given.append({"officer": by.subject, "at": now.isoformat(), "note": checked})
+            needed = self._policy.needed(known.changed_at, now)
+            granted = len(given) >= needed
             self._store(connection, row.id, given, granted)
             self._journal.append(
                 connection,
@@ -182,11 +192,11 @@ class Recovery:
                 subject=row.card,
                 actor=by.actor,
                 approvals=len(given),
-                needed=self._policy.approvals,
+                needed=needed,
                 note=checked,
             )
             if granted:
-                old = self._grant(connection, row, given, by, contact)
+                old = self._grant(connection, row, given, by, known.contact)
             case = self._case(connection, _row(connection, row.id))
         if old is not None:
             withdraw(self._revocation, old, RevocationReason.SUPERSEDED, by.actor)
@@ -311,7 +321,11 @@ class Recovery:
         return connection.execute(query).scalar_one()
 
     def _case(self, connection: Connection, row: Any) -> RecoveryCase:
-        holder = _holder(row)
+        known = self._contacts.known(connection, _holder(row))
+        given = json.loads(row.approvals)
+        needed = self._policy.needed(known.changed_at, self._clock.now())
+        if RecoveryState(row.state) is RecoveryState.ASKED:
+            given = _holding(row, known)
         return RecoveryCase(
             id=row.id,
             card=row.card,
@@ -320,11 +334,21 @@ class Recovery:
             state=RecoveryState(row.state),
             why=row.why,
             asked_at=row.asked_at,
-            approvals=tuple(Approval(**each) for each in json.loads(row.approvals)),
-            needed=self._policy.approvals,
-            contact=self._contacts.of(connection, holder).masked(),
-            contact_changed_at=self._contacts.changed_at(connection, holder),
+            approvals=tuple(Approval(**each) for each in given),
+            needed=needed,
+            contact=known.contact.masked(),
+            contact_changed_at=known.changed_at,
+            contact_set_by=known.set_by,
         )
+
+
+def _holding(row: Any, known: KnownContact) -> list[dict[str, str]]:
+    """The approvals that hold: given for the contact as it is now."""
+    given: list[dict[str, str]] = json.loads(row.approvals)
+    since = known.changed_at
+    if since is None:
+        return given
+    return [each for each in given if datetime.fromisoformat(each["at"]) >= since]
 
 
 def _holder(row: Any) -> Holder:

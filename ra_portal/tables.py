@@ -253,6 +253,8 @@ contacts = Table(
     Column("holder_id", _ID, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),  # under a key of the token
     Column("changed_at", UtcDateTime, nullable=False),
+    Column("phone_by", String(200)),  # actor who put in what stands there now
+    Column("email_by", String(200)),
 )
 
 notices = Table(

@@ -34,9 +34,7 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
     @blueprint.get("/officer/recoveries")
     def recoveries() -> Page:
         by = person.signed_in()
-        return render_template(
-            "ra_portal/recoveries.html", cases=recovery.waiting(by), me=by.subject
-        )
+        return render_template("ra_portal/recoveries.html", cases=recovery.waiting(by), me=by)
 
     @blueprint.post("/officer/recoveries/<identifier>")
     def decide_recovery(identifier: str) -> Page:

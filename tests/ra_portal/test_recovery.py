@@ -9,6 +9,7 @@ import pytest
 from ca.inventory import CertificateState, Inventory, RevocationReason
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Malformed, Unauthenticated
+from policies.card_life import card_life_policy
 from ra_portal.card import Card, CardState
 from ra_portal.card_moves import Move
 from ra_portal.identity import Identity, Role
@@ -17,6 +18,7 @@ from ra_portal.recovery import RecoveryState
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
 
+COOLING = timedelta(days=card_life_policy().recovery.contact_days)
 WHY, CHECKED = "PIN 输错被锁定", "licence seen, called back"
 
 
@@ -30,6 +32,7 @@ def enterprise(portal: PortalWorld) -> tuple[Identity, Card]:
     made = portal.services.enrolment.enrol(code, pkcs10()).card
     contact = {"phone": "+8613900000000", "email": "legal@example.com"}
     portal.services.contacts.change(owner, made.number, contact)
+    portal.authority.clock.advance(COOLING)
     return owner, made
 
 
@@ -129,7 +132,8 @@ def test_nobody_agrees_twice_and_not_everybody_may(portal: PortalWorld) -> None:
 
 def test_who_cannot_be_reached_both_ways_comes_to_the_counter(portal: PortalWorld) -> None:
     owner, card = enterprise(portal)
-    portal.services.contacts.change(owner, card.number, {"phone": "", "email": "a@example.com"})
+    contact = {"phone": "", "email": "a@example.com"}
+    portal.services.contacts.change(owner, card.number, contact)
     recovery = portal.services.recovery
     recovery.ask(samples.uscc(), WHY)
     (case,) = recovery.waiting(portal.officer(Role.APPROVER))
@@ -162,3 +166,80 @@ def test_the_halves_hold_two_days(portal: PortalWorld) -> None:
     portal.authority.clock.advance(timedelta(hours=48))
     with pytest.raises(Unauthenticated, match=r"enrolment\.code"):
         portal.services.enrolment.enrol(both, pkcs10())
+
+
+OTHER = {"phone": "+8613900000009", "email": "clerk@example.com"}
+
+
+def asked(portal: PortalWorld) -> str:
+    portal.services.recovery.ask(samples.uscc(), WHY)
+    (case,) = portal.services.recovery.waiting(portal.officer(Role.APPROVER))
+    return case.id
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [OTHER, {**OTHER, "phone": "+8613900000000"}, {**OTHER, "email": "legal@example.com"}],
+)
+def test_who_put_in_where_the_secret_goes_has_no_say(
+    any_portal: PortalWorld, changed: dict[str, str]
+) -> None:
+    """Neither soon nor late, and whoever changes the rest later does not lift it."""
+    portal = any_portal
+    owner, card = enterprise(portal)
+    clerk = portal.officer(Role.ADMINISTRATOR)
+    portal.services.contacts.change(clerk, card.number, changed)
+    recovery, case = portal.services.recovery, asked(portal)
+    for _ in range(2):
+        with pytest.raises(Forbidden, match=r"recovery\.own-contact"):
+            recovery.approve(clerk, case, CHECKED)
+        portal.authority.clock.advance(COOLING)
+    portal.services.contacts.change(portal.officer(Role.ADMINISTRATOR), card.number, changed)
+    with pytest.raises(Forbidden, match=r"recovery\.own-contact"):
+        recovery.approve(clerk, case, CHECKED)
+    own = {"phone": "+8613900000001", "email": "own@example.com"}
+    portal.services.contacts.change(owner, card.number, own)
+    assert recovery.approve(clerk, case, CHECKED).state is RecoveryState.ASKED
+
+
+def test_an_approval_does_not_outlive_a_change_of_contact(portal: PortalWorld) -> None:
+    """Or an administrator would agree first and change it afterwards."""
+    _, card = enterprise(portal)
+    recovery, case = portal.services.recovery, asked(portal)
+    clerk, honest = portal.officer(Role.ADMINISTRATOR), portal.officer(Role.APPROVER)
+    recovery.approve(clerk, case, CHECKED)
+    portal.authority.clock.advance(timedelta(minutes=1))
+    portal.services.contacts.change(clerk, card.number, OTHER)
+    seen = recovery.approve(honest, case, CHECKED)
+    assert (seen.state, [each.officer for each in seen.approvals], seen.needed) == (
+        RecoveryState.ASKED,
+        [honest.subject],
+        3,
+    )
+    assert not secret_was_sent(portal)
+
+
+def test_after_a_change_of_contact_one_officer_more_must_agree_for_a_while(
+    portal: PortalWorld,
+) -> None:
+    owner, card = enterprise(portal)
+    portal.services.contacts.change(owner, card.number, OTHER)
+    recovery, case = portal.services.recovery, asked(portal)
+    portal.authority.clock.advance(COOLING - timedelta(seconds=1))
+    for _ in range(2):
+        seen = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+        assert (seen.state, seen.needed) == (RecoveryState.ASKED, 3)
+    assert not secret_was_sent(portal)
+    granted = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    assert granted.state is RecoveryState.GRANTED
+    assert secret_was_sent(portal)
+
+
+def test_a_contact_that_has_stood_a_while_takes_the_usual_number(portal: PortalWorld) -> None:
+    owner, card = enterprise(portal)
+    portal.services.contacts.change(owner, card.number, OTHER)
+    recovery, case = portal.services.recovery, asked(portal)
+    portal.authority.clock.advance(COOLING)
+    recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    granted = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    assert granted.state is RecoveryState.GRANTED
