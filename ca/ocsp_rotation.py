@@ -163,7 +163,7 @@ class ResponderKeys:
         if label in self._token.key_labels():
             key = self._token.key(label, self._suite)
         else:
-            key = self._token.generate(label, self._suite)
+            key = self._token.generate_shared(label, self._suite)
         organization, common_name = (self._first.attribute(oid) for oid in ("2.5.4.10", "2.5.4.3"))
         if organization is None or common_name is None:
             raise Unavailable("ocsp.nameless", "the ceremony's responder has no full name")

@@ -67,17 +67,25 @@ class TokenPool(Token):
     def generate(
         self, label: str, suite: AlgorithmSuite, *, export: Export = Export.NEVER
     ) -> TokenKey:
-        """As `Token.generate`; where the tokens share a replication key, in all of them."""
+        """As `Token.generate`, with just this `export`: what is never to leave stays in one token,
+        and so does, for the replication key is not the security officer's, what only leaves under
+        a trusted key. What may leave wrapped is in all tokens that share a replication key.
+        """
         self.require_free(label)
         first, *others = self._serving()
-        shared = REPLICATION in first.secret_labels()
-        if shared and export is Export.NEVER:
-            export = Export.WRAPPED
         first.generate(label, suite, export=export)
-        if shared and export is Export.WRAPPED:
+        if export is Export.WRAPPED and REPLICATION in first.secret_labels():
             for other in others:
                 self._replicate(label, first, other)
         return self.key(label, suite)
+
+    def generate_shared(self, label: str, suite: AlgorithmSuite) -> TokenKey:
+        """A service's own key in all tokens that share a replication key, made `Export.WRAPPED`:
+        it can leave them under any wrapping key, in clear never. Without a replication key it is
+        `Export.NEVER`, in one token, and signs while that one is there.
+        """
+        shares = REPLICATION in self._serving()[0].secret_labels()
+        return self.generate(label, suite, export=Export.WRAPPED if shares else Export.NEVER)
 
     def generate_secret(
         self, label: str, use: SecretUse = SecretUse.ENCRYPT, *, export: Export = Export.NEVER

@@ -120,6 +120,14 @@ class Token:
         key.self_test()
         return key
 
+    def generate_shared(self, label: str, suite: AlgorithmSuite) -> TokenKey:
+        """A service's own key, for every token that serves: this one alone, never to leave it.
+        Where a pool's tokens share a replication key it is another matter (`hsm.pool`).
+
+        Raises as `generate`.
+        """
+        return self.generate(label, suite)
+
     def generate_wrapped(self, suite: AlgorithmSuite, use: KeyUse, wrapping: str) -> WrappedKey:
         """Make a key pair that the token does not keep: it comes out wrapped under the secret
         key labelled `wrapping`, for escrow.

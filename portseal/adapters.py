@@ -126,7 +126,7 @@ class TokenKeys:
     def make(self, label: str) -> KeyHandle:
         if label in self._token.key_labels():
             return self._token.key(label)
-        return self._token.generate(label, ECDSA_P256_SHA256)
+        return self._token.generate_shared(label, ECDSA_P256_SHA256)
 
 
 class CardProofs:

@@ -93,7 +93,7 @@ class RegistrationFloor(TimestampFloor, ABC):
     def _make_seal_key(self, label: str) -> PublicKey:
         """A new key in the authority's token, or the one that an attempt that died left there."""
         try:
-            return self.token.generate(label, ECDSA_P256_SHA256).public_key
+            return self.token.generate_shared(label, ECDSA_P256_SHA256).public_key
         except Conflict:
             return self.token.key(label).public_key
 

@@ -182,12 +182,12 @@ def test_what_is_made_while_a_token_is_away_is_there_when_it_returns(
     one._pool, two._pool = switches
     told = Told()
     pool = TokenPool([one, two], told)
-    both = pool.generate("seal-1", ECDSA_P256_SHA256)
+    both = pool.generate_shared("seal-1", ECDSA_P256_SHA256)
     assert one.key("seal-1").public_key == two.key("seal-1").public_key == both.public_key
     switches[1].is_away = True
     while not pool.left_out:
         pool.key_labels()
-    made = pool.generate("seal-2", ECDSA_P256_SHA256)
+    made = pool.generate_shared("seal-2", ECDSA_P256_SHA256)
     with pytest.raises(Conflict, match=r"pool\.token-away"):
         pool.destroy("seal-2")
     switches[1].is_away = False
@@ -198,6 +198,37 @@ def test_what_is_made_while_a_token_is_away_is_there_when_it_returns(
     told.await_(lambda so_far: so_far[-1] == ("left", None))
     assert pool.destroy("seal-2") == made.public_key.fingerprint
     assert pool.key_labels() == ["seal-1"]
+    pool.close()
+
+
+def test_what_never_leaves_stays_on_one_token_and_what_is_shared_says_so(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("never-one"), token_bench.new_token("never-two")
+    one.generate_secret(REPLICATION, SecretUse.WRAP, export=Export.WRAPPED)
+    key = secrets.token_bytes(32)
+    restore(two, back_up(one, key, SystemClock().now())[0], key)
+    pool = TokenPool([one, two])
+    for label, export in (("stays", Export.NEVER), ("leaves", Export.WRAPPED)):
+        pool.generate(label, ECDSA_P256_SHA256, export=export)
+        assert one.export_of(label) is export
+    pool.generate("by-default", ECDSA_P256_SHA256)
+    assert one.export_of("by-default") is Export.NEVER
+    pool.generate_shared("service", ECDSA_P256_SHA256)
+    assert one.export_of("service") is two.export_of("service") is Export.WRAPPED
+    assert sorted(two.key_labels()) == ["leaves", "service"]
+    with pytest.raises(Unavailable):
+        one.secret_key(REPLICATION).wrap("stays")
+    pool.close()
+
+
+def test_tokens_without_a_replication_key_share_nothing(token_bench: TokenBench) -> None:
+    one, two = token_bench.new_token("apart-one"), token_bench.new_token("apart-two")
+    pool = TokenPool([one, two])
+    made = pool.generate_shared("service", ECDSA_P256_SHA256)
+    assert one.export_of("service") is Export.NEVER
+    assert two.key_labels() == []
+    assert made.public_key.verify(made.suite, made.sign(b"x"), b"x")
     pool.close()
 
 
