@@ -6,17 +6,25 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
+from ca.inventory import Inventory
 from hsm.pool import TokenPool
+from kernel.asn1.certificate import Certificate
+from portseal.demo.site import free_port
 from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
 from portseal.wiring import House
 from records.database import Database
 from records.journal import records
+from tests.ca.openssl import openssl
 from tests.portseal.cli.custodians import Custodians
-from tests.portseal.cli.terminal import run
+from tests.portseal.cli.terminal import PORTSEAL, run
 from tests.portseal.cli.test_init_output import verify_transcript
 from tests.token import softhsm_configuration, softhsm_module
 
@@ -194,9 +202,8 @@ def test_a_key_in_use_is_not_destroyed(held: Path, environment: dict[str, str]) 
     assert "[key.not-confirmed]" in other.err
 
 
-def test_with_the_root_s_token_pulled_everything_else_is_in_order(
-    held: Path, environment: dict[str, str], ground: Path
-) -> None:
+@contextmanager
+def root_pulled(ground: Path) -> Iterator[None]:
     """SoftHSM2's way to be pulled: the token's directory is moved away."""
     tokens = ground / "softhsm" / "tokens"
     rooted = next(
@@ -205,6 +212,48 @@ def test_with_the_root_s_token_pulled_everything_else_is_in_order(
     )  # fmt: skip
     shutil.move(rooted, ground / "safe")
     try:
+        yield
+    finally:
+        shutil.move(ground / "safe", rooted)
+
+
+@contextmanager
+def served(url: str, environment: dict[str, str], log: Path) -> Iterator[None]:
+    """`portseal serve`, from when it is ready."""
+    with log.open("wb") as told:
+        process = subprocess.Popen([*PORTSEAL, "serve"], env=environment, stdout=told, stderr=told)
+    try:
+        wait_until_ready(url, process, log)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def certificate_of_tsa(ground: Path) -> Certificate:
+    """As the records have it; the ceremony writes out the authorities' alone."""
+    database = Database(f"sqlite:///{ground}/portseal.db")
+    (record,) = Inventory(database).by_reference("ceremony:tsa")
+    database.dispose()
+    assert record.certificate is not None
+    return record.certificate
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if requests.get(f"{url}/health/ready", timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    pytest.fail(log.read_text(errors="replace")[-2000:])
+
+
+def test_with_the_root_s_token_pulled_everything_else_is_in_order(
+    held: Path, environment: dict[str, str], ground: Path
+) -> None:
+    with root_pulled(ground):
         status = json.loads(run(["status", "--json"], environment).out)
         assert status["keys"] == "every key signs and verifies"
         assert (
@@ -214,8 +263,46 @@ def test_with_the_root_s_token_pulled_everything_else_is_in_order(
         assert worked.code == 0, worked.said
         refused = run(["ceremony", "root-session"], environment)
         assert "[root-session.no-root]" in refused.err
-    finally:
-        shutil.move(ground / "safe", rooted)
+
+
+def test_the_web_service_starts_and_answers_with_the_root_s_token_pulled(
+    held: Path, environment: dict[str, str], ground: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    there = {
+        **environment,
+        "PORTSEAL_WEB__ORIGIN": url,
+        "PORTSEAL_WEB__PORT": str(port),
+        "PORTSEAL_URL": url,
+        "PIN": "officer-pin-1",
+        "SO_PIN": "officer-so-1",
+    }
+    with root_pulled(ground), served(url, there, ground / "serve.log"):
+        (ground / "tsa.pem").write_text(certificate_of_tsa(ground).pem)
+        chain = "".join((held / name).read_text() for name in ("root.pem", "issuing.pem"))
+        (ground / "chain.pem").write_text(chain)
+        asked = [("root.pem", held / "issuing.pem"), ("issuing.pem", ground / "tsa.pem")]
+        for issuer, certificate in asked:
+            told = openssl(
+                "ocsp", "-issuer", held / issuer, "-cert", certificate, "-url", f"{url}/ocsp",
+                "-CAfile", ground / "chain.pem",
+            )  # fmt: skip
+            assert "Response verify OK" in told
+            assert f"{certificate}: good" in told
+
+        made = run(["officer", "add", "李管理", "--role", "administrator", "--json"], there)
+        assert made.code == 0, made.said
+        officer = {**there, "CODE": json.loads(made.out)["activation_code"]}
+        card = ["--token", "officer", "--pin-env", "PIN"]
+        for command in (
+            ["card", "init", *card, "--so-pin-env", "SO_PIN"],
+            ["card", "enrol", *card, "--code-env", "CODE"],
+            ["card", "login", *card, "--json"],
+        ):
+            done = run(command, officer)
+            assert done.code == 0, done.said
+        assert json.loads(done.out)["name"] == "李管理"
 
 
 def test_a_rehearsal_leaves_nothing_but_its_results(ground: Path) -> None:
