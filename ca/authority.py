@@ -62,9 +62,9 @@ class CertificateRequest:
     """An earlier end of validity than the profile's."""
     dns_names: tuple[str, ...] = ()
     """Of a server, where the profile has them: lower case, whole, without wildcards."""
-    succeeds: int | None = None
-    """Serial number of a certificate of the same key and subject that lives: this one stands
-    beside it (cross and link certificates) or will take its place (issue under a new key)."""
+    succeeds: tuple[int, ...] = ()
+    """Serial numbers of certificates of the same key and subject that live: this one stands
+    beside them (cross and link certificates) or will take their place (issue under a new key)."""
     companion_of: Serial | None = None
     """The holder's signing certificate, which an encryption certificate goes with."""
 
@@ -206,7 +206,7 @@ class Authority:
             )
             for row, intent in zip(rows, intents, strict=True)
         ]
-        succeeded = {each.succeeds for _, each in requests if each.succeeds is not None}
+        succeeded = {serial for _, each in requests for serial in each.succeeds}
         try:
             with self._database.transaction() as connection:
                 for _, request in requests:

@@ -303,16 +303,17 @@ class Ceremony:
             ),
             requester=self._conduct.conducted_by,
             reference=_reference(planned.name),
-            succeeds=self._other_certificate_of(key, planned.name),
+            succeeds=self._other_certificates_of(key, planned.name),
         )
         return authority.issue(authority.prepare(planned.profile, request)).certificate
 
-    def _other_certificate_of(self, key: TokenKey, name: str) -> int | None:
+    def _other_certificates_of(self, key: TokenKey, name: str) -> tuple[int, ...]:
         """Cross and link certificates are further ones of a key that has its own."""
-        for record in self._inventory.by_key(key.public_key.fingerprint):
-            if record.state is CertificateState.ISSUED and record.reference != _reference(name):
-                return record.serial
-        return None
+        return tuple(
+            record.serial
+            for record in self._inventory.by_key(key.public_key.fingerprint)
+            if record.state is CertificateState.ISSUED and record.reference != _reference(name)
+        )
 
     def _issuer_of(self, planned: PlannedCertificate) -> Authority:
         if planned.issuer == "self":

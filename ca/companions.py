@@ -1,4 +1,5 @@
-"""Encryption certificates that go with a signing certificate: linked in life, ended in one moment.
+"""Certificates that go with another: linked in life, ended in one moment. For encryption with that
+for signing; re-issued under a new authority with the one before.
 
 Whatever ends, holds or releases the signing certificate does the same to its companions, in the
 same transaction, so that no other room has to remember them.
@@ -60,6 +61,12 @@ def _not_live() -> Conflict:
 
 
 def companions_of(connection: Connection, serials: Sequence[str]) -> list[str]:
-    """Serials of every companion of these certificates."""
-    query = select(_COLUMNS.serial).where(_COLUMNS.companion_of.in_(serials))
-    return list(connection.execute(query.order_by(_COLUMNS.serial)).scalars())
+    """Serials of every companion of these certificates, and of the companions' own."""
+    found: list[str] = []
+    latest = list(serials)
+    while latest:
+        query = select(_COLUMNS.serial).where(_COLUMNS.companion_of.in_(latest))
+        known = {*serials, *found}
+        latest = [each for each in connection.execute(query).scalars() if each not in known]
+        found += latest
+    return sorted(found)

@@ -19,6 +19,7 @@ from ca.authority import Authority, CertificateRequest
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
 from ca.revocation import Revocation
 from ca.subject import SubjectFields
+from ca.successors import predecessors
 from ca.tables import certificates, reissue_items, reissues
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -182,6 +183,9 @@ class Reissue:
         """A refusal of one holds up no other; what is unsettled stays open for the next run."""
         with self._database.reading() as connection:
             record = inventory.find(connection, parse_serial(serial))
+            signing = None if record is None else _signing_of(connection, record)
+            older = None if record is None else record.certificate
+            before = [] if older is None else [*predecessors(connection, older)]
         if record is None or record.state is not CertificateState.ISSUED or record.der is None:
             self._note(job, position, Outcome.ENDED)
             return
@@ -190,7 +194,7 @@ class Reissue:
             return
         if made is None:
             try:
-                intent = authority.prepare(record.profile, _request(record))
+                intent = authority.prepare(record.profile, _request(record, signing, before))
                 made = authority.issue(intent).serial
             except Unavailable:
                 raise
@@ -249,7 +253,21 @@ class Reissue:
                 )
 
 
-def _request(record: CertificateRecord) -> CertificateRequest:
+def _signing_of(connection: Connection, record: CertificateRecord) -> Serial | None:
+    """The signing certificate that one for encryption goes with. What itself was re-issued goes
+    with one of its own key, and is no companion when it is asked for."""
+    if record.companion_of is None:
+        return None
+    beside = inventory.find(connection, record.companion_of)
+    if beside is None or beside.key_fingerprint == record.key_fingerprint:
+        return None
+    return beside.serial
+
+
+def _request(
+    record: CertificateRecord, signing: Serial | None, before: Sequence[Certificate]
+) -> CertificateRequest:
+    """`before`: those that the certificate itself was re-issued for."""
     assert record.der is not None
     certificate = Certificate.parse(record.der)
     return CertificateRequest(
@@ -259,8 +277,8 @@ def _request(record: CertificateRecord) -> CertificateRequest:
         reference=record.reference,
         not_after=record.not_after,
         dns_names=_dns_names(certificate),
-        succeeds=record.serial,
-        companion_of=record.companion_of,
+        succeeds=(record.serial, *(each.serial for each in before)),
+        companion_of=signing,
     )
 
 

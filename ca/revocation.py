@@ -80,17 +80,20 @@ class Revocation:
             record = _find(connection, serial)
             if record.state is CertificateState.ISSUED:
                 return
-            version = inventory.bump_status_version(connection, record.authority)
-            removal = removal_entry(serial, self._clock.now())
-            if not inventory.record_released(connection, serial_text(serial), removal, version):
+            if not self._release(connection, record, actor):
                 raise Conflict("certificate.not-on-hold", "the certificate is not on hold")
-            self._tell(connection, record, Event.CERTIFICATE_RELEASED, actor)
             for companion in self._companions(connection, record):
                 if companion.reason is _HOLD:
-                    text = serial_text(companion.serial)
-                    entry = removal_entry(companion.serial, self._clock.now())
-                    inventory.record_released(connection, text, entry, version)
-                    self._tell(connection, companion, Event.CERTIFICATE_RELEASED, actor)
+                    self._release(connection, companion, actor)
+
+    def _release(self, connection: Connection, record: CertificateRecord, actor: str) -> bool:
+        """False: it is not on hold."""
+        version = inventory.bump_status_version(connection, record.authority)
+        removal = removal_entry(record.serial, self._clock.now())
+        if not inventory.record_released(connection, serial_text(record.serial), removal, version):
+            return False
+        self._tell(connection, record, Event.CERTIFICATE_RELEASED, actor)
+        return True
 
     def _companions(
         self, connection: Connection, record: CertificateRecord
@@ -107,7 +110,7 @@ class Revocation:
         moment: datetime,
         actor: str,
     ) -> None:
-        """The same, in the same moment, for the encryption certificates that go with it."""
+        """The same, in the same moment, for the certificates that go with it."""
         for companion in self._companions(connection, record):
             if companion.state not in (CertificateState.ISSUED, CertificateState.REVOKED):
                 continue  # being issued at this moment: the authority sees that it may not be

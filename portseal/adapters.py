@@ -34,7 +34,7 @@ class PortalHolders:
         self._directory = directory
 
     def by_certificate(self, certificate: Certificate, at: datetime) -> Holder | None:
-        found = self._directory.by_certificate(certificate.fingerprint, at)
+        found = self._directory.by_certificate(certificate, at)
         if found is None:
             return None
         return Holder(
@@ -140,7 +140,8 @@ class CardProofs:
         """Raises Malformed and Unauthenticated `signin.*`."""
         token = read_authentication_token(answer)
         certificate = Certificate.parse(certificate_der)
-        if token.certificate_der != certificate_der:
+        answered = Certificate.parse(token.certificate_der)  # or one re-issued for the same key
+        if answered.spki != certificate.spki:
             raise Unauthenticated("signin.other-card", "another card answered")
         verify_answer(token, certificate, self._suites, self._origin, challenge)
 

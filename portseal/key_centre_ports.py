@@ -31,7 +31,7 @@ class PortalCards:
             return None
         if record.state is not CertificateState.ISSUED or record.not_after <= now:
             return None
-        holder = self._directory.by_certificate(certificate.fingerprint, now)
+        holder = self._directory.by_certificate(certificate, now)
         if holder is None or holder.card_state != "active":
             return None
         return LiveCard(holder.card, f"{holder.kind}:{holder.subject}", holder.kind, certificate)

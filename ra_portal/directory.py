@@ -1,16 +1,22 @@
 """Finds the holder of a certificate, with the rights of the moment that is asked for."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ca.successors import live_of_key, predecessors
+from kernel.asn1.certificate import Certificate
+from kernel.clock import Clock
 from kernel.refusals import NotFound
 from ra_portal import people_rows, seal_rows
 from ra_portal.holder_rows import HeldCard, HeldCards
 from ra_portal.identity import HolderKind
 from ra_portal.seal import Seal
 from records.database import Database
+
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -36,20 +42,48 @@ class HolderRecord:
     """The branch that an officer works at, by id."""
     key_witness: str | None = None
     """Who saw, and when, that the key was made on which token; None: nobody by that moment."""
+    is_seal: bool = False
+    """Whether `card` is a seal's number, whose key the authority holds."""
 
 
 class HolderDirectory:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._held_cards = HeldCards(database)
 
-    def by_certificate(self, fingerprint: str, at: datetime) -> HolderRecord | None:
-        """The holder of the certificate with this SHA-256 (hexadecimal); None for a stranger's."""
-        held = self._held_cards.by_fingerprint(fingerprint)
+    def by_certificate(self, certificate: Certificate, at: datetime) -> HolderRecord | None:
+        """The holder of a certificate, or of the one that it was re-issued for; None for a
+        stranger's."""
+        known = self._of_own(certificate, at)
+        if known is not None:
+            return known
+        with self._database.reading() as connection:
+            before = list(predecessors(connection, certificate))
+        found = (self._of_own(each, at) for each in before)
+        return next((each for each in found if each is not None), None)
+
+    def newest_certificate(self, key: str) -> Certificate:
+        """The newest certificate in force of the active card that has this key
+        (`PublicKey.fingerprint`). Raises NotFound `card.unknown`.
+        """
+        now, live = self._clock.now(), []
+        if _KEY.fullmatch(key):
+            with self._database.reading() as connection:
+                live = live_of_key(connection, key, now)
+        for certificate in live:
+            holder = self.by_certificate(certificate, now)
+            if holder is not None and holder.card_state == "active" and not holder.is_seal:
+                return certificate
+        raise NotFound("card.unknown", "no active card has this key")
+
+    def _of_own(self, certificate: Certificate, at: datetime) -> HolderRecord | None:
+        """By the certificate that a card or seal was made with."""
+        held = self._held_cards.by_fingerprint(certificate.fingerprint)
         if held is not None:
             return _record(held, at)
         with self._database.reading() as connection:
-            seal = seal_rows.find_by_fingerprint(connection, fingerprint)
+            seal = seal_rows.find_by_fingerprint(connection, certificate.fingerprint)
             return None if seal is None else _of_seal(connection, seal, at)
 
     def by_card(self, number: str, at: datetime) -> HolderRecord:
@@ -81,6 +115,7 @@ def _of_seal(connection: Connection, seal: Seal, at: datetime) -> HolderRecord:
         enterprise_uscc=enterprise.uscc,
         customs_code=enterprise.customs_code,
         key_witness="the authority, in its own token",
+        is_seal=True,
     )
 
 

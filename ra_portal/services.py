@@ -178,7 +178,7 @@ def open_portal(
         ),
         data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
         seals=seals,
-        directory=HolderDirectory(database),
+        directory=HolderDirectory(database, clock),
         journal=JournalReader(database, journal),
         catalogue=catalogue,
         policy=rules,

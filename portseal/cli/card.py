@@ -93,6 +93,22 @@ def enrol(
     show({**shown, **encryption_key_beside(service, holder, shown)}, as_json)
 
 
+@card.command("fetch")
+@card_options
+@url_option
+@json_option
+def fetch(
+    module: str, label: str, pin_env: str | None, pin_fd: int | None, url: str, as_json: bool
+) -> None:
+    """Fetch the newest certificate of the key on the USB key.
+
+    After a roll-over the authority certifies every card's key anew; the key and the PIN stay.
+    """
+    holder = Card(module, label, pin_source(pin_env, pin_fd))
+    Service(url).fetch_certificate(holder)
+    show(_shown(holder), as_json)
+
+
 @card.command("show")
 @card_options
 @json_option
@@ -100,18 +116,19 @@ def show_card(
     module: str, label: str, pin_env: str | None, pin_fd: int | None, as_json: bool
 ) -> None:
     """Show the certificate on a USB key."""
-    certificate = Card(module, label, pin_source(pin_env, pin_fd)).certificate
-    show(
-        {
-            "token": label,
-            "subject": certificate.subject_text(),
-            "serial": f"{certificate.serial:X}",
-            "valid_from": certificate.not_before.isoformat(),
-            "valid_until": certificate.not_after.isoformat(),
-            "fingerprint": certificate.fingerprint,
-        },
-        as_json,
-    )
+    show(_shown(Card(module, label, pin_source(pin_env, pin_fd))), as_json)
+
+
+def _shown(holder: Card) -> dict[str, str]:
+    certificate = holder.certificate
+    return {
+        "token": holder.label,
+        "subject": certificate.subject_text(),
+        "serial": f"{certificate.serial:X}",
+        "valid_from": certificate.not_before.isoformat(),
+        "valid_until": certificate.not_after.isoformat(),
+        "fingerprint": certificate.fingerprint,
+    }
 
 
 @card.command("login")

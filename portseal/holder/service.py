@@ -106,6 +106,14 @@ class Service:
         card.store(Certificate.parse(answer["certificate"]))
         return answer
 
+    def fetch_certificate(self, card: Card) -> Certificate:
+        """Bring the newest certificate of the card's key onto it, as after a re-issue; safe to
+        repeat. Raises Conflict `card.other-key`."""
+        path = f"/api/v1/card-certificates/{card.key.public_key.fingerprint}"
+        newest = Certificate.parse(self.call("GET", path)["certificate"])
+        card.store(newest)
+        return newest
+
     def fetch_encryption_key(self, card: Card) -> Certificate:
         """Bring the card's encryption key onto it (docs/key-centre.md); its certificate. Safe to
         repeat: the same key comes again."""

@@ -29,6 +29,11 @@ def add_routes(route: Route, services: PortalServices, person: Person) -> None:
         code = read_text(body, "activation_code")
         return _enrolled(services.enrolment.enrol(code, _pkcs10(body)))
 
+    @route("GET", "/card-certificates/<key>")
+    def newest_certificate(key: str) -> Answer:
+        """For anybody: who names a key's digest has seen the key."""
+        return jsonify(certificate=services.directory.newest_certificate(key).pem)
+
     @route("GET", "/cards/<number>")
     def card(number: str) -> Answer:
         return jsonify(shown_card(services.cards.show(person.required(), number)))

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.inventory import CertificateState, Inventory, RevocationReason, status_version
 from ca.reissue import Reissue
 from ca.revocation import Revocation
+from ca.successors import predecessors
 from hsm.token import Token
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound
@@ -36,6 +37,11 @@ class RolledOver:
         self.world.clock.advance(timedelta(minutes=2))
         self.world.issuing.reconcile(timedelta(minutes=1))
 
+    def status_versions(self) -> list[int]:
+        names = ("issuing", "issuing-2", "regional-ningbo")
+        with self.world.database.reading() as connection:
+            return [status_version(connection, name) for name in names]
+
     def successor(self, card: Certificate) -> Certificate | None:
         found = Inventory(self.world.database).by_key(card.public_key.fingerprint)
         made = [
@@ -53,7 +59,7 @@ def rolled_token(token_bench: TokenBench, tmp_path_factory: pytest.TempPathFacto
     token = token_bench.new_token("rolled-over")
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('rolled') / 'ceremony.db'}")
     metadata.create_all(database.engine)
-    for plan in ("house", "roll-over"):
+    for plan in ("house", "roll-over", "regions"):
         ceremony_of(token, database, new_clock(), plan=plan).run()
     database.dispose()
     return token
@@ -126,6 +132,38 @@ def test_a_card_that_is_revoked_takes_its_successor_with_it(rolled: RolledOver) 
     assert rolled.successor(after) is not None
     rolled.revocation.revoke(after.serial, RevocationReason.KEY_COMPROMISE, "admin")
     assert rolled.successor(after) is None
+
+
+def test_what_was_re_issued_is_issued_again_and_ends_with_the_first(rolled: RolledOver) -> None:
+    authorities, card = rolled.world.authorities, rolled.cards[0]
+    for old, new in (("issuing", "issuing-2"), ("issuing-2", "regional-ningbo")):
+        done = rolled.jobs.run(rolled.jobs.plan(old, new, "admin"), authorities[new].authority)
+        assert (done.reissued, done.refused, done.left) == (8, 0, 0)
+    third = next(
+        each for each in Inventory(rolled.world.database).by_key(card.public_key.fingerprint)
+        if each.authority == "regional-ningbo"
+    ).certificate  # fmt: skip
+    assert third is not None
+    second = rolled.successor(card)
+    assert second is not None
+    with rolled.world.database.reading() as connection:
+        assert list(predecessors(connection, third)) == [second, card]
+        assert list(predecessors(connection, card)) == []
+    hold, told = RevocationReason.CERTIFICATE_HOLD, []
+    for move in (
+        lambda: rolled.revocation.revoke(card.serial, hold, "admin"),
+        lambda: rolled.revocation.release(card.serial, "admin"),
+    ):
+        versions = rolled.status_versions()
+        move()
+        told.append(
+            [before < now for before, now in zip(versions, rolled.status_versions(), strict=True)]
+        )
+    assert told == [[True] * 3] * 2  # or responders would go on with what they know
+    assert rolled.successor(card) == second
+    rolled.revocation.revoke(card.serial, RevocationReason.SUPERSEDED, "admin")
+    ended = Inventory(rolled.world.database).by_key(card.public_key.fingerprint)
+    assert [each.state for each in ended] == [CertificateState.REVOKED] * 3
 
 
 def test_jobs_that_make_no_sense_are_refused(rolled: RolledOver) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from kernel.asn1.certificate import Certificate
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
 from ra_portal.card import Card, CardState
@@ -161,7 +162,8 @@ def test_a_closed_enterprises_operators_are_shut_out(any_portal: PortalWorld) ->
     portal.services.cards.revoke(administrator, own.number, "cessationOfOperation")
 
     find = portal.services.directory.by_certificate
-    then, now = find(card.fingerprint or "", before), find(card.fingerprint or "", clock.now())
+    certificate = Certificate.parse(card.certificate or b"")
+    then, now = find(certificate, before), find(certificate, clock.now())
     assert then is not None
     assert now is not None
     assert (then.card_state, now.card_state) == ("active", "revoked")

@@ -40,7 +40,7 @@ def test_rights_at_a_past_moment_are_answered_as_they_were(any_portal: PortalWor
 
     def rights(at_hours: float) -> tuple[str, ...]:
         at = first + timedelta(hours=at_hours)
-        found = portal.services.directory.by_certificate(certificate.fingerprint, at)
+        found = portal.services.directory.by_certificate(certificate, at)
         assert found is not None
         return found.rights
 
@@ -62,15 +62,16 @@ def test_the_directory_names_holder_enterprise_and_the_cards_state_of_the_moment
     clock.advance(timedelta(minutes=2))
     portal.services.cards.revoke(portal.officer(Role.ADMINISTRATOR), number, "unspecified")
 
-    fingerprint = enrolled.certificate.fingerprint
-    then = portal.services.directory.by_certificate(fingerprint, signed_at)
-    now = portal.services.directory.by_certificate(fingerprint, clock.now())
+    certificate = enrolled.certificate
+    then = portal.services.directory.by_certificate(certificate, signed_at)
+    now = portal.services.directory.by_certificate(certificate, clock.now())
     assert then is not None
     assert now is not None
     assert (then.card_state, now.card_state) == ("active", "revoked")
     assert (then.kind, then.name, then.card) == (HolderKind.OPERATOR, "张操作", number)
     assert (then.enterprise_uscc, then.customs_code) == (samples.uscc(), "3302900001")
-    assert portal.services.directory.by_certificate("00" * 32, clock.now()) is None
+    stranger = portal.authority.authorities.tsa.certificate
+    assert portal.services.directory.by_certificate(stranger, clock.now()) is None
 
 
 def test_an_unknown_right_is_not_granted(portal: PortalWorld) -> None:

@@ -120,15 +120,16 @@ def test_the_owner_or_an_administrator_revokes_a_seal_and_its_certificate(
 def test_the_directory_knows_whose_seal_a_certificate_is(portal: PortalWorld) -> None:
     owner, clock = portal.legal_person(), portal.authority.clock
     seal = made(portal, owner)
-    assert seal.fingerprint is not None
-    found = portal.services.directory.by_certificate(seal.fingerprint, clock.now())
+    assert seal.certificate is not None
+    certificate = Certificate.parse(seal.certificate)
+    found = portal.services.directory.by_certificate(certificate, clock.now())
     assert found is not None
     assert (found.subject, found.card, found.card_state) == (owner.subject, seal.number, "active")
     signed_at = clock.now()
     clock.advance(timedelta(days=1))
     portal.services.seals.revoke(owner, seal.number, "keyCompromise")
-    now = portal.services.directory.by_certificate(seal.fingerprint, clock.now())
-    then = portal.services.directory.by_certificate(seal.fingerprint, signed_at)
+    now = portal.services.directory.by_certificate(certificate, clock.now())
+    then = portal.services.directory.by_certificate(certificate, signed_at)
     assert now is not None
     assert then is not None
     assert (now.card_state, then.card_state) == ("revoked", "active")

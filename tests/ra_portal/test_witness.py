@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, Forbidden
 from ra_portal.card import Card
 from ra_portal.fields import InvalidFields
@@ -21,9 +22,10 @@ def test_a_key_counts_as_a_tokens_from_the_moment_an_officer_saw_it(
     any_portal: PortalWorld,
 ) -> None:
     card, clock = made(any_portal), any_portal.authority.clock
-    fingerprint = card.fingerprint or ""
+    assert card.certificate is not None
+    certificate = Certificate.parse(card.certificate)
     find = any_portal.services.directory.by_certificate
-    before = find(fingerprint, clock.now())
+    before = find(certificate, clock.now())
     assert before is not None
     assert before.key_witness is None
 
@@ -32,8 +34,8 @@ def test_a_key_counts_as_a_tokens_from_the_moment_an_officer_saw_it(
     seen = any_portal.services.cards.witness(officer, card.number, "ePass 3003", "00A1")
     assert (seen.witnessed_by, seen.token_serial) == (officer.subject, "00A1")
     now, then = (
-        find(fingerprint, clock.now()),
-        find(fingerprint, clock.now() - timedelta(minutes=1)),
+        find(certificate, clock.now()),
+        find(certificate, clock.now() - timedelta(minutes=1)),
     )
     assert now is not None
     assert then is not None
