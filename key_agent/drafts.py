@@ -2,7 +2,8 @@
 
 The card signs octets; whoever chooses them freely has an oracle. So the agent takes the draft of
 the finished signature, reads it with the readers that verify signatures, and signs only when all
-that is under the value is the document, the certificate, and claims that it can show.
+that is under the value is the document, the certificate, and claims that it can show. What it read
+is then written anew and compared (`statement`): what the readers pass over is not signed.
 """
 
 import hashlib
@@ -10,17 +11,24 @@ import hmac
 from collections.abc import Sequence
 
 from kernel.algorithms import AlgorithmSuite
-from kernel.asn1 import cms, der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Refusal, Unprocessable
+from signing_service.formats import jades_json as json
 from signing_service.formats import jades_reading, xml_security
 from signing_service.formats.asic_container import Container, is_zip
+from signing_service.formats.claims import Claims, PolicyReference
+from signing_service.formats.coverage_xml import Expected, signed_info_covers
+from signing_service.formats.pdf.changes import Permissions, judge
+from signing_service.formats.pdf.document import PdfFile
 from signing_service.formats.recognition import read_signatures
+from signing_service.formats.statement import Statement
+from signing_service.formats.xades_references import canonical_properties
+from signing_service.formats.xml_names import ENVELOPED_SIGNATURE, XPATH, ds
+from signing_service.formats.xml_security import C14N
 from signing_service.validation.evidence import (
     Packaging,
     SignatureEvidence,
     SignatureFormat,
-    TimestampKind,
 )
 
 FORMATS = (
@@ -30,26 +38,11 @@ FORMATS = (
     SignatureFormat.JADES,
     SignatureFormat.ASIC_S,
 )
-_KNOWN_REFERENCES = frozenset({"document", "signed properties", "key info"})
+_KNOWN_REFERENCES = frozenset({"document", "signed properties"})
 _INSIDE = {
     SignatureFormat.ASIC_S: SignatureFormat.CADES,
 }
 """Containers: the format of the signature that they hold."""
-_OVER_ATTRIBUTES = frozenset({SignatureFormat.CADES, SignatureFormat.PADES, SignatureFormat.ASIC_S})
-_KNOWN_ATTRIBUTES = frozenset(
-    {
-        cms.ID_CONTENT_TYPE,
-        cms.ID_MESSAGE_DIGEST,
-        cms.ID_SIGNING_TIME,
-        cms.ID_SIGNING_CERTIFICATE_V2,
-        cms.ID_SIGNATURE_POLICY,
-        cms.ID_COMMITMENT_TYPE,
-        cms.ID_CONTENT_TIMESTAMP,
-        cms.ID_MIME_TYPE,
-        cms.ID_SIGNER_ATTRIBUTES_V2,
-    }
-)
-"""Signed attributes whose meaning the agent shows, or that mean nothing beyond the document."""
 
 
 def check_draft(
@@ -84,8 +77,7 @@ def check_draft(
     _require_whole(document, draft, evidence)
     _require_nothing_else(evidence)
     _require_certificate(evidence, certificate)
-    if format_ in _OVER_ATTRIBUTES:
-        _require_known_attributes(to_be_signed)
+    _require_no_more(document, to_be_signed, draft, certificate, suite, evidence)
     return evidence
 
 
@@ -122,34 +114,27 @@ def _holds(document: bytes, draft: bytes, evidence: SignatureEvidence) -> bool:
     if evidence.format is SignatureFormat.JADES:
         return jades_reading.content(draft) == document
     if evidence.format is SignatureFormat.PADES:
-        # That nothing but the signature was added to it is the reader's judgment.
+        # That nothing but the signature was added to it is judged in `_is_said`.
         return draft.startswith(document)
     if evidence.format is SignatureFormat.XADES:
-        return _is_digested(document, evidence) or _is_inserted(document, draft, evidence)
+        return _is_digested(document, evidence)
     return True  # detached: it was read beside the document
 
 
 def _is_digested(document: bytes, evidence: SignatureEvidence) -> bool:
-    """Whether the signature's digest is that of the document in canonical form."""
-    canonical = xml_security.canonicalise(xml_security.parse(document))
-    return evidence.packaging is Packaging.ENVELOPED and all(
-        each.expected == hashlib.new(each.digest, canonical).digest()
+    """Whether the signature's digest is that of the document in canonical form, as it is or
+    without the signatures in it."""
+    if evidence.packaging is not Packaging.ENVELOPED:
+        return False
+    root = xml_security.parse(document)
+    forms = [xml_security.canonicalise(root)]
+    if root.tag != ds("Signature"):
+        forms.append(xml_security.canonical_without_all(root, ds("Signature")))
+    return all(
+        each.expected in {hashlib.new(each.digest, form).digest() for form in forms}
         for each in evidence.references
         if each.name == "document"
     )
-
-
-def _is_inserted(document: bytes, draft: bytes, evidence: SignatureEvidence) -> bool:
-    """Whether an enveloped signature stands in the document's own octets, beside others."""
-    if evidence.packaging is not Packaging.ENVELOPED:
-        return False
-    added = len(draft) - len(document)
-    same = next((n for n, (a, b) in enumerate(zip(document, draft, strict=False)) if a != b), None)
-    if added <= 0 or same is None:
-        return False
-    # The first octet that differs may lie inside the insertion; look back for where it began.
-    start = draft.rfind(b"<ds:Signature ", 0, same + len(b"<ds:Signature "))
-    return start >= 0 and draft[:start] + draft[start + added :] == document
 
 
 def _require_nothing_else(evidence: SignatureEvidence) -> None:
@@ -159,19 +144,64 @@ def _require_nothing_else(evidence: SignatureEvidence) -> None:
             "draft.more-than-the-document",
             "the service asks the card to sign something beside the document",
         )
-    if any(stamp.kind is not TimestampKind.CONTENT for stamp in evidence.timestamps):
+    if evidence.timestamps:
         raise Forbidden("draft.timestamp", "a draft is not timestamped yet")
 
 
-def _require_known_attributes(to_be_signed: bytes) -> None:
-    known = {der.oid(each) for each in _KNOWN_ATTRIBUTES}
-    whole = der.read_only(to_be_signed, der.SET)
-    for attribute in der.children(to_be_signed, whole):
-        kind = next(iter(der.children(to_be_signed, attribute)))
-        if to_be_signed[kind.start : kind.end] not in known:
-            raise Forbidden(
-                "draft.more-than-the-document", "the draft has a signed attribute of unknown kind"
+def _require_no_more(
+    document: bytes,
+    to_be_signed: bytes,
+    draft: bytes,
+    certificate: Certificate,
+    suite: AlgorithmSuite,
+    evidence: SignatureEvidence,
+) -> None:
+    """What is under the value is what our own writers would put there for the document and the
+    claims that are shown."""
+    try:
+        by = Statement(certificate, suite, _claims(evidence))
+        found = _is_said(by, document, to_be_signed, draft, evidence)
+    except (Refusal, ValueError, KeyError):
+        found = False
+    if not found:
+        raise Forbidden(
+            "draft.more-than-the-document",
+            "the service asks the card to sign more than the document and what is shown beside it",
+        )
+
+
+def _is_said(
+    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
+) -> bool:
+    digest = evidence.references[0].expected
+    if evidence.format is SignatureFormat.XADES:
+        properties = canonical_properties(xml_security.parse(draft), to_be_signed)
+        kind = evidence.content_type or ""
+        return any(
+            signed_info_covers(
+                to_be_signed, by, [Expected("", transforms, digest)], properties, kind
             )
+            for transforms in ((ENVELOPED_SIGNATURE, C14N), (XPATH, C14N))
+        )
+    if evidence.format is SignatureFormat.JADES:
+        protected = to_be_signed.partition(b".")[0].decode("ascii")
+        return by.is_in_header(json.parse_object(json.decode(protected)), {})
+    if not by.is_in_attributes(to_be_signed, digest):
+        return False
+    if evidence.format is SignatureFormat.PADES:
+        # The reader judges what came after the signature; this is what came with it.
+        return not judge(PdfFile(draft).revision(len(document)), Permissions()).refused
+    return True
+
+
+def _claims(evidence: SignatureEvidence) -> Claims:
+    """Raises ValueError for a policy without its digest; Unprocessable `claims.*`."""
+    policy = None
+    if evidence.policy is not None:
+        if evidence.policy_digest is None:
+            raise ValueError("a policy that may be any")
+        policy = PolicyReference(evidence.policy, *evidence.policy_digest)
+    return Claims(evidence.commitment, evidence.roles, policy, evidence.content_type)
 
 
 def _require_certificate(evidence: SignatureEvidence, certificate: Certificate) -> None:

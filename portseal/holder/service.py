@@ -180,14 +180,14 @@ class Service:
         """One signature in any manner. The session must be the card's.
 
         Raises Forbidden `service.other-document` when the service asks the card to sign
-        something that is not this document.
+        something that is not this document, or to claim what the manner does not.
         """
         body = wish(manner, subject, level, qr_code=qr_code)
         body["certificate"] = base64_of(card.certificate.der)
         prepared = self.call("POST", "/api/v1/signatures/prepare", body)
         to_be_signed, context = _octets(prepared, "to_be_signed"), _octets(prepared, "context")
         key = card.key_under(manner.suite)
-        if not covers(manner, subject, to_be_signed, key.suite, context):
+        if not covers(manner, subject, to_be_signed, key.suite, card.certificate, context):
             raise _other_document()
         finished: dict[str, Any] = {
             "id": prepared["id"],
@@ -218,7 +218,7 @@ class Service:
         prepared = self.call("POST", "/api/v1/bundles/prepare", body)
         to_be_signed, key = _octets(prepared, "to_be_signed"), card.key
         proofs = [base64.b64decode(each, validate=True) for each in prepared["proofs"]]
-        if not covers_bundle(parts, proofs, to_be_signed, key.suite):
+        if not covers_bundle(parts, proofs, to_be_signed, key.suite, card.certificate):
             raise _other_document()
         finished = {
             "id": prepared["id"],

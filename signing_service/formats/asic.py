@@ -25,6 +25,7 @@ from signing_service.formats.asic_writing import (
     manifest_of,
     prepare,
     prepare_parallel,
+    prepared_parts,
     sign,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "prepare",
     "prepare_counter_signature",
     "prepare_parallel",
+    "prepared_parts",
     "read",
     "sign",
 ]

@@ -39,7 +39,7 @@ _NUMBERED = {
 _MANIFEST = META + "ASiCManifest{}.xml"
 _OPEN_DOCUMENT_MANIFEST = META + "manifest.xml"
 NO_SIGNATURES = f'<asic:XAdESSignatures xmlns:asic="{ASIC}"></asic:XAdESSignatures>'.encode()
-_UNKNOWN_TYPE = "application/octet-stream"
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 def prepare(
@@ -175,7 +175,7 @@ def _prepare(
             signing_time,
             chain=chain,
             suite=suite,
-            mime_type=_UNKNOWN_TYPE,
+            mime_type=UNKNOWN_TYPE,
             packaging=Packaging.DETACHED,
             container=container.files.get(name, NO_SIGNATURES),
             claims=claims,
@@ -227,7 +227,7 @@ def _with_open_document_manifest(container: Container, mime_types: Mapping[str, 
     if container.type is ContainerType.ASIC_S or _OPEN_DOCUMENT_MANIFEST in container.files:
         return container
     listed = {"/": str(container.type)}
-    listed |= {name: mime_types.get(name, _UNKNOWN_TYPE) for name in container.data_objects}
+    listed |= {name: mime_types.get(name, UNKNOWN_TYPE) for name in container.data_objects}
     entries = "".join(
         f"<manifest:file-entry manifest:full-path={quoteattr(name)}"
         f" manifest:media-type={quoteattr(kind)}/>"

@@ -31,6 +31,7 @@ MAX_PARTS = 4096
 MAX_RECIPIENT = 128
 SALT_BYTES = 32
 MIME_TYPE = "application/vnd.portseal.bundle+json"
+CLAIMS = Claims(mime_type=MIME_TYPE)
 _TYPE = "portseal-bundle-1"
 _DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
 _MAX_MANIFEST_BYTES = 1024
@@ -216,7 +217,7 @@ def prepare(
     `cades.prepare`."""
     return cades.prepare(
         bundle.manifest, certificate, signing_time,
-        chain=chain, suite=suite, claims=Claims(mime_type=MIME_TYPE),
+        chain=chain, suite=suite, claims=CLAIMS,
     )  # fmt: skip
 
 

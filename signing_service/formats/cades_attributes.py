@@ -4,6 +4,8 @@ from kernel.algorithms import DIGEST_OIDS
 from kernel.asn1 import cms, der
 from signing_service.formats.claims import Claims, PolicyReference
 
+SIGNING_TIME_TYPE = der.oid(cms.ID_SIGNING_TIME)
+
 
 def claimed_attributes(claims: Claims) -> list[bytes]:
     """One Attribute for each claim. Raises Malformed `oid.malformed`."""
@@ -18,6 +20,15 @@ def claimed_attributes(claims: Claims) -> list[bytes]:
     if claims.mime_type is not None:  # 5.2.5
         attributes.append(cms.attribute(cms.ID_MIME_TYPE, der.utf8_string(claims.mime_type)))
     return attributes
+
+
+def without_signing_time(attributes: bytes) -> bytes:
+    """EN 319 142-1, 6.3: in a PDF the claimed time is M, never the signing-time attribute."""
+    whole = der.read_only(attributes, der.SET)
+    each = [attributes[element.start : element.end] for element in der.children(attributes, whole)]
+    return der.set_of(
+        one for one in each if SIGNING_TIME_TYPE not in one[: len(SIGNING_TIME_TYPE) + 4]
+    )
 
 
 def _roles(roles: tuple[str, ...]) -> bytes:

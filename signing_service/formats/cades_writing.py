@@ -27,7 +27,7 @@ from signing_service.formats.prepared import (
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import Packaging, SignatureFormat
 
-_CONTENT_TYPE_ATTRIBUTE = cms.attribute(cms.ID_CONTENT_TYPE, der.oid(cms.ID_DATA))
+DATA_TYPE = cms.attribute(cms.ID_CONTENT_TYPE, der.oid(cms.ID_DATA))
 _MESSAGE_DIGEST_OID = der.oid(cms.ID_MESSAGE_DIGEST)
 _SIGNING_TIME_OID = der.oid(cms.ID_SIGNING_TIME)
 _DETACHED_CONTENT_INFO = der.sequence(der.oid(cms.ID_DATA))
@@ -137,7 +137,7 @@ def signed_attributes(
     *,
     chain: tuple[Certificate, ...],
     claims: Claims,
-    content_type: bytes | None = _CONTENT_TYPE_ATTRIBUTE,
+    content_type: bytes | None = DATA_TYPE,
     more: Sequence[bytes] = (),
 ) -> bytes:
     """The SET of signed attributes over a message digest, DER: what the key signs.

@@ -1,27 +1,29 @@
 """What a signature would cover, told from the octets that a card is asked to sign.
 
 For the holder's side: the service prepares, but the card signs only what covers the holder's
-own document, with a digest made on the holder's machine.
+own document, with a digest made on the holder's machine, and says no more than the holder wants.
 """
 
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kernel.algorithms import AlgorithmSuite
-from kernel.asn1 import cms, der
+from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
 from signing_service.formats import asic, cades, jades, xml_security
 from signing_service.formats import jades_json as json
 from signing_service.formats.asic_container import Container, uri_of
 from signing_service.formats.asic_manifest import Manifest
 from signing_service.formats.asic_reading import signatures_in
+from signing_service.formats.asic_writing import UNKNOWN_TYPE
+from signing_service.formats.bundle import CLAIMS as BUNDLE_CLAIMS
 from signing_service.formats.bundle import Manifest as BundleManifest
 from signing_service.formats.bundle import Part, Proof
 from signing_service.formats.coverage_xml import Expected, signed_info_covers
 from signing_service.formats.document import Document
-from signing_service.formats.jades_content import BY_URI_HASH
-from signing_service.formats.jades_header import DIGEST_NAMES
+from signing_service.formats.jades_content import signed_objects
 from signing_service.formats.jades_message import JwsMessage
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades_reading import Octets
@@ -29,8 +31,10 @@ from signing_service.formats.pdf.changes import Permissions, judge
 from signing_service.formats.pdf.document import PdfFile
 from signing_service.formats.signed_data import digest_of
 from signing_service.formats.signed_data import read as read_cms
+from signing_service.formats.statement import Statement
 from signing_service.formats.xades_levels import chosen as chosen_xades
 from signing_service.formats.xades_references import Source
+from signing_service.formats.xades_writing import MIME_TYPE
 from signing_service.formats.xml_names import (
     BASE64,
     COUNTERSIGNED,
@@ -50,15 +54,18 @@ def covers(
     subject: Subject,
     to_be_signed: bytes,
     suite: AlgorithmSuite,
+    certificate: Certificate,
     context: bytes = b"",
 ) -> bool:
     """Whether a value over `to_be_signed` is what the holder wants to make: a signature of this
-    manner over the subject, whole, and over nothing else. `context` is the service's word for
+    manner over the subject, whole, in the name of the certificate, with the manner's claims, and
+    over nothing else. `context` is the service's word for
     what lies in between (see `making.context_of`), and is not believed either."""
     try:
+        by = Statement(certificate, suite, manner.claims)
         if manner.act is Act.COUNTER:
-            return _is_upon(manner, subject.joined(), to_be_signed, suite)
-        return _COVERS[manner.format](manner, subject, to_be_signed, suite, context)
+            return _is_upon(manner, subject.joined(), to_be_signed, by, context)
+        return _COVERS[manner.format](manner, subject, to_be_signed, by, context)
     except (Refusal, ValueError, KeyError, binascii.Error):
         return False
 
@@ -68,6 +75,7 @@ def covers_bundle(
     proofs: Sequence[bytes],
     to_be_signed: bytes,
     suite: AlgorithmSuite,
+    certificate: Certificate,
 ) -> bool:
     """Whether a value over `to_be_signed` signs a bundle of just these declarations for these
     agencies, each at its place."""
@@ -86,81 +94,70 @@ def covers_bundle(
             places
             and manifest.count == len(parts)
             and root == {manifest.root}
-            and _attributes_cover(to_be_signed, suite.hash(read[0].manifest))
+            and Statement(certificate, suite, BUNDLE_CLAIMS).is_in_attributes(
+                to_be_signed, suite.hash(read[0].manifest)
+            )
         )
     except (Refusal, ValueError):
         return False
 
 
 def _cades(
-    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+    manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
     content = None if subject.signed is None else cades.content(subject.signed)
-    return _attributes_cover(
-        to_be_signed, _digest(suite, subject.any() if content is None else content)
-    )
+    document = subject.any() if content is None else content
+    return by.is_in_attributes(to_be_signed, _digest(by.suite, document))
 
 
 def _jades(
-    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+    manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
     """A JWS signing input (RFC 7515, 5.1): the document as its payload, or named by `sigD`."""
     content = None if subject.signed is None else jades.content(subject.signed)
     protected, dot, payload = to_be_signed.partition(b".")
     header = json.parse_object(json.decode(protected.decode("ascii")))
-    if not dot or header.get("alg") != suite.jose:
-        return False
     detached = manner.packaging is Packaging.DETACHED if subject.signed is None else not content
-    if not detached:
-        document = subject.whole() if content is None else content
-        elsewhere = {"b64", "sigD"} & header.keys()
-        same = hmac.compare_digest(payload, json.encode(document).encode())
-        return same and not elsewhere
-    signed = json.object_of(header["sigD"])
-    return (
-        payload == b""
-        and header.get("b64") is False
-        and signed.get("mId") == BY_URI_HASH
-        and signed.get("hashM") == DIGEST_NAMES[suite.digest]
-        and signed.get("pars") == list(subject.documents)
-        and signed.get("hashV")
-        == [json.encode(_digest(suite, each)) for each in subject.documents.values()]
-    )
+    more: Mapping[str, Any] = {}
+    whole = b""
+    if detached:
+        more = signed_objects(subject.documents, by.suite.digest, by.claims.mime_type)
+    else:
+        whole = json.encode(subject.whole() if content is None else content).encode()
+    return bool(dot) and hmac.compare_digest(payload, whole) and by.is_in_header(header, more)
 
 
 def _xades(
-    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+    manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
+    return signed_info_covers(
+        to_be_signed, by, _expected(manner, subject, by.suite), context, MIME_TYPE
+    )
+
+
+def _expected(manner: Manner, subject: Subject, suite: AlgorithmSuite) -> list[Expected]:
     packaging = manner.packaging or Packaging.ENVELOPED
     if subject.signed is not None and subject.documents:
         packaging = Packaging.DETACHED
     if packaging is Packaging.DETACHED:
-        return signed_info_covers(
-            to_be_signed, suite, _detached(dict(subject.documents.items()), suite)
-        )
+        return _detached(dict(subject.documents.items()), suite)
     if packaging is Packaging.ENVELOPING:
-        whole = Expected(None, (BASE64,), suite.hash(subject.whole()))
-        return signed_info_covers(to_be_signed, suite, [whole])
+        return [Expected(None, (BASE64,), suite.hash(subject.whole()))]
     document = subject.whole() if subject.signed is None else subject.signed
     root = xml_security.parse(document)
     if packaging is Packaging.INTERNALLY_DETACHED:
         uri = f"#{manner.target}"
         canonical = xml_security.canonicalise(Source(root).resolve(uri))
-        return signed_info_covers(
-            to_be_signed, suite, [Expected(uri, (C14N,), suite.hash(canonical))]
-        )
+        return [Expected(uri, (C14N,), suite.hash(canonical))]
     if manner.parallel_later or subject.signed is not None:
         canonical = xml_security.canonical_without_all(root, ds("Signature"))
-        transforms: tuple[str, ...] = (XPATH, C14N)
-    else:
-        canonical, transforms = xml_security.canonicalise(root), (ENVELOPED_SIGNATURE, C14N)
-    return signed_info_covers(
-        to_be_signed, suite, [Expected("", transforms, suite.hash(canonical))]
-    )
+        return [Expected("", (XPATH, C14N), suite.hash(canonical))]
+    canonical = xml_security.canonicalise(root)
+    return [Expected("", (ENVELOPED_SIGNATURE, C14N), suite.hash(canonical))]
 
 
 def _pades(
-    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+    manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
     """The document's own octets come first, and the update adds nothing but a signature."""
     document = subject.whole() if subject.signed is None else subject.signed
@@ -169,30 +166,31 @@ def _pades(
     pdf = document + context[2 * _PLACE :]
     if not len(document) <= start < end < len(pdf):
         return False
-    digest = Octets(pdf, (start, end), len(pdf)).digest(suite.digest)
+    digest = Octets(pdf, (start, end), len(pdf)).digest(by.suite.digest)
     before = PdfFile(pdf).revision(len(document))
     return (
         digest is not None
-        and _attributes_cover(to_be_signed, digest)
+        and by.is_in_attributes(to_be_signed, digest)
         and not judge(before, Permissions()).refused
     )
 
 
 def _asic(
-    manner: Manner, subject: Subject, to_be_signed: bytes, suite: AlgorithmSuite, context: bytes
+    manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
     objects: dict[str, Document] = dict(subject.documents)
     if subject.signed is not None:
         objects = dict(Container.read(subject.signed).data_objects)
     if manner.inner is SignatureFormat.XADES:
         named = {uri_of(name): each for name, each in objects.items()}
-        return signed_info_covers(to_be_signed, suite, _detached(named, suite))
+        expected = _detached(named, by.suite)
+        return signed_info_covers(to_be_signed, by, expected, context, UNKNOWN_TYPE)
     if manner.format is SignatureFormat.ASIC_S:
         (only,) = objects.values()
-        return _attributes_cover(to_be_signed, _digest(suite, only))
+        return by.is_in_attributes(to_be_signed, _digest(by.suite, only))
     listed = {each.name: (each.digest, each.value) for each in Manifest.read(context).files}
-    wanted = {name: (suite.digest, _digest(suite, each)) for name, each in objects.items()}
-    return listed == wanted and _attributes_cover(to_be_signed, suite.hash(context))
+    wanted = {name: (by.suite.digest, _digest(by.suite, each)) for name, each in objects.items()}
+    return listed == wanted and by.is_in_attributes(to_be_signed, by.suite.hash(context))
 
 
 _COVERS = {
@@ -205,7 +203,9 @@ _COVERS = {
 }
 
 
-def _is_upon(manner: Manner, signed: bytes, to_be_signed: bytes, suite: AlgorithmSuite) -> bool:
+def _is_upon(
+    manner: Manner, signed: bytes, to_be_signed: bytes, by: Statement, context: bytes
+) -> bool:
     """A counter-signature upon the value of signature number `manner.signer`."""
     format_, index = manner.format, manner.signer
     if format_ in _CONTAINERS:
@@ -215,16 +215,17 @@ def _is_upon(manner: Manner, signed: bytes, to_be_signed: bytes, suite: Algorith
         format_ = SignatureFormat.XADES if is_xades else SignatureFormat.CADES
         signed, index = container.files[inside.file], inside.index
     if format_ is SignatureFormat.CADES:
-        return _attributes_cover(
-            to_be_signed, suite.hash(read_cms(signed).signers[index].signature)
-        )
+        digest = by.suite.hash(read_cms(signed).signers[index].signature)
+        return by.is_in_attributes(to_be_signed, digest, is_counter=True)
     if format_ is SignatureFormat.JADES:
         value = JwsMessage.read(signed).signature(index).value.encode("ascii")
-        return hmac.compare_digest(to_be_signed.partition(b".")[2], value)
+        protected, _, payload = to_be_signed.partition(b".")
+        header = json.parse_object(json.decode(protected.decode("ascii")))
+        return hmac.compare_digest(payload, value) and by.is_in_header(header, {})
     _, parts = chosen_xades(signed, index)
-    digest = suite.hash(xml_security.canonicalise(parts.value))
+    digest = by.suite.hash(xml_security.canonicalise(parts.value))
     upon = Expected(f"#{parts.value.get('Id')}", (C14N,), digest, COUNTERSIGNED)
-    return signed_info_covers(to_be_signed, suite, [upon])
+    return signed_info_covers(to_be_signed, by, [upon], context)
 
 
 def _detached(documents: Mapping[str, Document], suite: AlgorithmSuite) -> list[Expected]:
@@ -237,16 +238,3 @@ def _digest(suite: AlgorithmSuite, document: Document) -> bytes:
     if digest is None:
         raise ValueError("no digest")
     return digest
-
-
-def _attributes_cover(to_be_signed: bytes, digest: bytes) -> bool:
-    """Exactly one message-digest attribute, with this digest (RFC 5652, 11.2)."""
-    whole = der.read_only(to_be_signed, der.SET)
-    name = der.oid(cms.ID_MESSAGE_DIGEST)
-    digests = [
-        to_be_signed[attribute.start : attribute.end]
-        for attribute in der.children(to_be_signed, whole)
-        if name in to_be_signed[attribute.start : attribute.end]
-    ]
-    wanted = cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(digest))
-    return len(digests) == 1 and hmac.compare_digest(digests[0], wanted)

@@ -8,6 +8,7 @@ from lxml import etree
 
 from kernel.algorithms import AlgorithmSuite
 from signing_service.formats import xml_security
+from signing_service.formats.statement import Statement
 from signing_service.formats.xml_names import SIGNED_PROPERTIES, ds
 from signing_service.formats.xml_security import base64_of
 
@@ -24,22 +25,27 @@ class Expected:
 
 
 def signed_info_covers(
-    to_be_signed: bytes, suite: AlgorithmSuite, expected: Iterable[Expected]
+    to_be_signed: bytes,
+    by: Statement,
+    expected: Iterable[Expected],
+    properties: bytes,
+    mime_type: str = "",
 ) -> bool:
     """Whether a canonical SignedInfo has these references, one to its properties, and no other
-    (XML-DSig, 4.4.3). Raises as `xml_security.parse`."""
+    (XML-DSig, 4.4.3), and the canonical `properties` say just the statement. `mime_type` as for
+    `Statement.is_in_properties`. Raises as that."""
     root = xml_security.parse(to_be_signed)
     if root.tag != ds("SignedInfo"):
         return False
     references = root.findall(ds("Reference"))
-    properties = [each for each in references if each.get("Type") == SIGNED_PROPERTIES]
+    own = [each for each in references if each.get("Type") == SIGNED_PROPERTIES]
     others = [each for each in references if each.get("Type") != SIGNED_PROPERTIES]
     wanted = list(expected)
     return (
-        len(properties) == 1
-        and (properties[0].get("URI") or "").startswith("#")
+        len(own) == 1
         and len(others) == len(wanted)
-        and all(_is(found, want, suite) for found, want in zip(others, wanted, strict=True))
+        and all(_is(found, want, by.suite) for found, want in zip(others, wanted, strict=True))
+        and by.is_in_properties(root, properties, mime_type)
     )
 
 

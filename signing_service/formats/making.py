@@ -69,7 +69,11 @@ def position_of(prepared: PreparedSignature, found: Sequence[SignatureEvidence])
 
 def context_of(prepared: PreparedSignature, act: Act, subject: Subject) -> bytes:
     """What the holder's program needs beside the document to see that it signs just that: the
-    update of a PDF (after the place of its hole), the manifest of an ASiC-E container."""
+    update of a PDF (after the place of its hole), the manifest of an ASiC-E container, the signed
+    properties of XAdES."""
+    inner = asic.prepared_parts(prepared)[0] if prepared.format in _CONTAINERS else prepared
+    if inner.format is SignatureFormat.XADES:
+        return xades.properties_of(inner)
     if act is Act.COUNTER:
         return b""
     if prepared.format is SignatureFormat.PADES:

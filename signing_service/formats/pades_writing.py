@@ -7,11 +7,11 @@ from enum import IntEnum
 from typing import Any
 
 from kernel.algorithms import AlgorithmSuite
-from kernel.asn1 import cms, der
 from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle
 from kernel.refusals import Conflict, Forbidden, Malformed, TooLarge, Unprocessable
 from signing_service.formats import cades
+from signing_service.formats.cades_attributes import without_signing_time
 from signing_service.formats.claims import NO_CLAIMS, Claims
 from signing_service.formats.pades_reading import Octets
 from signing_service.formats.pdf.document import PdfFile, Revision
@@ -35,7 +35,6 @@ _CMS_BYTES = 1024
 _MAX_TEXT = 512
 _PLACE_BYTES = 4
 _RANGE_DIGITS = 10
-_SIGNING_TIME = der.oid(cms.ID_SIGNING_TIME)
 _HIDDEN_AND_LOCKED = 4 | 128
 """Annotation flags Print and Locked (12.5.3)."""
 _SIGNATURES_EXIST_APPEND_ONLY = 3
@@ -128,7 +127,7 @@ def prepare(
         prepared,
         format=SignatureFormat.PADES,
         packaging=Packaging.ENVELOPED,
-        to_be_signed=_without_signing_time(prepared.to_be_signed),
+        to_be_signed=without_signing_time(prepared.to_be_signed),
         body=place + body,
     )
 
@@ -345,10 +344,3 @@ def _free_name(revision: Revision) -> str:
     while f"Signature{number}" in taken:
         number += 1
     return f"Signature{number}"
-
-
-def _without_signing_time(attributes: bytes) -> bytes:
-    """EN 319 142-1, 6.3: in a PDF the claimed time is M, never the signing-time attribute."""
-    whole = der.read_only(attributes, der.SET)
-    each = [attributes[element.start : element.end] for element in der.children(attributes, whole)]
-    return der.set_of(one for one in each if _SIGNING_TIME not in one[: len(_SIGNING_TIME) + 4])

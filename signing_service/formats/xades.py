@@ -10,7 +10,13 @@ from signing_service.formats.xades_levels import (
     add_validation_material,
 )
 from signing_service.formats.xades_reading import content, read
-from signing_service.formats.xades_writing import as_container, assemble, prepare, sign
+from signing_service.formats.xades_writing import (
+    as_container,
+    assemble,
+    prepare,
+    properties_of,
+    sign,
+)
 
 __all__ = [
     "add_archive_timestamp",
@@ -21,6 +27,7 @@ __all__ = [
     "content",
     "prepare",
     "prepare_counter_signature",
+    "properties_of",
     "read",
     "sign",
 ]

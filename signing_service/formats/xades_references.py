@@ -177,6 +177,15 @@ def resolve_all(source: Source, parts: SignatureParts) -> list[Referenced]:
     return found
 
 
+def canonical_properties(root: etree._Element, signed_info: bytes) -> bytes:
+    """The signed properties in a document that a canonical SignedInfo refers to. Raises Malformed
+    `xades.*`, `xml.*`."""
+    for each in xml_security.parse(signed_info).iter(ds("Reference")):
+        if each.get("Type") == SIGNED_PROPERTIES:
+            return xml_security.canonicalise(Source(root).resolve(each.get("URI") or "#"))
+    raise Malformed("xades.signed-properties", "a signature without properties")
+
+
 def algorithm_of(parent: etree._Element, name: str) -> str:
     """The algorithm that a method element names. Raises Malformed `xades.structure`."""
     elements = parent.findall(ds(name))

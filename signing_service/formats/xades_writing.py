@@ -31,7 +31,7 @@ from signing_service.formats.prepared import (
 )
 from signing_service.formats.signed_data import digest_of
 from signing_service.formats.xades_levels import add_signature_timestamp, serialised
-from signing_service.formats.xades_references import SignatureParts, Source
+from signing_service.formats.xades_references import SignatureParts, Source, canonical_properties
 from signing_service.formats.xml_names import (
     BASE64,
     DS,
@@ -350,12 +350,24 @@ def _name(subject: _Subject, certificate: Certificate, signing_time: datetime) -
             return name
 
 
+def properties_of(prepared: PreparedSignature) -> bytes:
+    """The canonical xades:SignedProperties that the signature will refer to. Raises Malformed
+    `prepared.malformed`, `xades.*`, `xml.*`."""
+    root = xml_security.parse(_with_value(prepared, b""))
+    return canonical_properties(root, prepared.to_be_signed)
+
+
 def _assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
+    value = base64.b64encode(prepared.suite.to_raw(signature_value))
+    return _with_value(prepared, value)
+
+
+def _with_value(prepared: PreparedSignature, value: bytes) -> bytes:
+    """The document with the signature value's text in its place."""
     if prepared.format is not SignatureFormat.XADES:
         raise Malformed("prepared.malformed", "prepared for another format")
     try:
         body = asn1.decode_der(_Body, prepared.body)
     except ValueError:
         raise Malformed("prepared.malformed", "not a prepared document") from None
-    value = base64.b64encode(prepared.suite.to_raw(signature_value))
     return b"".join((body.head, body.signature_head, value, body.signature_tail, body.tail))

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms as asn1
-from asn1crypto import core
 from fpdf import FPDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +20,8 @@ from signing_service.formats.draft import draft_of
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import SignatureEvidence, SignatureFormat
+from tests.signing_service.formats.hostile import WAYS, slipping_in
+from tests.signing_service.formats.pdf.samples import sample, stream, updated
 from tests.software_keys import Identity, SoftwareAuthority
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -168,31 +168,67 @@ def test_a_second_object_under_an_xml_signature_is_not_signed(signer: Identity) 
         assert code_of(*asked) == "draft.unreadable"
 
 
-def test_a_signed_attribute_of_unknown_kind_is_not_signed(signer: Identity) -> None:
-    _, draft = drafted(SignatureFormat.CADES, DECLARATION, signer.certificate)
-    content = asn1.ContentInfo.load(draft)
-    (info,) = content["content"]["signer_infos"]
-    strange = asn1.CMSAttribute(
-        {"type": "1.2.3.4.5", "values": [core.OctetString(b"I owe you a million")]}
-    )
-    attributes = asn1.CMSAttributes([*info["signed_attrs"], strange])
-    info["signed_attrs"] = attributes
-    hostile = content.dump(force=True)
-    (evidence,) = read_signatures(DECLARATION, hostile)
-    asked = (
-        SignatureFormat.CADES, DECLARATION, evidence.signed_bytes, hostile, signer.certificate,
-    )  # fmt: skip
+@pytest.mark.parametrize(("format_", "way"), WAYS)
+def test_nothing_that_is_not_shown_is_signed_beside_the_document(
+    format_: SignatureFormat, way: str, signer: Identity
+) -> None:
+    document, _ = documents(format_)
+    with slipping_in(format_, way):
+        to_be_signed, draft = drafted(format_, document, signer.certificate)
+    # The attack is whole: as a signature it reads well.
+    detached = format_ is SignatureFormat.CADES
+    (evidence,) = read_signatures(document, draft) if detached else read_signatures(draft, None)
+    assert evidence.signed_bytes == to_be_signed
+    assert evidence.covers_document
+    assert all(each.intact for each in evidence.references)
+    asked = (format_, document, to_be_signed, draft, signer.certificate)
     assert code_of(*asked) == "draft.more-than-the-document"
 
 
-def test_a_pdf_that_was_changed_beside_the_signature_is_not_signed(signer: Identity) -> None:
-    changed = PDF.replace(b"/MediaBox [0 0 ", b"/MediaBox [9 0 ")
-    assert changed != PDF
-    update = changed[changed.index(b"startxref") :]
-    longer = PDF + update
-    to_be_signed, draft = drafted(SignatureFormat.PADES, longer, signer.certificate)
-    asked = (SignatureFormat.PADES, OTHER_PDF, to_be_signed, draft, signer.certificate)
+def test_an_element_that_follows_the_inserted_signature_is_not_signed(signer: Identity) -> None:
+    shown = b"<Decl><Total>100</Total></Decl>"
+    changed = b"<Decl><Total>100</Total><Pay>1000000</Pay></Decl>"
+    to_be_signed, draft = drafted(SignatureFormat.XADES, changed, signer.certificate)
+    end = b"</ds:Signature>"
+    signature = draft[draft.index(b"<ds:Signature ") : draft.index(end) + len(end)]
+    hostile = draft.replace(signature, b"").replace(b"<Pay>", signature + b"<Pay>")
+    assert hostile.replace(signature + b"<Pay>1000000</Pay>", b"") == shown
+    (evidence,) = read_signatures(hostile, None)
+    assert evidence.covers_document
+    assert all(each.intact for each in evidence.references)
+    asked = (SignatureFormat.XADES, shown, to_be_signed, hostile, signer.certificate)
     assert code_of(*asked) == "draft.other-document"
+
+
+def test_a_signature_joins_those_that_are_in_the_document(signer: Identity) -> None:
+    """Beside a first signature, as a service that signs in parallel drafts it."""
+    first = making.prepare(
+        Manner(SignatureFormat.XADES, parallel_later=True),
+        Subject.of(DECLARATION), signer.certificate, NOW,
+    )  # fmt: skip
+    signed = making.finish(Act.FIRST, first, signer.key.sign(first.to_be_signed), None)
+    second = SoftwareAuthority().signer("second")
+    manner = Manner(SignatureFormat.XADES, Act.PARALLEL)
+    prepared = making.prepare(manner, Subject({}, signed), second.certificate, NOW)
+    draft = draft_of(Act.PARALLEL, prepared, signed)
+    asked = (SignatureFormat.XADES, signed, prepared.to_be_signed, draft, second.certificate)
+    assert check(*asked).signing_certificate == second.certificate
+
+
+def test_a_pdf_whose_page_was_replaced_before_it_was_signed_is_not_signed(
+    signer: Identity,
+) -> None:
+    shown = sample()
+    changed = updated(shown, {5: stream(b"BT /F1 24 Tf 72 700 Td (I owe you a million) Tj ET")})
+    to_be_signed, draft = drafted(SignatureFormat.PADES, changed, signer.certificate)
+    (evidence,) = read_signatures(draft, None)
+    assert draft.startswith(shown)
+    assert evidence.covers_document
+    asked = (SignatureFormat.PADES, shown, to_be_signed, draft, signer.certificate)
+    assert code_of(*asked) == "draft.more-than-the-document"
+    # The same update is fine where it is in the document that is shown.
+    asked = (SignatureFormat.PADES, changed, to_be_signed, draft, signer.certificate)
+    assert check(*asked).covers_document
 
 
 def test_a_format_that_the_agent_does_not_read_is_refused(signer: Identity) -> None:

@@ -7,12 +7,14 @@ import pytest
 from kernel.entropy import SystemEntropy
 from signing_service.formats import bundle, making
 from signing_service.formats.bundle import Part
+from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
 from signing_service.formats.coverage import covers, covers_bundle
 from signing_service.formats.jades import Serialisation
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades import Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.evidence import Packaging, SignatureFormat
+from tests.signing_service.formats.hostile import WAYS, slipping_in
 from tests.signing_service.formats.pdf.samples import sample, stream, updated
 from tests.signing_service.validation.scenery import START, World
 
@@ -54,7 +56,9 @@ def made(manner: Manner, subject: Subject) -> PreparedSignature:
 
 
 def accepted(manner: Manner, subject: Subject, prepared: PreparedSignature, context: bytes) -> bool:
-    return covers(manner, subject, prepared.to_be_signed, prepared.suite, context)
+    return covers(
+        manner, subject, prepared.to_be_signed, prepared.suite, SIGNER.certificate, context
+    )
 
 
 @pytest.mark.parametrize("manner", MANNERS, ids=named)
@@ -64,8 +68,10 @@ def test_the_own_document_is_signed_and_no_other(manner: Manner) -> None:
         prepared = made(manner, offered)
         context = making.context_of(prepared, Act.FIRST, offered)
         assert accepted(manner, own, prepared, context) is expected
-        assert not covers(manner, own, prepared.to_be_signed[:-1], prepared.suite, context)
-        assert not covers(manner, own, b"", prepared.suite, context)
+        assert not covers(
+            manner, own, prepared.to_be_signed[:-1], prepared.suite, SIGNER.certificate, context
+        )
+        assert not covers(manner, own, b"", prepared.suite, SIGNER.certificate, context)
 
 
 @pytest.mark.parametrize("manner", MANNERS, ids=named)
@@ -80,8 +86,9 @@ def test_one_more_signature_is_beside_or_upon_the_one_that_was_meant(manner: Man
     documents = {} if holds else Subject.of(XML).documents
     counter, subject = replace(manner, act=Act.COUNTER), Subject(documents, first)
     upon = made(counter, subject)
-    assert accepted(counter, subject, upon, b"")
-    assert not accepted(manner, Subject.of(XML), upon, b"")
+    context = making.context_of(upon, Act.COUNTER, subject)
+    assert accepted(counter, subject, upon, context)
+    assert not accepted(manner, Subject.of(XML), upon, context)
     # The service hands out a counter-signature upon another signature than the one asked for.
     another = making.finish(
         Act.FIRST,
@@ -90,7 +97,80 @@ def test_one_more_signature_is_beside_or_upon_the_one_that_was_meant(manner: Man
         None,
     )
     aside = Subject({} if holds else Subject.of(OTHER).documents, another)
-    assert not accepted(counter, subject, made(counter, aside), b"")
+    upon_another = made(counter, aside)
+    context = making.context_of(upon_another, Act.COUNTER, aside)
+    assert not accepted(counter, subject, upon_another, context)
+
+
+CLAIMS = Claims(commitment=PROOF_OF_APPROVAL, roles=("申报员",))
+UNWANTED = [
+    CLAIMS,
+    Claims(roles=("one more",)),
+    Claims(policy=PolicyReference("1.2.3.4", "sha256", bytes(32))),
+    Claims(mime_type="text/i-owe-you-a-million"),
+]
+
+
+@pytest.mark.parametrize("manner", [*MANNERS, Manner(PADES)], ids=named)
+def test_what_the_signer_claims_is_what_they_wanted_to_claim(manner: Manner) -> None:
+    subject = Subject.of(PDF if manner.format is PADES else XML)
+    claiming = replace(manner, claims=CLAIMS)
+    prepared = made(claiming, subject)
+    context = making.context_of(prepared, Act.FIRST, subject)
+    assert accepted(claiming, subject, prepared, context)
+    for unwanted in UNWANTED:
+        prepared = made(replace(manner, claims=unwanted), subject)
+        context = making.context_of(prepared, Act.FIRST, subject)
+        assert not accepted(manner, subject, prepared, context)
+        assert unwanted is CLAIMS or not accepted(claiming, subject, prepared, context)
+    # A claim that was wanted is not left out.
+    prepared = made(manner, subject)
+    context = making.context_of(prepared, Act.FIRST, subject)
+    assert not accepted(claiming, subject, prepared, context)
+
+
+@pytest.mark.parametrize("manner", MANNERS, ids=named)
+def test_a_counter_signature_claims_what_was_wanted(manner: Manner) -> None:
+    prepared = made(manner, Subject.of(XML))
+    value = SIGNER.key.sign(prepared.to_be_signed)
+    first = making.finish(Act.FIRST, prepared, value, None)
+    documents = {} if making.holds_documents(first) else Subject.of(XML).documents
+    subject, counter = Subject(documents, first), replace(manner, act=Act.COUNTER)
+    claiming = replace(counter, claims=CLAIMS)
+    upon = made(claiming, subject)
+    context = making.context_of(upon, Act.COUNTER, subject)
+    assert accepted(claiming, subject, upon, context)
+    assert not accepted(counter, subject, upon, context)
+
+
+@pytest.mark.parametrize(("format_", "way"), WAYS)
+def test_nothing_is_slipped_in_beside_the_document(format_: SignatureFormat, way: str) -> None:
+    manner = Manner(format_)
+    subject = Subject.of(PDF if format_ is PADES else XML)
+    with slipping_in(format_, way):
+        prepared = made(manner, subject)
+    context = making.context_of(prepared, Act.FIRST, subject)
+    assert not accepted(manner, subject, prepared, context)
+
+
+def test_properties_that_are_not_those_referred_to_are_not_believed() -> None:
+    """The service shows honest properties beside a SignedInfo that refers to others."""
+    manner, subject = Manner(XADES), Subject.of(XML)
+    honest, claiming = made(manner, subject), made(replace(manner, claims=CLAIMS), subject)
+    context = making.context_of(honest, Act.FIRST, subject)
+    assert accepted(manner, subject, honest, context)
+    assert not accepted(manner, subject, claiming, context)
+    for nothing in (b"", b"<a/>", context[:-1]):
+        assert not accepted(manner, subject, honest, nothing)
+
+
+def test_a_signature_in_another_name_is_not_made() -> None:
+    stranger = World().card.certificate
+    for manner in (*MANNERS, Manner(PADES)):
+        subject = Subject.of(PDF if manner.format is PADES else XML)
+        prepared = making.prepare(manner, subject, stranger, START)
+        context = making.context_of(prepared, Act.FIRST, subject)
+        assert not accepted(manner, subject, prepared, context)
 
 
 def test_an_update_of_a_pdf_that_only_signs_is_signed() -> None:
@@ -128,14 +208,14 @@ def test_a_bundle_is_signed_only_with_the_own_parts_at_their_places() -> None:
     proofs = [each.to_bytes() for each in build.proofs]
     prepared = bundle.prepare(build, SIGNER.certificate, START)
     value, suite = prepared.to_be_signed, prepared.suite
-    assert covers_bundle(own, proofs, value, suite)
-    assert not covers_bundle(own[:1], proofs, value, suite)
-    assert not covers_bundle(own[:1], proofs[:1], value, suite)
-    assert not covers_bundle(own[::-1], proofs, value, suite)
-    assert not covers_bundle(own[::-1], proofs[::-1], value, suite)
-    assert not covers_bundle([Part("tax", XML), own[1]], proofs, value, suite)
+    assert covers_bundle(own, proofs, value, suite, SIGNER.certificate)
+    assert not covers_bundle(own[:1], proofs, value, suite, SIGNER.certificate)
+    assert not covers_bundle(own[:1], proofs[:1], value, suite, SIGNER.certificate)
+    assert not covers_bundle(own[::-1], proofs, value, suite, SIGNER.certificate)
+    assert not covers_bundle(own[::-1], proofs[::-1], value, suite, SIGNER.certificate)
+    assert not covers_bundle([Part("tax", XML), own[1]], proofs, value, suite, SIGNER.certificate)
     with_another = bundle.build([*own, Part("police", b"<x/>")], SystemEntropy())
     smuggled = bundle.prepare(with_another, SIGNER.certificate, START).to_be_signed
     three = [each.to_bytes() for each in with_another.proofs]
-    assert not covers_bundle(own, three[:2], smuggled, suite)
-    assert not covers_bundle(own, three, smuggled, suite)
+    assert not covers_bundle(own, three[:2], smuggled, suite, SIGNER.certificate)
+    assert not covers_bundle(own, three, smuggled, suite, SIGNER.certificate)
