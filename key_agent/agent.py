@@ -112,9 +112,11 @@ class Agent:
                     "window": _rounded(request.window_seconds),
                     "token": _rounded(request.token_seconds),
                 }
+                agreed = outcome == "done" and request.window_seconds > 0
                 self._log.write(
-                    request.origin, name[:40], outcome, **request.facts, ms=milliseconds
-                )
+                    request.origin, name[:40], outcome,
+                    agreed=agreed, **request.facts, ms=milliseconds,
+                )  # fmt: skip
 
     def _status(self, request: Request, _: m.Nothing) -> dict[str, Any]:
         return {

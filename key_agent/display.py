@@ -13,6 +13,7 @@ from lxml import etree
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.refusals import Refusal
+from key_agent.windows import MAX_WIDTH, clean, columns
 from key_agent.words import Words
 from signing_service.formats import xml_security
 from signing_service.formats.recognition import is_xml
@@ -20,6 +21,10 @@ from signing_service.formats.recognition import is_xml
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ITEMS = 4
 _TEXT_LINES = 8
+_ITEM_MARGIN = 8
+"""Columns before an item's first cell."""
+_CLIPPED = 3
+"""Columns of the mark of a clipped cell and of what parts it from the next."""
 _PDF = b"%PDF-"
 _STEP = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _Path = Annotated[str, Field(pattern=rf"^{_STEP}(/{_STEP})*$", max_length=256)]
@@ -126,18 +131,23 @@ def _of_template(root: etree._Element, template: Template, words: Words) -> Show
 def _fields(root: etree._Element, template: Template, words: Words) -> Iterator[str]:
     for each in template.field:
         meanings = each.values_zh if words.language == "zh" else each.values_en
-        # Every value is shown, so that a second one cannot hide behind the first.
+        # Every value on a line of its own, so that a second one cannot hide behind a long first.
         values = [meanings.get(v, v) for v in _texts(root, template, each.path) if v]
         if values:
             label = words.choose(each.name_zh, each.name_en)
-            yield f"{label}: {' | '.join(dict.fromkeys(values))}"
+            yield from (f"{label}: {value}" for value in dict.fromkeys(values))
 
 
 def _items(root: etree._Element, template: Template, items: _Items, words: Words) -> Iterator[str]:
     found = root.findall(_steps(template, items.path))
     yield f"{words.choose(items.name_zh, items.name_en)}: {len(found)}"
     for number, element in enumerate(found[:SHOWN_ITEMS], 1):
-        cells = (" ".join(_texts(element, template, column)) for column in items.columns)
+        # A long cell is clipped before it pushes the next one out of sight.
+        room = (MAX_WIDTH - _ITEM_MARGIN) // len(items.columns) - _CLIPPED
+        texts = (" ".join(_texts(element, template, column)) for column in items.columns)
+        cells = [clean(text, MAX_WIDTH) for text in texts]
+        if columns("  ".join(cells)) > MAX_WIDTH - _ITEM_MARGIN:
+            cells = [clean(cell, room) for cell in cells]
         yield f"  {number}. {'  '.join(cells)}"
     if len(found) > SHOWN_ITEMS:
         yield "  " + words("more", count=len(found) - SHOWN_ITEMS)

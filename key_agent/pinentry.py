@@ -130,12 +130,13 @@ class Pinentry:
 
 def pages(shown: View) -> list[str]:
     """What is shown, in parts that fit a window and a line of the protocol. Each begins with the
-    first line: who asks."""
-    first, *rest = shown.lines
+    heading: who asks."""
+    heading, rest = shown.lines[: shown.heading], shown.lines[shown.heading :]
+    first = "\n".join(heading)
     parts: list[list[str]] = [[]]
-    room = whole = _ROOM - _size(first) - len(" (99/99)")
+    room = whole = _ROOM - sum(map(_size, heading)) - len(" (99/99)")
     for line in rest:
-        if parts[-1] and (_size(line) > room or len(parts[-1]) >= MAX_LINES - 1):
+        if parts[-1] and (_size(line) > room or len(parts[-1]) >= MAX_LINES - len(heading)):
             parts.append([])
             room = whole
         parts[-1].append(line)

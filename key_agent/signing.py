@@ -130,11 +130,12 @@ class SigningPurposes:
         """What the signer says beside the document."""
         words, evidence = self._asking.words, checked.evidence
         lines = [words("format", format=checked.format)]
+        if evidence.content_type is not None:
+            lines.append(words("type", value=evidence.content_type))
         if evidence.commitment is not None:
             name = COMMITMENT_URIS.get(evidence.commitment, evidence.commitment)
             lines.append(words("commitment", value=name.rpartition("#")[2]))
-        if evidence.roles:
-            lines.append(words("roles", value=", ".join(evidence.roles)))
+        lines += (words("role", value=role) for role in evidence.roles)
         if evidence.policy is not None:
             lines.append(words("policy", value=evidence.policy))
         return lines

@@ -1,5 +1,6 @@
 """The agent's own log: every use of it, for its user to read. No PIN, no document, no secret."""
 
+import heapq
 import json
 import os
 import threading
@@ -15,15 +16,24 @@ KEPT_FILES = 4
 
 
 class UseLog:
-    """JSON lines, newest last. A full file is put aside; the oldest of them goes."""
+    """JSON lines, newest last. A full file is put aside; the oldest of them goes.
+
+    What the user agreed to stands in a file of its own: no page can fill that one without the
+    user, and so none can wash out the evidence of a signature.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
+        self._agreed = path.with_name(f"{path.stem}-agreed{path.suffix}")
         self._clock = clock
         self._lock = threading.Lock()
 
-    def write(self, origin: str, method: str, outcome: str, **facts: Any) -> None:
-        """One use. `outcome` is `done` or the code of a refusal."""
+    def write(
+        self, origin: str, method: str, outcome: str, *, agreed: bool = False, **facts: Any
+    ) -> None:
+        """One use. `outcome` is `done` or the code of a refusal; `agreed`: done, and the user was
+        asked for it in a window."""
+        path = self._agreed if agreed else self._path
         entry = {
             "time": self._clock.now().isoformat(timespec="milliseconds"),
             "origin": origin,
@@ -33,29 +43,36 @@ class UseLog:
         }
         line = json.dumps(entry, ensure_ascii=False) + "\n"
         with self._lock:
-            self._make_room(len(line))
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            _make_room(path, len(line.encode()))
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "a", encoding="utf-8") as file:
                 file.write(line)
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """The oldest first. A line that a power cut tore is left out."""
-        for number in range(KEPT_FILES, -1, -1):
-            with suppress(FileNotFoundError):
-                for line in self._aside(number).read_text(encoding="utf-8").splitlines():
-                    with suppress(ValueError):
-                        yield json.loads(line)
+        files = (_read(self._agreed), _read(self._path))
+        return heapq.merge(*files, key=lambda entry: str(entry.get("time")))
 
-    def _aside(self, number: int) -> Path:
-        return self._path if number == 0 else self._path.with_suffix(f".{number}.jsonl")
 
-    def _make_room(self, size: int) -> None:
-        try:
-            full = self._path.stat().st_size + size > MAX_FILE_BYTES
-        except FileNotFoundError:
-            return
-        if not full:
-            return
-        for number in range(KEPT_FILES, 0, -1):
-            with suppress(FileNotFoundError):
-                os.replace(self._aside(number - 1), self._aside(number))
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    for number in range(KEPT_FILES, -1, -1):
+        with suppress(FileNotFoundError):
+            for line in _aside(path, number).read_text(encoding="utf-8").splitlines():
+                with suppress(ValueError):
+                    yield json.loads(line)
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path if number == 0 else path.with_suffix(f".{number}.jsonl")
+
+
+def _make_room(path: Path, size: int) -> None:
+    try:
+        full = path.stat().st_size + size > MAX_FILE_BYTES
+    except FileNotFoundError:
+        return
+    if not full:
+        return
+    for number in range(KEPT_FILES, 0, -1):
+        with suppress(FileNotFoundError):
+            os.replace(_aside(path, number - 1), _aside(path, number))

@@ -35,25 +35,45 @@ class View:
 
     title: str
     lines: tuple[str, ...]
+    heading: int = 1
+    """How many of the lines say who asks, on every page."""
 
 
-def view(title: str, *lines: str) -> View:
-    return View(clean(title), tuple(clean(line) for line in lines))
+def view(title: str, site: str, *lines: str) -> View:
+    """`site` says who asks. It is never clipped: an origin's end is what tells whose it is."""
+    heading = whole(site)
+    return View(clean(title), (*heading, *(clean(line) for line in lines)), len(heading))
 
 
-def clean(text: str) -> str:
+def whole(text: str) -> tuple[str, ...]:
+    """All of a text, cleaned, in as many lines as it takes."""
+    cleaned = clean(text, width=2 * len(text))
+    shown = [""]
+    for character in cleaned:
+        if columns(shown[-1] + character) > MAX_WIDTH:
+            shown.append("")
+        shown[-1] += character
+    return tuple(shown)
+
+
+def columns(text: str) -> int:
+    """What a text takes on the screen; a Chinese character takes two columns."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def clean(text: str, width: int = MAX_WIDTH) -> str:
     """One line without what could draw over its neighbours: no controls, no direction marks.
 
-    At most MAX_WIDTH columns; a Chinese character takes two.
+    At most `width` columns.
     """
     shown: list[str] = []
-    width = 0
+    taken = 0
     for character in text:
         category = unicodedata.category(character)
         if category in {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}:
             character = " "
-        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if width > MAX_WIDTH:
+        taken += columns(character)
+        if taken > width:
             return "".join(shown).rstrip() + "…"
         shown.append(character)
     return "".join(shown).strip() if not text.startswith("  ") else "".join(shown).rstrip()

@@ -14,7 +14,8 @@ import requests
 
 from kernel.clock import SystemClock
 from key_agent.origins import Origins, Standing
-from key_agent.running import ORIGINS_FILE
+from key_agent.running import LOG_FILE, ORIGINS_FILE
+from key_agent.uses import UseLog
 from portseal.demo.site import free_port
 from tests.key_agent.human import Human
 
@@ -78,10 +79,7 @@ class RunningAgent:
         return done.stdout
 
     def uses(self) -> list[dict[str, Any]]:
-        path = self.home / "uses.jsonl"
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return list(UseLog(self.home / LOG_FILE, SystemClock()).entries())
 
 
 @contextmanager

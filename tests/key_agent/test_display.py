@@ -6,7 +6,7 @@ import pytest
 
 from key_agent.display import add_totals, show, templates
 from key_agent.pinentry import pages
-from key_agent.windows import MAX_WIDTH, clean, view
+from key_agent.windows import MAX_WIDTH, clean, columns, view
 from key_agent.words import Words
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -49,7 +49,20 @@ def test_a_second_value_does_not_hide_behind_the_first() -> None:
         b"<AgentName>", b"<AgentName>somebody else</AgentName><AgentName>"
     )
     shown = show(doubled, None, EN)
-    assert "Declarant: somebody else | 上海示例报关有限公司" in shown.lines
+    assert "Declarant: somebody else" in shown.lines
+    assert "Declarant: 上海示例报关有限公司" in shown.lines
+
+
+def test_a_long_value_pushes_no_other_out_of_sight() -> None:
+    long = "长".encode() * 100
+    doubled = DECLARATION.replace(b"<AgentName>", b"<AgentName>%b</AgentName><AgentName>" % long)
+    lines = view("title", "site", *show(doubled, None, EN).lines).lines
+    assert "Declarant: 上海示例报关有限公司" in lines
+    named = "贴片机用送料器".encode()
+    assert named in DECLARATION
+    lines = view("title", "site", *show(DECLARATION.replace(named, long), None, EN).lines).lines
+    (row,) = [line for line in lines if line.startswith("  1. 长")]
+    assert row.endswith("…  40  12400.00  EUR")
 
 
 def test_amounts_of_different_currencies_are_never_added() -> None:
@@ -116,6 +129,25 @@ def test_nothing_in_a_document_draws_over_its_neighbours(hostile: str) -> None:
 def test_a_line_is_clipped_by_what_it_takes_on_the_screen() -> None:
     assert clean("长" * 100) == "长" * (MAX_WIDTH // 2) + "…"
     assert clean("x" * 100) == "x" * MAX_WIDTH + "…"
+
+
+def test_the_end_of_a_long_origin_is_shown_on_every_page() -> None:
+    """Whose an origin is, its end tells."""
+    origin = f"https://id.customs.gov.cn.{'a' * 60}.evil.example"
+    lines = [f"第 {number} 行：一些比较长的中文内容，占去许多字节" for number in range(40)]
+    shown = view("title", EN("site", origin=origin), *lines)
+    assert all(columns(line) <= MAX_WIDTH for line in shown.lines)
+    made = pages(shown)
+    assert len(made) > 2
+    for page in made:
+        assert origin in page.replace("\n", "").replace(" ", "")
+        assert len(page.encode()) < 990
+    assert sum(page.count("第") for page in made) == 40
+
+
+def test_the_longest_origin_is_shown_whole() -> None:
+    origin = "https://" + ".".join(["x" * 62] * 4) + ":65535"
+    assert "".join(view("title", origin).lines) == origin
 
 
 def test_every_page_of_a_long_question_names_the_site() -> None:
