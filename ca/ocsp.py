@@ -88,6 +88,7 @@ class OcspResponder:
         cache_bytes: int = 64 << 20,
         poll_seconds: float = POLL_SECONDS,
         renewal_poll_seconds: float = _RENEWAL_POLL_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`renewal` gives the newest generation of the responder's key, or None to keep the one
         in use; it is asked now and then. `refused` is told what the lints stopped.
@@ -99,6 +100,7 @@ class OcspResponder:
         self._signer = OcspSigner(issuer, key, certificate, refused)
         self._renewal = renewal
         self._renewal_poll_seconds = renewal_poll_seconds
+        self._monotonic = monotonic
         self._next_renewal = float("-inf")
         self._renewing = threading.Lock()
         self._database = database
@@ -121,7 +123,7 @@ class OcspResponder:
         self._plain_names = IssuerHashes.of("sha1", issuer.subject_der, bits)
         self._extensions = archive_cutoff(issuer.not_before)
         self._cache = OcspCache(cache_bytes)
-        self._watch = StatusWatch(database, authority, self._cache.forget, poll_seconds)
+        self._watch = StatusWatch(database, authority, self._cache.forget, poll_seconds, monotonic)
         self._state = Lookup(database, _STATE)
         self._demand = ocsp_store.Demand(database, authority, clock) if plan.ahead else None
 
@@ -256,7 +258,7 @@ class OcspResponder:
 
     def _usable_signer(self) -> OcspSigner | None:
         """The newest generation of the key; None: none is valid now."""
-        due = self._renewal is not None and time.monotonic() >= self._next_renewal
+        due = self._renewal is not None and self._monotonic() >= self._next_renewal
         if due and self._renewing.acquire(blocking=False):
             try:
                 self._renew()
@@ -266,7 +268,7 @@ class OcspResponder:
         return signer if signer.is_valid(self._clock.now()) else None
 
     def _renew(self) -> None:
-        self._next_renewal = time.monotonic() + self._renewal_poll_seconds
+        self._next_renewal = self._monotonic() + self._renewal_poll_seconds
         # While database or token are away the generation in use serves on.
         with suppress(Unavailable):
             if self._renewal is not None:
