@@ -65,7 +65,10 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        return _answer(refusal.status, refusal.code, refusal.detail, dict(refusal.facts))
+        answer = _answer(refusal.status, refusal.code, refusal.detail, dict(refusal.facts))
+        if "retry_after" in refusal.facts:
+            answer.headers["Retry-After"] = str(refusal.facts["retry_after"])
+        return answer
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> BaseResponse:

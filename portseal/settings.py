@@ -257,6 +257,9 @@ class PortalSettings(_Table):
 
     saves_per_minute: Annotated[int, Field(ge=1)] = 60
     """Drafts and applications of one address, after a burst of 120; a form saves as it is typed."""
+    asks_per_minute: Annotated[int, Field(ge=1)] = 6
+    """One-time codes and recoveries that one address asks for without a card, after a burst of 20:
+    each sends a message or waits for officers."""
 
 
 class SessionSettings(_Table):
@@ -279,6 +282,9 @@ class SsoSettings(_Table):
     """After so long the worker makes the next key of ID tokens."""
     presence_seconds: Annotated[int, Field(ge=6, le=300)] = 15
     """A session that a key agent watches over ends so long after the agent's last word."""
+    challenges_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 300
+    """Sign-ins that one address begins, after a burst of as many: each writes a row that is kept
+    five minutes. A whole office may stand behind one address."""
 
     @model_validator(mode="after")
     def _has_a_proxy(self) -> Self:

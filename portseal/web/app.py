@@ -16,6 +16,7 @@ from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
 from portseal.web.statement import statement_blueprint
 from portseal.wiring import House
 from ra_portal.identity import Identity
+from ra_portal.web.limits import AddressLimits
 from ra_portal.web.portal import portal_blueprint
 from signing_service.remote.web import remote_blueprints
 from signing_service.sso.web import current_session, sso_blueprint
@@ -69,13 +70,19 @@ def create_flask(house: House) -> Flask:
         return found
 
     install_layout(app, visitor, web.agent_port)
-    app.register_blueprint(sso_blueprint(house.sso))
+    per_minute = house.settings.sso.challenges_per_minute
+    challenges = RateLimit(per_minute=per_minute, burst=per_minute)
+    app.register_blueprint(sso_blueprint(house.sso, lambda: challenges.check(request.remote_addr)))
     saving = RateLimit(per_minute=house.settings.portal.saves_per_minute, burst=120)
+    asking = RateLimit(per_minute=house.settings.portal.asks_per_minute, burst=20)
     app.register_blueprint(
         portal_blueprint(
             house.portal,
             identify,
-            lambda: saving.check(request.remote_addr),
+            AddressLimits(
+                saving=lambda: saving.check(request.remote_addr),
+                asking=lambda: asking.check(request.remote_addr),
+            ),
             lambda: machines(house),
         )
     )

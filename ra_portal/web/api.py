@@ -18,6 +18,7 @@ from ra_portal.web import card_api, data_changes, mass, recovery, without_card
 from ra_portal.web.applying import uploaded
 from ra_portal.web.card_api import offered_code, shown_card
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_remarks, read_text, read_texts
+from ra_portal.web.limits import AddressLimits
 from ra_portal.web.person import Person
 
 CSRF_HEADER = "X-PortSeal-Request"
@@ -27,7 +28,7 @@ ACCESS_HEADER = "X-PortSeal-Access-Code"
 
 
 def add_routes(
-    blueprint: Blueprint, services: PortalServices, person: Person
+    blueprint: Blueprint, services: PortalServices, person: Person, limits: AddressLimits
 ) -> list[Callable[..., Answer]]:
     """Add the routes; returns the views, which are for programs."""
     views: list[Callable[..., Answer]] = []
@@ -40,23 +41,24 @@ def add_routes(
 
         return add
 
-    _applicant_routes(route, services)
+    _applicant_routes(route, services, limits.saving)
     _officer_routes(route, services, person)
     _enterprise_routes(route, services, person)
     card_api.add_routes(route, services, person)
     data_changes.add_api(route, services, person)
     mass.add_api(route, services, person)
-    recovery.add_api(route, services, person)
-    without_card.add_api(route, services)
+    recovery.add_api(route, services, person, limits.asking)
+    without_card.add_api(route, services, limits)
     _seal_routes(route, services, person)
     return views
 
 
-def _applicant_routes(route: Route, services: PortalServices) -> None:
+def _applicant_routes(route: Route, services: PortalServices, limit: Callable[[], None]) -> None:
     registration = services.registration
 
     @route("POST", "/applications")
     def apply() -> Answer:
+        limit()
         _require_form()
         submitted = registration.apply(
             request.form.to_dict(), uploaded("licence"), uploaded("attorney")
@@ -66,12 +68,14 @@ def _applicant_routes(route: Route, services: PortalServices) -> None:
 
     @route("GET", "/applications/<reference>")
     def application(reference: str) -> Answer:
+        limit()
         found = registration.open(reference, __access_code())
         card = registration.card_of(found.id)
         return jsonify(**_application(found), card=shown_card(card) if card else None)
 
     @route("PUT", "/applications/<reference>")
     def correct(reference: str) -> Answer:
+        limit()
         _require_form()
         found = registration.open(reference, __access_code())
         corrected = registration.resubmit(
@@ -81,6 +85,7 @@ def _applicant_routes(route: Route, services: PortalServices) -> None:
 
     @route("POST", "/applications/<reference>/activation-code")
     def application_code(reference: str) -> Answer:
+        limit()
         read_body()
         found = registration.open(reference, __access_code())
         return offered_code(registration.new_activation_code(found.id))

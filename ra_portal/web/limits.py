@@ -1,5 +1,8 @@
-"""How much a request may bring, set before anything reads it, chunked or not."""
+"""How much a request may bring, set before anything reads it, chunked or not, and how often an
+address may send one."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, request
@@ -19,6 +22,21 @@ _LARGEST = {
     "portal.api_apply": 2 * LARGEST_LICENCE + LARGEST_BODY,
     "portal.api_correct": 2 * LARGEST_LICENCE + LARGEST_BODY,
 }
+
+
+def _unlimited() -> None:
+    """Nobody is counted."""
+
+
+@dataclass(frozen=True)
+class AddressLimits:
+    """Counts the present request, made without a session, against its address. Each raises
+    TooMany."""
+
+    saving: Callable[[], None] = _unlimited
+    """What an applicant saves or looks up, also with a code that may be guessed."""
+    asking: Callable[[], None] = _unlimited
+    """What reaches somebody else: a message to a holder, an entry in the officers' queue."""
 
 
 def limit_requests(blueprint: Blueprint) -> None:

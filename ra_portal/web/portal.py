@@ -35,12 +35,11 @@ from ra_portal.web.person import Person
 def portal_blueprint(
     services: PortalServices,
     identify: Callable[[], Identity | None],
-    limit_saving: Callable[[], None] = lambda: None,
+    address_limits: limits.AddressLimits = limits.AddressLimits(),  # noqa: B008 - frozen
     health: dashboard.Health = dict,
 ) -> Blueprint:
     """Pages and JSON interface; `identify` tells who is signed in with the present request,
-    `limit_saving` raises TooMany when an applicant's address saves too often, `health` how the
-    machines are.
+    `address_limits` how often an address may ask without a session, `health` how the machines are.
 
     Set Flask-WTF's `CSRFProtect` up before registering this: the JSON interface is exempted from
     its form token (it insists on a media type, or a header, that no foreign page can send), and
@@ -52,8 +51,8 @@ def portal_blueprint(
     )  # fmt: skip
     limits.limit_requests(blueprint)
     person = Person(identify)
-    public.add_routes(blueprint, services, person)
-    applying.add_routes(blueprint, services, limit_saving)
+    public.add_routes(blueprint, services, person, address_limits.saving)
+    applying.add_routes(blueprint, services, address_limits.saving)
     officer.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)
     history.add_routes(blueprint, services, person)
@@ -65,11 +64,11 @@ def portal_blueprint(
     data_changes.add_pages(blueprint, services, person)
     dashboard.add_routes(blueprint, services, person, health)
     mass.add_pages(blueprint, services, person)
-    recovery.add_pages(blueprint, services, person)
-    without_card.add_pages(blueprint, services)
+    recovery.add_pages(blueprint, services, person, address_limits.asking)
+    without_card.add_pages(blueprint, services, address_limits)
     card_moves.add_routes(blueprint, services, person)
     administration.add_routes(blueprint, services, person)
-    for_programs = api.add_routes(blueprint, services, person)
+    for_programs = api.add_routes(blueprint, services, person, address_limits)
 
     def install(state: BlueprintSetupState) -> None:
         protection = state.app.extensions.get("csrf")

@@ -1,5 +1,7 @@
 """Pages for everybody: home, and the way back to an application."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -10,7 +12,11 @@ from ra_portal.web.person import Person, remember_application
 Page = str | Response | tuple[str, int]
 
 
-def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+def add_routes(
+    blueprint: Blueprint, services: PortalServices, person: Person, limit: Callable[[], None]
+) -> None:
+    """`limit` raises TooMany when an address tries access codes too often."""
+
     @blueprint.get("/")
     def home() -> Page:
         by = person.identify()
@@ -21,6 +27,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     def status() -> Page:
         if request.method == "GET":
             return render_template("ra_portal/status.html", refusal=None, reference="")
+        limit()
         reference = request.form.get("reference", "")[:40]
         try:
             found = services.registration.open(reference, request.form.get("access_code", ""))

@@ -1,5 +1,7 @@
 """Recovery of legal-person cards: asked for by anybody, decided by several officers."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
@@ -13,13 +15,17 @@ from ra_portal.web.person import Person
 Page = str | Response | tuple[str, int]
 
 
-def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+def add_pages(
+    blueprint: Blueprint, services: PortalServices, person: Person, limit: Callable[[], None]
+) -> None:
+    """`limit` raises TooMany when an address asks too often: each asking waits for officers."""
     recovery = services.recovery
 
     @blueprint.route("/recover", methods=["GET", "POST"])
     def recover() -> Page:
         values, refusal = request.form.to_dict(), None
         if request.method == "POST":
+            limit()
             try:
                 recovery.ask(values.get("uscc", ""), values.get("why", ""))
             except Refusal as refused:
@@ -55,11 +61,14 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
         return redirect(url_for("portal.recoveries"))
 
 
-def add_api(route: Route, services: PortalServices, person: Person) -> None:
+def add_api(
+    route: Route, services: PortalServices, person: Person, limit: Callable[[], None]
+) -> None:
     recovery = services.recovery
 
     @route("POST", "/recoveries")
     def ask_recovery() -> Answer:
+        limit()
         body = read_body()
         recovery.ask(read_text(body, "uscc"), read_text(body, "reason"))
         return jsonify({}), 202

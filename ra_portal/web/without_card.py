@@ -9,11 +9,13 @@ from ra_portal.notices.channels import Channel
 from ra_portal.one_time_codes import Purpose
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+from ra_portal.web.limits import AddressLimits
 
 Page = str | Response | tuple[str, int]
 
 
-def add_pages(blueprint: Blueprint, services: PortalServices) -> None:
+def add_pages(blueprint: Blueprint, services: PortalServices, limits: AddressLimits) -> None:
+    """Each asking sends a message, if there is such a card: an address may ask a few times."""
     without_card = services.without_card
 
     @blueprint.route("/lost", methods=["GET", "POST"])
@@ -21,6 +23,7 @@ def add_pages(blueprint: Blueprint, services: PortalServices) -> None:
         values = request.form.to_dict()
         if request.method == "GET":
             return _form({}, None)
+        limits.asking()
         try:
             purpose, channel = _read(values.get("purpose", ""), values.get("channel", ""))
         except Refusal as refusal:
@@ -36,6 +39,7 @@ def add_pages(blueprint: Blueprint, services: PortalServices) -> None:
 
     @blueprint.post("/lost/code")
     def lost_code() -> Page:
+        limits.saving()
         asked = request.form.get("request", "")
         try:
             card = without_card.act(asked, request.form.get("code", ""))
@@ -52,11 +56,12 @@ def _code_form(asked: str, refusal: Refusal | None) -> str:
     return render_template("ra_portal/lost_code.html", asked=asked[:32], refusal=refusal)
 
 
-def add_api(route: Route, services: PortalServices) -> None:
+def add_api(route: Route, services: PortalServices, limits: AddressLimits) -> None:
     without_card = services.without_card
 
     @route("POST", "/card-codes")
     def ask_code() -> Answer:
+        limits.asking()
         body = read_body()
         purpose, channel = _read(read_text(body, "purpose"), read_text(body, "channel"))
         named = [
@@ -67,6 +72,7 @@ def add_api(route: Route, services: PortalServices) -> None:
 
     @route("POST", "/card-codes/<identifier>")
     def use_code(identifier: str) -> Answer:
+        limits.saving()
         return jsonify(_shown(without_card.act(identifier, read_text(read_body(), "code"))))
 
 

@@ -40,8 +40,13 @@ _ANY_KEY = "YOUR-KEY"
 _View = Callable[[], Response]
 
 
-def sso_blueprint(services: SsoServices) -> Blueprint:
+def sso_blueprint(
+    services: SsoServices, limit_challenges: Callable[[], None] = lambda: None
+) -> Blueprint:
     """The sign-in and OpenID Connect routes, for an application with Flask-WTF's CSRFProtect.
+
+    `limit_challenges` raises TooMany when the request's address was given too many challenges:
+    each is a row of the database, also for a browser that nobody has seen before.
 
     Set `CSRFProtect` up before registering this: the routes for programs are exempted from it
     then, for they take no cookie-bearing form (JSON by media type and origin, or a client's own
@@ -49,7 +54,8 @@ def sso_blueprint(services: SsoServices) -> Blueprint:
     """
     blueprint = Blueprint("sso", __name__, template_folder="templates")
     cookies = Cookies(services)
-    pages, openid = SignInRoutes(services, cookies), OpenIdRoutes(services, cookies)
+    pages = SignInRoutes(services, cookies, limit_challenges)
+    openid = OpenIdRoutes(services, cookies)
     cas, certificate = CasRoutes(services, cookies), CertificateRoutes(services, cookies)
 
     def route(rule: str, view: _View, *methods: str) -> None:
@@ -117,9 +123,12 @@ def sso_blueprint(services: SsoServices) -> Blueprint:
 class SignInRoutes:
     """Parse, call, render."""
 
-    def __init__(self, services: SsoServices, cookies: Cookies) -> None:
+    def __init__(
+        self, services: SsoServices, cookies: Cookies, limit_challenges: Callable[[], None]
+    ) -> None:
         self._services = services
         self._cookies = cookies
+        self._limit_challenges = limit_challenges
         self._settings = services.settings
         self._authorization = Authorization(services)
 
@@ -163,6 +172,7 @@ class SignInRoutes:
         next_path = body.get("next", "/")
         if not isinstance(next_path, str):
             raise Malformed("signin.json", "next is a path of ours")
+        self._limit_challenges()
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
         wanted = self._wanted(safe_next(next_path, "/"))
@@ -239,6 +249,7 @@ class SignInRoutes:
         return self._authorization.purpose(MultiDict(parse_qsl(parts.query)))
 
     def _page(self, next_path: str, refusal: Refusal | None) -> Response:
+        self._limit_challenges()
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
         wanted = self._wanted(next_path)

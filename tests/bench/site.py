@@ -167,6 +167,8 @@ url = {json.dumps(database_url or f"sqlite:///{directory}/portseal.db")}
 module = {json.dumps(tokens.module)}
 label = "{label}"
 pin_variable = "{tokens.pin_variable(label)}"
+[sso]
+challenges_per_minute = 10000000
 [status]
 ocsp_lifetime_minutes = 60
 """

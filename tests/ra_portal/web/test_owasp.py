@@ -18,6 +18,7 @@ from ra_portal.identity import Identity, Role
 from ra_portal.imports.columns import ImportKind
 from ra_portal.queue import Asked
 from ra_portal.web import portal_blueprint
+from ra_portal.web.limits import AddressLimits
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser
 from tests.ra_portal.web.conftest import Seat
@@ -261,20 +262,57 @@ def test_the_way_to_sign_in_leads_back_to_this_house_alone(browser: Browser, pat
         assert "next=%2F%2F" not in answer.headers["Location"]
 
 
-def test_who_saves_too_often_is_told_to_wait(portal: PortalWorld, seat: Seat) -> None:
-    def no_more() -> None:
-        raise TooMany("request.too-many", "too many requests; try again later", retry_after=1)
+def no_more() -> None:
+    raise TooMany("request.too-many", "too many requests; try again later", retry_after=1)
 
+
+def limited_app(portal: PortalWorld, seat: Seat, limits: AddressLimits) -> FlaskClient:
     app = Flask("limited", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(SECRET_KEY="only for this test, not a secret of anything")
     CSRFProtect(app)
     problems.install(app)
     install_layout(app, seat)
-    app.register_blueprint(portal_blueprint(portal.services, seat, no_more))
-    limited = Browser(app.test_client())
+    app.register_blueprint(portal_blueprint(portal.services, seat, limits))
+    return app.test_client()
+
+
+def test_who_saves_too_often_is_told_to_wait(portal: PortalWorld, seat: Seat) -> None:
+    client = limited_app(portal, seat, AddressLimits(saving=no_more))
+    limited = Browser(client)
     assert limited.send("/apply", {"name": "x"}, "/apply/draft").status_code == 429
     assert limited.send("/apply", samples.details(), upload=samples.scan()).status_code == 429
     assert limited.send("/apply/continue", {"code": "x"}).status_code == 429
+    assert limited.send("/status", {"reference": "x", "access_code": "x"}).status_code == 429
+    assert limited.send("/lost", {"code": "x"}, "/lost/code").status_code == 429
+    reference = "/api/v1/applications/AP-2026-22222222"
+    for answer in (
+        client.post("/api/v1/applications", data={"name": "x"}),
+        client.get(reference),
+        client.put(reference, data={"name": "x"}),
+        client.post(f"{reference}/activation-code", json={}),
+        client.post(f"/api/v1/card-codes/{'0' * 32}", json={"code": "12345678"}),
+    ):
+        assert (answer.status_code, answer.get_json()["code"]) == (429, "request.too-many")
+
+
+def test_a_stranger_cannot_send_messages_to_every_card_or_fill_the_officers_queue(
+    portal: PortalWorld, seat: Seat
+) -> None:
+    client = limited_app(portal, seat, AddressLimits(asking=no_more))
+    card: dict[str, object] = {"purpose": "loss", "channel": "sms", "card": "OP-2026-22222222"}
+    uscc, why = samples.details()["uscc"], "the PIN is blocked"
+    limited = Browser(client)
+    for answer in (
+        limited.send("/lost", card),
+        limited.send("/recover", {"uscc": uscc, "why": why}),
+    ):
+        assert (answer.status_code, "request.too-many" in answer.text) == (429, True)
+    for answer in (
+        client.post("/api/v1/card-codes", json=card),
+        client.post("/api/v1/recoveries", json={"uscc": uscc, "reason": why}),
+    ):
+        assert (answer.status_code, answer.get_json()["code"]) == (429, "request.too-many")
+        assert answer.headers["Retry-After"] == "1"
 
 
 def test_an_upload_of_another_kind_is_refused_whatever_it_says_it_is(browser: Browser) -> None:

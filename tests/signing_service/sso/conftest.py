@@ -129,7 +129,9 @@ def services(database: Database, make_services: ServicesMaker) -> SsoServices:
     return make_services(database)
 
 
-def application(services: SsoServices) -> Flask:
+def application(
+    services: SsoServices, limit_challenges: Callable[[], None] = lambda: None
+) -> Flask:
     """A front hall in small: CSRF protection, translations, refusals as problems."""
     app = Flask("front_hall")
     app.secret_key = "a key for tests alone"
@@ -139,7 +141,7 @@ def application(services: SsoServices) -> Flask:
     app.context_processor(lambda: {"explain": lambda refusal: refusal.detail, "states": {}})
     Babel(app)
     CSRFProtect(app)
-    app.register_blueprint(sso_blueprint(services))
+    app.register_blueprint(sso_blueprint(services, limit_challenges))
 
     def refuse(refusal: Exception) -> Response:
         assert isinstance(refusal, Refusal)

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from kernel.refusals import Unavailable
 from records.database import Database
 from signing_service.sso.services import SsoServices
+from signing_service.sso.tables import challenges
 from signing_service.sso.web import current_session, sso_blueprint
+from signing_service.web.rate_limit import RateLimit
 from tests.signing_service.sso.cards import ORIGIN, Card, Registry
 from tests.signing_service.sso.conftest import application
 
@@ -292,6 +295,31 @@ def test_an_error_page_can_ask_again_who_is_signed_in(
         with pytest.raises(Unavailable, match=r"signin\.status-unavailable"):
             current_session()
         assert current_session() is None
+
+
+def test_an_address_begins_so_many_sign_ins_and_no_row_more_is_written(
+    services: SsoServices, card: Card
+) -> None:
+    limit = RateLimit(per_minute=60, burst=4, monotonic=lambda: 0.0)
+    app = application(services, lambda: limit.check(request.remote_addr))
+
+    def rows() -> int:
+        with services.database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(challenges)).scalar_one()
+
+    statuses = [app.test_client().get(PAGE).status_code for _ in range(3)]
+    known = app.test_client()
+    fields = form(known, card)
+    assert (statuses, rows()) == ([200, 200, 200], 4)
+    for stranger in (app.test_client(), known):
+        for refused in (stranger.get(PAGE), stranger.post(f"{API}/challenges", json={})):
+            assert refused.status_code == 429
+            assert refused.get_json()["code"] == "request.too-many"
+    assert rows() == 4
+    # Who has a challenge can still answer it, and another address can still begin.
+    assert known.post(PAGE, data=fields).status_code == 303
+    elsewhere = app.test_client().get(PAGE, environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    assert elsewhere.status_code == 200
 
 
 def test_the_routes_refuse_an_application_without_forgery_protection(
