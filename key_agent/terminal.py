@@ -70,10 +70,11 @@ def _secret(prompt: str, abandoned: Abandoned) -> str:
 
 def _read(question: str, abandoned: Abandoned, *, echo: bool) -> str:
     """One line. Raises Cancelled."""
-    click.echo(question, nl=False)
     characters: list[str] = []
     deadline = time.monotonic() + SECONDS
     with _keys(echo=echo) as key:
+        # Asked only when the terminal no longer echoes what is typed.
+        click.echo(question, nl=False)
         while len(characters) < _LONGEST:
             if abandoned():
                 raise cancelled()
