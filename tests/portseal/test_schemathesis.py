@@ -1,6 +1,6 @@
 """Schemathesis against the published description: no 500, and no status that is not described.
 
-Examples are few and the same in every run; `make test-long` tries many more.
+Examples are few, and the same in every run.
 """
 
 from typing import Any
