@@ -62,7 +62,11 @@ EXHIBITS = (
     Exhibit("sign", "operator", "/sign"),
     Exhibit("officer-home", "registrar", "/"),
     Exhibit("queue", "registrar", "/officer/applications"),
-    Exhibit("review", "registrar", _first_link("/officer/applications", "/officer/applications/")),
+    Exhibit(
+        "review",
+        "registrar",
+        _first_link("/officer/applications?state=", "/officer/applications/"),
+    ),
     Exhibit("import-enterprises", "registrar", "/imports/enterprises"),
     Exhibit("branches", "administrator", "/admin/branches"),
     Exhibit("cards", "administrator", "/admin/cards"),
