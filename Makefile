@@ -19,7 +19,7 @@ demo: setup-demo ## the whole journey, from key ceremony to revocation; results 
 	@.venv/bin/portseal demo
 
 test: setup-test ## every test, on real tokens and servers
-	@.venv/bin/pytest
+	@.venv/bin/pytest -n 2 --dist loadfile
 
 test-long: setup-test ## the tests that take minutes: large documents, large jobs, drills
 	@.venv/bin/pytest -m long --timeout 1800

@@ -64,6 +64,10 @@ class Watched:
                 "/api/v1/enrolments",
                 {"activation_code": added["activation_code"], "pkcs10": "AAAA"},
             )
+        # A certificate that waits for a directory which the twin does not have.
+        self.twin.anonymous().enrol(
+            service.stage.usb_keys.make("watched-operator"), added["activation_code"]
+        )
         self.secrets = [
             added["activation_code"],
             PERSON,
