@@ -88,7 +88,7 @@ class Desk:
         self.page.goto(f"/sso/sign-in?next={to}")
         self.page.click("#agent-sign-in")
         # In full: the address of the sign-in page ends with `to` as well.
-        self.page.wait_for_url(f"{self.service.origin}{to}")
+        expect(self.page).to_have_url(f"{self.service.origin}{to}", timeout=20_000)
 
     def sign(self, document: bytes) -> bytes:
         """Show and sign a declaration; the signature file."""
@@ -106,7 +106,7 @@ class Desk:
         """The sign-in page says why the card is not let in."""
         self.page.goto("/sso/sign-in")
         self.page.click("#agent-sign-in")
-        expect(self.page.locator("main [role=alert]")).to_contain_text(code)
+        expect(self.page.locator("main").get_by_text(code)).to_be_visible(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -172,24 +172,33 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
         asked = len(operator.agent.human.windows) - windows
         assert asked <= 1, "the second platform asked for another PIN"
 
+    # One computer's port, and a session ends with its USB key: they take turns.
+    with applicant.plugged_in("legal-person"):
+        applicant.sign_in(f"/cards/{number}")
         move(applicant, number, "freeze", "外出一周")
         expect(applicant.page.locator("main")).to_contain_text("外出一周")
+    with operator.plugged_in("operator"):
         operator.expect_refusal("signin.revoked")
+    with applicant.plugged_in("legal-person"):
+        applicant.sign_in(f"/cards/{number}")
         move(applicant, number, "unfreeze", "回来了")
+    with operator.plugged_in("operator"):
         operator.sign_in(f"/cards/{number}")
-
         reach(operator, number)
         operator.act("renew")
+    with applicant.plugged_in("legal-person"):
+        applicant.sign_in("/enterprise")
         renewed = successor(applicant)
         assert renewed != number
+    with operator.plugged_in("operator"):
         operator.sign_in(f"/cards/{renewed}")
-
         report_lost(operator, renewed, text_messages)
         operator.expect_refusal("signin.revoked")
-    applicant.page.goto(f"/cards/{renewed}")
-    applicant.page.click("form[action$='/replacement'] button")
-    with operator.plugged_in("operator-2"):
+    with applicant.plugged_in("legal-person"):
+        applicant.sign_in(f"/cards/{renewed}")
+        applicant.page.click("form[action$='/replacement'] button")
         replaced = shown_number(applicant)
+    with operator.plugged_in("operator-2"):
         operator.show_again(applicant)
         operator.act("enrol")
         operator.sign_in(f"/cards/{replaced}")
