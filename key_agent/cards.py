@@ -41,6 +41,13 @@ class HeldCertificate:
         told = (("signing", _SIGNING), ("encryption", _ENCRYPTION))
         return tuple(name for name, bits in told if usage & bits)
 
+    @property
+    def recency(self) -> tuple[datetime, int]:
+        """The greater the newer. Certificates of a young issuer begin together, with the issuer's
+        own validity; then the number that later keys have in their labels tells."""
+        number = (self.key or "").rpartition("-")[2]
+        return self.certificate.not_before, int(number) if number.isdecimal() else 1
+
     def can_sign(self, now: datetime) -> bool:
         """Whether its key signs and it is valid now."""
         certificate = self.certificate

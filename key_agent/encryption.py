@@ -106,4 +106,4 @@ class EncryptionKeys:
         ]
         if not fitting:
             raise NotFound("card.no-certificate", "no signing certificate is on this token")
-        return max(fitting, key=lambda each: each.certificate.not_before)
+        return max(fitting, key=lambda each: each.recency)

@@ -124,7 +124,7 @@ class Enrolling:
         if purpose == "renew":
             now = self._clock.now()
             signing = [each for each in held if each.key is not None and "signing" in each.usage]
-            newest = max(signing, key=lambda each: each.certificate.not_before, default=None)
+            newest = max(signing, key=lambda each: each.recency, default=None)
             if newest is None or newest.key is None or newest.certificate.not_before > now:
                 raise NotFound("card.no-certificate", "there is no certificate to renew")
             return newest.key, True

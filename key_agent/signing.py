@@ -175,7 +175,7 @@ class SigningPurposes:
             raise NotFound("card.no-certificate", "no certificate that can sign in is plugged in")
         if len({each.token.identifier for each in fitting}) > 1:
             raise Conflict("certificate.several", "several cards are plugged in: say which")
-        return max(fitting, key=lambda each: each.certificate.not_before)
+        return max(fitting, key=lambda each: each.recency)
 
     def _cards_present(self) -> None:
         """Raises NotFound `token.none` when nothing is plugged in at all."""

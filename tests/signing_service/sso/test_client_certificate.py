@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -33,7 +32,7 @@ from tests.signing_service.sso.flow import (
 OWN, ASKING = "https://id.example", "https://id.example:8443"
 AGENT = "http://127.0.0.1:61235"
 PROXY, STRANGER = "127.0.0.2", "127.0.0.1"
-SECRET = secrets.token_hex(32)
+SECRET = "5e" * 32
 SUBJECT = "CN=platform.example,O=Example"
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from tests.signing_service.sso.served import served
 from tests.software_keys import SoftwareKey
 from tests.token import TokenBench
 
-PROXY, SECRET = "127.0.0.2", secrets.token_hex(32)
+PROXY, SECRET = "127.0.0.2", "5e" * 32  # the same in each process of a test run
 
 
 def pem(certificate: x509.Certificate) -> bytes:
