@@ -89,7 +89,7 @@ def test_no_secret_shows_in_results_words_logs_or_database(results: Results) -> 
     ]
     settings = tomllib.loads((site / "portseal.toml").read_text())
     secrets += [settings["web"]["secret_key"], settings["directory"]["password"]]
-    assert len(secrets) == 5 + 2 + 2 + 2
+    assert len(secrets) == 5 + 2 + 2 + 2 + 1
     told = [*results.directory.iterdir(), *site.glob("*.log"), *(site / "data").glob("*.db*")]
     for secret in secrets:
         assert secret not in results.said
@@ -310,10 +310,10 @@ def test_the_transcript_tells_who_made_which_keys_and_certificates(
     results: Results, tmp_path: Path
 ) -> None:
     transcript = results["transcript.txt"].read_text("utf-8")
-    assert "Ceremony conducted by" in transcript
+    assert "conducted by" in transcript
     for name in ("root", "issuing"):
         command = ("openssl", "x509", "-in", results[f"{name}.pem"], "-noout")
         fingerprint = tool(*command, "-fingerprint", "-sha256")[1].partition("=")[2]
         assert fingerprint.strip().replace(":", "").lower() in transcript
         assert tool(*command, "-serial")[1].strip().partition("=")[2] in transcript
-    assert transcript.count("sensitive, not extractable") == 6
+    assert transcript.count("sensitive, not extractable") == 7

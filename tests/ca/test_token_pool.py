@@ -86,6 +86,7 @@ class Requests:
             time.sleep(0.01)
 
 
+@pytest.mark.long  # it hung once where two test processes shared the cores; not understood yet
 def test_no_request_fails_while_one_token_of_two_is_killed_and_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

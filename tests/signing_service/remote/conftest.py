@@ -39,8 +39,8 @@ def other_seal(service: RunningService) -> str:
 
 @pytest.fixture
 def browser(service: RunningService) -> Service:
-    """The legal person's, signed in a while ago."""
-    return service.stage.signed_in("legal-person")
+    """The legal person's, signed in just now: signing with a seal wants a recent proof."""
+    return service.signed_in("legal-person")
 
 
 @pytest.fixture
