@@ -310,7 +310,7 @@ def test_the_transcript_tells_who_made_which_keys_and_certificates(
     results: Results, tmp_path: Path
 ) -> None:
     transcript = results["transcript.txt"].read_text("utf-8")
-    assert "conducted by" in transcript
+    assert "Ceremony house (version 1) conducted by" in transcript
     for name in ("root", "issuing"):
         command = ("openssl", "x509", "-in", results[f"{name}.pem"], "-noout")
         fingerprint = tool(*command, "-fingerprint", "-sha256")[1].partition("=")[2]
