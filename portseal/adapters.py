@@ -14,10 +14,10 @@ from kernel.clock import Clock
 from kernel.keys import KeyHandle
 from kernel.refusals import Unauthenticated
 from ra_portal.directory import HolderDirectory
-from ra_portal.identity import HolderKind as PortalKind
-from ra_portal.identity import Identity, Role
-from ra_portal.seal import Seal as PortalSeal
-from ra_portal.seals import Seals
+from ra_portal.people.identity import HolderKind as PortalKind
+from ra_portal.people.identity import Identity, Role
+from ra_portal.seals.seal import Seal as PortalSeal
+from ra_portal.seals.seals import Seals
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import CertificateStatus, Holder, HolderKind, StatusAnswer
 from signing_service.remote.ports import Seal as RemoteSeal
@@ -130,7 +130,7 @@ class TokenKeys:
 
 
 class CardProofs:
-    """Fulfils `ra_portal.renewal.CardProof`: a card answers as it answers a sign-in."""
+    """Fulfils `ra_portal.cards.renewal.CardProof`: a card answers as it answers a sign-in."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin

@@ -1,7 +1,7 @@
 """Messages that another system refused: seen, sent again or discarded by an administrator."""
 
 from kernel.refusals import NotFound
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from records.database import Database
 from records.events import Event
 from records.journal import Journal

@@ -10,10 +10,11 @@ from ca.successors import live_of_key, predecessors
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.refusals import NotFound
-from ra_portal import people_rows, seal_rows
-from ra_portal.holder_rows import HeldCard, HeldCards
-from ra_portal.identity import HolderKind
-from ra_portal.seal import Seal
+from ra_portal.cards.holder_rows import HeldCard, HeldCards
+from ra_portal.people import people_rows
+from ra_portal.people.identity import HolderKind
+from ra_portal.seals import seal_rows
+from ra_portal.seals.seal import Seal
 from records.database import Database
 
 _KEY = re.compile("[0-9a-f]{64}")

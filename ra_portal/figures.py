@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from kernel.clock import Clock
-from ra_portal.card import CardState
-from ra_portal.card_moves import Move
-from ra_portal.identity import Identity
+from ra_portal.cards.card import CardState
+from ra_portal.cards.card_moves import Move
+from ra_portal.people.identity import Identity
 from ra_portal.tables import (
     applications,
     card_moves,

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, select, text
 
 from kernel.clock import Clock
 from kernel.refusals import TooLarge
-from ra_portal import card_rows, people_rows
-from ra_portal.card import Holder
-from ra_portal.identity import HolderKind, Identity
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Holder
+from ra_portal.people import people_rows
+from ra_portal.people.identity import HolderKind, Identity
 from records.database import Database
 from records.events import Event
 from records.journal import Journal

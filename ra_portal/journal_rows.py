@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from records.database import Database
 from records.journal import Journal, Record, Verification
 from records.tables import journal

@@ -14,37 +14,37 @@ from kernel.entropy import Entropy
 from policies.card_life import card_life_policy
 from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
-from ra_portal.branches import Branches
-from ra_portal.card import Card
-from ra_portal.card_life import CardLife
-from ra_portal.card_making import CardMaking
-from ra_portal.cards import Cards
-from ra_portal.contacts import Contacts
-from ra_portal.data_changes import DataChanges
+from ra_portal.applications.data_changes import DataChanges
+from ra_portal.applications.drafts import Drafts
+from ra_portal.applications.queue import ApplicationQueue
+from ra_portal.applications.registration import Registration
+from ra_portal.applications.registry import Registry
+from ra_portal.cards.card import Card
+from ra_portal.cards.card_life import CardLife
+from ra_portal.cards.card_making import CardMaking
+from ra_portal.cards.cards import Cards
+from ra_portal.cards.enrolment import Enrolment
+from ra_portal.cards.expiry import Expiry
+from ra_portal.cards.loss import LossReports, Stamp
+from ra_portal.cards.one_time_codes import OneTimeCodes
+from ra_portal.cards.recovery import Recovery
+from ra_portal.cards.renewal import CardProof, Renewal
+from ra_portal.cards.without_card import WithoutCard
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
-from ra_portal.drafts import Drafts
-from ra_portal.enrolment import Enrolment
-from ra_portal.expiry import Expiry
 from ra_portal.figures import Figures
 from ra_portal.history import History
 from ra_portal.imports.imports import Imports
 from ra_portal.journal_rows import JournalReader
-from ra_portal.loss import LossReports, Stamp
-from ra_portal.mass_actions import MassActions
+from ra_portal.mass_actions.mass_actions import MassActions
 from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.notices import Notices, Sealing
-from ra_portal.officers import Officers
-from ra_portal.one_time_codes import OneTimeCodes
-from ra_portal.operators import Operators
-from ra_portal.personal_data import PersonalData
-from ra_portal.queue import ApplicationQueue
-from ra_portal.recovery import Recovery
-from ra_portal.registration import Registration
-from ra_portal.registry import Registry
-from ra_portal.renewal import CardProof, Renewal
-from ra_portal.seals import Seals
-from ra_portal.without_card import WithoutCard
+from ra_portal.people.branches import Branches
+from ra_portal.people.contacts import Contacts
+from ra_portal.people.officers import Officers
+from ra_portal.people.operators import Operators
+from ra_portal.people.personal_data import PersonalData
+from ra_portal.seals.seals import Seals
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox

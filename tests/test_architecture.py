@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 HOMES = {
     "pkcs11": ("hsm",),
     "shamir_mnemonic": ("hsm.shares",),
-    "ldap3": ("ca.publishing", "ra_portal.registry"),
+    "ldap3": ("ca.publishing", "ra_portal.applications.registry"),
     "obstore": ("signing_service.archive.s3",),
     "flask": (
         "key_centre.web",
@@ -37,10 +37,10 @@ HOMES = {
     "pkilint": ("policies", "ca"),
     "fontTools": ("policies.scripts", "signing_service.formats.pdf", "signing_service.reports.pdf"),
     "fpdf": ("signing_service.reports.pdf",),
-    "PIL": ("signing_service.formats.pdf", "ra_portal.page_pictures"),
+    "PIL": ("signing_service.formats.pdf", "ra_portal.papers.page_pictures"),
     "openpyxl": ("ra_portal.spreadsheets",),
-    "pikepdf": ("ra_portal.pdf_reader",),
-    "pypdfium2": ("ra_portal.pdf_reader",),
+    "pikepdf": ("ra_portal.papers.pdf_reader",),
+    "pypdfium2": ("ra_portal.papers.pdf_reader",),
     "segno": ("signing_service.formats.pdf",),
 }
 

@@ -9,7 +9,7 @@ from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import json_option, show
 from portseal.status import BROKEN, NOT_IN_ORDER, status_of
 from portseal.wiring import House
-from ra_portal.identity import Identity, Role, console
+from ra_portal.people.identity import Identity, Role, console
 
 
 def _operator() -> Identity:

@@ -10,7 +10,7 @@ from ca.request import read_pkcs10
 from ca.subject import SubjectFields
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.identity import console
+from ra_portal.people.identity import console
 
 _ORGANIZATION = "2.5.4.10"
 

@@ -9,7 +9,7 @@ from ca.inventory import RevocationReason
 from kernel.identifiers import parse_serial
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.identity import console
+from ra_portal.people.identity import console
 
 
 @click.command("mass-revoke")

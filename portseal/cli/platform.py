@@ -13,7 +13,7 @@ import click
 
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.identity import console
+from ra_portal.people.identity import console
 from signing_service.sso.claims import PERMITTABLE, SCOPES
 from signing_service.sso.platform import AUTH_METHODS, NONE, REMOTE_SCOPES
 from signing_service.sso.platform_form import draft_of, fields_of

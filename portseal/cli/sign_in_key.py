@@ -7,7 +7,7 @@ import click
 
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.identity import console
+from ra_portal.people.identity import console
 
 
 @click.group("sign-in-key")

@@ -15,7 +15,7 @@ from portseal.web.health import health_blueprint
 from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
 from portseal.web.statement import statement_blueprint
 from portseal.wiring import House
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from ra_portal.web.limits import AddressLimits
 from ra_portal.web.portal import portal_blueprint
 from signing_service.remote.web import remote_blueprints

@@ -9,12 +9,12 @@ from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.refusals import Conflict
 from portseal.adapters import CardProofs, PortalHolders, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
-from ra_portal.card import Card
+from ra_portal.applications.registry import LdapAttributes, LdapRegistry
+from ra_portal.cards.card import Card
 from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from ra_portal.notices.sms import HttpSmsGateway, SpoolGateway
-from ra_portal.personal_data import PersonalData
-from ra_portal.registry import LdapAttributes, LdapRegistry
+from ra_portal.people.personal_data import PersonalData
 from ra_portal.services import PortalServices, Posting, open_portal
 
 CARD_PROFILES = ("legal-person", "operator", "officer")

@@ -9,7 +9,7 @@ from portseal.adapters import PortalSeals, TokenKeys
 from portseal.web.agent_files import agent_source
 from portseal.wiring.registration import CARD_PROFILES
 from portseal.wiring.signing import SigningFloor
-from ra_portal.card import Card
+from ra_portal.cards.card import Card
 from signing_service.remote.services import RemoteServices
 from signing_service.sso.services import SsoServices
 from signing_service.sso.settings import SsoSettings

@@ -8,7 +8,7 @@ from kernel.identifiers import parse_customs_code, parse_uscc
 from kernel.refusals import Malformed, Refusal, Unprocessable
 from policies.rights import RightsCatalogue
 from ra_portal import fields
-from ra_portal.application import LONGEST_NAME
+from ra_portal.applications.application import LONGEST_NAME
 
 IDENTITY = "identity_number"
 

@@ -12,11 +12,15 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from policies.rights import RightsCatalogue
-from ra_portal import application_rows, people_rows
-from ra_portal.application import Application, ApplicationDetails, ApplicationState, Papers
+from ra_portal.applications import application_rows
+from ra_portal.applications.application import (
+    Application,
+    ApplicationDetails,
+    ApplicationState,
+    Papers,
+)
+from ra_portal.applications.registration import application_row
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
-from ra_portal.documents import Upload
-from ra_portal.identity import HolderKind, Identity
 from ra_portal.imports.columns import (
     IDENTITY,
     Column,
@@ -25,9 +29,11 @@ from ra_portal.imports.columns import (
     find_columns,
     read_row,
 )
-from ra_portal.operators import Operators
-from ra_portal.personal_data import PersonalData, mask
-from ra_portal.registration import application_row
+from ra_portal.papers.documents import Upload
+from ra_portal.people import people_rows
+from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.people.operators import Operators
+from ra_portal.people.personal_data import PersonalData, mask
 from ra_portal.spreadsheets import reading
 from ra_portal.tables import imports
 from records.database import Database, new_id

@@ -10,9 +10,9 @@ from flask import Blueprint, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kernel.refusals import Forbidden, Malformed, TooLarge
-from ra_portal.application import Application
-from ra_portal.operators import OperatorView
-from ra_portal.seal import Seal
+from ra_portal.applications.application import Application
+from ra_portal.people.operators import OperatorView
+from ra_portal.seals.seal import Seal
 from ra_portal.services import PortalServices
 from ra_portal.web import card_api, data_changes, mass, recovery, without_card
 from ra_portal.web.applying import uploaded

@@ -17,13 +17,13 @@ from flask_babel import format_time, gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import NotFound, Refusal, Unauthenticated
-from ra_portal.application import Application, ApplicationState
-from ra_portal.card import CardState
-from ra_portal.document_rows import StoredDocument
-from ra_portal.documents import LARGEST_LICENCE, DocumentKind, Upload
-from ra_portal.draft_rows import Draft
+from ra_portal.applications.application import Application, ApplicationState
+from ra_portal.applications.draft_rows import Draft
+from ra_portal.cards.card import CardState
 from ra_portal.fields import InvalidFields
-from ra_portal.page_pictures import PICTURE_TYPE
+from ra_portal.papers.document_rows import StoredDocument
+from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind, Upload
+from ra_portal.papers.page_pictures import PICTURE_TYPE
 from ra_portal.services import PortalServices
 from ra_portal.web.person import forget_application, remember_application, remembered_application
 

@@ -10,10 +10,10 @@ from typing import Any
 from flask import jsonify
 
 from kernel.refusals import Malformed
-from ra_portal.card import Card
-from ra_portal.card_moves import RecordedMove
-from ra_portal.enrolment import EnrolledCard
-from ra_portal.identity import HolderKind, Identity
+from ra_portal.cards.card import Card
+from ra_portal.cards.card_moves import RecordedMove
+from ra_portal.cards.enrolment import EnrolledCard
+from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person

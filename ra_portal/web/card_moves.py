@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.card_api import loss_channel
 from ra_portal.web.cards import card_page

@@ -5,9 +5,9 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal, Unprocessable
-from ra_portal.card import Card, CardState
-from ra_portal.charge import is_own
-from ra_portal.identity import HolderKind, Identity
+from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.charge import is_own
+from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
 

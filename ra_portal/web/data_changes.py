@@ -5,10 +5,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.card import Holder
-from ra_portal.data_changes import DataChange
+from ra_portal.applications.data_changes import DataChange
+from ra_portal.cards.card import Holder
 from ra_portal.fields import InvalidFields
-from ra_portal.identity import HolderKind
+from ra_portal.people.identity import HolderKind
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person

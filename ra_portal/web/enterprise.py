@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal
 from ra_portal.fields import InvalidFields
-from ra_portal.operators import OperatorView
+from ra_portal.people.operators import OperatorView
 from ra_portal.services import PortalServices
 from ra_portal.web.days import begins, read_day
 from ra_portal.web.person import Person

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
 from ra_portal.history import Deed, Period
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.spreadsheets.writing import SheetFormat, write
 from ra_portal.web.days import read_day

@@ -5,9 +5,9 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import NotFound, Refusal
-from ra_portal.documents import Upload
-from ra_portal.identity import Identity
 from ra_portal.imports.columns import ImportKind, columns_of
+from ra_portal.papers.documents import Upload
+from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.spreadsheets.reading import LARGEST_FILE
 from ra_portal.spreadsheets.writing import SheetFormat, write

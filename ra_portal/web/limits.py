@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from ra_portal.documents import LARGEST_LICENCE
+from ra_portal.papers.documents import LARGEST_LICENCE
 from ra_portal.spreadsheets.reading import LARGEST_FILE
 
 LARGEST_BODY = 64 * 1024

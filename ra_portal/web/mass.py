@@ -5,8 +5,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.mass_actions import MassAction, Preview
-from ra_portal.mass_filter import Act, CardFilter
+from ra_portal.mass_actions.mass_actions import MassAction, Preview
+from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person

@@ -5,10 +5,10 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.application import ApplicationState
-from ra_portal.identity import Identity
-from ra_portal.queue import OPEN, Asked, read_place, write_place
-from ra_portal.queue_rows import Place
+from ra_portal.applications.application import ApplicationState
+from ra_portal.applications.queue import OPEN, Asked, read_place, write_place
+from ra_portal.applications.queue_rows import Place
+from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.applying import picture, read_kind
 from ra_portal.web.person import Person

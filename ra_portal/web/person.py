@@ -7,7 +7,7 @@ from flask import Response, redirect, request, session
 from werkzeug.exceptions import HTTPException
 
 from kernel.refusals import Unauthenticated
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 
 _APPLICATION = "application"
 

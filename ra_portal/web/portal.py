@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Blueprint
 from flask.blueprints import BlueprintSetupState
 
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web import (
     administration,

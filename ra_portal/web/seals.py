@@ -5,7 +5,7 @@ from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.identity import HolderKind, Identity
+from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
 

@@ -4,9 +4,9 @@ from flask import Blueprint, jsonify, render_template, request
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.card import Card
+from ra_portal.cards.card import Card
+from ra_portal.cards.one_time_codes import Purpose
 from ra_portal.notices.channels import Channel
-from ra_portal.one_time_codes import Purpose
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.limits import AddressLimits

@@ -3,7 +3,7 @@
 from flask_babel import gettext, lazy_gettext
 
 from kernel.refusals import Refusal
-from ra_portal.branches import Branch
+from ra_portal.people.branches import Branch
 
 STATES = {
     # applications

@@ -21,10 +21,11 @@ from ca.authority import CertificateRequest
 from ca.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text
 from portseal.sandbox.postgresql import PostgreSQL
-from ra_portal import card_rows, people_rows
-from ra_portal.card import Card, CardState, Holder
-from ra_portal.identity import Role
-from ra_portal.people import Officer, Operator
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, CardState, Holder
+from ra_portal.people import people_rows
+from ra_portal.people.identity import Role
+from ra_portal.people.people import Officer, Operator
 from records.database import Database, new_id
 from signing_service.sso.authentication_token import make_authentication_token
 from tests.bench.signin import Visitor, cookie_of

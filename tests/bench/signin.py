@@ -26,9 +26,10 @@ from ca.authority import CertificateRequest
 from ca.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text, uscc_check_character
 from portseal.sandbox.postgresql import PostgreSQL
-from ra_portal import card_rows, people_rows
-from ra_portal.card import Card, CardState
-from ra_portal.people import Enterprise, Operator
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, CardState
+from ra_portal.people import people_rows
+from ra_portal.people.people import Enterprise, Operator
 from records.database import new_id
 from signing_service.sso.authentication_token import make_authentication_token
 from signing_service.sso.platforms import Registration

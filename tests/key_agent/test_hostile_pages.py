@@ -22,7 +22,7 @@ from tests.software_keys import SoftwareAuthority
 pytestmark = pytest.mark.browser
 
 MODULE = Path(__file__).parents[2] / "key_agent" / "web" / "portseal-agent.js"
-HOSTILE, FRIEND = "https://hostile.example", "https://friend.example"
+HOSTILE = "https://hostile.example"
 REBOUND = "rebound.example"
 NONCE = "n" * 44
 
@@ -72,8 +72,7 @@ def call(page: Page, agent: RunningAgent, expression: str) -> Any:
 
 @pytest.fixture
 def friends_card(agent: RunningAgent, authority: SoftwareAuthority, label: str) -> MadeCard:
-    """A card that one site may see, and no other."""
-    agent.allow(FRIEND)
+    """A card that this test's site, `agent.origin`, may see, and no other."""
     card = make_card(agent, authority, label)
     agent.human.windows.clear()
     return card
@@ -82,7 +81,7 @@ def friends_card(agent: RunningAgent, authority: SoftwareAuthority, label: str) 
 def test_the_friend_reaches_it_and_a_stranger_learns_its_version_alone(
     page: Page, agent: RunningAgent, friends_card: MadeCard
 ) -> None:
-    page.goto(f"{FRIEND}/")
+    page.goto(f"{agent.origin}/")
     told = call(page, agent, "agent.tokens()")
     seen = {each["id"] for token in told["tokens"] for each in token["certificates"]}
     assert friends_card.identifier in seen
@@ -107,7 +106,7 @@ def test_a_click_flood_opens_one_window_at_a_time_and_then_none(
     page: Page, agent: RunningAgent, friends_card: MadeCard
 ) -> None:
     agent.human.answer = lambda window: {"cancel": True}
-    page.goto(f"{FRIEND}/")
+    page.goto(f"{agent.origin}/")
     wanted = f"{{nonce: '{NONCE}', certificate: '{friends_card.identifier}'}}"
     codes = call(
         page,
@@ -127,7 +126,7 @@ def test_what_a_page_can_send_without_asking_is_refused(
     """No-cors requests, forms and scripts of an allowed site that was taken over, at worst."""
     address = f"http://127.0.0.1:{agent.port}/v1"
     before = len(agent.uses())
-    page.goto(f"{FRIEND}/")
+    page.goto(f"{agent.origin}/")
     kind = page.evaluate(
         """async (agent) => (await fetch(agent + "/sign_in", {method: "POST", mode: "no-cors",
             body: JSON.stringify({nonce: "n".repeat(44)})})).type""",
@@ -203,7 +202,7 @@ def test_without_the_browsers_permission_the_page_says_so(
     context = browser.new_context()
     context.route("https://*.example/**", answer)
     page = context.new_page()
-    page.goto(f"{FRIEND}/")
+    page.goto(f"{agent.origin}/")
     assert call(page, agent, "agent.status().then((seen) => seen.state)") == "blocked"
     assert call(page, agent, f"agent.signIn({{nonce: '{NONCE}'}})") == [
         "blocked",
@@ -214,8 +213,8 @@ def test_without_the_browsers_permission_the_page_says_so(
 
 
 def test_a_page_that_needs_a_newer_agent_says_so(page: Page, agent: RunningAgent) -> None:
-    page.goto(f"{FRIEND}/")
-    agent.allow(FRIEND)
+    page.goto(f"{agent.origin}/")
+    agent.allow(agent.origin)
     for minimum, state in ((VERSION, "ready"), (f"{VERSION}.1", "too-old"), ("2", "too-old")):
         newer = f"new agent.constructor({{port: {agent.port}, minimumVersion: '{minimum}'}})"
         assert call(page, agent, f"{newer}.status().then((seen) => seen.state)") == state

@@ -23,7 +23,7 @@ from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, Refusal, Unavailable
 from key_centre.requests import CardRequest
 from portseal.holder.opening import open_message
-from ra_portal.identity import Role, console
+from ra_portal.people.identity import Role, console
 from tests.ca.openssl import openssl
 from tests.key_centre.world import OTHER_TRANSPORT, TRANSPORT, CentreWorld
 from tests.software_keys import SoftwareKey

@@ -13,7 +13,7 @@ from kernel.refusals import Conflict, Refusal
 from key_centre import recovery_rows
 from key_centre.recovery import DELIVERY_PERIOD, Recovery, RecoveryState
 from portseal.holder.opening import open_message
-from ra_portal.identity import Identity, Role
+from ra_portal.people.identity import Identity, Role
 from tests.ca.openssl import openssl
 from tests.key_centre.world import OTHER_TRANSPORT, TRANSPORT, CentreWorld, Holder
 

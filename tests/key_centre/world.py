@@ -19,8 +19,8 @@ from key_centre.delivery import Delivery
 from key_centre.requests import CardRequest
 from key_centre.services import KeyCentre, open_key_centre
 from portseal.key_centre_ports import IssuingCertifier, PortalCards
-from ra_portal.card import Card
-from ra_portal.identity import Identity, Role
+from ra_portal.cards.card import Card
+from ra_portal.people.identity import Identity, Role
 from records.journal import Record, records
 from tests.ra_portal.world import ORIGIN, PortalWorld
 from tests.software_keys import SoftwareKey

@@ -20,7 +20,7 @@ from policies.lints.ocsp.catalogue import LINTS as ANSWER_LINTS
 from policies.profile import CertificateProfile
 from policies.statement import LANGUAGES, statement
 from portseal.settings import Settings
-from ra_portal.cards import ACTIVATION_CODE_LIFETIME
+from ra_portal.cards.cards import ACTIVATION_CODE_LIFETIME
 
 CATALOGUE = load_catalogue()
 _HEADING = re.compile(r"^(#+) (\d+(?:\.\d+)*)\.? (.+)$", re.MULTILINE)

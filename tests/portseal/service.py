@@ -4,6 +4,7 @@ The holders' USB keys live in the test process's SoftHSM2, the authority's token
 the service's own. `twin` gives a test that breaks things a service of its own with the same past.
 """
 
+import itertools
 import os
 import secrets
 import shutil
@@ -77,6 +78,7 @@ class RunningService:
         self.text_messages = stage.site.directory / "sms"
         """The spool of text messages, one file each."""
         self._card = threading.Lock()
+        self._employee_numbers = itertools.count(1)
 
     def anonymous(self) -> Service:
         return Service(self.origin)
@@ -88,12 +90,13 @@ class RunningService:
             conversation.sign_in(self.stage.cards[label])
         return conversation
 
-    def activation_code_of_new_operator(self, number: int, *rights: str) -> str:
+    def activation_code_of_new_operator(self, *rights: str) -> str:
         """The enterprise adds another operator; the code for that operator's USB key."""
         legal_person = self.stage.signed_in("legal-person")
+        number = next(self._employee_numbers)
         body = {
             "name": f"操作员{number}",
-            "employee_number": f"{number:04}",
+            "employee_number": f"T{number:05}",
             "rights": rights or ["declare-import"],
         }
         code: str = legal_person.call("POST", "/api/v1/operators", body)["activation_code"]
@@ -103,7 +106,7 @@ class RunningService:
         """The label of the USB key of one more operator, who may declare imports too."""
         label = "second-operator"
         if label not in self.stage.cards:
-            make_card(self.stage, label, self.activation_code_of_new_operator(2, "declare-import"))
+            make_card(self.stage, label, self.activation_code_of_new_operator("declare-import"))
         return label
 
     def platforms(self) -> list[str]:

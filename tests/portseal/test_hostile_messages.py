@@ -2,7 +2,6 @@
 say, and sign-ins with what somebody saw: each is refused in words, none is taken."""
 
 import base64
-import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -61,7 +60,6 @@ class Codes:
 
     def __init__(self, service: RunningService) -> None:
         self._service = service
-        self._numbers = itertools.count(5000)
         self._uses = 0
         self._code = ""
 
@@ -73,7 +71,7 @@ class Codes:
 
     def next(self) -> str:
         if self._uses % 9 == 0:
-            self._code = self._service.activation_code_of_new_operator(next(self._numbers))
+            self._code = self._service.activation_code_of_new_operator()
         self._uses += 1
         return self._code
 

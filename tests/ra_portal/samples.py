@@ -10,7 +10,7 @@ import pikepdf
 from PIL import Image
 
 from kernel.identifiers import uscc_check_character
-from ra_portal.documents import Upload
+from ra_portal.papers.documents import Upload
 
 
 def uscc(number: int = 1) -> str:

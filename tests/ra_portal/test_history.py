@@ -6,7 +6,7 @@ import pytest
 
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from ra_portal.history import PAGE_LENGTH, Period
-from ra_portal.identity import Identity, Role
+from ra_portal.people.identity import Identity, Role
 from records.events import Event
 from tests.ra_portal.world import PortalWorld
 

@@ -17,14 +17,15 @@ from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.entropy import SystemEntropy
 from policies.rights import load_rights
 from portseal.adapters import CardProofs
-from ra_portal import card_rows, people_rows
-from ra_portal.application import Application
-from ra_portal.branches import Branch
-from ra_portal.card import Card, Holder
-from ra_portal.identity import HolderKind, Identity, Role, console
+from ra_portal.applications.application import Application
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, Holder
 from ra_portal.notices.channels import Channel, Gateway, Letter
-from ra_portal.operators import AddedOperator
-from ra_portal.personal_data import PersonalData
+from ra_portal.people import people_rows
+from ra_portal.people.branches import Branch
+from ra_portal.people.identity import HolderKind, Identity, Role, console
+from ra_portal.people.operators import AddedOperator
+from ra_portal.people.personal_data import PersonalData
 from ra_portal.services import PortalServices, Posting, open_portal
 from records.database import Database, metadata
 from records.journal import records

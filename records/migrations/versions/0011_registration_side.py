@@ -112,7 +112,7 @@ def _add_reference(table: str, column: str, other: str) -> None:
 
 
 def _fill_name_parts() -> None:
-    """For the names that are there already; as `ra_portal/name_search.py` cuts them today."""
+    """For the names that are there already; as `ra_portal/people/name_search.py` cuts them today."""
     connection = op.get_bind()
     parts = sa.table('name_parts', sa.column('part', sa.LargeBinary), sa.column('uscc'))
     known = 'SELECT uscc, name FROM enterprises UNION SELECT uscc, name FROM applications'

@@ -14,7 +14,7 @@ from cryptography.x509 import ocsp
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.people.identity import HolderKind, Identity, Role
 from tests.bench.scale import register
 from tests.bench.site import Site
 

@@ -18,7 +18,7 @@ LABEL = "cli-operator"
 @pytest.fixture(scope="session")
 def operator(holder: Holder) -> str:
     """The label of an operator's USB key that was made with the command line alone."""
-    code = holder.service.activation_code_of_new_operator(101)
+    code = holder.service.activation_code_of_new_operator()
     card = holder.card(LABEL, PIN, code)
     assert card["state"] == "active"
     return LABEL
@@ -29,7 +29,7 @@ def test_a_pin_is_asked_for_twice_and_never_shown(holder: Holder) -> None:
     done = holder.converse(asked, "card", "init", "--token", "cli-prompt")
     assert done.code == 0, done.said
     assert PIN not in done.said
-    code = holder.service.activation_code_of_new_operator(102)
+    code = holder.service.activation_code_of_new_operator()
     asked = [("Activation code for cli-prompt: ", code), ("PIN of cli-prompt: ", PIN)]
     done = holder.converse(asked, "card", "enrol", "--token", "cli-prompt")
     assert done.code == 0, done.said
@@ -196,7 +196,7 @@ def test_an_administrator_revokes_with_a_card_and_the_holder_is_shut_out(
         "officer", "add", "命令行管理员", "--role", "administrator", "--emergency", "test"
     )
     holder.card("cli-administrator", PIN, added["activation_code"])
-    code = holder.service.activation_code_of_new_operator(103)
+    code = holder.service.activation_code_of_new_operator()
     number = holder.card("cli-revoked", PIN, code)["number"]
     revoke = ("revoke", number, "--token", "cli-administrator", "--reason")
     done = holder.run_with_pin(PIN, *revoke, "bored")

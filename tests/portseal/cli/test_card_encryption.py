@@ -22,7 +22,7 @@ def sealed_to(certificate: Path, document: Path, output: Path) -> None:
 def test_a_card_decrypts_and_its_successor_recovers(
     holder: Holder, console: Console, service: RunningService, tmp_path: Path
 ) -> None:
-    code = service.activation_code_of_new_operator(71)
+    code = service.activation_code_of_new_operator()
     card = holder.card("encrypts", PIN, code)
     document, sealed, opened = tmp_path / "contract", tmp_path / "sealed", tmp_path / "opened"
     certificate = tmp_path / "to.pem"
@@ -85,7 +85,7 @@ def test_an_order_is_carried_out_by_two_officers_with_commands(
     holder: Holder, console: Console, service: RunningService, tmp_path: Path
 ) -> None:
     """From the order to the examiner who reads the document, on tokens of three people."""
-    code = service.activation_code_of_new_operator(72)
+    code = service.activation_code_of_new_operator()
     serial = holder.card("suspect", PIN, code)["encryption_serial"]
     certificate, sealed = tmp_path / "to.pem", tmp_path / "sealed"
     holder.run_with_pin(

@@ -9,7 +9,7 @@ PIN = "40962-vTq"
 
 
 def test_the_commands_move_a_card(service: RunningService, holder: Holder) -> None:
-    code = service.activation_code_of_new_operator(61)
+    code = service.activation_code_of_new_operator()
     made = holder.card("life-commands", PIN, code)
     number = made["number"]
     token = ("--token", "life-commands")
@@ -27,7 +27,7 @@ def test_the_commands_move_a_card(service: RunningService, holder: Holder) -> No
 
 
 def test_a_card_is_renewed_on_its_own_usb_key(service: RunningService, holder: Holder) -> None:
-    code = service.activation_code_of_new_operator(62)
+    code = service.activation_code_of_new_operator()
     old = holder.card("life-renewed", PIN, code)["number"]
     token = ("--token", "life-renewed")
     before = json.loads(holder.run_with_pin(PIN, "card", "show", *token, "--json").out)

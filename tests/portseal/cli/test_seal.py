@@ -46,7 +46,7 @@ def test_a_seal_from_its_request_to_its_use(service: RunningService, run: Run) -
     assert approved["state"] == "active"
 
     platform: RemotePlatform = registered_platform(service, "cli-platform")
-    token = platform.service_token(service.stage.signed_in("legal-person"))
+    token = platform.service_token(service.signed_in("legal-person"))
     challenge = platform.post("credentials/getChallenge", token, {"credentialID": number}).json()
     done = run(
         "legal-person", "seal", "authorise", number, HASH, "--client-id", "cli-platform",

@@ -6,7 +6,7 @@ import re
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ra_portal.documents import Upload
+from ra_portal.papers.documents import Upload
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 

@@ -7,7 +7,7 @@ from flask_wtf import CSRFProtect
 
 from portseal import problems
 from portseal.web.layout import STATIC, TEMPLATES, install_layout
-from ra_portal.identity import Identity
+from ra_portal.people.identity import Identity
 from ra_portal.web import portal_blueprint
 from tests.ra_portal.web.browser import Browser
 from tests.ra_portal.world import PortalWorld

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from kernel.asn1.certificate import Certificate
-from ra_portal.identity import HolderKind, Identity, Role
+from ra_portal.people.identity import HolderKind, Identity, Role
 from tests.ra_portal import samples
 from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import PortalWorld, pkcs10

@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ra_portal.documents import DocumentKind
-from ra_portal.identity import Role
-from ra_portal.queue import Asked
+from ra_portal.applications.queue import Asked
+from ra_portal.papers.documents import DocumentKind
+from ra_portal.people.identity import Role
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat

@@ -12,11 +12,11 @@ from flask_wtf import CSRFProtect
 from kernel.refusals import TooMany
 from portseal import problems
 from portseal.web.layout import STATIC, TEMPLATES, install_layout
-from ra_portal.application import ApplicationState
-from ra_portal.documents import Upload
-from ra_portal.identity import Identity, Role
+from ra_portal.applications.application import ApplicationState
+from ra_portal.applications.queue import Asked
 from ra_portal.imports.columns import ImportKind
-from ra_portal.queue import Asked
+from ra_portal.papers.documents import Upload
+from ra_portal.people.identity import Identity, Role
 from ra_portal.web import portal_blueprint
 from ra_portal.web.limits import AddressLimits
 from tests.ra_portal import samples

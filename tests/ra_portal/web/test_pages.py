@@ -5,10 +5,10 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from ra_portal.application import ApplicationState
-from ra_portal.documents import Upload
-from ra_portal.identity import Identity, Role
+from ra_portal.applications.application import ApplicationState
 from ra_portal.notices.channels import Channel, Letter
+from ra_portal.papers.documents import Upload
+from ra_portal.people.identity import Identity, Role
 from records.outbox import Undeliverable
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between

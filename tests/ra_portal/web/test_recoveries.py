@@ -1,7 +1,7 @@
 """The officers' page of recoveries: the form for who may agree, and the reason for who may not."""
 
-from ra_portal.identity import Role
-from tests.ra_portal.test_recovery import CHECKED, OTHER, asked, enterprise
+from ra_portal.people.identity import Role
+from tests.ra_portal.cards.test_recovery import CHECKED, OTHER, asked, enterprise
 from tests.ra_portal.web.browser import Browser
 from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import PortalWorld

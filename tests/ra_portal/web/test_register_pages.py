@@ -5,7 +5,7 @@ import io
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
-from ra_portal.identity import Role
+from ra_portal.people.identity import Role
 from records.events import Event
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between

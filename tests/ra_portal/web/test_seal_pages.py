@@ -1,6 +1,6 @@
 """The page of seals: the legal person asks, the officer decides, each sees what is theirs."""
 
-from ra_portal.identity import Role
+from ra_portal.people.identity import Role
 from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import PortalWorld

@@ -66,7 +66,7 @@ def test_an_answer_that_our_own_page_did_not_send_counts_for_nothing(
 def test_nobody_but_the_legal_person_is_asked(
     service: RunningService, platform: RemotePlatform, seal: str
 ) -> None:
-    for browser in (service.anonymous(), service.stage.signed_in("operator")):
+    for browser in (service.anonymous(), service.signed_in("operator")):
         for address in (asked(platform, seal), platform.question("v" * 43)):
             answer = browser.fetch("GET", address, headers={"Accept": "text/html"})
             assert answer.status_code == 303

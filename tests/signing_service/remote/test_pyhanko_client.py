@@ -80,7 +80,7 @@ def test_pyhanko_signs_a_pdf_with_a_seal_in_the_token(
     tmp_path: Path,
     kind: type[CSCAuthorizationManager],
 ) -> None:
-    browser = service.stage.signed_in("legal-person")
+    browser = service.signed_in("legal-person")
     info = CSCServiceSessionInfo(
         service.origin, seal, oauth_token=platform.service_token(browser), api_ver="v2"
     )

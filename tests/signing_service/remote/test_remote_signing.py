@@ -134,7 +134,7 @@ def test_another_enterprises_seal_is_neither_seen_nor_used(
     body = {"credentialID": other_seal}
     assert refusal(platform.post("credentials/info", token, body)) == nowhere
     assert refusal(platform.post("credentials/getChallenge", token, body)) == nowhere
-    stranger = service.stage.signed_in("legal-person-2")
+    stranger = service.signed_in("legal-person-2")
     sad = platform.activation(stranger, other_seal, HASH)
     assert refusal(platform.sign_hash(token, other_seal, sad, HASH)) == nowhere
 

@@ -54,7 +54,7 @@ class Dss:
         request = x509.CertificateSigningRequestBuilder().subject_name(name)
         signed = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
         body = {
-            "activation_code": self.service.activation_code_of_new_operator(77, "declare-import"),
+            "activation_code": self.service.activation_code_of_new_operator("declare-import"),
             "pkcs10": base64.b64encode(signed).decode(),
         }
         pem = self.service.anonymous().call("POST", "/api/v1/enrolments", body)["certificate"]

@@ -1,0 +1,206 @@
+"""An enterprise's application: its fields, its states, and the moves between them.
+
+    applied -> registered -> approved
+       ^  \\        |   \\
+       |   +-> returned   +-> refused   (both also from `applied`)
+       +---------+
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from kernel.identifiers import parse_customs_code, parse_uscc
+from kernel.refusals import Conflict, Forbidden
+from ra_portal import fields
+from ra_portal.people.personal_data import SealedNumber
+
+LONGEST_NAME = 64
+"""Characters: certificates hold no longer names (X.520, ub-common-name)."""
+
+
+class ApplicationState(StrEnum):
+    APPLIED = "applied"
+    REGISTERED = "registered"
+    RETURNED = "returned"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class ApplicationDetails:
+    """What the applicant says of the enterprise."""
+
+    uscc: str
+    name: str
+    customs_code: str
+    legal_representative: str
+    region: str
+    phone: str | None = None
+    email: str | None = None
+    branch_id: str | None = None
+    """Where the papers are examined and the cards handed out; None: at the head office."""
+
+
+@dataclass(frozen=True)
+class Papers:
+    """What is looked at beside the fields, and the one field that is kept sealed."""
+
+    licence_id: str | None
+    """None: the licence lies at the branch that imported the application."""
+    attorney_id: str | None = None
+    """The power of attorney, where somebody other than the legal representative applies."""
+    identity: SealedNumber | None = None
+    """Of the legal representative."""
+
+
+def read_details(
+    values: Mapping[str, object], branch_id: Callable[[str], str] = str
+) -> ApplicationDetails:
+    """Check the fields of a form or a JSON object, named as `ApplicationDetails`; the branch is
+    named by its code under `branch`, and `branch_id` finds it.
+
+    Raises `fields.InvalidFields` with every error, by field.
+    """
+    reader = fields.FieldReader(values)
+    details = ApplicationDetails(
+        uscc=reader.read("uscc", parse_uscc),
+        name=reader.read("name", fields.text(LONGEST_NAME)),
+        customs_code=reader.read("customs_code", parse_customs_code),
+        legal_representative=reader.read("legal_representative", fields.text(LONGEST_NAME)),
+        region=reader.read("region", fields.text(80)),
+        phone=reader.optional("phone", fields.phone),
+        email=reader.optional("email", fields.email),
+        branch_id=reader.optional("branch", branch_id),
+    )
+    reader.finish()
+    return details
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application. Its methods are its only moves; each gives the moved application."""
+
+    id: str
+    reference: str
+    access_hash: str
+    state: ApplicationState
+    details: ApplicationDetails
+    papers: Papers
+    submitted_at: datetime
+    changed_at: datetime
+    registered_by: str | None = None
+    """The officer who examined the papers."""
+    decided_by: str | None = None
+    """The officer who approved, returned or refused."""
+    reasons: str | None = None
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    """Field -> code of a reason in `policies/registration.toml`: why it came back."""
+    previous: Mapping[str, str | None] = field(default_factory=dict)
+    """Field -> what it said before the last correction; papers and the identity number say only
+    that they changed (None)."""
+    assigned_to: str | None = None
+    """The officer who looks after it."""
+    reminded_at: datetime | None = None
+    enterprise_id: str | None = None
+    card_number: str | None = None
+    """Of the legal-person card that the approval requested; later ones are not the applicant's."""
+    version: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it keeps a second application for the same enterprise out."""
+        return self.state is not ApplicationState.REFUSED
+
+    def register(self, officer: str, at: datetime) -> "Application":
+        """Papers examined and found in order. Raises Conflict `application.state`."""
+        self._require(ApplicationState.APPLIED)
+        return self._moved(ApplicationState.REGISTERED, at, registered_by=officer)
+
+    def approve(
+        self, officer: str, enterprise_id: str, card_number: str, at: datetime
+    ) -> "Application":
+        """The second pair of eyes agrees.
+
+        Raises Conflict `application.state`, Forbidden `registration.same-officer`.
+        """
+        self._require(ApplicationState.REGISTERED)
+        if officer == self.registered_by:
+            raise Forbidden(
+                "registration.same-officer",
+                "the officer who registered an application may not approve it",
+            )
+        return self._moved(
+            ApplicationState.APPROVED,
+            at,
+            decided_by=officer,
+            enterprise_id=enterprise_id,
+            card_number=card_number,
+        )
+
+    def send_back(
+        self, officer: str, reasons: str, at: datetime, remarks: Mapping[str, str] | None = None
+    ) -> "Application":
+        """Returned to the applicant for correction: prose, or a remark on a field, or both.
+
+        Raises Conflict `application.state`, Malformed `field.missing`.
+        """
+        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        return self._moved(
+            ApplicationState.RETURNED,
+            at,
+            decided_by=officer,
+            reasons=fields.paragraph(reasons) if reasons.strip() or not remarks else None,
+            remarks=dict(remarks or {}),
+            registered_by=None,
+        )
+
+    def refuse(self, officer: str, reasons: str, at: datetime) -> "Application":
+        """Refused for good. Raises Conflict `application.state`."""
+        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        return self._moved(
+            ApplicationState.REFUSED, at, decided_by=officer, reasons=fields.paragraph(reasons)
+        )
+
+    def resubmit(self, details: ApplicationDetails, papers: Papers, at: datetime) -> "Application":
+        """Corrected by the applicant. Raises Conflict `application.state`."""
+        self._require(ApplicationState.RETURNED)
+        before, after = asdict(self.details), asdict(details)
+        changed: dict[str, str | None] = {
+            name: before[name] or "" for name in before if before[name] != after[name]
+        }
+        if "branch_id" in changed:
+            changed["branch"] = changed.pop("branch_id") and None
+        for name in ("licence_id", "attorney_id"):
+            if getattr(papers, name) != getattr(self.papers, name):
+                changed[name.removesuffix("_id")] = None
+        if _index(papers) != _index(self.papers):
+            changed["identity_number"] = None
+        return replace(
+            self._moved(ApplicationState.APPLIED, at, decided_by=None, reasons=None, remarks={}),
+            details=details,
+            papers=papers,
+            previous=changed,
+        )
+
+    def assign(self, officer: str | None) -> "Application":
+        """Somebody looks after it, or (None) nobody. Raises Conflict `application.state`."""
+        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        return replace(self, assigned_to=officer, reminded_at=None, version=self.version + 1)
+
+    def _require(self, *states: ApplicationState) -> None:
+        if self.state not in states:
+            raise Conflict(
+                "application.state",
+                "the application's state does not allow this step",
+                state=self.state,
+            )
+
+    def _moved(self, state: ApplicationState, at: datetime, **changes: object) -> "Application":
+        moved = {"state": state, "changed_at": at, "reminded_at": None, **changes}
+        return replace(self, version=self.version + 1, **moved)  # type: ignore[arg-type]
+
+
+def _index(papers: Papers) -> str | None:
+    return papers.identity.index if papers.identity else None

@@ -1,0 +1,76 @@
+"""Drafts in the database."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from ra_portal.applications.application import Papers
+from ra_portal.tables import drafts
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An application that is still being written. Its id becomes the application's."""
+
+    id: str
+    content: bytes
+    """What was typed, sealed."""
+    papers: Papers
+    changed_at: datetime
+    code_hash: str | None = None
+    """Of the code with which it is continued elsewhere."""
+
+
+def add(connection: Connection, draft: Draft) -> None:
+    connection.execute(insert(drafts), _row(draft))
+
+
+def save(connection: Connection, draft: Draft) -> None:
+    connection.execute(update(drafts).where(drafts.c.id == draft.id).values(_row(draft)))
+
+
+def find(connection: Connection, identifier: str) -> Draft | None:
+    return _one(connection, drafts.c.id == identifier)
+
+
+def find_by_code(connection: Connection, code_hash: str) -> Draft | None:
+    return _one(connection, drafts.c.code_hash == code_hash)
+
+
+def remove(connection: Connection, identifier: str) -> None:
+    connection.execute(delete(drafts).where(drafts.c.id == identifier))
+
+
+def untouched(connection: Connection, before: datetime, limit: int) -> list[str]:
+    """Ids of drafts that nobody has changed since."""
+    query = select(drafts.c.id).where(drafts.c.changed_at < before).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def with_paper(draft: Draft, kind: str, identifier: str) -> Draft:
+    """The draft with another `licence` or `attorney`."""
+    papers = draft.papers
+    if kind == "licence":
+        return replace(draft, papers=replace(papers, licence_id=identifier))
+    return replace(draft, papers=replace(papers, attorney_id=identifier))
+
+
+def _one(connection: Connection, condition: Any) -> Draft | None:
+    row = connection.execute(select(drafts).where(condition)).one_or_none()
+    if row is None:
+        return None
+    papers = Papers(row.licence_id, row.attorney_id)
+    return Draft(row.id, bytes(row.content), papers, row.changed_at, row.code_hash)
+
+
+def _row(draft: Draft) -> dict[str, object]:
+    return {
+        "id": draft.id,
+        "content": draft.content,
+        "licence_id": draft.papers.licence_id,
+        "attorney_id": draft.papers.attorney_id,
+        "changed_at": draft.changed_at,
+        "code_hash": draft.code_hash,
+    }

@@ -1,0 +1,343 @@
+"""What officers look at: the queue, one application beside its papers, who looks after what."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from kernel.clock import Clock
+from kernel.identifiers import parse_uscc
+from kernel.refusals import Conflict, Malformed, Refusal, Unprocessable
+from policies.identity_number import is_identity_card_number
+from policies.registration import RegistrationPolicy
+from ra_portal import fields
+from ra_portal.applications import application_rows, queue_rows
+from ra_portal.applications.application import Application, ApplicationState
+from ra_portal.applications.queue_rows import Filter, Place
+from ra_portal.applications.registration import application_row
+from ra_portal.applications.registry import Comparison, Registry, compare
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card
+from ra_portal.papers import document_rows
+from ra_portal.papers.document_rows import StoredDocument
+from ra_portal.papers.documents import DocumentKind
+from ra_portal.people import branches, name_search, people_rows
+from ra_portal.people.branches import Branch
+from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.people.personal_data import PersonalData
+from records.database import Database
+from records.events import Event
+from records.journal import Journal
+
+PAGE_LENGTH = 20
+"""Applications on one page of the queue."""
+
+OPEN = (ApplicationState.APPLIED, ApplicationState.REGISTERED)
+"""States in which an officer has something to do."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an officer wants to see."""
+
+    states: tuple[ApplicationState, ...] = OPEN
+    text: str = ""
+    """Part of a name, a credit code or a reference."""
+    identity: str = ""
+    """The legal representative's identity number."""
+    mine: bool = False
+    overdue: bool = False
+    after: Place | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    applications: list[Application]
+    earlier: Place | None
+    """Where the page before this one ends; None: this is the first."""
+    later: Place | None
+    names: dict[str, str]
+    """Of the officers that they are assigned to, by id."""
+    cut: bool = False
+    """More were found than are looked at."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How much there is to do; no number is above `queue_rows.COUNTED_TO`."""
+
+    states: dict[ApplicationState, int]
+    mine: int
+    overdue: int
+
+
+@dataclass(frozen=True)
+class Review:
+    """Everything that stands side by side when an officer decides."""
+
+    application: Application
+    papers: dict[DocumentKind, StoredDocument]
+    identity_number: str | None
+    """Masked."""
+    names: dict[str, str]
+    """Names of the officers concerned, by id."""
+    branch: Branch | None
+    card: Card | None
+    registry: Comparison | None
+    """None: there is no registry, or it did not answer."""
+    registry_refusal: Refusal | None
+
+
+class ApplicationQueue:
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        personal: PersonalData,
+        policy: RegistrationPolicy,
+        registry: Registry | None,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._personal = personal
+        self._policy = policy
+        self._registry = registry
+
+    def page(self, by: Identity, asked: Asked) -> QueuePage:
+        """One page.
+
+        Raises Forbidden `role.missing`, Unprocessable `search.identity-number` (in `text`),
+        `field.identity-check` (in `identity`).
+        """
+        by.require("application.read")
+        wanted = self._filter(by, asked)
+        with self._database.reading() as connection:
+            if asked.text.strip() or asked.identity:
+                found = self._search(connection, wanted, asked)
+                cut = len(found) >= name_search.MOST_MATCHES
+                shown, earlier, later = _turn(found, asked)
+            else:
+                cut = False
+                limit = PAGE_LENGTH + 1
+                found = queue_rows.page(connection, wanted, limit, asked.after, asked.backwards)
+                shown, earlier, later = _cut_page(found, asked)
+            names = people_rows.officer_names(connection, (each.assigned_to for each in shown))
+        return QueuePage(shown, earlier, later, names, cut)
+
+    def standing(self, by: Identity) -> Standing:
+        """Raises Forbidden `role.missing`."""
+        by.require("application.read")
+        with self._database.reading() as connection:
+            return Standing(
+                {
+                    state: queue_rows.count(connection, Filter((state,), by.branch))
+                    for state in ApplicationState
+                },
+                queue_rows.count(connection, self._filter(by, Asked(mine=True))),
+                queue_rows.count(connection, self._filter(by, Asked(overdue=True))),
+            )
+
+    def review(self, by: Identity, application_id: str) -> Review:
+        """Raises Forbidden `role.missing`, `branch.foreign`, NotFound `application.unknown`."""
+        by.require("application.read")
+        with self._database.reading() as connection:
+            application = self._visible(connection, by, application_id)
+            concerned = (
+                application.registered_by,
+                application.decided_by,
+                application.assigned_to,
+            )
+            papers = document_rows.of_papers(connection, application.papers)
+            names = people_rows.officer_names(connection, concerned)
+            branch = branches.by_id(connection, application.details.branch_id)
+            card = _newest_card(connection, application)
+        masked = self._personal.masked(application.papers.identity, application_row(application.id))
+        # Asked when the database has been let go: a slow registry holds nobody else up.
+        found, refusal = self._look_up(application)
+        return Review(application, papers, masked, names, branch, card, found, refusal)
+
+    def _look_up(self, application: Application) -> tuple[Comparison | None, Refusal | None]:
+        if self._registry is None or application.state not in OPEN:
+            return None, None
+        try:
+            entry = self._registry.find(application.details.uscc)
+        except Refusal as refusal:
+            return None, refusal
+        return compare(application.details, entry), None
+
+    def paper(self, by: Identity, application_id: str, kind: DocumentKind, number: int) -> bytes:
+        """A page's picture, JPEG.
+
+        Raises Forbidden `role.missing`, `branch.foreign`, NotFound `application.unknown`,
+        `licence.unknown`.
+        """
+        by.require("application.read")
+        with self._database.reading() as connection:
+            application = self._visible(connection, by, application_id)
+            return document_rows.page(
+                connection, document_rows.ids(application.papers)[kind], number
+            )
+
+    def assign(self, by: Identity, application_id: str, to: str | None) -> Application:
+        """An officer takes it (`to` is the own id), hands it to another of the branch, or lays it
+        back (None).
+
+        Raises Forbidden `role.missing`, `branch.foreign`, NotFound `application.unknown`,
+        `officer.unknown`, Conflict `application.state`, `officer.other-branch`.
+        """
+        by.require("application.assign")
+        with self._database.transaction() as connection:
+            before = self._visible(connection, by, application_id)
+            if to is not None:
+                officer = people_rows.officer(connection, to)
+                if officer.branch_id not in (None, before.details.branch_id):
+                    raise Conflict("officer.other-branch", "the officer works at another branch")
+            after = before.assign(to)
+            application_rows.save(connection, after)
+            self._journal.append(
+                connection,
+                Event.APPLICATION_ASSIGNED,
+                subject=after.reference,
+                actor=by.actor,
+                officer=to,
+            )
+        return after
+
+    def colleagues(self, by: Identity) -> list[tuple[str, str]]:
+        """Ids and names of the officers to whom an application can be handed."""
+        by.require("application.assign")
+        with self._database.reading() as connection:
+            return [
+                (officer.id, officer.name)
+                for officer in people_rows.all_officers(connection)
+                if by.branch is None or officer.branch_id in (None, by.branch)
+                if officer.family == "business"
+            ]
+
+    def is_overdue(self, application: Application) -> bool:
+        return application.state in OPEN and application.changed_at < self._overdue_before()
+
+    def remind(self, limit: int = 200) -> int:
+        """Note in the journal, once for each wait, what nobody has moved in time; how many.
+
+        For the worker. The queue marks these applications and counts them on the officers' pages.
+        """
+        wanted = Filter(OPEN, overdue_before=self._overdue_before())
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            late = queue_rows.not_reminded(connection, wanted, limit)
+            for application in late:
+                queue_rows.mark_reminded(connection, application.id, now)
+                self._journal.append(
+                    connection,
+                    Event.APPLICATION_REMINDED,
+                    subject=application.reference,
+                    actor="worker",
+                    officer=application.assigned_to,
+                    since=application.changed_at.isoformat(timespec="seconds"),
+                )
+        return len(late)
+
+    def _filter(self, by: Identity, asked: Asked) -> Filter:
+        return Filter(
+            asked.states,
+            by.branch,
+            by.subject if asked.mine else None,
+            self._overdue_before() if asked.overdue else None,
+        )
+
+    def _overdue_before(self) -> datetime:
+        return self._clock.now() - self._policy.remind_after
+
+    def _search(self, connection: Connection, wanted: Filter, asked: Asked) -> list[Application]:
+        """By what the text looks like."""
+        if asked.identity:
+            index = self._personal.index(fields.identity_number(asked.identity))
+            return queue_rows.by_identity(connection, wanted, index)
+        text = asked.text.strip()
+        upper = "".join(text.split()).upper()
+        if upper.startswith("AP-"):
+            return queue_rows.by_reference(connection, wanted, upper)
+        if is_identity_card_number(upper):
+            raise Unprocessable(
+                "search.identity-number",
+                "identity numbers are searched in their own field, which no address shows",
+            )
+        try:
+            usccs = [parse_uscc(upper)]
+        except Refusal:
+            usccs = name_search.find(connection, text[:80])
+        return queue_rows.among(connection, wanted, usccs)
+
+    def _visible(self, connection: Connection, by: Identity, application_id: str) -> Application:
+        found = application_rows.by_id(connection, application_id)
+        branches.require_branch(by, found.details.branch_id)
+        return found
+
+
+def place_of(application: Application) -> Place:
+    return Place(application.changed_at, application.id)
+
+
+def write_place(place: Place) -> str:
+    """As an address carries it."""
+    microseconds = (place.changed_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{microseconds}-{place.id}"
+
+
+def read_place(text: str) -> Place:
+    """Raises Malformed `page.place`."""
+    number, _, identifier = text.partition("-")
+    try:
+        if not (number.isascii() and number.isdigit() and len(number) <= 17):
+            raise ValueError
+        return Place(_EPOCH + timedelta(microseconds=int(number)), identifier[:32])
+    except (ValueError, OverflowError):
+        raise Malformed("page.place", "this is not the beginning of a page") from None
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _cut_page(
+    found: list[Application], asked: Asked
+) -> tuple[list[Application], Place | None, Place | None]:
+    """The page, and where its neighbours begin: one more than a page was read to know."""
+    more = len(found) > PAGE_LENGTH
+    if asked.backwards:
+        shown = found[-PAGE_LENGTH:]
+        return shown, place_of(shown[0]) if more else None, place_of(shown[-1]) if shown else None
+    shown = found[:PAGE_LENGTH]
+    earlier = place_of(shown[0]) if asked.after is not None and shown else None
+    return shown, earlier, place_of(shown[-1]) if more else None
+
+
+def _turn(
+    found: list[Application], asked: Asked
+) -> tuple[list[Application], Place | None, Place | None]:
+    """A page of what a search found, which is short and all there."""
+    if asked.after is None:
+        behind = found
+    else:
+        key = (asked.after.changed_at, asked.after.id)
+        behind = [
+            each
+            for each in found
+            if (
+                (each.changed_at, each.id) < key
+                if asked.backwards
+                else (each.changed_at, each.id) > key
+            )
+        ]
+    length = PAGE_LENGTH + 1
+    return _cut_page(behind[-length:] if asked.backwards else behind[:length], asked)
+
+
+def _newest_card(connection: Connection, application: Application) -> Card | None:
+    if application.enterprise_id is None:
+        return None
+    newest = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [application.enterprise_id])
+    return newest.get(application.enterprise_id)

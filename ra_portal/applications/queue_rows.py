@@ -1,0 +1,140 @@
+"""The queue in the database: pages by key, never by offset: the millionth row costs what the first
+does.
+
+Each state that is asked for is walked by its own index (`tables.applications`), and the short
+results are merged: one walk over several states would have to sort all of them first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, update
+
+from ra_portal.applications.application import Application, ApplicationState
+from ra_portal.applications.application_rows import from_row
+from ra_portal.tables import applications
+
+COUNTED_TO = 1000
+"""Nobody reads a longer number, and counting a million rows takes its time."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which applications."""
+
+    states: tuple[ApplicationState, ...]
+    branch_id: str | None = None
+    """None: of every branch."""
+    assigned_to: str | None = None
+    overdue_before: datetime | None = None
+    """Unmoved since then."""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        held: list[ColumnElement[bool]] = []
+        if self.branch_id is not None:
+            held.append(applications.c.branch_id == self.branch_id)
+        if self.assigned_to is not None:
+            held.append(applications.c.assigned_to == self.assigned_to)
+        if self.overdue_before is not None:
+            held.append(applications.c.changed_at < self.overdue_before)
+        return held
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page begins or ends: an application's place in the order of waiting."""
+
+    changed_at: datetime
+    id: str
+
+
+def page(
+    connection: Connection, wanted: Filter, limit: int, after: Place | None, backwards: bool = False
+) -> list[Application]:
+    """The next applications behind `after`, longest waiting first; before it when `backwards`."""
+    pages = [
+        _applications(connection, of_state(wanted, state, limit, after, backwards))
+        for state in wanted.states
+    ]
+    merged = merge(*pages, key=lambda each: (each.changed_at, each.id), reverse=backwards)
+    found = list(islice(merged, limit))
+    return found[::-1] if backwards else found
+
+
+def of_state(
+    wanted: Filter, state: ApplicationState, limit: int, after: Place | None, backwards: bool
+) -> Select[Any]:
+    """One walk along one index."""
+    order = [applications.c.changed_at, applications.c.id]
+    query = select(applications).where(applications.c.state == str(state), *wanted.conditions())
+    if after is not None:
+        here, there = tuple_(*order), tuple_(after.changed_at, after.id)
+        query = query.where(here < there if backwards else here > there)
+    return query.order_by(*(key.desc() if backwards else key for key in order)).limit(limit)
+
+
+def among(connection: Connection, wanted: Filter, usccs: Sequence[str]) -> list[Application]:
+    """Those of these enterprises, longest waiting first."""
+    query = (
+        select(applications)
+        .where(
+            applications.c.uscc.in_(usccs),
+            applications.c.state.in_([str(state) for state in wanted.states]),
+            *wanted.conditions(),
+        )
+        .order_by(applications.c.changed_at, applications.c.id)
+        .limit(COUNTED_TO)
+    )
+    return _applications(connection, query)
+
+
+def by_reference(connection: Connection, wanted: Filter, reference: str) -> list[Application]:
+    query = select(applications).where(applications.c.reference == reference, *wanted.conditions())
+    return _applications(connection, query)
+
+
+def by_identity(connection: Connection, wanted: Filter, index: str) -> list[Application]:
+    """Those whose legal representative has the number of this blind index."""
+    query = (
+        select(applications)
+        .where(applications.c.identity_index == index, *wanted.conditions())
+        .order_by(applications.c.changed_at, applications.c.id)
+        .limit(COUNTED_TO)
+    )
+    return _applications(connection, query)
+
+
+def count(connection: Connection, wanted: Filter) -> int:
+    """How many, but never more than `COUNTED_TO`."""
+    total = 0
+    for state in wanted.states:
+        some = (
+            select(applications.c.id)
+            .where(applications.c.state == str(state), *wanted.conditions())
+            .limit(COUNTED_TO - total)
+        )
+        total += connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+    return total
+
+
+def _applications(connection: Connection, query: Select[Any]) -> list[Application]:
+    return [from_row(row._mapping) for row in connection.execute(query)]
+
+
+def not_reminded(connection: Connection, wanted: Filter, limit: int) -> list[Application]:
+    """Those whose present wait nobody was reminded of."""
+    found: list[Application] = []
+    for state in wanted.states:
+        query = of_state(wanted, state, limit, None, backwards=False)
+        found += _applications(connection, query.where(applications.c.reminded_at.is_(None)))
+    return found[:limit]
+
+
+def mark_reminded(connection: Connection, identifier: str, at: datetime) -> None:
+    connection.execute(
+        update(applications).where(applications.c.id == identifier).values(reminded_at=at)
+    )

@@ -1,0 +1,404 @@
+"""Registration: an enterprise applies, one officer registers, another approves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from kernel.clock import Clock
+from kernel.entropy import Entropy
+from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
+from policies.registration import RegistrationPolicy
+from ra_portal import fields
+from ra_portal.applications import application_rows, draft_rows
+from ra_portal.applications.application import (
+    Application,
+    ApplicationDetails,
+    ApplicationState,
+    Papers,
+    read_details,
+)
+from ra_portal.applications.draft_rows import Draft
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.cards import Cards
+from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
+from ra_portal.papers import document_rows
+from ra_portal.papers.document_rows import StoredDocument
+from ra_portal.papers.documents import DocumentKind, Licence, Upload, read_scan
+from ra_portal.people import branches, people_rows
+from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.people.people import Enterprise
+from ra_portal.people.personal_data import PersonalData, SealedNumber
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Journal
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What the applicant takes home. The access code is nowhere else."""
+
+    application: Application
+    access_code: str
+
+
+class Registration:
+    """The use cases of an application's life."""
+
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        entropy: Entropy,
+        cards: Cards,
+        personal: PersonalData,
+        policy: RegistrationPolicy,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._entropy = entropy
+        self._cards = cards
+        self._personal = personal
+        self._policy = policy
+
+    # -- the applicant -------------------------------------------------------------------------
+
+    def apply(
+        self,
+        values: Mapping[str, object],
+        upload: Upload | None,
+        attorney: Upload | None = None,
+        draft: Draft | None = None,
+    ) -> Submitted:
+        """Hand in an application, with the papers of its draft where no newer ones come along.
+
+        Raises `fields.InvalidFields` (all errors by field, the papers' under `licence` and
+        `attorney`), Conflict `application.exists`, `enterprise.exists`.
+        """
+        read = self._read(values, upload, attorney, draft.papers if draft else None)
+        code, now = new_code(self._entropy), self._clock.now()
+        identifier = draft.id if draft else new_id()
+        with self._database.transaction() as connection:
+            if application_rows.live_for(connection, read.details.uscc) is not None:
+                raise Conflict(
+                    "application.exists",
+                    "an application for this enterprise is already on its way",
+                )
+            before = draft.papers if draft else Papers(None)
+            application = Application(
+                id=identifier,
+                reference=new_number("AP", self._clock, self._entropy),
+                access_hash=code_hash(CodePurpose.ACCESS, code),
+                state=ApplicationState.APPLIED,
+                details=read.details,
+                papers=self._keep_papers(connection, identifier, read, before),
+                submitted_at=now,
+                changed_at=now,
+            )
+            application_rows.add(connection, application)
+            if draft is not None:
+                draft_rows.remove(connection, draft.id)
+            self._journal.append(
+                connection,
+                Event.ENTERPRISE_APPLIED,
+                subject=application.reference,
+                actor="applicant",
+                uscc=read.details.uscc,
+                **document_rows.digests(connection, application.papers),
+            )
+        return Submitted(application, code)
+
+    def open(self, reference: str, access_code: str) -> Application:
+        """The applicant's own view, until the card that was approved is made or withdrawn.
+
+        Raises Unauthenticated `application.access`, `application.access-ended`.
+        """
+        hashed = code_hash(CodePurpose.ACCESS, access_code)
+        with self._database.reading() as connection:
+            found = application_rows.find_by_access(connection, reference.strip().upper(), hashed)
+            if found is None:
+                raise Unauthenticated(
+                    "application.access", "reference and access code do not belong together"
+                )
+            card = _approved_card(connection, found)
+        if card is not None and card.state is not CardState.REQUESTED:
+            raise Unauthenticated(
+                "application.access-ended",
+                "the card is made, or withdrawn: the access code has served its turn",
+            )
+        return found
+
+    def standing(self, application_id: str) -> Application:
+        """Where the application stands. Raises NotFound `application.unknown`."""
+        with self._database.reading() as connection:
+            return application_rows.by_id(connection, application_id)
+
+    def resubmit(
+        self,
+        application_id: str,
+        values: Mapping[str, object],
+        upload: Upload | None,
+        attorney: Upload | None = None,
+    ) -> Application:
+        """Hand in corrections; papers and an identity number that do not come anew stay.
+
+        Raises as `apply`, and Conflict `application.state`.
+        """
+        with self._database.reading() as connection:
+            kept = application_rows.by_id(connection, application_id).papers
+        read = self._read(values, upload, attorney, kept)
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            before = application_rows.by_id(connection, application_id)
+            before.resubmit(read.details, before.papers, now)  # refused before anything is kept
+            papers = self._keep_papers(connection, before.id, read, before.papers)
+            after = before.resubmit(read.details, papers, now)
+            application_rows.save(connection, after)
+            self._journal.append(
+                connection,
+                Event.ENTERPRISE_RESUBMITTED,
+                subject=after.reference,
+                actor="applicant",
+                uscc=after.details.uscc,
+                changed=",".join(sorted(after.previous)),
+                **document_rows.digests(connection, papers),
+            )
+        return after
+
+    def papers_of(self, application: Application) -> dict[DocumentKind, StoredDocument]:
+        """The scans that were handed in last."""
+        with self._database.reading() as connection:
+            return document_rows.of_papers(connection, application.papers)
+
+    def paper(self, application_id: str, kind: DocumentKind, number: int) -> bytes:
+        """A page of the applicant's own scan: a picture, JPEG. Raises NotFound."""
+        with self._database.reading() as connection:
+            papers = application_rows.by_id(connection, application_id).papers
+            return document_rows.page(connection, document_rows.ids(papers)[kind], number)
+
+    def masked_identity(self, application: Application) -> str | None:
+        """The legal representative's identity number, but for its ends."""
+        row = application_row(application.id)
+        return self._personal.masked(application.papers.identity, row)
+
+    def card_of(self, application_id: str) -> Card | None:
+        """The legal-person card that the approval requested."""
+        with self._database.reading() as connection:
+            return _approved_card(connection, application_rows.by_id(connection, application_id))
+
+    def new_activation_code(self, application_id: str) -> tuple[Card, str]:
+        """A fresh code for the card that the approval requested; an older one stops working.
+
+        Raises NotFound `card.unknown` before the approval, Conflict `card.state` once the card
+        is made or withdrawn: another card of the enterprise is none of the applicant's.
+        """
+        with self._database.transaction() as connection:
+            application = application_rows.by_id(connection, application_id)
+            card = _approved_card(connection, application)
+            if card is None:
+                raise NotFound("card.unknown", "no card has been approved yet")
+            return self._cards.offer_code(connection, card, actor="applicant")
+
+    # -- officers ------------------------------------------------------------------------------
+
+    def register(self, by: Identity, application_id: str) -> Application:
+        """The papers are in order. Raises Forbidden `role.missing`, Conflict, NotFound."""
+        by.require("application.register")
+        officer = _officer(by)
+        with self._database.transaction() as connection:
+            before = _of_branch(connection, by, application_id)
+            after = before.register(officer, self._clock.now())
+            application_rows.save(connection, after)
+            self._journal.append(
+                connection,
+                Event.ENTERPRISE_REGISTERED,
+                subject=after.reference,
+                actor=by.actor,
+                uscc=after.details.uscc,
+            )
+        return after
+
+    def approve(self, by: Identity, application_id: str) -> tuple[Application, Card]:
+        """The second pair of eyes: the enterprise exists, its legal-person card is requested.
+
+        Raises Forbidden `role.missing`, `registration.same-officer`, Conflict, NotFound.
+        """
+        by.require("application.approve")
+        officer = _officer(by)
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            before = _of_branch(connection, by, application_id)
+            details = before.details
+            enterprise = Enterprise(
+                id=new_id(),
+                uscc=details.uscc,
+                name=details.name,
+                customs_code=details.customs_code,
+                legal_representative=details.legal_representative,
+                region=details.region,
+                created_at=now,
+                branch_id=details.branch_id,
+            )
+            enterprise = replace(enterprise, identity=self._moved(before, enterprise.id))
+            number = self._cards.new_number(enterprise.holder)
+            after = before.approve(officer, enterprise.id, number, now)
+            people_rows.add_enterprise(connection, enterprise)
+            application_rows.save(connection, after)
+            self._journal.append(
+                connection,
+                Event.ENTERPRISE_APPROVED,
+                subject=after.reference,
+                actor=by.actor,
+                uscc=details.uscc,
+                enterprise=enterprise.id,
+            )
+            card = self._cards.request(connection, enterprise.holder, by.actor, number)
+        return after, card
+
+    def send_back(
+        self,
+        by: Identity,
+        application_id: str,
+        reasons: str = "",
+        remarks: Mapping[str, str] | None = None,
+    ) -> Application:
+        """Return for correction, in prose, or with a reason of the policy's for each field that
+        needs it, or both.
+
+        Raises Forbidden `role.missing`, `branch.foreign`, Conflict, NotFound, Malformed `field.*`,
+        Unprocessable `reason.unknown`.
+        """
+        by.require("application.decide")
+        officer = _officer(by)
+        for field, code in (remarks or {}).items():
+            reason = self._policy.reason(code)
+            if reason is None or reason not in self._policy.reasons_for("return", field):
+                raise Unprocessable("reason.unknown", "this is no reason that may be given here")
+        with self._database.transaction() as connection:
+            before = _of_branch(connection, by, application_id)
+            after = before.send_back(officer, reasons, self._clock.now(), remarks)
+            self._decided(connection, by, after, Event.ENTERPRISE_RETURNED)
+        return after
+
+    def refuse(self, by: Identity, application_id: str, reasons: str) -> Application:
+        """Refuse for good: prose, or the code of one of the policy's reasons.
+
+        Raises as `send_back`.
+        """
+        by.require("application.decide")
+        officer = _officer(by)
+        with self._database.transaction() as connection:
+            before = _of_branch(connection, by, application_id)
+            after = before.refuse(officer, reasons, self._clock.now())
+            self._decided(connection, by, after, Event.ENTERPRISE_REFUSED)
+        return after
+
+    def _decided(
+        self, connection: Connection, by: Identity, after: Application, event: Event
+    ) -> None:
+        application_rows.save(connection, after)
+        self._journal.append(
+            connection,
+            event,
+            subject=after.reference,
+            actor=by.actor,
+            uscc=after.details.uscc,
+            reasons=after.reasons,
+            remarks=",".join(f"{field}:{code}" for field, code in sorted(after.remarks.items())),
+        )
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _read(
+        self,
+        values: Mapping[str, object],
+        upload: Upload | None,
+        attorney: Upload | None,
+        kept: Papers | None,
+    ) -> "_Read":
+        """Fields and papers, with the errors of all told at once."""
+        reader = fields.FieldReader(values)
+        scans = {
+            kind: read_scan(reader, kind, came)
+            for kind, came in ((DocumentKind.LICENCE, upload), (DocumentKind.ATTORNEY, attorney))
+        }
+        if not _came(upload) and (kept is None or kept.licence_id is None):
+            reader.read("licence", str)
+        number = reader.optional("identity_number", fields.identity_number)
+        details: ApplicationDetails | None = None
+        with self._database.reading() as connection:
+            try:
+                details = read_details(values, lambda code: branches.id_of(connection, code))
+            except fields.InvalidFields as invalid:
+                for name, refusal in invalid.errors.items():
+                    reader.note(name, refusal)
+        reader.finish()
+        assert details is not None
+        return _Read(details, scans, number)
+
+    def _keep_papers(
+        self, connection: Connection, application_id: str, read: "_Read", before: Papers
+    ) -> Papers:
+        ids = {
+            kind: document_rows.add(connection, application_id, kind, scan, self._clock.now())
+            for kind, scan in read.scans.items()
+            if scan is not None
+        }
+        identity = before.identity
+        if read.identity_number is not None:
+            identity = self._personal.seal(read.identity_number, application_row(application_id))
+        return Papers(
+            ids.get(DocumentKind.LICENCE, before.licence_id),
+            ids.get(DocumentKind.ATTORNEY, before.attorney_id),
+            identity,
+        )
+
+    def _moved(self, application: Application, enterprise_id: str) -> SealedNumber | None:
+        """The identity number, sealed for the enterprise's row."""
+        if application.papers.identity is None:
+            return None
+        number = self._personal.open(application.papers.identity, application_row(application.id))
+        return self._personal.seal(number, enterprise_row(enterprise_id))
+
+
+@dataclass(frozen=True)
+class _Read:
+    details: ApplicationDetails
+    scans: Mapping[DocumentKind, Licence | None]
+    identity_number: str | None
+
+
+def application_row(identifier: str) -> str:
+    """What an application's identity number is bound to."""
+    return f"applications:{identifier}"
+
+
+def enterprise_row(identifier: str) -> str:
+    return f"enterprises:{identifier}"
+
+
+def _came(upload: Upload | None) -> bool:
+    return upload is not None and bool(upload.content)
+
+
+def _of_branch(connection: Connection, by: Identity, application_id: str) -> Application:
+    """Raises NotFound `application.unknown`, Forbidden `branch.foreign`."""
+    found = application_rows.by_id(connection, application_id)
+    branches.require_branch(by, found.details.branch_id)
+    return found
+
+
+def _approved_card(connection: Connection, application: Application) -> Card | None:
+    if application.card_number is None:
+        return None
+    return card_rows.by_number(connection, application.card_number)
+
+
+def _officer(by: Identity) -> str:
+    """An application is decided by a person with a card, never from the console."""
+    if by.kind is not HolderKind.OFFICER:
+        raise Forbidden("role.missing", "only an officer may do this")
+    return by.subject

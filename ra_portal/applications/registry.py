@@ -1,0 +1,159 @@
+"""The registry of enterprises: what the state has on record, beside what an applicant says.
+
+A directory (LDAP) is asked for the unified social credit code while an officer looks at the
+application. It decides nothing: differences are marked, and a registry that does not answer is said
+to have not answered.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ldap3 import (
+    ANONYMOUS,
+    AUTO_BIND_NO_TLS,
+    AUTO_BIND_TLS_BEFORE_BIND,
+    NONE,
+    SIMPLE,
+    SUBTREE,
+    Connection,
+    Server,
+    Tls,
+)
+from ldap3.core.exceptions import LDAPException
+from ldap3.utils.conv import escape_filter_chars
+
+from kernel.refusals import Unavailable
+from ra_portal.applications.application import ApplicationDetails
+
+_CONNECT_SECONDS = 3
+_ANSWER_SECONDS = 5
+
+COMPARED = ("name", "customs_code", "legal_representative", "region")
+"""Fields of an application that the registry may have, too."""
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """What is on record; a field that is not there is None."""
+
+    fields: Mapping[str, str | None]
+    status: str | None
+    """In the registry's own words: in business, struck off."""
+
+
+class Registry(Protocol):
+    def find(self, uscc: str) -> RegistryEntry | None:
+        """None: there is no such enterprise. Raises Unavailable `registry.unavailable`."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How an application stands to the registry."""
+
+    entry: RegistryEntry | None
+    differing: frozenset[str]
+    """Fields that say something else there."""
+
+
+def compare(details: ApplicationDetails, entry: RegistryEntry | None) -> Comparison:
+    if entry is None:
+        return Comparison(None, frozenset())
+    differing = frozenset(
+        name
+        for name in COMPARED
+        if (known := entry.fields.get(name)) is not None
+        and _plain(known) != _plain(getattr(details, name))
+    )
+    return Comparison(entry, differing)
+
+
+def _plain(text: str) -> str:
+    """Full-width brackets, spaces and case say nothing about an enterprise."""
+    return "".join(text.split()).translate(str.maketrans("（）", "()")).casefold()
+
+
+@dataclass(frozen=True)
+class LdapAttributes:
+    """What the directory calls things."""
+
+    uscc: str = "serialNumber"
+    name: str = "o"
+    customs_code: str = "businessCategory"
+    legal_representative: str = "cn"
+    region: str = "l"
+    status: str = "description"
+
+
+class LdapRegistry:
+    """Fulfils `Registry`. One connection a question: officers ask seldom. Safe for threads."""
+
+    def __init__(
+        self,
+        url: str,
+        base: str,
+        bind_dn: str | None = None,
+        password: str | None = None,
+        attributes: LdapAttributes = LdapAttributes(),
+        ca_file: Path | None = None,
+        starttls: bool = False,
+    ) -> None:
+        tls = Tls(
+            validate=ssl.CERT_REQUIRED,
+            version=ssl.PROTOCOL_TLS_CLIENT,
+            ca_certs_file=str(ca_file) if ca_file else None,
+        )
+        self._server: Any = Server(url, get_info=NONE, connect_timeout=_CONNECT_SECONDS, tls=tls)
+        self._auto_bind = AUTO_BIND_TLS_BEFORE_BIND if starttls else AUTO_BIND_NO_TLS
+        self._base = base
+        self._bind_dn, self._password = bind_dn, password
+        self._attributes = attributes
+
+    def find(self, uscc: str) -> RegistryEntry | None:
+        named = self._attributes
+        wanted = (*(getattr(named, name) for name in COMPARED), named.status)
+        try:
+            connection: Any = Connection(
+                self._server,
+                self._bind_dn,
+                self._password,
+                authentication=SIMPLE if self._bind_dn else ANONYMOUS,
+                auto_bind=self._auto_bind,
+                read_only=True,
+                receive_timeout=_ANSWER_SECONDS,
+                raise_exceptions=True,
+                check_names=False,
+            )
+            try:
+                connection.search(
+                    self._base,
+                    f"({named.uscc}={escape_filter_chars(uscc)})",
+                    SUBTREE,
+                    attributes=list(wanted),
+                    size_limit=2,
+                    time_limit=_ANSWER_SECONDS,
+                )
+                found = [each for each in connection.response if "attributes" in each]
+            finally:
+                connection.unbind()
+        except (LDAPException, OSError) as error:
+            raise Unavailable(
+                "registry.unavailable", "the registry did not answer", error=type(error).__name__
+            ) from error
+        if not found:
+            return None
+        values = found[0]["attributes"]
+        return RegistryEntry(
+            {name: _first(values.get(getattr(named, name))) for name in COMPARED},
+            _first(values.get(named.status)),
+        )
+
+
+def _first(value: object) -> str | None:
+    if isinstance(value, list | tuple):
+        value = value[0] if value else None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value) if value else None

@@ -1,0 +1,1 @@
+"""Cards from the request to their end: making, moves, loss, renewal, recovery."""

@@ -1,0 +1,54 @@
+"""Who has charge of a card: an administrator of every one but those of officers of another family
+(`policies/permissions.toml`), an enterprise of its operators' cards."""
+
+from sqlalchemy import Connection
+
+from kernel.refusals import Forbidden
+from ra_portal.cards.card import Card
+from ra_portal.people import branches, people_rows
+from ra_portal.people.identity import HolderKind, Identity
+
+
+def is_own(by: Identity, card: Card) -> bool:
+    """Whether the card, or one before it, is the actor's."""
+    return by.kind is card.holder.kind and by.subject == card.holder.id
+
+
+def permission_for(connection: Connection, card: Card, act: str) -> str:
+    """What it takes to `manage` a card, to `confirm` its code or to `report` its loss."""
+    if card.holder.kind is HolderKind.OFFICER:
+        family = people_rows.officer(connection, card.holder.id).family
+        return f"officer.{family}.{act}"
+    return f"card.{act}"
+
+
+def require_act(connection: Connection, by: Identity, card: Card, act: str) -> None:
+    """An officer, or the console, may do this to this card.
+
+    Raises Forbidden `role.missing`, `branch.foreign`.
+    """
+    by.require(permission_for(connection, card, act))
+    branches.require_holder(connection, by, card.holder)
+
+
+def require_access(connection: Connection, by: Identity, card: Card) -> None:
+    """Holders see their cards, officers those that they may, and whoever has charge of one.
+
+    Raises Forbidden `card.foreign`, `role.missing`, `branch.foreign`.
+    """
+    branches.require_holder(connection, by, card.holder)
+    seen = by.may("officer.read" if card.holder.kind is HolderKind.OFFICER else "card.read")
+    if not seen and not is_own(by, card):
+        require_charge(connection, by, card)
+
+
+def require_charge(connection: Connection, by: Identity, card: Card) -> None:
+    """Raises Forbidden `card.foreign`, `role.missing`, `branch.foreign`."""
+    if by.kind is None or by.kind is HolderKind.OFFICER:
+        require_act(connection, by, card, "manage")
+        return
+    if by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR:
+        operator = people_rows.operator(connection, card.holder.id)
+        if operator.enterprise_id == by.enterprise_id:
+            return
+    raise Forbidden("card.foreign", "this card belongs to somebody else")

@@ -1,0 +1,326 @@
+"""One act on many cards: seen first, proposed by one, confirmed by another, done as a durable job.
+
+The certificates go first, as one recorded job of the authority (`ca.mass`); the cards follow in
+batches. Dying anywhere, the next run goes on: what is done is not done again.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
+
+from ca.inventory import RevocationReason
+from ca.mass import MassRevocation
+from kernel.clock import Clock
+from kernel.identifiers import parse_serial
+from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
+from ra_portal import fields
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card_moves import LONGEST_REASON, Move
+from ra_portal.cards.cards import read_reason
+from ra_portal.mass_actions.mass_filter import STATES, Act, CardFilter, joined, meant_by
+from ra_portal.people.identity import Identity
+from ra_portal.tables import card_moves, cards, enterprises, mass_actions
+from records.database import Database, new_id
+from records.events import Event
+from records.journal import Entry, Journal
+
+_BATCH = 1000
+_SAMPLE = 20
+MOST_CARDS = 3_000_000
+
+
+class ActionState(StrEnum):
+    PROPOSED = "proposed"
+    RUNNING = "running"
+    DONE = "done"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would happen. Nothing has."""
+
+    total: int
+    by_kind: Mapping[str, int]
+    by_region: Sequence[tuple[str, int]]
+    """The ten with most cards."""
+    sample: Sequence[Card]
+
+
+@dataclass(frozen=True)
+class MassAction:
+    id: str
+    act: Act
+    filter: CardFilter
+    reason: str
+    total: int
+    state: ActionState
+    proposed_by: str
+    proposed_at: datetime
+    confirmed_by: str | None
+    moved: int
+    """Cards that have followed."""
+
+
+class MassActions:
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        mass: MassRevocation,
+        on_card_ended: Callable[[Card], None],
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._mass = mass
+        self._on_card_ended = on_card_ended
+
+    def preview(self, by: Identity, act: Act, wanted: CardFilter) -> Preview:
+        """A dry run. Raises Forbidden `role.missing`."""
+        by.require("card.manage")
+        with self._database.reading() as connection:
+            meant = meant_by(act, wanted)
+            by_kind = connection.execute(
+                _counted(cards.c.holder_kind).where(meant).group_by(cards.c.holder_kind)
+            )
+            kinds = {row[0]: row[1] for row in by_kind}
+            by_region = connection.execute(
+                _counted(enterprises.c.region)
+                .where(meant)
+                .group_by(enterprises.c.region)
+                .order_by(func.count().desc(), enterprises.c.region)
+                .limit(10)
+            )
+            regions = [(row[0], row[1]) for row in by_region]
+            numbers = connection.execute(
+                joined(select(cards.c.number)).where(meant).order_by(cards.c.id).limit(_SAMPLE)
+            ).scalars()
+            sample = [card_rows.by_number(connection, number) for number in numbers]
+        return Preview(sum(kinds.values()), kinds, regions, sample)
+
+    def propose(self, by: Identity, act: Act, wanted: CardFilter, reason: str) -> MassAction:
+        """Record it for another officer. `reason`: for a revocation one of `cards.REASONS`.
+
+        Raises Forbidden `role.missing`, Unprocessable `card.reason`, `mass.nothing`,
+        `mass.too-many`, Malformed `field.*`.
+        """
+        by.require("card.manage")
+        if act is Act.REVOKE:
+            why = str(read_reason(reason))
+        else:
+            why = fields.text(LONGEST_REASON)(fields.paragraph(reason, LONGEST_REASON))
+        with self._database.transaction() as connection:
+            total = connection.execute(
+                joined(select(func.count())).where(meant_by(act, wanted))
+            ).scalar_one()
+            if total == 0:
+                raise Unprocessable("mass.nothing", "no card is meant")
+            if total > MOST_CARDS:
+                raise Unprocessable("mass.too-many", "too many cards for one action")
+            identifier = new_id()
+            values = {
+                "id": identifier,
+                "act": str(act),
+                "filter": json.dumps(asdict(wanted), ensure_ascii=False),
+                "reason": why,
+                "total": total,
+                "state": str(ActionState.PROPOSED),
+                "proposed_by": by.actor,
+                "proposed_at": self._clock.now(),
+                "moved": 0,
+            }
+            connection.execute(insert(mass_actions), values)
+            self._record(connection, Event.MASS_ACTION_PROPOSED, identifier, by.actor, total)
+            return _action(_row(connection, identifier))
+
+    def all(self, by: Identity, limit: int = 50) -> list[MassAction]:
+        """Newest first. Raises Forbidden `role.missing`."""
+        by.require_one_of("card.manage", "card.confirm")
+        query = select(mass_actions).order_by(mass_actions.c.proposed_at.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [_action(row) for row in connection.execute(query)]
+
+    def confirm(self, by: Identity, identifier: str) -> MassAction:
+        """The second pair of eyes; from now on the worker does it.
+
+        Raises Forbidden `role.missing`, `approval.same-officer`, NotFound `mass.unknown`,
+        Conflict `mass.state`, `mass.changed` when other cards are meant by now.
+        """
+        by.require("card.confirm")
+        with self._database.transaction() as connection:
+            action = _action(_row(connection, identifier))
+            if action.proposed_by == by.actor:
+                raise Forbidden(
+                    "approval.same-officer", "another officer must confirm what you proposed"
+                )
+            meant = meant_by(action.act, action.filter)
+            now_meant = connection.execute(joined(select(func.count())).where(meant)).scalar_one()
+            if now_meant != action.total:
+                raise Conflict(
+                    "mass.changed",
+                    "other cards are meant by now: propose it again",
+                    then=action.total,
+                    now=now_meant,
+                )
+            self._move(connection, action, ActionState.RUNNING, confirmed_by=by.actor)
+            self._record(
+                connection, Event.MASS_ACTION_CONFIRMED, identifier, by.actor, action.total
+            )
+            return _action(_row(connection, identifier))
+
+    def withdraw(self, by: Identity, identifier: str) -> MassAction:
+        """Never mind. Raises as `confirm`."""
+        by.require_one_of("card.manage", "card.confirm")
+        with self._database.transaction() as connection:
+            action = _action(_row(connection, identifier))
+            self._move(connection, action, ActionState.WITHDRAWN)
+            self._record(
+                connection, Event.MASS_ACTION_WITHDRAWN, identifier, by.actor, action.total
+            )
+            return _action(_row(connection, identifier))
+
+    # -- the worker ----------------------------------------------------------------------------
+
+    def has_work(self) -> bool:
+        with self._database.reading() as connection:
+            return bool(_running(connection))
+
+    def run(self) -> int:
+        """Do what was confirmed; how many cards followed."""
+        with self._database.reading() as connection:
+            running = _running(connection)
+        return sum(self._run(row) for row in running)
+
+    def _run(self, row: Any) -> int:
+        action = _action(row)
+        job = row.job or self._plan(action)
+        self._mass.run(job)
+        done, after = 0, 0
+        while moved := self._mass.moved(job, after, _BATCH):
+            after = moved[-1][0]
+            done += self._follow(action, [serial for _, serial in moved])
+        with self._database.transaction() as connection:
+            ended = update(mass_actions).where(mass_actions.c.id == action.id)
+            connection.execute(ended.values(state=str(ActionState.DONE)))
+            self._record(
+                connection, Event.MASS_ACTION_DONE, action.id, "worker", action.moved + done
+            )
+        return done
+
+    def _plan(self, action: MassAction) -> str:
+        """The job over the certificates. Dying before it is noted plans it again: a second job
+        over the same certificates finds them revoked."""
+        with self._database.reading() as connection:
+            meant = meant_by(action.act, action.filter)
+            serials = [
+                parse_serial(text)
+                for text in connection.execute(
+                    joined(select(cards.c.serial)).where(meant)
+                ).scalars()
+            ]
+        reason = RevocationReason.CERTIFICATE_HOLD
+        if action.act is Act.REVOKE:
+            reason = RevocationReason(action.reason)
+        actor = action.confirmed_by or action.proposed_by
+        job = self._mass.plan(serials, reason, actor)
+        with self._database.transaction() as connection:
+            mine = update(mass_actions).where(mass_actions.c.id == action.id)
+            connection.execute(mine.values(job=job))
+        return job
+
+    def _follow(self, action: MassAction, serials: Sequence[str]) -> int:
+        """One batch of cards whose certificates the job has moved; those that have followed, or
+        have ended otherwise meanwhile, are left alone."""
+        now, states = self._clock.now(), STATES[action.act]
+        with self._database.transaction() as connection:
+            batch = card_rows.by_serials(connection, serials, states)
+            if not batch:
+                return 0
+            actor = action.confirmed_by or action.proposed_by
+            values: dict[str, object] = {"version": cards.c.version + 1}
+            if action.act is Act.REVOKE:
+                event, move, why = Event.CARD_REVOKED, Move.REVOKE, action.reason
+                values |= {"state": str(CardState.REVOKED), "ended_at": now, "end_reason": why}
+                values["live_holder"] = None
+            else:
+                event, move, why = Event.CARD_FROZEN, Move.FREEZE, action.reason
+                values |= {"state": str(CardState.FROZEN), "held_at": now, "held_by": actor[:64]}
+                values["hold_reason"] = why
+            ids = [card.id for card in batch]
+            connection.execute(update(cards).where(cards.c.id.in_(ids)).values(values))
+            moves = [
+                {"card": c.number, "at": now, "move": str(move), "actor": actor, "why": why}
+                for c in batch
+            ]
+            connection.execute(insert(card_moves), moves)
+            entries = [
+                Entry(
+                    event,
+                    card.number,
+                    actor,
+                    {"serial": card.serial, "reason": why, "mass_action": action.id},
+                )
+                for card in batch
+            ]
+            mine = update(mass_actions).where(mass_actions.c.id == action.id)
+            connection.execute(mine.values(moved=mass_actions.c.moved + len(batch)))
+            self._journal.append_many(connection, entries)
+        for card in batch:
+            revokes = action.act is Act.REVOKE
+            self._on_card_ended(card.revoke(why, now) if revokes else card.freeze(actor, why, now))
+        return len(batch)
+
+    def _move(
+        self, connection: Connection, action: MassAction, state: ActionState, **more: object
+    ) -> None:
+        mine = (mass_actions.c.id == action.id) & (
+            mass_actions.c.state == str(ActionState.PROPOSED)
+        )
+        values = {"state": str(state), **more}
+        if connection.execute(update(mass_actions).where(mine).values(values)).rowcount != 1:
+            raise Conflict("mass.state", "this action is decided already")
+
+    def _record(
+        self, connection: Connection, event: Event, identifier: str, actor: str, count: int
+    ) -> None:
+        self._journal.append(connection, event, subject=identifier, actor=actor, cards=count)
+
+
+def _counted(column: ColumnElement[Any]) -> Select[Any]:
+    return joined(select(column, func.count()))
+
+
+def _running(connection: Connection) -> list[Any]:
+    query = select(mass_actions).where(mass_actions.c.state == str(ActionState.RUNNING))
+    return list(connection.execute(query.order_by(mass_actions.c.proposed_at)))
+
+
+def _row(connection: Connection, identifier: str) -> Any:
+    query = select(mass_actions).where(mass_actions.c.id == identifier[:32])
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("mass.unknown", "there is no such action")
+    return row
+
+
+def _action(row: Any) -> MassAction:
+    return MassAction(
+        id=row.id,
+        act=Act(row.act),
+        filter=CardFilter(**json.loads(row.filter)),
+        reason=row.reason,
+        total=row.total,
+        state=ActionState(row.state),
+        proposed_by=row.proposed_by,
+        proposed_at=row.proposed_at,
+        confirmed_by=row.confirmed_by,
+        moved=row.moved,
+    )

@@ -1,0 +1,100 @@
+"""Which cards a mass action means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_
+
+from kernel.refusals import Malformed, Unprocessable
+from ra_portal.cards.card import CardState
+from ra_portal.people.identity import HolderKind
+from ra_portal.tables import cards, enterprises, operators
+
+
+class Act(StrEnum):
+    REVOKE = "revoke"
+    FREEZE = "freeze"
+
+
+@dataclass(frozen=True)
+class CardFilter:
+    """Which cards; all that is given must hold. Officers' cards are never meant."""
+
+    kind: str = ""
+    region: str = ""
+    """Of the enterprise, or how it begins."""
+    uscc: str = ""
+    made_before: str = ""
+    """Dates as YYYY-MM-DD, UTC."""
+    made_after: str = ""
+    ends_before: str = ""
+
+    @classmethod
+    def read(cls, values: Mapping[str, object]) -> "CardFilter":
+        """From a form or a JSON object; other fields are not looked at.
+
+        Raises Malformed `mass.filter`, Unprocessable `mass.everything` without any condition.
+        """
+        names = cls.__dataclass_fields__
+        texts = {name: str(values.get(name) or "").strip()[:80] for name in names}
+        made = cls(**texts)
+        if made.kind not in ("", str(HolderKind.LEGAL_PERSON), str(HolderKind.OPERATOR)):
+            raise Malformed("mass.filter", "this is no kind of card", field="kind")
+        for name in ("made_before", "made_after", "ends_before"):
+            _date(texts[name], name)
+        if made == cls() or made == cls(kind=made.kind):
+            raise Unprocessable("mass.everything", "narrow it down: not every card is meant")
+        return made
+
+
+STATES = {
+    Act.REVOKE: (str(CardState.ACTIVE), str(CardState.FROZEN)),
+    Act.FREEZE: (str(CardState.ACTIVE),),
+}
+
+
+def joined(query: Select[Any]) -> Select[Any]:
+    """Cards with their enterprises; officers' cards fall out."""
+    belongs = or_(
+        and_(cards.c.holder_kind == "legal-person", cards.c.holder_id == enterprises.c.id),
+        and_(cards.c.holder_kind == "operator", operators.c.enterprise_id == enterprises.c.id),
+    )
+    return (
+        query.select_from(cards)
+        .outerjoin(
+            operators, (cards.c.holder_kind == "operator") & (cards.c.holder_id == operators.c.id)
+        )
+        .join(enterprises, belongs)
+    )
+
+
+def meant_by(act: Act, wanted: CardFilter) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = [
+        cards.c.state.in_(STATES[act]),
+        cards.c.serial.is_not(None),
+    ]
+    if wanted.kind:
+        conditions.append(cards.c.holder_kind == wanted.kind)
+    if wanted.region:
+        conditions.append(enterprises.c.region.startswith(wanted.region, autoescape=True))
+    if wanted.uscc:
+        conditions.append(enterprises.c.uscc == wanted.uscc.upper())
+    if at := _date(wanted.made_before, "made_before"):
+        conditions.append(cards.c.activated_at < at)
+    if at := _date(wanted.made_after, "made_after"):
+        conditions.append(cards.c.activated_at >= at)
+    if at := _date(wanted.ends_before, "ends_before"):
+        conditions.append(cards.c.not_after < at)
+    return and_(*conditions)
+
+
+def _date(text: str, name: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), tzinfo=UTC)
+    except ValueError:
+        raise Malformed("mass.filter", "a date is YYYY-MM-DD", field=name) from None

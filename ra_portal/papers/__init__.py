@@ -1,0 +1,1 @@
+"""Papers that applicants hand in: what is taken, how it is kept, the pictures people see."""

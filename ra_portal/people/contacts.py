@@ -1,0 +1,176 @@
+"""Where holders are reached: a telephone number and a mail address, sealed in the database.
+
+They serve notices and one-time codes, nothing else; they are shown masked.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from kernel.clock import Clock
+from ra_portal import fields
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, Holder
+from ra_portal.cards.charge import is_own, require_charge
+from ra_portal.notices.channels import Channel
+from ra_portal.notices.notices import Notices, Sealing
+from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.tables import applications, contacts
+from records.database import Database
+from records.events import Event
+from records.journal import Journal
+
+
+@dataclass(frozen=True)
+class Contact:
+    phone: str | None = None
+    email: str | None = None
+
+    def at(self, channel: Channel) -> str | None:
+        return self.phone if channel is Channel.SMS else self.email
+
+    def masked(self) -> "Contact":
+        """Enough for the holder to know it again, too little for a stranger to use."""
+        phone = self.phone and f"{self.phone[:3]}****{self.phone[-2:]}"
+        email = self.email
+        if email:
+            name, _, host = email.partition("@")
+            email = f"{name[:1]}***@{host}"
+        return Contact(phone, email)
+
+
+@dataclass(frozen=True)
+class KnownContact:
+    contact: Contact
+    changed_at: datetime | None = None
+    """None: never since the application."""
+    phone_by: str | None = None
+    """The actor who put in the telephone number that stands there now; None: from the application,
+    or not recorded."""
+    email_by: str | None = None
+
+    @property
+    def set_by(self) -> frozenset[str]:
+        return frozenset(each for each in (self.phone_by, self.email_by) if each is not None)
+
+
+class Contacts:
+    def __init__(
+        self, database: Database, journal: Journal, clock: Clock, sealing: Sealing, notices: Notices
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._sealing = sealing
+        self._notices = notices
+
+    def of(self, connection: Connection, holder: Holder) -> Contact:
+        """What the holder left; for an enterprise that left nothing, what stood in the
+        application."""
+        return self.known(connection, holder).contact
+
+    def known(self, connection: Connection, holder: Holder) -> KnownContact:
+        """As `of`, with when it was changed last and by whom."""
+        mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
+        row = connection.execute(select(contacts).where(mine)).one_or_none()
+        if row is not None:
+            told = json.loads(self._sealing.decrypt(bytes(row.sealed), _context(holder)))
+            contact = Contact(told["phone"], told["email"])
+            return KnownContact(contact, row.changed_at, row.phone_by, row.email_by)
+        return KnownContact(self._from_application(connection, holder))
+
+    def _from_application(self, connection: Connection, holder: Holder) -> Contact:
+        if holder.kind is not HolderKind.LEGAL_PERSON:
+            return Contact()
+        query = select(applications.c.phone, applications.c.email).where(
+            applications.c.enterprise_id == holder.id
+        )
+        row = connection.execute(query).first()
+        return Contact() if row is None else Contact(row.phone, row.email)
+
+    def show(self, by: Identity, number: str) -> Contact:
+        """Masked. Raises Forbidden `card.foreign`, NotFound `card.unknown`."""
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            _require_holder_or_charge(connection, by, card)
+            return self.of(connection, card.holder).masked()
+
+    def change(self, by: Identity, number: str, values: Mapping[str, object]) -> Contact:
+        """Set `phone` and `email` of a card's holder; either may be empty. Whoever was reached
+        under the old ones is told.
+
+        Raises as `show`, and `fields.InvalidFields`.
+        """
+        reader = fields.FieldReader(values)
+        wanted = Contact(
+            reader.optional("phone", fields.phone), reader.optional("email", fields.email)
+        )
+        reader.finish()
+        with self._database.transaction() as connection:
+            card = card_rows.by_number(connection, number)
+            _require_holder_or_charge(connection, by, card)
+            known = self.known(connection, card.holder)
+            before = known.contact
+            self._store(connection, card.holder, known, wanted, by.actor)
+            self._journal.append(
+                connection,
+                Event.CONTACT_CHANGED,
+                subject=card.number,
+                actor=by.actor,
+                phone=wanted.phone is not None,
+                email=wanted.email is not None,
+            )
+            self._tell_old(connection, card, before, wanted)
+        return wanted.masked()
+
+    def _store(
+        self,
+        connection: Connection,
+        holder: Holder,
+        known: KnownContact,
+        wanted: Contact,
+        actor: str,
+    ) -> None:
+        """Who only confirms a value did not put it in, and a contact that stays keeps its age."""
+        if wanted == known.contact:
+            return
+        told = json.dumps({"phone": wanted.phone, "email": wanted.email}).encode("utf-8")
+        sealed = self._sealing.encrypt(told, _context(holder))
+        values = {
+            "sealed": sealed,
+            "changed_at": self._clock.now(),
+            "phone_by": known.phone_by if wanted.phone == known.contact.phone else actor,
+            "email_by": known.email_by if wanted.email == known.contact.email else actor,
+        }
+        mine = update(contacts).where(
+            contacts.c.holder_kind == str(holder.kind), contacts.c.holder_id == holder.id
+        )
+        if connection.execute(mine.values(values)).rowcount == 0:
+            key = {"holder_kind": str(holder.kind), "holder_id": holder.id}
+            connection.execute(insert(contacts), {**key, **values})
+
+    def _tell_old(
+        self, connection: Connection, card: Card, before: Contact, wanted: Contact
+    ) -> None:
+        for channel in Channel:
+            old = before.at(channel)
+            if old is not None and old != wanted.at(channel):
+                values = {
+                    "card": card.number,
+                    "time": f"{self._clock.now():%Y-%m-%d %H:%M}",
+                    "act_zh": "变更联系方式",
+                    "act_en": "the contact was changed",
+                }
+                self._notices.put(connection, channel, old, "card-moved", values, about=card.number)
+
+
+def _context(holder: Holder) -> bytes:
+    return f"PortSeal contact {holder}".encode()
+
+
+def _require_holder_or_charge(connection: Connection, by: Identity, card: Card) -> None:
+    if not is_own(by, card):
+        require_charge(connection, by, card)

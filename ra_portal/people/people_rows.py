@@ -1,0 +1,190 @@
+"""Enterprises, officers, operators and their grants in the database."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from kernel.refusals import Conflict, NotFound
+from ra_portal.cards.card import Holder
+from ra_portal.people import name_search
+from ra_portal.people.identity import HolderKind, Role
+from ra_portal.people.people import Enterprise, Grant, Officer, Operator
+from ra_portal.people.personal_data import SealedNumber
+from ra_portal.tables import enterprises, grants, officers, operators
+
+
+def add_enterprise(connection: Connection, enterprise: Enterprise) -> None:
+    """Raises Conflict `enterprise.exists`."""
+    try:
+        connection.execute(insert(enterprises), _values(enterprise))
+    except IntegrityError as error:
+        raise Conflict("enterprise.exists", "the enterprise is registered already") from error
+    name_search.remember(connection, enterprise.uscc, enterprise.name)
+
+
+def enterprise(connection: Connection, identifier: str) -> Enterprise:
+    """Raises NotFound `enterprise.unknown`."""
+    query = select(enterprises).where(enterprises.c.id == identifier)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("enterprise.unknown", "there is no such enterprise")
+    return Enterprise(**_with_identity(row._mapping))
+
+
+def find_enterprise(connection: Connection, uscc: str) -> Enterprise | None:
+    """By its credit code."""
+    query = select(enterprises.c.id).where(enterprises.c.uscc == uscc.strip().upper()[:18])
+    found = connection.execute(query).scalar_one_or_none()
+    return None if found is None else enterprise(connection, found)
+
+
+def change_enterprise(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
+    connection.execute(
+        update(enterprises).where(enterprises.c.id == identifier).values(dict(changes))
+    )
+    changed = enterprise(connection, identifier)
+    name_search.remember(connection, changed.uscc, changed.name)
+
+
+def change_operator(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
+    connection.execute(update(operators).where(operators.c.id == identifier).values(dict(changes)))
+
+
+def close_enterprise(connection: Connection, identifier: str, at: datetime) -> None:
+    connection.execute(
+        update(enterprises)
+        .where(enterprises.c.id == identifier, enterprises.c.closed_at.is_(None))
+        .values(closed_at=at)
+    )
+
+
+def enterprise_of(connection: Connection, holder: Holder) -> Enterprise | None:
+    """The enterprise of a legal-person or operator card; None for an officer's."""
+    if holder.kind is HolderKind.OFFICER:
+        return None
+    if holder.kind is HolderKind.LEGAL_PERSON:
+        return enterprise(connection, holder.id)
+    return enterprise(connection, operator(connection, holder.id).enterprise_id)
+
+
+def add_officer(connection: Connection, officer: Officer) -> None:
+    roles = ",".join(sorted(officer.roles))
+    connection.execute(insert(officers), {**_values(officer), "roles": roles})
+
+
+def officer(connection: Connection, identifier: str) -> Officer:
+    """Raises NotFound `officer.unknown`."""
+    row = connection.execute(select(officers).where(officers.c.id == identifier)).one_or_none()
+    if row is None:
+        raise NotFound("officer.unknown", "there is no such officer")
+    return _officer(dict(row._mapping))
+
+
+def all_officers(connection: Connection) -> list[Officer]:
+    rows = connection.execute(select(officers).order_by(officers.c.created_at, officers.c.id))
+    return [_officer(dict(row._mapping)) for row in rows]
+
+
+def officer_names(connection: Connection, identifiers: Iterable[str | None]) -> dict[str, str]:
+    """Names by id."""
+    wanted = [identifier for identifier in identifiers if identifier]
+    query = select(officers.c.id, officers.c.name).where(officers.c.id.in_(wanted))
+    return {row.id: row.name for row in connection.execute(query)}
+
+
+def add_operator(connection: Connection, operator: Operator) -> None:
+    """Raises Conflict `operator.employee-number-taken`."""
+    try:
+        connection.execute(insert(operators), _values(operator))
+    except IntegrityError as error:
+        raise Conflict(
+            "operator.employee-number-taken", "an operator with this employee number exists already"
+        ) from error
+
+
+def operator(connection: Connection, identifier: str, enterprise_id: str | None = None) -> Operator:
+    """The operator; with `enterprise_id`, of that enterprise only.
+
+    Raises NotFound `operator.unknown`.
+    """
+    query = select(operators).where(operators.c.id == identifier)
+    if enterprise_id is not None:
+        query = query.where(operators.c.enterprise_id == enterprise_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("operator.unknown", "there is no such operator in your enterprise")
+    return Operator(**_with_identity(row._mapping))
+
+
+def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
+    query = (
+        select(operators)
+        .where(operators.c.enterprise_id == enterprise_id)
+        .order_by(operators.c.created_at, operators.c.id)
+    )
+    return [Operator(**_with_identity(row._mapping)) for row in connection.execute(query)]
+
+
+def count_operators(connection: Connection, enterprise_id: str) -> int:
+    query = select(func.count()).where(operators.c.enterprise_id == enterprise_id)
+    return connection.execute(query).scalar_one()
+
+
+def add_grant(connection: Connection, grant: Grant) -> None:
+    connection.execute(insert(grants), _values(grant))
+
+
+def end_grant(connection: Connection, grant: Grant, at: datetime, by: str) -> None:
+    connection.execute(
+        update(grants)
+        .where(grants.c.id == grant.id)
+        .values(valid_until=max(at, grant.valid_from), withdrawn_by=by)
+    )
+
+
+def grants_of(connection: Connection, operator_ids: Iterable[str]) -> list[Grant]:
+    """Every grant there ever was, oldest first."""
+    query = (
+        select(grants)
+        .where(grants.c.operator_id.in_(list(operator_ids)))
+        .order_by(grants.c.valid_from, grants.c.id)
+    )
+    return [Grant(**row._mapping) for row in connection.execute(query)]
+
+
+def rights_at(connection: Connection, operator_id: str, at: datetime) -> tuple[str, ...]:
+    """Codes of the rights in force at a point in time, sorted."""
+    held = (grant for grant in grants_of(connection, [operator_id]) if grant.holds_at(at))
+    return tuple(sorted({grant.right for grant in held}))
+
+
+def _officer(row: dict[str, object]) -> Officer:
+    roles = frozenset(Role(role) for role in str(row.pop("roles")).split(",") if role)
+    return Officer(roles=roles, **row)  # type: ignore[arg-type]
+
+
+def _values(record: Enterprise | Officer | Operator | Grant) -> dict[str, object]:
+    row = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    if "identity" in row:
+        row |= identity_columns(row.pop("identity"))
+    return row
+
+
+def identity_columns(sealed: SealedNumber | None) -> dict[str, object]:
+    """As a row keeps a sealed identity number."""
+    if sealed is None:
+        return {"identity_cipher": None, "identity_index": None}
+    return {"identity_cipher": sealed.cipher, "identity_index": sealed.index}
+
+
+def sealed_identity(row: Mapping[Any, Any]) -> SealedNumber | None:
+    cipher = row["identity_cipher"]
+    return None if cipher is None else SealedNumber(bytes(cipher), row["identity_index"])
+
+
+def _with_identity(row: Mapping[Any, Any]) -> dict[str, Any]:
+    plain = {name: row[name] for name in row if not str(name).startswith("identity_")}
+    return {**plain, "identity": sealed_identity(row)}

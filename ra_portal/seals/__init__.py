@@ -1,0 +1,1 @@
+"""Electronic seals of enterprises, whose keys live in the authority's token."""

@@ -1,0 +1,245 @@
+"""A locked or expired legal-person card comes back without post, counter or PIN reset."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from ca.inventory import CertificateState, Inventory, RevocationReason
+from kernel.identifiers import parse_serial
+from kernel.refusals import Conflict, Forbidden, Malformed, Unauthenticated
+from policies.card_life import card_life_policy
+from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card_moves import Move
+from ra_portal.cards.recovery import RecoveryState
+from ra_portal.notices.channels import Channel
+from ra_portal.people.identity import Identity, Role
+from tests.ra_portal import samples
+from tests.ra_portal.world import PortalWorld, pkcs10
+
+COOLING = timedelta(days=card_life_policy().recovery.contact_days)
+WHY, CHECKED = "PIN 输错被锁定", "licence seen, called back"
+
+
+def enterprise(portal: PortalWorld) -> tuple[Identity, Card]:
+    """With a made legal-person card, reachable both ways."""
+    owner = portal.legal_person()
+    card = portal.services.operators.home(owner).card
+    assert card is not None
+    portal.services.cards.new_activation_code(portal.officer(Role.ADMINISTRATOR), card.number)
+    code = portal.services.cards.confirm_code(portal.officer(Role.APPROVER), card.number)[1]
+    made = portal.services.enrolment.enrol(code, pkcs10()).card
+    contact = {"phone": "+8613900000000", "email": "legal@example.com"}
+    portal.services.contacts.change(owner, made.number, contact)
+    portal.authority.clock.advance(COOLING)
+    return owner, made
+
+
+def half(portal: PortalWorld, channel: Channel) -> str:
+    found = re.search(
+        r"(?:[2-9A-HJ-NP-Z]{4}-){2,3}[2-9A-HJ-NP-Z]{4}", portal.sent(channel)[-1].text
+    )
+    assert found is not None
+    return found[0]
+
+
+def secret_was_sent(portal: PortalWorld) -> bool:
+    letters = [letter for channel in Channel for letter in portal.sent(channel)]
+    return any("一次性密码" in letter.text for letter in letters)
+
+
+def test_two_officers_and_two_channels_bring_a_locked_card_back(any_portal: PortalWorld) -> None:
+    portal = any_portal
+    owner, old = enterprise(portal)
+    recovery = portal.services.recovery
+    recovery.ask(samples.uscc(), WHY)
+    first, second = portal.officer(Role.APPROVER), portal.officer(Role.ADMINISTRATOR)
+    (case,) = recovery.waiting(first)
+    assert (case.card, case.needed, case.contact.email) == (old.number, 2, "l***@example.com")
+
+    assert recovery.approve(first, case.id, CHECKED).state is RecoveryState.ASKED
+    assert not secret_was_sent(portal)
+    assert portal.services.cards.show(owner, old.number).state is CardState.ACTIVE
+    granted = recovery.approve(second, case.id, CHECKED)
+
+    assert granted.state is RecoveryState.GRANTED
+    halves = half(portal, Channel.MAIL), half(portal, Channel.SMS)
+    for alone in (*halves, halves[1] + halves[0], halves[0] * 2):
+        with pytest.raises(Unauthenticated, match=r"enrolment\.code"):
+            portal.services.enrolment.enrol(alone, pkcs10())
+    made = portal.services.enrolment.enrol("".join(halves), pkcs10()).card
+    assert (made.holder, made.predecessor, made.state) == (
+        old.holder,
+        old.number,
+        CardState.ACTIVE,
+    )
+    record = Inventory(portal.authority.database).by_serial(parse_serial(old.serial or ""))
+    assert record is not None
+    assert (record.state, record.reason) == (
+        CertificateState.REVOKED,
+        RevocationReason.SUPERSEDED,
+    )
+    move = portal.services.life.history(owner, old.number)[-1]
+    assert move.move is Move.RECOVER
+    assert move.evidence is not None
+    told = json.loads(move.evidence.content)
+    assert {each["officer"] for each in told["approvals"]} == {first.subject, second.subject}
+    assert portal.events(old.number)[-4:] == [
+        "recovery.asked",
+        "recovery.approved",
+        "recovery.approved",
+        "card.recovered",
+    ]
+    everything = portal.everything_written()
+    assert all(part.replace("-", "") not in everything.replace("-", "") for part in halves)
+
+
+def test_an_expired_card_is_recovered_too(portal: PortalWorld) -> None:
+    owner, old = enterprise(portal)
+    assert old.not_after is not None
+    portal.authority.clock.advance(old.not_after - portal.authority.clock.now() + timedelta(1))
+    portal.services.cards.expire_overdue()
+    recovery = portal.services.recovery
+    recovery.ask(samples.uscc(), "已过期")
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER))
+    for _ in range(2):
+        recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
+    assert portal.services.cards.show(owner, old.number).state is CardState.EXPIRED
+    both = half(portal, Channel.MAIL) + half(portal, Channel.SMS)
+    assert portal.services.enrolment.enrol(both, pkcs10()).card.state is CardState.ACTIVE
+
+
+def test_nobody_agrees_twice_and_not_everybody_may(portal: PortalWorld) -> None:
+    owner, _ = enterprise(portal)
+    recovery = portal.services.recovery
+    recovery.ask(samples.uscc(), WHY)
+    officer = portal.officer(Role.APPROVER)
+    (case,) = recovery.waiting(officer)
+    recovery.approve(officer, case.id, CHECKED)
+    with pytest.raises(Forbidden, match=r"recovery\.same-officer"):
+        recovery.approve(officer, case.id, CHECKED)
+    for by in (owner, portal.officer(Role.REGISTRAR)):
+        with pytest.raises(Forbidden, match=r"role\.missing"):
+            recovery.approve(by, case.id, CHECKED)
+    with pytest.raises(Malformed):
+        recovery.approve(portal.officer(Role.APPROVER), case.id, " ")
+    recovery.refuse(portal.officer(Role.APPROVER), case.id, "nobody answers")
+    with pytest.raises(Conflict, match=r"recovery\.decided"):
+        recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
+    assert not secret_was_sent(portal)
+
+
+def test_who_cannot_be_reached_both_ways_comes_to_the_counter(portal: PortalWorld) -> None:
+    owner, card = enterprise(portal)
+    contact = {"phone": "", "email": "a@example.com"}
+    portal.services.contacts.change(owner, card.number, contact)
+    recovery = portal.services.recovery
+    recovery.ask(samples.uscc(), WHY)
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER))
+    with pytest.raises(Conflict, match=r"recovery\.unreachable"):
+        recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
+
+
+def test_a_stranger_learns_nothing_and_floods_nobody(portal: PortalWorld) -> None:
+    enterprise(portal)
+    recovery, officer = portal.services.recovery, portal.officer(Role.APPROVER)
+    recovery.ask(samples.uscc(9), WHY)
+    recovery.ask("' OR 1=1", WHY)
+    assert recovery.waiting(officer) == []
+    for _ in range(6):
+        recovery.ask(samples.uscc(), WHY)
+        for case in recovery.waiting(officer):
+            recovery.refuse(officer, case.id, "again")
+    events = portal.events(portal.column("recoveries", "card")[0])
+    assert events.count("recovery.asked") == 3
+
+
+def test_the_halves_hold_two_days(portal: PortalWorld) -> None:
+    enterprise(portal)
+    recovery = portal.services.recovery
+    recovery.ask(samples.uscc(), WHY)
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER))
+    for _ in range(2):
+        recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
+    both = half(portal, Channel.MAIL) + half(portal, Channel.SMS)
+    portal.authority.clock.advance(timedelta(hours=48))
+    with pytest.raises(Unauthenticated, match=r"enrolment\.code"):
+        portal.services.enrolment.enrol(both, pkcs10())
+
+
+OTHER = {"phone": "+8613900000009", "email": "clerk@example.com"}
+
+
+def asked(portal: PortalWorld) -> str:
+    portal.services.recovery.ask(samples.uscc(), WHY)
+    (case,) = portal.services.recovery.waiting(portal.officer(Role.APPROVER))
+    return case.id
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [OTHER, {**OTHER, "phone": "+8613900000000"}, {**OTHER, "email": "legal@example.com"}],
+)
+def test_who_put_in_where_the_secret_goes_has_no_say(
+    any_portal: PortalWorld, changed: dict[str, str]
+) -> None:
+    """Neither soon nor late, and whoever changes the rest later does not lift it."""
+    portal = any_portal
+    owner, card = enterprise(portal)
+    clerk = portal.officer(Role.ADMINISTRATOR)
+    portal.services.contacts.change(clerk, card.number, changed)
+    recovery, case = portal.services.recovery, asked(portal)
+    for _ in range(2):
+        with pytest.raises(Forbidden, match=r"recovery\.own-contact"):
+            recovery.approve(clerk, case, CHECKED)
+        portal.authority.clock.advance(COOLING)
+    portal.services.contacts.change(portal.officer(Role.ADMINISTRATOR), card.number, changed)
+    with pytest.raises(Forbidden, match=r"recovery\.own-contact"):
+        recovery.approve(clerk, case, CHECKED)
+    own = {"phone": "+8613900000001", "email": "own@example.com"}
+    portal.services.contacts.change(owner, card.number, own)
+    assert recovery.approve(clerk, case, CHECKED).state is RecoveryState.ASKED
+
+
+def test_an_approval_does_not_outlive_a_change_of_contact(portal: PortalWorld) -> None:
+    """Or an administrator would agree first and change it afterwards."""
+    _, card = enterprise(portal)
+    recovery, case = portal.services.recovery, asked(portal)
+    clerk, honest = portal.officer(Role.ADMINISTRATOR), portal.officer(Role.APPROVER)
+    recovery.approve(clerk, case, CHECKED)
+    portal.authority.clock.advance(timedelta(minutes=1))
+    portal.services.contacts.change(clerk, card.number, OTHER)
+    seen = recovery.approve(honest, case, CHECKED)
+    assert (seen.state, [each.officer for each in seen.approvals], seen.needed) == (
+        RecoveryState.ASKED,
+        [honest.subject],
+        3,
+    )
+    assert not secret_was_sent(portal)
+
+
+def test_after_a_change_of_contact_one_officer_more_must_agree_for_a_while(
+    portal: PortalWorld,
+) -> None:
+    owner, card = enterprise(portal)
+    portal.services.contacts.change(owner, card.number, OTHER)
+    recovery, case = portal.services.recovery, asked(portal)
+    portal.authority.clock.advance(COOLING - timedelta(seconds=1))
+    for _ in range(2):
+        seen = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+        assert (seen.state, seen.needed) == (RecoveryState.ASKED, 3)
+    assert not secret_was_sent(portal)
+    granted = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    assert granted.state is RecoveryState.GRANTED
+    assert secret_was_sent(portal)
+
+
+def test_a_contact_that_has_stood_a_while_takes_the_usual_number(portal: PortalWorld) -> None:
+    owner, card = enterprise(portal)
+    portal.services.contacts.change(owner, card.number, OTHER)
+    recovery, case = portal.services.recovery, asked(portal)
+    portal.authority.clock.advance(COOLING)
+    recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    granted = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    assert granted.state is RecoveryState.GRANTED

@@ -1,0 +1,161 @@
+"""Imports: every bad cell is marked, nothing happens before the confirmation, four eyes stay."""
+
+import pytest
+
+from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
+from ra_portal.applications.application import ApplicationState
+from ra_portal.applications.queue import Asked
+from ra_portal.cards.card import CardState
+from ra_portal.imports.columns import ImportKind
+from ra_portal.imports.imports import Imports
+from ra_portal.papers.documents import Upload
+from ra_portal.people.identity import Role
+from ra_portal.spreadsheets.writing import SheetFormat, write
+from tests.ra_portal import samples
+from tests.ra_portal.world import PortalWorld
+
+ENTERPRISES = [
+    "企业名称*",
+    "统一社会信用代码*",
+    "海关注册编码*",
+    "法定代表人*",
+    "证件号码",
+    "所在地区*",
+]
+OPERATORS = ["姓名*", "工号*", "证件号码", "权限"]
+NUMBER = samples.identity_number()
+
+
+def sheet(heading: list[str], *rows: list[str]) -> Upload:
+    return Upload(write([heading, *rows], SheetFormat.XLSX), "导入.xlsx")
+
+
+def enterprise(number: int, **changes: str) -> list[str]:
+    details = {**samples.details(number), "identity_number": NUMBER, **changes}
+    names = ("name", "uscc", "customs_code", "legal_representative", "identity_number", "region")
+    return [str(details[name]) for name in names]
+
+
+@pytest.fixture
+def imports(portal: PortalWorld) -> Imports:
+    return portal.services.imports
+
+
+def test_enterprises_come_in_for_a_second_officer_to_approve(any_portal: PortalWorld) -> None:
+    imports, officer = (
+        any_portal.services.imports,
+        any_portal.officer(Role.REGISTRAR, Role.APPROVER),
+    )
+    any_portal.services.registration.apply(samples.details(3), samples.scan())
+    preview = imports.preview(
+        officer,
+        ImportKind.ENTERPRISES,
+        sheet(
+            ENTERPRISES,
+            enterprise(1),
+            enterprise(2, uscc="91330201MA2AB0002X", customs_code="?"),
+            enterprise(3),
+            enterprise(4),
+            enterprise(4),
+        ),
+    )
+    assert [sorted(row.errors) for row in preview.rows] == [
+        [], ["customs_code", "uscc"], ["uscc"], ["uscc"], ["uscc"],
+    ]  # fmt: skip
+    assert NUMBER not in str([row.cells for row in preview.rows])
+    queue = any_portal.services.queue
+    assert len(queue.page(officer, Asked()).applications) == 1, "nothing is taken over yet"
+
+    assert imports.confirm(officer, preview.id) == 1
+    taken = queue.page(officer, Asked((ApplicationState.REGISTERED,))).applications
+    assert [each.details.uscc for each in taken] == [samples.uscc(1)]
+    assert queue.review(officer, taken[0].id).identity_number == NUMBER[:6] + "*" * 8 + NUMBER[-4:]
+    with pytest.raises(Conflict, match=r"import\.confirmed"):
+        imports.confirm(officer, preview.id)
+    with pytest.raises(Forbidden, match=r"registration\.same-officer"):
+        any_portal.services.registration.approve(officer, taken[0].id)
+    _, card = any_portal.services.registration.approve(
+        any_portal.officer(Role.APPROVER), taken[0].id
+    )
+    assert card.state is CardState.REQUESTED
+
+
+def test_an_enterprise_imports_operators_and_makes_their_codes_at_once(
+    any_portal: PortalWorld,
+) -> None:
+    by, services = any_portal.legal_person(), any_portal.services
+    any_portal.operator(by, employee_number="E-1")
+    preview = services.imports.preview(
+        by,
+        ImportKind.OPERATORS,
+        sheet(
+            OPERATORS,
+            ["甲", "E-1", "", ""],
+            ["乙", "E-2", NUMBER, "进口报关、declare-export"],
+            ["丙", "E-3", "123", "皇帝"],
+            ["", "E-4", "", ""],
+        ),
+    )
+    assert [sorted(row.errors) for row in preview.rows] == [
+        ["employee_number"], [], ["identity_number", "rights"], ["name"],
+    ]  # fmt: skip
+    assert services.imports.confirm(by, preview.id) == 1
+    found = {each.operator.name: each for each in services.operators.home(by).operators}
+    assert len(found) == 2
+    added = found["乙"]
+    assert (added.operator.name, added.rights) == ("乙", ("declare-export", "declare-import"))
+    assert services.operators.masked_identity(added.operator) == NUMBER[:6] + "*" * 8 + NUMBER[-4:]
+    ids = [each.operator.id for each in services.operators.home(by).operators]
+    offered = services.operators.offer_codes(by, [*ids, ids[0]])
+    assert len({each.activation_code for each in offered}) == 2
+    stranger = any_portal.legal_person(2)
+    with pytest.raises(NotFound, match=r"operator\.unknown"):
+        services.operators.offer_codes(stranger, ids)
+
+
+def test_an_import_is_its_bringers_alone(portal: PortalWorld, imports: Imports) -> None:
+    officer, other = portal.officer(Role.REGISTRAR), portal.officer(Role.REGISTRAR)
+    preview = imports.preview(officer, ImportKind.ENTERPRISES, sheet(ENTERPRISES, enterprise(1)))
+    for act in (imports.show, imports.confirm):
+        with pytest.raises(NotFound, match=r"import\.unknown"):
+            act(other, preview.id)
+    with pytest.raises(Forbidden, match=r"role\.missing"):
+        imports.preview(
+            portal.officer(Role.APPROVER), ImportKind.ENTERPRISES, sheet(ENTERPRISES, enterprise(1))
+        )
+    with pytest.raises(Forbidden, match=r"legal-person\.required"):
+        imports.preview(officer, ImportKind.OPERATORS, sheet(OPERATORS, ["甲", "1", "", ""]))
+
+
+def test_a_branchs_imports_are_the_branchs(portal: PortalWorld, imports: Imports) -> None:
+    head = portal.officer(Role.ADMINISTRATOR)
+    branch = portal.services.branches.add(head, "2900", "宁波", "浙江")
+    officer = portal.officer_at(branch, Role.REGISTRAR)
+    preview = imports.preview(officer, ImportKind.ENTERPRISES, sheet(ENTERPRISES, enterprise(1)))
+    imports.confirm(officer, preview.id)
+    (taken,) = portal.services.queue.page(officer, Asked()).applications
+    assert taken.details.branch_id == branch.id
+
+
+@pytest.mark.parametrize(
+    "heading", [["姓名"], ["姓名", "工号", "姓名"], ["nonsense"], ["'=1+1"]], ids=str
+)
+def test_columns_that_are_missing_or_doubled_are_told(
+    portal: PortalWorld, imports: Imports, heading: list[str]
+) -> None:
+    with pytest.raises(Unprocessable, match=r"import\.columns"):
+        imports.preview(
+            portal.legal_person(), ImportKind.OPERATORS, sheet(heading, ["x", "y", "z"])
+        )
+
+
+def test_two_who_take_over_the_same_enterprise_get_it_once(
+    portal: PortalWorld, imports: Imports
+) -> None:
+    one, other = portal.officer(Role.REGISTRAR), portal.officer(Role.REGISTRAR)
+    file = sheet(ENTERPRISES, enterprise(1), enterprise(2))
+    first = imports.preview(one, ImportKind.ENTERPRISES, file)
+    second = imports.preview(other, ImportKind.ENTERPRISES, file)
+    assert imports.confirm(one, first.id) == 2
+    with pytest.raises(Conflict, match=r"application\.exists"):
+        imports.confirm(other, second.id)

@@ -1,0 +1,148 @@
+"""Many cards at once: seen, proposed, confirmed by another, done, gone on with after a death."""
+
+import pytest
+
+from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.mass import MassRevocation
+from kernel.identifiers import parse_serial
+from kernel.refusals import Conflict, Forbidden, Malformed, Unprocessable
+from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card_moves import Move
+from ra_portal.mass_actions.mass_actions import ActionState, MassActions
+from ra_portal.mass_actions.mass_filter import Act, CardFilter
+from ra_portal.people.identity import Identity, Role
+from tests.ra_portal import samples
+from tests.ra_portal.world import PortalWorld, pkcs10
+
+
+def operators(portal: PortalWorld, owner: Identity, count: int) -> list[Card]:
+    codes = [
+        portal.operator(owner, employee_number=f"E-{number}").activation_code
+        for number in range(count)
+    ]
+    return [portal.services.enrolment.enrol(code, pkcs10()).card for code in codes]
+
+
+def states(portal: PortalWorld, cards: list[Card]) -> set[tuple[CardState, CertificateState]]:
+    inventory, owner = Inventory(portal.authority.database), portal.officer(Role.ADMINISTRATOR)
+    found = set()
+    for card in cards:
+        record = inventory.by_serial(parse_serial(card.serial or ""))
+        assert record is not None
+        found.add((portal.services.cards.show(owner, card.number).state, record.state))
+    return found
+
+
+def of(number: int) -> CardFilter:
+    return CardFilter.read({"uscc": samples.uscc(number)})
+
+
+def confirmed(portal: PortalWorld, act: Act, wanted: CardFilter, reason: str) -> str:
+    actions = portal.services.mass_actions
+    proposed = actions.propose(portal.officer(Role.ADMINISTRATOR), act, wanted, reason)
+    actions.confirm(portal.officer(Role.APPROVER), proposed.id)
+    return proposed.id
+
+
+def test_a_dry_run_tells_and_changes_nothing(any_portal: PortalWorld) -> None:
+    portal = any_portal
+    mine = operators(portal, portal.legal_person(1), 3)
+    operators(portal, portal.legal_person(2), 1)
+    administrator = portal.officer(Role.ADMINISTRATOR)
+    seen = portal.services.mass_actions.preview(administrator, Act.REVOKE, of(1))
+    assert (seen.total, seen.by_kind) == (3, {"operator": 3})
+    assert {card.number for card in seen.sample} == {card.number for card in mine}
+    assert sum(count for _, count in seen.by_region) == 3
+    assert states(portal, mine) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+
+
+def test_two_officers_revoke_many_cards(any_portal: PortalWorld) -> None:
+    portal = any_portal
+    mine = operators(portal, portal.legal_person(1), 3)
+    others = operators(portal, portal.legal_person(2), 1)
+    portal.services.life.freeze(portal.legal_person_of(mine[0]), mine[0].number, "leave")
+    identifier = confirmed(portal, Act.REVOKE, of(1), "privilegeWithdrawn")
+    assert portal.services.mass_actions.run() == 3
+    assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
+    assert states(portal, others) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+    (action,) = portal.services.mass_actions.all(portal.officer(Role.ADMINISTRATOR))
+    assert (action.state, action.moved) == (ActionState.DONE, 3)
+    assert {card.number for card in portal.ended} >= {card.number for card in mine}
+    history = portal.services.life.history(portal.legal_person_of(mine[1]), mine[1].number)
+    assert [(move.move, move.why) for move in history] == [(Move.REVOKE, "privilegeWithdrawn")]
+    assert portal.events(mine[1].number)[-1] == "card.revoked"
+    assert portal.events(identifier) == [
+        "mass-action.proposed",
+        "mass-action.confirmed",
+        "mass-action.done",
+    ]
+    assert portal.services.mass_actions.run() == 0
+
+
+def test_many_frozen_cards_are_unfrozen_one_by_one(portal: PortalWorld) -> None:
+    mine = operators(portal, portal.legal_person(1), 2)
+    confirmed(portal, Act.FREEZE, of(1), "suspected leak of a batch of keys")
+    portal.services.mass_actions.run()
+    record = Inventory(portal.authority.database).by_serial(parse_serial(mine[0].serial or ""))
+    assert record is not None
+    assert record.reason is RevocationReason.CERTIFICATE_HOLD
+    portal.services.life.unfreeze(portal.officer(Role.ADMINISTRATOR), mine[0].number, "cleared")
+    assert states(portal, mine[:1]) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+    assert states(portal, mine[1:]) == {(CardState.FROZEN, CertificateState.REVOKED)}
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(MassRevocation, "run"), (MassActions, "_follow"), (MassActions, "_record")]
+)
+def test_dying_midway_is_gone_on_with(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch, where: type, name: str
+) -> None:
+    mine = operators(portal, portal.legal_person(1), 2)
+    confirmed(portal, Act.REVOKE, of(1), "superseded")
+
+    def die(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(where, name, die)
+        with pytest.raises(KeyboardInterrupt):
+            portal.services.mass_actions.run()
+    portal.services.mass_actions.run()
+    assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
+    for card in mine:
+        assert portal.events(card.number).count("card.revoked") == 1
+
+
+def test_what_was_seen_is_what_is_done(portal: PortalWorld) -> None:
+    owner = portal.legal_person(1)
+    operators(portal, owner, 1)
+    actions, administrator = portal.services.mass_actions, portal.officer(Role.ADMINISTRATOR)
+    proposed = actions.propose(administrator, Act.FREEZE, of(1), "leak")
+    with pytest.raises(Forbidden, match=r"approval\.same-officer"):
+        actions.confirm(administrator, proposed.id)
+    code = portal.operator(owner, employee_number="E-late").activation_code
+    portal.services.enrolment.enrol(code, pkcs10())
+    with pytest.raises(Conflict, match=r"mass\.changed"):
+        actions.confirm(portal.officer(Role.APPROVER), proposed.id)
+    actions.withdraw(administrator, proposed.id)
+    with pytest.raises(Conflict, match=r"mass\.(state|changed)"):
+        actions.confirm(portal.officer(Role.APPROVER), proposed.id)
+    assert not actions.has_work()
+
+
+def test_nonsense_and_everything_are_refused(portal: PortalWorld) -> None:
+    actions, administrator = portal.services.mass_actions, portal.officer(Role.ADMINISTRATOR)
+    for values in ({}, {"kind": "operator"}):
+        with pytest.raises(Unprocessable, match=r"mass\.everything"):
+            CardFilter.read(values)
+    for values in ({"kind": "officer"}, {"made_before": "01/02/2026"}):
+        with pytest.raises(Malformed, match=r"mass\.filter"):
+            CardFilter.read(values)
+    with pytest.raises(Unprocessable, match=r"mass\.nothing"):
+        actions.propose(administrator, Act.FREEZE, of(5), "why")
+    operators(portal, portal.legal_person(1), 1)
+    with pytest.raises(Unprocessable, match=r"card\.reason"):
+        actions.propose(administrator, Act.REVOKE, of(1), "because")
+    for by in (portal.legal_person(2), portal.officer(Role.REGISTRAR)):
+        with pytest.raises(Forbidden):
+            actions.preview(by, Act.REVOKE, of(1))

@@ -1,0 +1,150 @@
+"""Seals of enterprises: asked for by the legal person, approved by an officer, kept in a token."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from ca.inventory import CertificateState, Inventory
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import parse_serial
+from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unavailable, Unprocessable
+from ra_portal.people.identity import Identity, Role, console
+from ra_portal.seals.seal import Seal, SealState
+from tests.ra_portal import samples
+from tests.ra_portal.world import PortalWorld
+
+NAME = "报关专用章"
+
+
+def made(portal: PortalWorld, owner: Identity | None = None) -> Seal:
+    seals = portal.services.seals
+    seal = seals.request(owner or portal.legal_person(), NAME)
+    return seals.approve(portal.officer(Role.APPROVER), seal.number)
+
+
+def certificate_of(seal: Seal) -> Certificate:
+    assert seal.certificate is not None
+    return Certificate.parse(seal.certificate)
+
+
+def refused(kind: type[Refusal], act: Callable[[], object]) -> str:
+    with pytest.raises(kind) as caught:
+        act()
+    return caught.value.code
+
+
+def test_an_approved_seal_has_its_key_in_the_authoritys_token(any_portal: PortalWorld) -> None:
+    seal = made(any_portal)
+    certificate = certificate_of(seal)
+    assert seal.state is SealState.ACTIVE
+    key = any_portal.authority.token.key(seal.key_label)
+    assert key.public_key.spki == certificate.public_key.spki
+    assert any_portal.events(seal.number) == ["seal.requested", "seal.approved", "seal.made"]
+
+
+def test_its_certificate_names_the_enterprise_and_the_seal_and_cannot_sign_in(
+    portal: PortalWorld,
+) -> None:
+    certificate = certificate_of(made(portal))
+    assert certificate.attribute("2.5.4.97") == f"NTRCN-{samples.details(1)['uscc']}"
+    assert certificate.attribute("2.5.4.11") == NAME
+    assert certificate.key_usage == {"digitalSignature", "nonRepudiation"}
+    card_profiles = ("legal-person", "operator", "officer")
+    cards = {
+        policy for name in card_profiles for policy in portal.authority.catalogue[name].policy_oids
+    }
+    assert cards.isdisjoint(certificate.policies)
+
+
+def test_an_enterprise_cannot_approve_its_own_seal_nor_an_officer_ask_for_one(
+    portal: PortalWorld,
+) -> None:
+    seals, owner = portal.services.seals, portal.legal_person()
+    seal = seals.request(owner, NAME)
+    assert refused(Forbidden, lambda: seals.approve(owner, seal.number)) == "role.missing"
+    registrar = portal.officer(Role.REGISTRAR)
+    assert refused(Forbidden, lambda: seals.approve(registrar, seal.number)) == "role.missing"
+    assert refused(Forbidden, lambda: seals.request(registrar, NAME)) == "legal-person.required"
+    assert seal.key_label not in portal.authority.token.key_labels()
+
+
+def test_a_seal_is_approved_once_and_refused_only_before(portal: PortalWorld) -> None:
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    seal = made(portal)
+    assert refused(Conflict, lambda: seals.approve(officer, seal.number)) == "seal.state"
+    assert refused(Conflict, lambda: seals.refuse(officer, seal.number)) == "seal.state"
+    other = seals.request(portal.legal_person(2), NAME)
+    assert seals.refuse(officer, other.number).state is SealState.REFUSED
+    assert refused(Conflict, lambda: seals.approve(officer, other.number)) == "seal.state"
+    assert refused(NotFound, lambda: seals.approve(officer, "SE-2026-22222222")) == "seal.unknown"
+
+
+def test_an_approval_that_died_after_the_key_is_taken_up_with_the_same_key(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    seal = seals.request(portal.legal_person(), NAME)
+
+    def died(*_: object) -> None:
+        raise Unavailable("token.missing", "pulled out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(portal.authority.issuing, "prepare", died)
+        assert refused(Unavailable, lambda: seals.approve(officer, seal.number)) == "token.missing"
+    left = portal.authority.token.key(seal.key_label).public_key
+    approved = seals.approve(officer, seal.number)
+    assert approved.state is SealState.ACTIVE
+    assert certificate_of(approved).public_key.spki == left.spki
+
+
+def test_the_owner_or_an_administrator_revokes_a_seal_and_its_certificate(
+    portal: PortalWorld,
+) -> None:
+    seals, owner = portal.services.seals, portal.legal_person()
+    seal, second = made(portal, owner), made(portal, owner)
+    stranger = portal.legal_person(2)
+    reason = "cessationOfOperation"
+    assert refused(Forbidden, lambda: seals.revoke(stranger, seal.number, reason)) == "seal.foreign"
+    assert refused(Unprocessable, lambda: seals.revoke(owner, seal.number, "x")) == "card.reason"
+    assert seals.revoke(owner, seal.number, reason).state is SealState.REVOKED
+    assert seals.revoke(console("tests"), second.number, reason).state is SealState.REVOKED
+    assert refused(Conflict, lambda: seals.revoke(owner, seal.number, reason)) == "seal.state"
+    for each in (seal, second):
+        assert each.serial is not None
+        record = Inventory(portal.authority.database).by_serial(parse_serial(each.serial))
+        assert record is not None
+        assert record.state is CertificateState.REVOKED
+
+
+def test_the_directory_knows_whose_seal_a_certificate_is(portal: PortalWorld) -> None:
+    owner, clock = portal.legal_person(), portal.authority.clock
+    seal = made(portal, owner)
+    assert seal.certificate is not None
+    certificate = Certificate.parse(seal.certificate)
+    found = portal.services.directory.by_certificate(certificate, clock.now())
+    assert found is not None
+    assert (found.subject, found.card, found.card_state) == (owner.subject, seal.number, "active")
+    signed_at = clock.now()
+    clock.advance(timedelta(days=1))
+    portal.services.seals.revoke(owner, seal.number, "keyCompromise")
+    now = portal.services.directory.by_certificate(certificate, clock.now())
+    then = portal.services.directory.by_certificate(certificate, signed_at)
+    assert now is not None
+    assert then is not None
+    assert (now.card_state, then.card_state) == ("revoked", "active")
+
+
+def test_officers_see_what_waits_and_enterprises_what_is_theirs(portal: PortalWorld) -> None:
+    seals, owner = portal.services.seals, portal.legal_person()
+    waiting, active = seals.request(owner, NAME), made(portal, owner)
+    assert seals.visible(portal.officer(Role.APPROVER)) == [waiting]
+    assert {each.number for each in seals.visible(owner)} == {waiting.number, active.number}
+    assert seals.visible(portal.legal_person(2)) == []
+
+
+def test_an_enterprise_has_so_many_seals_and_no_more(portal: PortalWorld) -> None:
+    seals, owner = portal.services.seals, portal.legal_person()
+    for _ in range(20):
+        seals.request(owner, NAME)
+    assert refused(Conflict, lambda: seals.request(owner, NAME)) == "seal.too-many"
