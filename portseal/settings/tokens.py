@@ -1,0 +1,35 @@
+"""Settings of the PKCS#11 tokens."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from portseal.settings.table import SettingsTable
+
+
+class TokenSettings(SettingsTable):
+    """The authority's PKCS#11 token."""
+
+    module: str
+    """Path of the PKCS#11 library."""
+    label: str = "portseal"
+    pin_variable: str | None = None
+    """Name of the environment variable that holds the PIN."""
+    pin_file: Path | None = None
+    """A file that only the service can read (a mounted secret)."""
+    server_address: str | None = None
+    """Where `module` is a copy of p11-kit's client: its server, `unix:path=/run/hsm-1`."""
+    module_parameters: str | None = None
+    """What the module's C_Initialize wants, where it does: NSS softokn's `configdir=...`."""
+    custodians: bool = False
+    """The PIN is held in shares by custodians, who are asked at a terminal."""
+    sessions: Annotated[int, Field(ge=1, le=64)] = 4
+
+
+class KeyCentreSettings(SettingsTable):
+    """The key-management centre."""
+
+    token: TokenSettings | None = None
+    """A token of its own, with the escrow key in it (`portseal key-centre init`). Default: the
+    authority's, where the ceremony made one."""
