@@ -44,6 +44,7 @@ from ra_portal.people.contacts import Contacts
 from ra_portal.people.officers import Officers
 from ra_portal.people.operators import Operators
 from ra_portal.people.personal_data import PersonalData
+from ra_portal.people.register import Register
 from ra_portal.seals.seals import Seals
 from records.database import Database
 from records.journal import Journal
@@ -69,6 +70,7 @@ class PortalServices:
     registration: Registration
     drafts: Drafts
     queue: ApplicationQueue
+    register: Register
     branches: Branches
     cards: Cards
     life: CardLife
@@ -138,6 +140,7 @@ def open_portal(
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
         queue=ApplicationQueue(database, journal, clock, personal, rules, registry),
+        register=Register(database),
         branches=Branches(database, journal, clock),
         cards=cards,
         life=life,

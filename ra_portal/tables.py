@@ -19,6 +19,12 @@ from records.database import UtcDateTime, metadata
 _ID = String(32)
 _AUTO = BigInteger().with_variant(Integer(), "sqlite")
 
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index over some rows only."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
 branches = Table(
     "branches",
     metadata,
@@ -66,13 +72,7 @@ applications = Table(
     Index("ix_applications_queue", "state", "changed_at", "id"),
     Index("ix_applications_branch", "branch_id", "state", "changed_at", "id"),
     Index("ix_applications_assigned", "assigned_to", "state", "changed_at", "id"),
-    Index(
-        "ix_applications_unreminded",
-        "state",
-        "changed_at",
-        postgresql_where=text("reminded_at IS NULL"),
-        sqlite_where=text("reminded_at IS NULL"),
-    ),
+    _partial("ix_applications_unreminded", "state", "changed_at", where="reminded_at IS NULL"),
 )
 
 documents = Table(
@@ -120,6 +120,14 @@ name_parts = Table(
     Index("ix_name_parts_uscc", "uscc"),
 )
 
+person_name_parts = Table(
+    "person_name_parts",
+    metadata,
+    Column("part", LargeBinary(64), primary_key=True),  # as `name_parts`
+    Column("holder", String(56), primary_key=True),  # operator or officer, as `Holder` writes one
+    Index("ix_person_name_parts_holder", "holder"),
+)
+
 imports = Table(
     "imports",
     metadata,
@@ -146,8 +154,20 @@ enterprises = Table(
     Column("branch_id", _ID, ForeignKey("branches.id")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
-    Index("ix_enterprises_newest", "created_at", "id"),
-    Index("ix_enterprises_branch", "branch_id", "created_at", "id"),
+    # The register's pages: each state is walked by its own index.
+    _partial("ix_enterprises_active", "created_at", "id", where="closed_at IS NULL"),
+    _partial("ix_enterprises_closed", "created_at", "id", where="closed_at IS NOT NULL"),
+    _partial(
+        "ix_enterprises_branch_active", "branch_id", "created_at", "id", where="closed_at IS NULL"
+    ),
+    _partial(
+        "ix_enterprises_branch_closed",
+        "branch_id",
+        "created_at",
+        "id",
+        where="closed_at IS NOT NULL",
+    ),
+    Index("ix_enterprises_customs", "customs_code", "created_at", "id"),
 )
 
 officers = Table(
@@ -238,12 +258,7 @@ card_moves = Table(
     Column("evidence", LargeBinary),
     Column("stamp", LargeBinary),
     Index("ix_card_moves_at", "at", "move"),
-    Index(
-        "ix_card_moves_unstamped",
-        "id",
-        postgresql_where=text("evidence IS NOT NULL AND stamp IS NULL"),
-        sqlite_where=text("evidence IS NOT NULL AND stamp IS NULL"),
-    ),
+    _partial("ix_card_moves_unstamped", "id", where="evidence IS NOT NULL AND stamp IS NULL"),
 )
 
 contacts = Table(
@@ -284,12 +299,7 @@ renewals = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("settled_at", UtcDateTime),
-    Index(
-        "ix_renewals_open",
-        "expires_at",
-        postgresql_where=text("settled_at IS NULL"),
-        sqlite_where=text("settled_at IS NULL"),
-    ),
+    _partial("ix_renewals_open", "expires_at", where="settled_at IS NULL"),
 )
 
 data_changes = Table(

@@ -61,6 +61,7 @@ GROUPS = (
         lazy_gettext("Registration"),
         (
             Link("/officer/applications", lazy_gettext("Applications"), "application.read"),
+            Link("/officer/enterprises", lazy_gettext("Enterprises"), "enterprise.read"),
             Link("/officer/changes", lazy_gettext("Changes of data"), "application.read"),
             Link("/seals", lazy_gettext("Seals"), "card.read"),
         ),

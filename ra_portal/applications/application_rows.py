@@ -29,7 +29,7 @@ def add(connection: Connection, application: Application) -> None:
         connection.execute(insert(applications), _row(application))
     except IntegrityError as error:
         raise _exists() from error
-    name_search.remember(connection, application.details.uscc, application.details.name)
+    name_search.ENTERPRISES.remember(connection, application.details.uscc, application.details.name)
 
 
 def save(connection: Connection, application: Application) -> None:
@@ -46,7 +46,9 @@ def save(connection: Connection, application: Application) -> None:
     if done.rowcount != 1:
         raise Conflict("application.changed", "somebody else has just changed this application")
     if application.previous:
-        name_search.remember(connection, application.details.uscc, application.details.name)
+        name_search.ENTERPRISES.remember(
+            connection, application.details.uscc, application.details.name
+        )
 
 
 def by_id(connection: Connection, identifier: str) -> Application:

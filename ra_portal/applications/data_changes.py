@@ -201,7 +201,7 @@ class DataChanges:
         """Searches find the enterprise by its new name."""
         if "name" in change.changes:
             uscc = people_rows.enterprise(connection, change.holder.id).uscc
-            name_search.remember(connection, uscc, change.changes["name"])
+            name_search.ENTERPRISES.remember(connection, uscc, change.changes["name"])
 
     def _decide(
         self, connection: Connection, change: DataChange, state: ChangeState, by: Identity

@@ -1,23 +1,24 @@
 """What officers look at: the queue, one application beside its papers, who looks after what."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.identifiers import parse_uscc
-from kernel.refusals import Conflict, Malformed, Refusal, Unprocessable
+from kernel.refusals import Conflict, Refusal, Unprocessable
 from policies.identity_number import is_identity_card_number
 from policies.registration import RegistrationPolicy
-from ra_portal import fields
+from ra_portal import fields, keyset
 from ra_portal.applications import application_rows, queue_rows
 from ra_portal.applications.application import Application, ApplicationState
-from ra_portal.applications.queue_rows import Filter, Place
+from ra_portal.applications.queue_rows import Filter
 from ra_portal.applications.registration import application_row
 from ra_portal.applications.registry import Comparison, Registry, compare
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
+from ra_portal.keyset import Place
 from ra_portal.papers import document_rows
 from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import DocumentKind
@@ -114,18 +115,18 @@ class ApplicationQueue:
         """
         by.require("application.read")
         wanted = self._filter(by, asked)
+        turned = (PAGE_LENGTH, place_of, asked.after, asked.backwards)
         with self._database.reading() as connection:
             if asked.text.strip() or asked.identity:
                 found = self._search(connection, wanted, asked)
-                cut = len(found) >= name_search.MOST_MATCHES
-                shown, earlier, later = _turn(found, asked)
+                more = len(found) >= name_search.MOST_MATCHES
+                page = keyset.turn(found, *turned)
             else:
-                cut = False
-                limit = PAGE_LENGTH + 1
+                more, limit = False, PAGE_LENGTH + 1
                 found = queue_rows.page(connection, wanted, limit, asked.after, asked.backwards)
-                shown, earlier, later = _cut_page(found, asked)
-            names = people_rows.officer_names(connection, (each.assigned_to for each in shown))
-        return QueuePage(shown, earlier, later, names, cut)
+                page = keyset.cut(found, *turned)
+            names = people_rows.officer_names(connection, (each.assigned_to for each in page.shown))
+        return QueuePage(page.shown, page.earlier, page.later, names, more)
 
     def standing(self, by: Identity) -> Standing:
         """Raises Forbidden `role.missing`."""
@@ -269,7 +270,7 @@ class ApplicationQueue:
         try:
             usccs = [parse_uscc(upper)]
         except Refusal:
-            usccs = name_search.find(connection, text[:80])
+            usccs = name_search.ENTERPRISES.find(connection, text[:80])
         return queue_rows.among(connection, wanted, usccs)
 
     def _visible(self, connection: Connection, by: Identity, application_id: str) -> Application:
@@ -280,60 +281,6 @@ class ApplicationQueue:
 
 def place_of(application: Application) -> Place:
     return Place(application.changed_at, application.id)
-
-
-def write_place(place: Place) -> str:
-    """As an address carries it."""
-    microseconds = (place.changed_at - _EPOCH) // timedelta(microseconds=1)
-    return f"{microseconds}-{place.id}"
-
-
-def read_place(text: str) -> Place:
-    """Raises Malformed `page.place`."""
-    number, _, identifier = text.partition("-")
-    try:
-        if not (number.isascii() and number.isdigit() and len(number) <= 17):
-            raise ValueError
-        return Place(_EPOCH + timedelta(microseconds=int(number)), identifier[:32])
-    except (ValueError, OverflowError):
-        raise Malformed("page.place", "this is not the beginning of a page") from None
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def _cut_page(
-    found: list[Application], asked: Asked
-) -> tuple[list[Application], Place | None, Place | None]:
-    """The page, and where its neighbours begin: one more than a page was read to know."""
-    more = len(found) > PAGE_LENGTH
-    if asked.backwards:
-        shown = found[-PAGE_LENGTH:]
-        return shown, place_of(shown[0]) if more else None, place_of(shown[-1]) if shown else None
-    shown = found[:PAGE_LENGTH]
-    earlier = place_of(shown[0]) if asked.after is not None and shown else None
-    return shown, earlier, place_of(shown[-1]) if more else None
-
-
-def _turn(
-    found: list[Application], asked: Asked
-) -> tuple[list[Application], Place | None, Place | None]:
-    """A page of what a search found, which is short and all there."""
-    if asked.after is None:
-        behind = found
-    else:
-        key = (asked.after.changed_at, asked.after.id)
-        behind = [
-            each
-            for each in found
-            if (
-                (each.changed_at, each.id) < key
-                if asked.backwards
-                else (each.changed_at, each.id) > key
-            )
-        ]
-    length = PAGE_LENGTH + 1
-    return _cut_page(behind[-length:] if asked.backwards else behind[:length], asked)
 
 
 def _newest_card(connection: Connection, application: Application) -> Card | None:

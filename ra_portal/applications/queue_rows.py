@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, 
 
 from ra_portal.applications.application import Application, ApplicationState
 from ra_portal.applications.application_rows import from_row
+from ra_portal.keyset import Place
 from ra_portal.tables import applications
 
 COUNTED_TO = 1000
@@ -44,14 +45,6 @@ class Filter:
         return held
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a page begins or ends: an application's place in the order of waiting."""
-
-    changed_at: datetime
-    id: str
-
-
 def page(
     connection: Connection, wanted: Filter, limit: int, after: Place | None, backwards: bool = False
 ) -> list[Application]:
@@ -72,7 +65,7 @@ def of_state(
     order = [applications.c.changed_at, applications.c.id]
     query = select(applications).where(applications.c.state == str(state), *wanted.conditions())
     if after is not None:
-        here, there = tuple_(*order), tuple_(after.changed_at, after.id)
+        here, there = tuple_(*order), tuple_(after.at, after.id)
         query = query.where(here < there if backwards else here > there)
     return query.order_by(*(key.desc() if backwards else key for key in order)).limit(limit)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -190,7 +190,7 @@ def search(
             | operators.c.enterprise_id.in_(of_branch)
         )
     if text:
-        query = _matching(connection, query, text, name)
+        query = query.where(matching(connection, text))
     # Nobody turns ten thousand pages, and counting millions takes seconds.
     counted = query.with_only_columns(cards.c.id).limit(MOST_COUNTED).subquery()
     total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
@@ -199,24 +199,24 @@ def search(
     return [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
 
 
-def _matching(
-    connection: Connection, query: Select[Any], text: str, name: ColumnElement[str]
-) -> Select[Any]:
-    """By index where there is one: a card's number, a serial, a USCC, a part of an enterprise's
-    name. Only what none of these finds is looked for in every holder's name."""
+def matching(connection: Connection, text: str) -> ColumnElement[bool]:
+    """Always by index: a card's number, a serial, a USCC, a part of a holder's name."""
     code = text.upper()
     exact = or_(cards.c.number == code, cards.c.serial == code)
     if connection.execute(select(cards.c.id).where(exact).limit(1)).first() is not None:
-        return query.where(exact)
-    usccs = [code, *name_search.find(connection, text)]
+        return exact
+    usccs = [code, *name_search.ENTERPRISES.find(connection, text)]
     found = select(enterprises.c.id).where(enterprises.c.uscc.in_(usccs))
-    identifiers = list(connection.execute(found).scalars())
-    if identifiers:
-        holders = (cards.c.holder_kind == str(HolderKind.LEGAL_PERSON)) & cards.c.holder_id.in_(
-            identifiers
+    holders = {str(HolderKind.LEGAL_PERSON): list(connection.execute(found).scalars())}
+    for each in name_search.PEOPLE.find(connection, text):
+        kind, _, identifier = each.partition(":")
+        holders.setdefault(kind, []).append(identifier)
+    return or_(
+        *(
+            (cards.c.holder_kind == kind) & cards.c.holder_id.in_(ids)
+            for kind, ids in holders.items()
         )
-        return query.where(holders)
-    return query.where(name.contains(text, autoescape=True))
+    )
 
 
 def _held_by(kind: HolderKind, identifier: ColumnElement[str]) -> ColumnElement[bool]:

@@ -1,15 +1,16 @@
-"""Finds enterprises by a part of their name, with the same short walk through an index however many
-there are, on SQLite and PostgreSQL alike.
+"""Finds enterprises and people by a part of their name, with the same short walk through an index
+however many there are, on SQLite and PostgreSQL alike.
 
 Each name is cut at every character but those of its legal form; a part of the name is then the
 beginning of one of the cuts. Keys are UTF-8 octets, which both databases compare as such.
 """
 
 import unicodedata
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, insert, select
+from sqlalchemy import Column, Connection, Select, Table, delete, insert, select
 
-from ra_portal.tables import name_parts
+from ra_portal.tables import name_parts, person_name_parts
 
 MOST_MATCHES = 500
 """More are not looked at: nobody reads them, and a longer part of the name tells them apart."""
@@ -20,26 +21,37 @@ _FORMS = ("有限责任公司", "股份有限公司", "有限公司")
 _PAST_EVERY_CHARACTER = b"\xff"
 
 
-def remember(connection: Connection, uscc: str, name: str) -> None:
-    """`name` finds `uscc` from now on; what found it before, does no longer."""
-    connection.execute(delete(name_parts).where(name_parts.c.uscc == uscc))
-    rows = [{"part": part, "uscc": uscc} for part in sorted(set(cuts(name)))]
-    connection.execute(insert(name_parts), rows)
+@dataclass(frozen=True)
+class NameIndex:
+    """One table of cuts, and the column that says whose name it is."""
+
+    table: Table
+    owner: Column[str]
+
+    def remember(self, connection: Connection, owner: str, name: str) -> None:
+        """`name` finds `owner` from now on; what found it before, does no longer."""
+        connection.execute(delete(self.table).where(self.owner == owner))
+        rows = [{"part": part, self.owner.name: owner} for part in sorted(set(cuts(name)))]
+        connection.execute(insert(self.table), rows)
+
+    def find(self, connection: Connection, text: str) -> list[str]:
+        """Whose name holds `text`, `MOST_MATCHES` at most."""
+        return sorted({row[0] for row in connection.execute(self.query(text))})
+
+    def query(self, text: str) -> Select[str]:
+        """One walk along the index."""
+        sought, part = _folded(text)[:_LONGEST].encode(), self.table.c.part
+        return (
+            select(self.owner)
+            .where(part >= sought, part < sought + _PAST_EVERY_CHARACTER)
+            .limit(MOST_MATCHES)
+        )
 
 
-def find(connection: Connection, text: str) -> list[str]:
-    """USCCs of the enterprises whose name holds `text`, `MOST_MATCHES` at most."""
-    return sorted({row.uscc for row in connection.execute(query(text))})
-
-
-def query(text: str) -> Select[tuple[str]]:
-    """One walk along the index."""
-    sought = _folded(text)[:_LONGEST].encode()
-    return (
-        select(name_parts.c.uscc)
-        .where(name_parts.c.part >= sought, name_parts.c.part < sought + _PAST_EVERY_CHARACTER)
-        .limit(MOST_MATCHES)
-    )
+ENTERPRISES = NameIndex(name_parts, name_parts.c.uscc)
+"""Enterprises and applicants, by credit code."""
+PEOPLE = NameIndex(person_name_parts, person_name_parts.c.holder)
+"""Operators and officers, by `Holder` as text."""
 
 
 def cuts(name: str) -> list[bytes]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -22,7 +22,7 @@ def add_enterprise(connection: Connection, enterprise: Enterprise) -> None:
         connection.execute(insert(enterprises), _values(enterprise))
     except IntegrityError as error:
         raise Conflict("enterprise.exists", "the enterprise is registered already") from error
-    name_search.remember(connection, enterprise.uscc, enterprise.name)
+    name_search.ENTERPRISES.remember(connection, enterprise.uscc, enterprise.name)
 
 
 def enterprise(connection: Connection, identifier: str) -> Enterprise:
@@ -32,6 +32,11 @@ def enterprise(connection: Connection, identifier: str) -> Enterprise:
     if row is None:
         raise NotFound("enterprise.unknown", "there is no such enterprise")
     return Enterprise(**_with_identity(row._mapping))
+
+
+def enterprises_by(connection: Connection, query: Select[Any]) -> list[Enterprise]:
+    """Those that a query over the table finds, in its order."""
+    return [Enterprise(**_with_identity(row._mapping)) for row in connection.execute(query)]
 
 
 def find_enterprise(connection: Connection, uscc: str) -> Enterprise | None:
@@ -46,11 +51,13 @@ def change_enterprise(connection: Connection, identifier: str, changes: Mapping[
         update(enterprises).where(enterprises.c.id == identifier).values(dict(changes))
     )
     changed = enterprise(connection, identifier)
-    name_search.remember(connection, changed.uscc, changed.name)
+    name_search.ENTERPRISES.remember(connection, changed.uscc, changed.name)
 
 
 def change_operator(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
     connection.execute(update(operators).where(operators.c.id == identifier).values(dict(changes)))
+    changed = operator(connection, identifier)
+    name_search.PEOPLE.remember(connection, str(changed.holder), changed.name)
 
 
 def close_enterprise(connection: Connection, identifier: str, at: datetime) -> None:
@@ -73,6 +80,7 @@ def enterprise_of(connection: Connection, holder: Holder) -> Enterprise | None:
 def add_officer(connection: Connection, officer: Officer) -> None:
     roles = ",".join(sorted(officer.roles))
     connection.execute(insert(officers), {**_values(officer), "roles": roles})
+    name_search.PEOPLE.remember(connection, str(officer.holder), officer.name)
 
 
 def officer(connection: Connection, identifier: str) -> Officer:
@@ -103,6 +111,7 @@ def add_operator(connection: Connection, operator: Operator) -> None:
         raise Conflict(
             "operator.employee-number-taken", "an operator with this employee number exists already"
         ) from error
+    name_search.PEOPLE.remember(connection, str(operator.holder), operator.name)
 
 
 def operator(connection: Connection, identifier: str, enterprise_id: str | None = None) -> Operator:
@@ -125,6 +134,11 @@ def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
         .where(operators.c.enterprise_id == enterprise_id)
         .order_by(operators.c.created_at, operators.c.id)
     )
+    return operators_by(connection, query)
+
+
+def operators_by(connection: Connection, query: Select[Any]) -> list[Operator]:
+    """Those that a query over the table finds, in its order."""
     return [Operator(**_with_identity(row._mapping)) for row in connection.execute(query)]
 
 

@@ -6,8 +6,8 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
 from ra_portal.applications.application import ApplicationState
-from ra_portal.applications.queue import OPEN, Asked, read_place, write_place
-from ra_portal.applications.queue_rows import Place
+from ra_portal.applications.queue import OPEN, Asked
+from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.applying import picture, read_kind

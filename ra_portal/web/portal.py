@@ -25,6 +25,7 @@ from ra_portal.web import (
     officer,
     public,
     recovery,
+    register,
     seals,
     without_card,
     words,
@@ -54,6 +55,7 @@ def portal_blueprint(
     public.add_routes(blueprint, services, person, address_limits.saving)
     applying.add_routes(blueprint, services, address_limits.saving)
     officer.add_routes(blueprint, services, person)
+    register.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)
     history.add_routes(blueprint, services, person)
     imports.add_routes(blueprint, services, person)

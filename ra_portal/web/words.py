@@ -23,6 +23,12 @@ STATES = {
 }
 """State -> its name and the badge's tone."""
 
+ENTERPRISE_STATES = {
+    "active": (lazy_gettext("Active"), "good"),
+    "closed": (lazy_gettext("Closed"), ""),
+}
+"""As `STATES`: a card that is active is in use, an enterprise is not."""
+
 APPLICATION_LABELS = {
     "name": lazy_gettext("Name as on the business licence"),
     "uscc": lazy_gettext("Unified social credit code"),
@@ -127,6 +133,7 @@ def for_templates() -> dict[str, object]:
         "card_whys": {**REASONS, **WHYS},
         "mass_states": MASS_STATES,
         "waiting_names": WAITING,
+        "enterprise_states": ENTERPRISE_STATES,
         "explain": explain,
         "officer_roles": ROLES,
         "states": STATES,

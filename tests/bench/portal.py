@@ -125,6 +125,15 @@ def measure(site: Site, pace: Pace, count: int) -> list[Row]:
                     f"AP-2026-{count // 2:08}",
                 )
             ],
+            "register": [
+                (clerk, f"/officer/enterprises{asked}")
+                for asked in (
+                    "",
+                    f"?after={_middle(count)}",
+                    "?branch=B3",
+                    f"?q={quote('远航长江')}",
+                )
+            ],
             "enterprise": [(enterprise, "/enterprise"), (enterprise, "/enterprise/history")],
         }
         taken = {
@@ -171,10 +180,15 @@ def _opening(reader: Reader, address: str) -> Callable[[], None]:
 
 def _deep(clerk: Reader, count: int) -> str:
     """A page far into the queue."""
-    microseconds = int(datetime.now(UTC).timestamp() * 1e6) - (count // 2) * 1_000_000
-    address = f"/officer/applications?after={microseconds}-{'0' * 32}"
+    address = f"/officer/applications?after={_middle(count)}"
     assert "<tbody>" in clerk.open(address)
     return address
+
+
+def _middle(count: int) -> str:
+    """The place of the row in the middle."""
+    microseconds = int(datetime.now(UTC).timestamp() * 1e6) - (count // 2) * 1_000_000
+    return f"{microseconds}-{'0' * 32}"
 
 
 def _seated(site: Site, who: tuple[SoftwareKey, bytes]) -> Callable[[], Reader]:

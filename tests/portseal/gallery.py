@@ -67,6 +67,12 @@ EXHIBITS = (
         "registrar",
         _first_link("/officer/applications?state=", "/officer/applications/"),
     ),
+    Exhibit("enterprises", "registrar", "/officer/enterprises"),
+    Exhibit(
+        "enterprise-file",
+        "registrar",
+        _first_link("/officer/enterprises", "/officer/enterprises/"),
+    ),
     Exhibit("import-enterprises", "registrar", "/imports/enterprises"),
     Exhibit("branches", "administrator", "/admin/branches"),
     Exhibit("cards", "administrator", "/admin/cards"),

@@ -1,22 +1,23 @@
 """The queue: filters, search, pages by key, assignment, reminders; on both databases."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Select, insert, text
+from sqlalchemy import Connection, insert, text
 
 from kernel.refusals import Conflict, Forbidden, Malformed, Unprocessable
 from policies.registration import load_registration
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import Application, ApplicationState
-from ra_portal.applications.queue import Asked, read_place, write_place
-from ra_portal.applications.queue_rows import Filter, Place
+from ra_portal.applications.queue import Asked
+from ra_portal.applications.queue_rows import Filter
 from ra_portal.fields import InvalidFields
+from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people import name_search
 from ra_portal.people.identity import Role
 from ra_portal.tables import applications
 from records.database import Database, new_id
+from tests.plans import plan_of
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld
 
@@ -190,7 +191,7 @@ def test_each_walk_follows_an_index_and_sorts_nothing(
     ):
         for backwards in (False, True):
             query = queue_rows.of_state(wanted, state, 21, some, backwards)
-            plan = _plan(database, query)
+            plan = plan_of(database, query)
             assert index in plan, plan
             assert "SCAN applications" not in plan, plan
             assert "Seq Scan" not in plan, plan
@@ -200,20 +201,9 @@ def test_each_walk_follows_an_index_and_sorts_nothing(
 
 def test_a_search_by_name_walks_its_index(any_database: Database) -> None:
     with any_database.transaction() as connection:
-        name_search.remember(connection, samples.uscc(), "宁波海天货运有限公司")
-        assert name_search.find(connection, "海天货") == [samples.uscc()]
+        name_search.ENTERPRISES.remember(connection, samples.uscc(), "宁波海天货运有限公司")
+        assert name_search.ENTERPRISES.find(connection, "海天货") == [samples.uscc()]
     assert name_search.cuts("宁波有限公司") == ["宁波有限公司".encode(), "波有限公司".encode()]
-    plan = _plan(any_database, name_search.query("海天货"))
+    plan = plan_of(any_database, name_search.ENTERPRISES.query("海天货"))
     assert "SCAN name_parts" not in plan
     assert "Sort" not in plan
-
-
-def _plan(database: Database, query: Select[Any]) -> str:
-    compiled: Any = query.compile(database.engine, compile_kwargs={"render_postcompile": True})
-    parameters: Any = compiled.params
-    if database.is_sqlite:
-        parameters = tuple(str(parameters[name]) for name in compiled.positiontup)
-    explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
-    with database.reading() as connection:
-        plan = connection.exec_driver_sql(f"{explain} {compiled}", parameters)
-        return "\n".join(str(row) for row in plan)

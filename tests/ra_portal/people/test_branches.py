@@ -10,6 +10,7 @@ from ra_portal.applications.queue import Asked
 from ra_portal.cards.card import Holder
 from ra_portal.fields import InvalidFields
 from ra_portal.papers.documents import DocumentKind
+from ra_portal.people import register
 from ra_portal.people.identity import HolderKind, Identity, Role
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld
@@ -72,6 +73,7 @@ DOORS: dict[str, Callable[[Places, Identity], object]] = {
     "witness": lambda p, by: p.portal.services.cards.witness(by, p.card.number, "model", "1"),
     "seal": lambda p, by: p.portal.services.seals.approve(by, p.seal.number),
     "seal refused": lambda p, by: p.portal.services.seals.refuse(by, p.seal.number),
+    "enterprise": lambda p, by: p.portal.services.register.show(by, p.enterprise.subject),
     "data": lambda p, by: p.portal.services.data_changes.propose(
         by, holder(p), {"region": "上海"}, "x"
     ),
@@ -109,6 +111,12 @@ def test_lists_hold_the_branchs_own(places: Places) -> None:
     assert abroad.isdisjoint({places.card.number, places.operators_card.number})
     assert [seal.number for seal in services.seals.visible(places.here)] == [places.seal.number]
     assert services.seals.visible(places.elsewhere) == []
+    for wanted in (register.Asked(), register.Asked(text=samples.uscc(2))):
+        shown = services.register.page(places.here, wanted).enterprises
+        assert [each.id for each in shown] == [places.enterprise.subject]
+        assert services.register.page(places.elsewhere, wanted).enterprises == []
+    with pytest.raises(Forbidden, match=r"branch\.foreign"):
+        services.register.page(places.elsewhere, register.Asked(branch_id=places.ningbo.id))
 
 
 def test_the_head_office_sees_every_branch(places: Places) -> None:

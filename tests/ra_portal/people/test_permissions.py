@@ -15,6 +15,7 @@ from ra_portal.fields import InvalidFields
 from ra_portal.imports.columns import ImportKind
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import HolderKind, Identity, Role, console
+from ra_portal.people.register import Asked as RegisterAsked
 from tests.ra_portal.world import PortalWorld, pkcs10
 
 ROOT = Path(__file__).parents[3]
@@ -70,6 +71,7 @@ ACTS: dict[str, Act] = {
         by, ImportKind.ENTERPRISES, Upload(b"", "none.csv")
     ),
     "branch.manage": lambda portal, by: portal.services.branches.add(by, "2200", "样本", "上海"),
+    "enterprise.read": lambda portal, by: portal.services.register.page(by, RegisterAsked()),
     "card.read": lambda portal, by: portal.services.cards.search(by),
     "card.manage": lambda portal, by: portal.services.cards.revoke(
         by, operators_card(portal), "superseded"

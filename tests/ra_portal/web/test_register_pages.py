@@ -119,3 +119,28 @@ def test_a_branch_is_added_and_offered_to_applicants(
     assert "宁波制卡点" in browser.text("/admin/officers")
     seat.identity = None
     assert "宁波制卡点" in browser.text("/apply")
+
+
+def test_officers_turn_over_the_register_and_open_an_enterprise(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    owner = portal.legal_person()
+    added = portal.operator(owner, name="<i>张</i>")
+    assert added.view.card is not None
+    head = portal.officer(Role.ADMINISTRATOR)
+    portal.services.branches.add(head, "2900", "宁波制卡点", "浙江 宁波")
+    seat.identity = portal.officer(Role.REGISTRAR)
+    listed = browser.text("/officer/enterprises")
+    assert "东海样本" in listed
+    assert "宁波制卡点" in listed  # as a filter
+    address = f"/officer/enterprises/{owner.subject}"
+    assert f'href="{address}"' in listed
+    shown = browser.text(address)
+    assert "&lt;i&gt;张&lt;/i&gt;" in shown
+    assert f'href="/cards/{added.view.card.number}"' in shown
+    for narrowed in ("state=closed", "branch=2900", "q=%E9%95%BF%E6%B1%9F"):
+        assert "No enterprise matches." in browser.text(f"/officer/enterprises?{narrowed}")
+    assert browser.get("/officer/enterprises?after=nonsense").status_code == 400
+    assert browser.get("/officer/enterprises/none").status_code == 404
+    seat.identity = owner
+    assert browser.get(address).status_code == 403
