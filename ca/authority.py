@@ -8,36 +8,29 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import timedelta
 from weakref import WeakSet
 
 from sqlalchemy import Connection
 
-from ca import inventory
+from ca import inventory, transitions
 from ca.addresses import StatusAddresses
-from ca.companions import require_live, required_end
+from ca.companions import require_live
 from ca.crl_entry import crl_entry
-from ca.dns_names import require_dns_names
-from ca.inventory import CertificateRecord, CertificateState, RevocationReason
+from ca.drafting import Drafter
+from ca.inventory import CertificateState, RevocationReason
+from ca.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
 from ca.issuance_steps import AtStep, IssuanceStep, unwatched
 from ca.key_reuse import require_free_keys
-from ca.linting import Linter
-from ca.subject import SubjectFields, subject_name
-from ca.template import Draft, Issuer, assemble, draft, validity
+from ca.template import Draft, Issuer, assemble
 from hsm.absent import AbsentKey
-from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.identifiers import ProfileName, Serial, new_serial, parse_serial, serial_text
+from kernel.identifiers import ProfileName, Serial, parse_serial, serial_text
 from kernel.keys import KeyHandle
 from kernel.refusals import Conflict, NotFound, Refusal, Unavailable, Unprocessable
 from policies.catalogue import ProfileCatalogue
-from policies.ceremony_plan import role_of
-from policies.lints.framework import Finding, Level
-from policies.profile import CertificateProfile
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
@@ -46,52 +39,6 @@ from records.outbox import Outbox
 DIRECTORY_CHANNEL = "directory"
 _TOLD_FACTS = ("field", "lints")
 """Of a refusal, for the journal: never a value, which may be a person's."""
-
-
-@dataclass(frozen=True)
-class CertificateRequest:
-    """What somebody asks to have certified. Possession of the key was proven before."""
-
-    public_key: PublicKey
-    subject: SubjectFields
-    requester: str
-    """Who asks, for the journal: an officer, the ceremony's operator."""
-    reference: str
-    """The requester's own handle on it: a card's identifier."""
-    not_after: datetime | None = None
-    """An earlier end of validity than the profile's."""
-    dns_names: tuple[str, ...] = ()
-    """Of a server, where the profile has them: lower case, whole, without wildcards."""
-    succeeds: tuple[int, ...] = ()
-    """Serial numbers of certificates of the same key and subject that live: this one stands
-    beside them (cross and link certificates) or will take their place (issue under a new key)."""
-    companion_of: Serial | None = None
-    """The holder's signing certificate, which an encryption certificate goes with."""
-
-
-@dataclass(frozen=True, eq=False)
-class IssuanceIntent:
-    """A certificate that is linted and recorded, to be issued once by who prepared it."""
-
-    serial: Serial
-    profile: ProfileName
-    reference: str
-    requester: str
-    tbs: bytes = field(repr=False)
-    published: bool
-    companion_of: Serial | None = None
-
-
-@dataclass(frozen=True)
-class IssuedCertificate:
-    der: bytes = field(repr=False)
-    serial: Serial
-    chain: tuple[Certificate, ...]
-    """The certificates above it, issuer first, root last; none above a root."""
-
-    @cached_property
-    def certificate(self) -> Certificate:
-        return Certificate.parse(self.der)
 
 
 class Authority:
@@ -128,10 +75,9 @@ class Authority:
         self._journal = journal
         self._outbox = outbox
         self._clock = clock
-        self._entropy = entropy
-        self._issuer = Issuer(name, certificate, key.public_key, key.suite, urls)
+        issuer = Issuer(name, certificate, key.public_key, key.suite, urls)
+        self._drafter = Drafter(issuer, database, clock, entropy)
         self._at_step = at_step
-        self._linter = Linter()
         self._open: WeakSet[IssuanceIntent] = WeakSet()
         self._open_lock = threading.Lock()
 
@@ -168,7 +114,7 @@ class Authority:
         for made, (name, request) in zip(drafts, requests, strict=True):
             profile = self._catalogue[name]
             rows.append(
-                inventory.intent_row(
+                transitions.intent_row(
                     made.specimen,
                     authority=self.name,
                     profile=profile.name,
@@ -215,7 +161,7 @@ class Authority:
                 self._journal.append_many(connection, told)
                 wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
                 require_free_keys(connection, wanted, now, succeeded)
-                inventory.insert_intents(connection, rows)
+                transitions.insert_intents(connection, rows)
                 self._at_step(IssuanceStep.INTENDING, serials)
         except (Conflict, Unprocessable) as refusal:
             for name, request in requests:
@@ -229,50 +175,10 @@ class Authority:
     def _drafted(self, name: ProfileName | str, request: CertificateRequest) -> Draft:
         """A refusal is journalled, whatever it refuses."""
         try:
-            return self._draft(self._catalogue[name], request)
+            return self._drafter.draft(self._catalogue[name], request)
         except (Unprocessable, NotFound, Conflict) as refusal:
             self._tell_refusal(name, request, refusal)
             raise
-
-    def _draft(self, profile: CertificateProfile, request: CertificateRequest) -> Draft:
-        self._require_own(profile, request.public_key)
-        weakness = request.public_key.weakness()
-        if weakness is not None:
-            raise Unprocessable("public-key.weak", weakness)
-        if not profile.accepts_key(request.public_key):
-            raise Unprocessable("public-key.not-allowed", "not a kind of key that the profile has")
-        subject = subject_name(profile, request.subject)
-        require_dns_names(profile, request.dns_names, request.subject.common_name)
-        now = self._clock.now()
-        signing = self._signing_certificate(request)
-        until = required_end(profile, signing, subject.public_bytes(), request.not_after)
-        period = validity(profile, self.certificate, now, until)
-        serial = new_serial(self._entropy)
-        key, names = request.public_key, request.dns_names
-        made = draft(profile, self._issuer, key, subject, period, serial, names)
-        findings = self._linter.findings(made.specimen, profile, self.certificate)
-        errors = [finding for finding in findings if finding.level is Level.ERROR]
-        if errors:
-            raise _lint_refusal(profile, errors)
-        return made
-
-    def _signing_certificate(self, request: CertificateRequest) -> CertificateRecord | None:
-        if request.companion_of is None:
-            return None
-        with self._database.reading() as connection:
-            return inventory.find(connection, request.companion_of)
-
-    def _require_own(self, profile: CertificateProfile, key: PublicKey) -> None:
-        """Each profile has one kind of issuer; a root certifies its own key, once, and no other
-        does."""
-        self_signing = self.certificate is None
-        wanted = "self" if self_signing else issues_as(self.name)
-        if profile.issuer != wanted:
-            raise Unprocessable(
-                "profile.other-issuer", "another authority issues this profile", name=profile.name
-            )
-        if self_signing and key.spki != self._issuer.public_key.spki:
-            raise Unprocessable("profile.other-issuer", "a root certifies its own key")
 
     def _tell_refusal(
         self, profile: ProfileName | str, request: CertificateRequest, refusal: Refusal
@@ -365,7 +271,7 @@ class Authority:
                 if intent.companion_of is not None:
                     require_live(connection, intent.companion_of, now)
             rows = [(intent.serial, intent.tbs, made) for intent, made in signed]
-            if not inventory.record_issued(connection, rows, now):
+            if not transitions.record_issued(connection, rows, now):
                 raise Conflict("intent.abandoned", "an intent was given up meanwhile")
             self._journal.append_many(connection, told)
             self._outbox.put_many(connection, DIRECTORY_CHANNEL, published)
@@ -398,10 +304,10 @@ class Authority:
     def _end(self, connection: Connection, intents: Sequence[tuple[str, str, str]]) -> list[Serial]:
         """Intents (serial, profile, reference) that are still open count as revoked from now on."""
         now, abandoned = self._clock.now(), []
-        version = inventory.bump_status_version(connection, self.name) if intents else 0
+        version = transitions.bump_status_version(connection, self.name) if intents else 0
         for serial, profile, reference in intents:
             entry = crl_entry(parse_serial(serial), now, RevocationReason.UNSPECIFIED)
-            moved = inventory.record_revoked(
+            moved = transitions.record_revoked(
                 connection,
                 serial,
                 before=(CertificateState.INTENDED,),
@@ -423,21 +329,3 @@ class Authority:
                     reference=reference,
                 )
         return abandoned
-
-
-def _lint_refusal(profile: CertificateProfile, errors: list[Finding]) -> Unprocessable:
-    first = errors[0]
-    return Unprocessable(
-        "lint.failed",
-        f"{first.message} ({first.clause})",
-        lint=first.lint,
-        lints=", ".join(sorted({error.lint for error in errors}))[:500],
-        profile=profile.name,
-        errors=len(errors),
-    )
-
-
-def issues_as(authority: str) -> str:
-    """By which name profiles know the authority: a region's issues what the issuing one does."""
-    role = role_of(authority)
-    return "issuing" if role == "regional" else role or authority

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ca.addresses import StatusAddresses
-from ca.authority import Authority, CertificateRequest
+from ca.authority import Authority
 from ca.inventory import CertificateRecord, CertificateState, Inventory
+from ca.issuance import CertificateRequest
 from ca.subject import SubjectFields
 from hsm.generation import Export
 from hsm.secret_keys import SecretUse

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca import inventory
+from ca import inventory, transitions
 from ca.inventory import CertificateState, RevocationReason
 from kernel.identifiers import parse_serial
 from kernel.refusals import Unprocessable
@@ -26,13 +26,13 @@ def require_free_keys(
     expired = []
     for row in inventory.holders_of_keys(connection, list(wanted)):
         if row.subject_digest != wanted[row.key_fingerprint]:
-            raise inventory.already_certified()
+            raise transitions.already_certified()
         if row.reason == RevocationReason.KEY_COMPROMISE:
             raise Unprocessable("public-key.compromised", "the key was reported as compromised")
         ended = row.state in (CertificateState.REVOKED, CertificateState.ABANDONED)
         if row.not_after < now or parse_serial(row.serial) in succeeded:
             expired.append(row.serial)
         elif not ended or row.reason == RevocationReason.CERTIFICATE_HOLD:
-            raise inventory.already_certified()
+            raise transitions.already_certified()
     if expired:
-        inventory.release_key(connection, expired)
+        transitions.release_key(connection, expired)

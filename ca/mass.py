@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from ca import crl_entries, inventory
+from ca import crl_entries, transitions
 from ca.authority import DIRECTORY_CHANNEL
 from ca.companions import companions_of
 from ca.crl_entry import crl_entry
@@ -184,7 +184,7 @@ class MassRevocation:
             change_of_row = crl_entries.Change(row.serial, entry)
             by_authority.setdefault(row.authority, []).append(change_of_row)
         for authority, changes in sorted(by_authority.items()):
-            version = inventory.bump_status_version(connection, authority)
+            version = transitions.bump_status_version(connection, authority)
             crl_entries.put(connection, changes, version)
 
     def _tell(

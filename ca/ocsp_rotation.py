@@ -10,8 +10,9 @@ from datetime import timedelta
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ca.authority import Authority, CertificateRequest
+from ca.authority import Authority
 from ca.inventory import CertificateState, Inventory
+from ca.issuance import CertificateRequest
 from ca.ocsp_linting import RefusedAnswers
 from ca.ocsp_signer import OcspSigner
 from ca.subject import SubjectFields

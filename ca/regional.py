@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from ca.authority import Authority, CertificateRequest, IssuanceIntent, IssuedCertificate
+from ca.authority import Authority
+from ca.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
 from ca.subject import SubjectFields
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import ProfileName

@@ -15,8 +15,9 @@ from cryptography import x509
 from sqlalchemy import Connection, func, insert, literal, not_, or_, select, update
 
 from ca import inventory
-from ca.authority import Authority, CertificateRequest
+from ca.authority import Authority
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
+from ca.issuance import CertificateRequest
 from ca.revocation import Revocation
 from ca.subject import SubjectFields
 from ca.successors import predecessors

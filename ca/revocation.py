@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca import inventory
+from ca import inventory, transitions
 from ca.authority import DIRECTORY_CHANNEL
 from ca.companions import companions_of
 from ca.crl_entry import crl_entry, removal_entry
@@ -88,9 +88,11 @@ class Revocation:
 
     def _release(self, connection: Connection, record: CertificateRecord, actor: str) -> bool:
         """False: it is not on hold."""
-        version = inventory.bump_status_version(connection, record.authority)
+        version = transitions.bump_status_version(connection, record.authority)
         removal = removal_entry(record.serial, self._clock.now())
-        if not inventory.record_released(connection, serial_text(record.serial), removal, version):
+        if not transitions.record_released(
+            connection, serial_text(record.serial), removal, version
+        ):
             return False
         self._tell(connection, record, Event.CERTIFICATE_RELEASED, actor)
         return True
@@ -136,7 +138,7 @@ class Revocation:
         reason: RevocationReason,
         moment: datetime,
     ) -> None:
-        moved = inventory.record_revoked(
+        moved = transitions.record_revoked(
             connection,
             serial_text(record.serial),
             before=(CertificateState.ISSUED, CertificateState.REVOKED),
@@ -144,7 +146,7 @@ class Revocation:
             at=moment,
             reason=reason,
             crl_entry=crl_entry(record.serial, moment, reason),
-            version=inventory.bump_status_version(connection, record.authority),
+            version=transitions.bump_status_version(connection, record.authority),
         )
         if not moved:
             raise Conflict("certificate.not-issued", "the certificate was never issued")

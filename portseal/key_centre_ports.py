@@ -1,7 +1,8 @@
 """Fulfils what the key-management centre asks of registration and of the authority."""
 
-from ca.authority import Authority, CertificateRequest
+from ca.authority import Authority
 from ca.inventory import CertificateState, Inventory
+from ca.issuance import CertificateRequest
 from ca.subject import SubjectFields
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ca.authority import CertificateRequest
+from ca.issuance import CertificateRequest
 from ca.request import read_pkcs10
 from ca.subject import SubjectFields
 from portseal.cli.output import json_option, show

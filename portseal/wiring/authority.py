@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
-from ca.authority import issues_as
 from ca.ceremony import ROOT, SIGN_IN
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive
+from ca.drafting import issues_as
 from ca.inventory import Inventory
 from ca.mass import MassRevocation
 from ca.ocsp import AnswerPlan, OcspResponder

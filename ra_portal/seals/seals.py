@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection
 
-from ca.authority import CertificateRequest
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.issuance import CertificateRequest
 from ca.regional import Issuing
 from ca.revocation import Revocation
 from ca.subject import SubjectFields, organization_identifier

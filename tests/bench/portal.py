@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 
-from ca.authority import CertificateRequest
+from ca.issuance import CertificateRequest
 from ca.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text
 from portseal.sandbox.postgresql import PostgreSQL

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ca.authority import CertificateRequest
+from ca.issuance import CertificateRequest
 from ca.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text, uscc_check_character
 from portseal.sandbox.postgresql import PostgreSQL

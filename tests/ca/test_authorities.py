@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ca.authority import issues_as
 from ca.crl import CrlIssuer
 from ca.crl_archive import StoredCrl
+from ca.drafting import issues_as
 from ca.inventory import RevocationReason
 from ca.ocsp import OcspResponder
 from ca.ocsp_messages import single_request

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
-from ca.authority import CertificateRequest
 from ca.inventory import CertificateState, Inventory
+from ca.issuance import CertificateRequest
 from ca.subject import SubjectFields
 from ca.template import validity
 from hsm.token import Token

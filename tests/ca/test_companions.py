@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from ca.authority import CertificateRequest, IssuedCertificate
 from ca.crl_archive import CrlArchive
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.issuance import CertificateRequest, IssuedCertificate
 from ca.mass import MassRevocation
 from ca.revocation import Revocation
 from ca.subject import SubjectFields

@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID
 
 from ca.addresses import StatusAddresses
-from ca.authority import IssuedCertificate
 from ca.ceremony import CeremonyOutcome
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive, StoredCrl
@@ -20,6 +19,7 @@ from ca.crl_entries import Joined
 from ca.crl_linting import ListLinter, pkilint_list_findings
 from ca.crl_template import ListFrame, tbs_cert_list
 from ca.inventory import RevocationReason
+from ca.issuance import IssuedCertificate
 from hsm.token import Token
 from kernel.identifiers import parse_serial
 from policies.lints.crl.catalogue import lint_revocation_list

@@ -21,9 +21,9 @@ from cryptography.x509 import ocsp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ca.authority import IssuedCertificate
 from ca.crl_archive import CrlArchive
 from ca.inventory import RevocationReason
+from ca.issuance import IssuedCertificate
 from ca.ocsp import OcspResponder
 from ca.ocsp_messages import MAX_REQUEST_BYTES
 from ca.ocsp_service import Answering

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from ca.authority import DIRECTORY_CHANNEL, IssuedCertificate
+from ca.authority import DIRECTORY_CHANNEL
 from ca.inventory import RevocationReason
+from ca.issuance import IssuedCertificate
 from ca.publishing import Directory, DirectoryPublisher
 from ca.revocation import Revocation
 from kernel.identifiers import serial_text

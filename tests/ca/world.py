@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ca.addresses import StatusAddresses
-from ca.authority import Authority, CertificateRequest, IssuedCertificate
+from ca.authority import Authority
 from ca.ceremony import Ceremony, CeremonyOutcome, Conduct, Watchers
+from ca.issuance import CertificateRequest, IssuedCertificate
 from ca.opening import Authorities, open_authorities
 from ca.subject import SubjectFields, organization_identifier
 from hsm.token import Token
