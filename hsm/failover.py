@@ -1,7 +1,8 @@
 """Sessions on several tokens that hold the same keys: what one cannot serve another does.
 
 A token that fails is left out at once and tried again in the background, never by a request that
-another token can serve. One whose calls hang is left out until they return.
+another token can serve. One whose calls hang gets no further requests, and after the time limit of
+its sessions (`hsm.limits`) what was inside goes to another token.
 """
 
 import logging
@@ -22,7 +23,7 @@ SLOW_SECONDS = 2.0
 """A call that takes longer is hanging: other requests go elsewhere meanwhile."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 _OF_THE_REQUEST = frozenset(
-    {"token.no-key", "token.ambiguous", "token.not-exportable", "token.mechanism"}
+    {"token.no-key", "token.ambiguous", "token.not-exportable", "token.mechanism", "token.busy"}
 )
 """Refusals that say nothing against the token; another may hold the key all the same."""
 

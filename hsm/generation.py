@@ -96,7 +96,7 @@ def generate_pair(
         "store": store,
         "capabilities": _FLAGS[use],
         "mechanism": mechanism.generate,
-        "public_template": dict.fromkeys(unstated_attributes(module), DEFAULT),
+        "public_template": dict.fromkeys(unstated_attributes(module.manufacturer), DEFAULT),
         "private_template": guarding_attributes(export),
     }
     if isinstance(parameters, bytes):

@@ -12,6 +12,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from hsm.cryptoki import Cryptoki, CryptokiError
 from hsm.pins import WrongPins
+from hsm.quirks import takes_one_call_at_a_time
 from kernel.refusals import Unavailable
 
 _RELOAD_PAUSE_SECONDS = 5.0
@@ -66,6 +67,11 @@ class Module:
             raise Unavailable(
                 "token.module", "the PKCS#11 module cannot be loaded or initialised", path=path
             ) from error
+        self.takes_one_call = takes_one_call_at_a_time(
+            self.manufacturer, through_a_server=not self._is_shared
+        )
+        """Whether a call waits for the one before, whoever makes it."""
+        self._turn = threading.RLock() if self.takes_one_call else None
 
     @classmethod
     def load(
@@ -107,6 +113,8 @@ class Module:
 
     def begin(self) -> None:
         """Of an operation; `end` it."""
+        if self._turn is not None:
+            self._turn.acquire()
         with self._idle:
             self._active += 1
 
@@ -115,6 +123,8 @@ class Module:
             self._active -= 1
             if not self._active and self._awaited:
                 self._idle.notify_all()
+        if self._turn is not None:
+            self._turn.release()
 
     def rediscover(self) -> bool:
         """Finalise and initialise the module again, for one that forgets a pulled token for good.

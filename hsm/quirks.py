@@ -2,8 +2,6 @@
 
 from pkcs11 import Attribute
 
-from hsm.module import Module
-
 _UNSTATED = {"tpm2-software.github.io": (Attribute.ENCRYPT, Attribute.VERIFY)}
 """By the library's manufacturer: attributes of a public key that its template must not state.
 tpm2-pkcs11 settles these by itself, and refuses any template that says otherwise."""
@@ -13,10 +11,13 @@ _ONE_CALL_AT_A_TIME = frozenset({"tpm2-software.github.io"})
 """Modules that fail when two threads are in them, though they were initialised with locking."""
 
 
-def takes_one_call_at_a_time(module: Module) -> bool:
-    return module.manufacturer in _ONE_CALL_AT_A_TIME
+def takes_one_call_at_a_time(manufacturer: str, *, through_a_server: bool) -> bool:
+    """`through_a_server`: the module is p11-kit's client. When its server ends, threads that wait
+    for their turn on the connection are not woken (0.24). Nothing is lost by it: the server does
+    one call of a connection after the other."""
+    return through_a_server or manufacturer in _ONE_CALL_AT_A_TIME
 
 
-def unstated_attributes(module: Module) -> tuple[Attribute, ...]:
-    """What key generation leaves to this module."""
-    return _UNSTATED.get(module.manufacturer, ())
+def unstated_attributes(manufacturer: str) -> tuple[Attribute, ...]:
+    """What key generation leaves to the modules of this manufacturer."""
+    return _UNSTATED.get(manufacturer, ())

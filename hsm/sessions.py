@@ -15,7 +15,6 @@ from pkcs11 import exceptions
 
 from hsm.module import Module
 from hsm.pins import PinSource
-from hsm.quirks import takes_one_call_at_a_time
 from kernel.refusals import Unavailable
 
 T = TypeVar("T")
@@ -94,8 +93,9 @@ class SessionPool:
     def __init__(self, module: Module, label: str, pin: PinSource, size: int) -> None:
         if size < 1:
             raise ValueError("a session pool has at least one session")
-        if takes_one_call_at_a_time(module):
+        if module.takes_one_call:
             size = 1
+        self.size = size
         self._module = module
         self._label = label
         self._pin = pin
@@ -225,7 +225,7 @@ class SessionPool:
         return session
 
     def _forget(self) -> None:
-        with self._lock, self._module.operation():
+        with self._module.operation(), self._lock:  # in the order of `_attempt`
             current = self._generation
             self._logins += 1
             while True:

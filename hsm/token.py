@@ -13,6 +13,7 @@ from pkcs11.exceptions import NoSuchKey
 
 from hsm.generation import Export, export_of, generate_pair, stays_when_asked
 from hsm.lending import lent_key
+from hsm.limits import LimitedCalls, LimitedSessions
 from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import PinSource
@@ -59,12 +60,23 @@ class Token:
         sessions: int = 4,
         server_address: str | None = None,
         parameters: str | None = None,
+        limit_seconds: float | None = None,
     ) -> None:
-        """`server_address`, `parameters`: see `Module.load`. Raises Unavailable `token.module`."""
+        """`server_address`, `parameters`: see `Module.load`. `limit_seconds`: a call that takes
+        longer is left behind and refused (`token.timeout`), but where a person gives the PIN;
+        None: whoever asks a token that hangs waits as long as it does.
+
+        Raises Unavailable `token.module`.
+        """
         self.label = label
         self.pin_source = pin
         self._module = Module.load(module, server_address, parameters)
-        self._pool: Sessions = SessionPool(self._module, label, pin, sessions)
+        pool = SessionPool(self._module, label, pin, sessions)
+        self._pool: Sessions = pool
+        self._calls: LimitedCalls | None = None
+        if limit_seconds is not None and not pin.attended:
+            self._calls = LimitedCalls(label, limit_seconds, pool.size)
+            self._pool = LimitedSessions(pool, self._calls)
 
     @property
     def pool(self) -> Sessions:
@@ -83,7 +95,10 @@ class Token:
         self._pool.close()
 
     def info(self) -> TokenInfo:
-        """Raises Unavailable `token.missing`."""
+        """Raises Unavailable `token.missing`, `token.timeout`."""
+        return self._info() if self._calls is None else self._calls.run(self._info)
+
+    def _info(self) -> TokenInfo:
         token = self._module.token(self.label)
         return TokenInfo(
             label=token.label,

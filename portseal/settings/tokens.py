@@ -25,6 +25,9 @@ class TokenSettings(SettingsTable):
     custodians: bool = False
     """The PIN is held in shares by custodians, who are asked at a terminal."""
     sessions: Annotated[int, Field(ge=1, le=64)] = 4
+    limit_seconds: Annotated[float, Field(gt=0, le=600)] | None = None
+    """A call that takes longer is left behind, and refused or served by another token. Default: 5
+    where there are several (`token_replicas`), none for one alone."""
 
 
 class KeyCentreSettings(SettingsTable):

@@ -22,6 +22,7 @@ from records.journal import Journal
 from records.outbox import Outbox
 
 _log = logging.getLogger("portseal.wiring")
+_POOL_LIMIT_SECONDS = 5.0
 
 
 class Foundation:
@@ -66,10 +67,13 @@ class Foundation:
 
     @cached_property
     def token(self) -> Token:
-        first, replicas = open_token(self.settings.token), self.settings.token_replicas
+        first, replicas = self.settings.token, self.settings.token_replicas
         if not replicas:
-            return first
-        return TokenPool([first, *(open_token(each) for each in replicas)], self._tell_of_token)
+            return open_token(first)
+        tokens = [
+            open_token(each, limit_seconds=_POOL_LIMIT_SECONDS) for each in (first, *replicas)
+        ]
+        return TokenPool(tokens, self._tell_of_token)
 
     def _tell_of_token(self, token: str, failure: str | None) -> None:
         """Into the journal, as soon as the database takes it; the pool goes on in any case."""
@@ -103,8 +107,13 @@ class Foundation:
         return load_validation_policy(self.settings.policy.signature_policy)
 
 
-def open_token(settings: TokenSettings, what: str = "the authority's token") -> Token:
-    """A token, not yet logged in."""
+def open_token(
+    settings: TokenSettings,
+    what: str = "the authority's token",
+    *,
+    limit_seconds: float | None = None,
+) -> Token:
+    """A token, not yet logged in. `limit_seconds` counts where the settings name none."""
     pin: PinSource
     if settings.custodians:
         pin = CustodiansPin()
@@ -121,4 +130,5 @@ def open_token(settings: TokenSettings, what: str = "the authority's token") -> 
         settings.sessions,
         settings.server_address,
         settings.module_parameters,
+        settings.limit_seconds or limit_seconds,
     )

@@ -22,33 +22,17 @@ from hsm.token import Token
 from kernel.algorithms import ECDSA_P256_SHA256
 from kernel.clock import SystemClock
 from kernel.refusals import Conflict, Unavailable, Unprocessable
-from tests.servers.token_server import TokenServer, two_servers
+from tests.servers.token_server import TokenServer, Told, two_servers
 from tests.token import TokenBench
 
 T = TypeVar("T")
 
 
-class Told(list[tuple[str, str | None]]):
-    """What the pool told, and a way to wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._changed = threading.Condition()
-
-    def __call__(self, token: str, failure: str | None) -> None:
-        with self._changed:
-            self.append((token, failure))
-            self._changed.notify_all()
-
-    def await_(self, wanted: Callable[["Told"], bool]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: wanted(self), timeout=30), list(self)
-
-
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules are initialised anew without a pause between two tries."""
+    """Modules are initialised anew, and tokens tried, without a long pause between two tries."""
     monkeypatch.setattr("hsm.module._RELOAD_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("hsm.failover._LONGEST_PAUSE", 0.4)
 
 
 @pytest.fixture(scope="module")
@@ -232,25 +216,56 @@ def test_tokens_without_a_replication_key_share_nothing(token_bench: TokenBench)
     pool.close()
 
 
-def test_a_token_that_hangs_is_left_out_while_it_hangs(
-    pool: TokenPool, token_servers: list[TokenServer], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def limited(token_servers: list[TokenServer]) -> Iterator[tuple[TokenPool, Told]]:
+    told = Told()
+    pool = TokenPool([server.open(limit_seconds=1.0) for server in token_servers], told)
+    pool.login()
+    yield pool, told
+    pool.close()
+
+
+def test_a_request_inside_a_token_that_hangs_is_served_by_the_other(
+    limited: tuple[TokenPool, Told], token_servers: list[TokenServer]
 ) -> None:
     """The process is stopped, not killed: its calls neither end nor fail."""
-    monkeypatch.setattr("hsm.failover.SLOW_SECONDS", 0.3)
+    pool, told = limited
     key = pool.key("issuing")
     token_servers[0].signal(signal.SIGSTOP)
     try:
         with ThreadPoolExecutor(8) as threads:
-            hanging = [threads.submit(key.sign, b"x") for _ in range(2)]
-            time.sleep(0.4)  # what hangs counts as such by time alone
-            begun = time.monotonic()
-            assert all(key.sign(b"x") for _ in range(50))
-            assert time.monotonic() - begun < 5
-            token_servers[0].signal(signal.SIGCONT)
-            assert all(each.result(timeout=30) for each in hanging)
+            assert all(threads.map(key.sign, [b"x"] * 40))
+        assert told.await_left_out("one") == "token.timeout"
+        begun = time.monotonic()
+        assert all(key.sign(b"x") for _ in range(20))  # nobody waits for it any more
+        assert time.monotonic() - begun < 1.0
     finally:
         token_servers[0].signal(signal.SIGCONT)
+    told.await_return("one")
     assert pool.left_out == {}
+
+
+def test_a_token_that_hangs_holds_no_more_threads_than_it_serves_calls(
+    limited: tuple[TokenPool, Told], token_servers: list[TokenServer]
+) -> None:
+    pool, _ = limited
+    pool.key("issuing").sign(b"x")
+    before = threading.active_count()
+    for server in token_servers:
+        server.signal(signal.SIGSTOP)
+    try:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match=r"token\.timeout"):
+                pool.key("issuing")
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match=r"token\.timeout"):
+            pool.key("issuing")
+        assert time.monotonic() - begun < 0.5  # refused without waiting: every thread is inside
+        returning = [t for t in threading.enumerate() if t.name.endswith("returns")]
+        assert threading.active_count() - len(returning) <= before
+    finally:
+        for server in token_servers:
+            server.signal(signal.SIGCONT)
 
 
 def test_when_every_token_is_away_it_is_told_and_ends_with_the_first_return(

@@ -10,8 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -116,11 +117,40 @@ class TokenServer:
             self._process.wait()
             self._process = None
 
-    def open(self) -> Token:
+    def open(self, limit_seconds: float | None = None) -> Token:
         return Token(
             str(self.client), self.label, EnvironmentPin("PIN_SERVED"),
-            server_address=self.address,
+            server_address=self.address, limit_seconds=limit_seconds,
         )  # fmt: skip
+
+
+class Told(list[tuple[str, str | None]]):
+    """What a pool told, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
+
+    def __call__(self, token: str, failure: str | None) -> None:
+        with self._changed:
+            self.append((token, failure))
+            self._changed.notify_all()
+
+    def await_(self, wanted: Callable[["Told"], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: wanted(self), timeout=60), list(self)
+
+    def await_left_out(self, token: str) -> str:
+        """Until the last that was told of this token is that it failed; the refusal's code."""
+        self.await_(lambda told: told.last_of(token) is not None)
+        return str(self.last_of(token))
+
+    def await_return(self, token: str) -> None:
+        """After it was left out."""
+        self.await_(lambda told: told.last_of(token) is None)
+
+    def last_of(self, token: str) -> str | None:
+        return next((failure for name, failure in reversed(self) if name == token), None)
 
 
 @contextmanager

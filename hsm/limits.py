@@ -1,0 +1,142 @@
+"""Calls into a token that may never return: after a time they are left behind.
+
+A call into a PKCS#11 library cannot be broken off, so it is made by a thread that can be spared.
+There are as many of these as the token serves calls at once, and never more: a token that hangs for
+good holds them all, and then whoever asks is refused at once.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, TypeVar
+
+import pkcs11
+
+from hsm.sessions import PooledSession, Sessions
+from kernel.refusals import Unavailable
+
+T = TypeVar("T")
+
+
+class _Call(Generic[T]):
+    __slots__ = ("_claim", "_work", "failure", "finished", "is_done", "is_left", "result")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._claim = threading.Lock()
+        self.finished = threading.Lock()
+        self.finished.acquire()
+        self.result: T | None = None
+        self.failure: BaseException | None = None
+        self.is_done = self.is_left = False
+
+    def claim(self) -> bool:
+        """Who claims a call makes it, or sees to it that nobody does."""
+        return self._claim.acquire(blocking=False)
+
+    def make(self) -> None:
+        try:
+            self.result = self._work()
+        except BaseException as failure:  # noqa: BLE001 - the caller's, whatever it is
+            self.failure = failure
+
+
+class LimitedCalls:
+    """Calls into one token. Safe for threads."""
+
+    def __init__(self, label: str, limit_seconds: float, at_once: int) -> None:
+        """`at_once`: how many calls the token serves at the same time."""
+        self._label = label
+        self._limit = limit_seconds
+        self._at_once = at_once
+        self._calls: queue.SimpleQueue[_Call[Any] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = self._stuck = 0
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Raises what `work` raises; Unavailable `token.timeout` when it did not return in time,
+        `token.busy` when its turn did not come."""
+        if self._threads < self._at_once:
+            self._grow()
+        if self._stuck >= self._at_once:
+            raise self._timeout()
+        call = _Call(work)
+        self._calls.put(call)
+        if not call.finished.acquire(timeout=self._limit):
+            self._leave(call)
+        if call.failure is not None:
+            raise call.failure
+        return call.result  # type: ignore[return-value]  # it is done: there is one
+
+    def close(self) -> None:
+        """End the threads; those that hang end when their call returns."""
+        with self._lock:
+            for _ in range(self._threads):
+                self._calls.put(None)
+            self._threads = 0
+
+    def _leave(self, call: _Call[Any]) -> None:
+        if call.claim():
+            raise Unavailable("token.busy", "the token is busy", token=self._label)
+        with self._lock:
+            if call.is_done:
+                return  # it came back in this very moment
+            call.is_left = True
+            self._stuck += 1
+        raise self._timeout()
+
+    def _timeout(self) -> Unavailable:
+        return Unavailable("token.timeout", "the token does not answer", token=self._label)
+
+    def _grow(self) -> None:
+        with self._lock:
+            if self._threads >= self._at_once:
+                return
+            self._threads += 1
+        threading.Thread(target=self._serve, name=f"token {self._label}", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if not call.claim():
+                continue
+            call.make()
+            with self._lock:
+                call.is_done = True
+                self._stuck -= call.is_left
+            call.finished.release()
+
+
+class LimitedSessions:
+    """The same as the sessions that it is given, none of whose calls lasts longer than a time.
+
+    Making keys and writing certificates (`write`) have no limit, and neither has what is done in
+    the midst of it.
+    """
+
+    def __init__(self, sessions: Sessions, calls: LimitedCalls) -> None:
+        self.told_of_signature: Callable[[str], None] | None = None
+        self._sessions = sessions
+        self._calls = calls
+        self._writing = threading.local()
+
+    def run(self, work: Callable[[PooledSession], T]) -> T:
+        """Raises as `SessionPool.run` and `LimitedCalls.run`."""
+        if getattr(self._writing, "depth", 0):
+            return self._sessions.run(work)
+        return self._calls.run(lambda: self._sessions.run(work))
+
+    @contextmanager
+    def write(self) -> Iterator[pkcs11.Session]:
+        """See `SessionPool.write`."""
+        self._writing.depth = getattr(self._writing, "depth", 0) + 1
+        try:
+            with self._sessions.write() as session:
+                yield session
+        finally:
+            self._writing.depth -= 1
+
+    def close(self) -> None:
+        with suppress(Unavailable):  # it hangs: nothing can be closed
+            self._calls.run(self._sessions.close)
+        self._calls.close()
