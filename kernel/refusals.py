@@ -13,7 +13,7 @@ class Refusal(Exception):
 
     status: ClassVar[int] = 400
 
-    def __init__(self, code: str, detail: str, **facts: str | int | bool | None) -> None:
+    def __init__(self, code: str, detail: str, /, **facts: str | int | bool | None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail

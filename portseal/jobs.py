@@ -139,7 +139,7 @@ JOBS = (
     Job("renewals due", _MINUTE, lambda house, _: house.portal.expiry.end_overdue_renewals()),
     Job("recoveries", _MINUTE, lambda house, _: house.portal.recovery.withdraw_old()),
     Job("drafts", _SELDOM, lambda house, _: house.portal.drafts.erase_untouched()),
-    Job("reminders", _MINUTE, lambda house, _: house.portal.queue.remind()),
+    Job("reminders", _MINUTE, lambda house, _: house.portal.reminders.send()),
     Job("mass actions", _TWO_SECONDS, lambda house, _: house.portal.mass_actions.run(),
         wanted=lambda house: house.portal.mass_actions.has_work()),
     Job("figures", _MINUTE, lambda house, _: house.portal.figures.count()),

@@ -19,6 +19,7 @@ from ra_portal.applications.drafts import Drafts
 from ra_portal.applications.queue import ApplicationQueue
 from ra_portal.applications.registration import Registration
 from ra_portal.applications.registry import Registry
+from ra_portal.applications.reminders import Reminders
 from ra_portal.cards.card import Card
 from ra_portal.cards.card_life import CardLife
 from ra_portal.cards.card_making import CardMaking
@@ -70,6 +71,7 @@ class PortalServices:
     registration: Registration
     drafts: Drafts
     queue: ApplicationQueue
+    reminders: Reminders
     register: Register
     branches: Branches
     cards: Cards
@@ -140,6 +142,7 @@ def open_portal(
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
         queue=ApplicationQueue(database, journal, clock, personal, rules, registry),
+        reminders=Reminders(database, journal, clock, rules, contacts, notices),
         register=Register(database),
         branches=Branches(database, journal, clock),
         cards=cards,

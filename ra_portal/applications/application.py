@@ -28,6 +28,10 @@ class ApplicationState(StrEnum):
     REFUSED = "refused"
 
 
+OPEN = (ApplicationState.APPLIED, ApplicationState.REGISTERED)
+"""States in which an officer has something to do."""
+
+
 @dataclass(frozen=True)
 class ApplicationDetails:
     """What the applicant says of the enterprise."""
@@ -146,7 +150,7 @@ class Application:
 
         Raises Conflict `application.state`, Malformed `field.missing`.
         """
-        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        self._require(*OPEN)
         return self._moved(
             ApplicationState.RETURNED,
             at,
@@ -158,7 +162,7 @@ class Application:
 
     def refuse(self, officer: str, reasons: str, at: datetime) -> "Application":
         """Refused for good. Raises Conflict `application.state`."""
-        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        self._require(*OPEN)
         return self._moved(
             ApplicationState.REFUSED, at, decided_by=officer, reasons=fields.paragraph(reasons)
         )
@@ -186,7 +190,7 @@ class Application:
 
     def assign(self, officer: str | None) -> "Application":
         """Somebody looks after it, or (None) nobody. Raises Conflict `application.state`."""
-        self._require(ApplicationState.APPLIED, ApplicationState.REGISTERED)
+        self._require(*OPEN)
         return replace(self, assigned_to=officer, reminded_at=None, version=self.version + 1)
 
     def _require(self, *states: ApplicationState) -> None:

@@ -12,7 +12,7 @@ from policies.identity_number import is_identity_card_number
 from policies.registration import RegistrationPolicy
 from ra_portal import fields, keyset
 from ra_portal.applications import application_rows, queue_rows
-from ra_portal.applications.application import Application, ApplicationState
+from ra_portal.applications.application import OPEN, Application, ApplicationState
 from ra_portal.applications.queue_rows import Filter
 from ra_portal.applications.registration import application_row
 from ra_portal.applications.registry import Comparison, Registry, compare
@@ -32,9 +32,6 @@ from records.journal import Journal
 
 PAGE_LENGTH = 20
 """Applications on one page of the queue."""
-
-OPEN = (ApplicationState.APPLIED, ApplicationState.REGISTERED)
-"""States in which an officer has something to do."""
 
 
 @dataclass(frozen=True)
@@ -220,27 +217,6 @@ class ApplicationQueue:
 
     def is_overdue(self, application: Application) -> bool:
         return application.state in OPEN and application.changed_at < self._overdue_before()
-
-    def remind(self, limit: int = 200) -> int:
-        """Note in the journal, once for each wait, what nobody has moved in time; how many.
-
-        For the worker. The queue marks these applications and counts them on the officers' pages.
-        """
-        wanted = Filter(OPEN, overdue_before=self._overdue_before())
-        now = self._clock.now()
-        with self._database.transaction() as connection:
-            late = queue_rows.not_reminded(connection, wanted, limit)
-            for application in late:
-                queue_rows.mark_reminded(connection, application.id, now)
-                self._journal.append(
-                    connection,
-                    Event.APPLICATION_REMINDED,
-                    subject=application.reference,
-                    actor="worker",
-                    officer=application.assigned_to,
-                    since=application.changed_at.isoformat(timespec="seconds"),
-                )
-        return len(late)
 
     def _filter(self, by: Identity, asked: Asked) -> Filter:
         return Filter(

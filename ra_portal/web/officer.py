@@ -5,8 +5,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.applications.application import ApplicationState
-from ra_portal.applications.queue import OPEN, Asked
+from ra_portal.applications.application import OPEN, ApplicationState
+from ra_portal.applications.queue import Asked
 from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices

@@ -135,16 +135,17 @@ def test_an_application_is_taken_handed_over_and_laid_back(any_portal: PortalWor
 def test_what_waits_too_long_is_overdue_and_reminded_of_once(any_portal: PortalWorld) -> None:
     made = applied(any_portal)
     queue, officer = any_portal.services.queue, any_portal.officer(Role.REGISTRAR)
-    assert queue.remind() == 0
+    reminders = any_portal.services.reminders
+    assert reminders.send() == 0
     any_portal.authority.clock.advance(load_registration().remind_after + timedelta(minutes=1))
     assert queue.is_overdue(made)
     overdue = queue.page(officer, Asked(overdue=True)).applications
     assert ([each.id for each in overdue], queue.standing(officer).overdue) == ([made.id], 1)
-    assert (queue.remind(), queue.remind()) == (1, 0)
+    assert (reminders.send(), reminders.send()) == (1, 0)
     assert any_portal.events(made.reference)[-1] == "application.reminded"
     any_portal.services.registration.register(officer, made.id)  # the wait begins anew
     any_portal.authority.clock.advance(load_registration().remind_after + timedelta(minutes=1))
-    assert queue.remind() == 1
+    assert reminders.send() == 1
 
 
 def test_a_place_survives_its_address_and_nonsense_is_refused() -> None:

@@ -11,10 +11,17 @@ import pytest
 
 from kernel.clock import FixedClock
 from kernel.refusals import Unavailable
+from portseal.demo.site import free_port
 from ra_portal.notices.channels import Letter
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from records.outbox import Deferred, Undeliverable
-from tests.servers.mail import USER, Certificate, Mailbox, make_certificate, running
+from tests.servers.mail import (
+    USER,
+    Certificate,
+    Mailbox,
+    make_certificate,
+    running,
+)
 
 LETTER = Letter("f" * 32, "holder@example.com", "卡将到期 / Card ends", "您好：\n\nCard OP-1.\n")
 PASSWORD = "correct horse"
@@ -28,10 +35,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
+    return free_port()
 
 
 def gateway(port: int, security: str, ca_file: Path | None, **more: object) -> SmtpGateway:

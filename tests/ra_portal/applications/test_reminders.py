@@ -1,0 +1,125 @@
+"""Reminders reach the officer in charge, once each, by a real mail server."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policies.registration import load_registration
+from portseal.demo.site import free_port
+from ra_portal.applications.reminders import MOST_NAMED
+from ra_portal.cards.card import Holder
+from ra_portal.notices.channels import Channel
+from ra_portal.notices.mail import MailServer, SmtpGateway
+from ra_portal.people.identity import HolderKind, Identity, Role, console
+from tests.ra_portal import samples
+from tests.ra_portal.world import PortalWorld
+from tests.servers.mail import Mailbox, make_certificate, running
+
+LATE = load_registration().remind_after + timedelta(minutes=1)
+
+
+@pytest.fixture
+def one(any_portal: PortalWorld) -> Identity:
+    """An officer who left a mail address."""
+    return reachable(any_portal, "one@portseal.example")
+
+
+def reachable(portal: PortalWorld, email: str, phone: str = "") -> Identity:
+    officer = portal.officer(Role.REGISTRAR)
+    (card,) = portal.cards_of(Holder(HolderKind.OFFICER, officer.subject))
+    portal.services.contacts.change(officer, card.number, {"email": email, "phone": phone})
+    return officer
+
+
+def waiting(portal: PortalWorld, number: int, officer: Identity | None) -> str:
+    """The reference of an application that the officer is in charge of."""
+    made = portal.services.registration.apply(samples.details(number), samples.scan()).application
+    if officer is not None:
+        portal.services.queue.assign(officer, made.id, officer.subject)
+    return made.reference
+
+
+def test_one_mail_names_what_waits_in_the_officers_charge(
+    any_portal: PortalWorld, one: Identity, tmp_path: Path
+) -> None:
+    portal = any_portal
+    certificate, port, box = make_certificate(tmp_path / "mail"), free_port(), Mailbox()
+    server = MailServer(
+        "127.0.0.1", port, "starttls", "id@portseal.example", ca_file=certificate.certificate
+    )
+    portal.post[Channel.MAIL].mood = SmtpGateway(server, portal.authority.clock).send
+    first, second = (waiting(portal, number, one) for number in (1, 2))
+    nobodys = waiting(portal, 3, None)
+    with running(box, port, "starttls", certificate):
+        assert portal.services.reminders.send() == 0
+        portal.authority.clock.advance(LATE)
+        assert portal.services.reminders.send() == 3
+        assert portal.services.reminders.send() == 0
+        portal.services.notices.deliver(at_once=True)
+        portal.services.notices.deliver(at_once=True)
+    assert box.envelopes == [("id@portseal.example", ["one@portseal.example"], True)]
+    (mail,) = box.received
+    words = mail.get_content()
+    assert {first, second} == {each for each in (first, second, nobodys) if each in words}
+    assert "等待" in mail["Subject"]
+    assert "have waited" in mail["Subject"]
+    assert "由您负责的 2 份申请等待处理已超过 24 小时" in words
+    assert "Applications in your charge have waited for more than 24 hours (2)" in words
+    assert "https://id.example/officer/applications?mine=1" in words
+    assert "东海样本" not in words  # no enterprise's name leaves by mail
+    assert portal.events(nobodys)[-1] == "application.reminded"
+
+
+def test_who_takes_over_is_reminded_too_and_a_move_begins_the_wait_anew(
+    any_portal: PortalWorld, one: Identity
+) -> None:
+    portal = any_portal
+    reference = waiting(portal, 1, one)
+    portal.authority.clock.advance(LATE)
+    assert portal.services.reminders.send() == 1
+    other = reachable(portal, "other@portseal.example")
+    (identifier,) = portal.column("applications", "id")
+    portal.services.queue.assign(one, identifier, other.subject)
+    assert portal.services.reminders.send() == 1
+    portal.services.registration.register(one, identifier)
+    assert portal.services.reminders.send() == 0
+    sent = portal.sent(Channel.MAIL)
+    assert [letter.to for letter in sent] == ["one@portseal.example", "other@portseal.example"]
+    assert all(reference in letter.text for letter in sent)
+
+
+def test_without_a_mail_address_a_text_message_goes_and_without_either_none(
+    any_portal: PortalWorld,
+) -> None:
+    portal = any_portal
+    silent, by_phone = portal.officer(Role.REGISTRAR), reachable(portal, "", "0574-5550 1234")
+    waiting(portal, 1, silent)
+    waiting(portal, 2, by_phone)
+    portal.authority.clock.advance(LATE)
+    assert portal.services.reminders.send() == 2
+    assert portal.sent(Channel.MAIL) == []
+    (letter,) = portal.sent(Channel.SMS)
+    assert "1 份申请" in letter.text
+
+
+def test_an_officer_whose_card_has_ended_learns_nothing(
+    any_portal: PortalWorld, one: Identity
+) -> None:
+    portal = any_portal
+    waiting(portal, 1, one)
+    (card,) = portal.cards_of(Holder(HolderKind.OFFICER, one.subject))
+    portal.services.cards.revoke(console("root"), card.number, "affiliationChanged")
+    portal.authority.clock.advance(LATE)
+    assert portal.services.reminders.send() == 1
+    assert portal.sent(Channel.MAIL) == []
+
+
+def test_a_long_list_is_cut_and_its_length_told(any_portal: PortalWorld, one: Identity) -> None:
+    portal = any_portal
+    references = [waiting(portal, number, one) for number in range(1, MOST_NAMED + 3)]
+    portal.authority.clock.advance(LATE)
+    assert portal.services.reminders.send() == len(references)
+    (letter,) = portal.sent(Channel.MAIL)
+    assert sum(reference in letter.text for reference in references) == MOST_NAMED
+    assert f"({len(references)})" in letter.text
