@@ -1,5 +1,6 @@
 """Escrowed keys: rows and what they hold."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,6 +86,11 @@ def of_encryption_certificate(connection: Connection, serial: Serial) -> Escrowe
 def by_id(connection: Connection, identifier: str) -> EscrowedKey:
     """Raises NotFound `escrow.unknown`."""
     return _known(_one(connection, _COLUMNS.id == identifier))
+
+
+def by_ids(connection: Connection, identifiers: Iterable[str]) -> dict[str, EscrowedKey]:
+    rows = connection.execute(select(escrowed_keys).where(_COLUMNS.id.in_(list(identifiers))))
+    return {row.id: _key(row) for row in rows}
 
 
 def of_holder(connection: Connection, holder: str) -> list[EscrowedKey]:

@@ -1,5 +1,6 @@
 """What the centre needs of others, fulfilled by the front hall."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,12 +39,20 @@ class Certifier(Protocol):
         """Whether an encryption certificate is neither revoked nor expired now."""
 
 
+class People(Protocol):
+    def names(self, actors: Iterable[str]) -> Mapping[str, str]:
+        """Names of officers by how the journal calls them; who is none is left out."""
+
+
 class Caller(Protocol):
     """An officer signed in with a card."""
 
     @property
     def actor(self) -> str:
         """As the journal names the actor."""
+
+    def may(self, permission: str) -> bool:
+        """Whether the card carries this permission of `permissions.toml`."""
 
     def require(self, permission: str) -> None:
         """Raises Forbidden `role.missing` without this permission of `permissions.toml`."""

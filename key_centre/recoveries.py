@@ -24,7 +24,7 @@ from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
 
-OPEN, APPROVE, READ = "key.recovery.open", "key.recovery.approve", "key.recovery.read"
+OPEN, APPROVE = "key.recovery.open", "key.recovery.approve"
 MAX_EVIDENCE_BYTES = 4 << 20
 _PDF = b"%PDF-"
 
@@ -151,27 +151,7 @@ class Recoveries:
         self._tell(connection, event, decided, key, by.actor)
         return recovery_rows.find(connection, decided.id)
 
-    # -- looking and fetching ------------------------------------------------------------------
-
-    def waiting(self, by: Caller, state: RecoveryState) -> list[tuple[Recovery, EscrowedKey]]:
-        """Raises Forbidden `role.missing`."""
-        by.require(READ)
-        with self._database.reading() as connection:
-            found = recovery_rows.waiting(connection, state)
-            return [(each, escrow.by_id(connection, each.key_id)) for each in found]
-
-    def show(self, by: Caller, identifier: str) -> tuple[Recovery, EscrowedKey]:
-        """Raises Forbidden `role.missing`, NotFound `key-recovery.unknown`."""
-        by.require(READ)
-        with self._database.reading() as connection:
-            found = recovery_rows.find(connection, identifier)
-            return found, escrow.by_id(connection, found.key_id)
-
-    def evidence(self, by: Caller, identifier: str) -> bytes:
-        """The order's PDF. Raises as `show`, and NotFound `key-recovery.no-evidence`."""
-        by.require(READ)
-        with self._database.reading() as connection:
-            return recovery_rows.evidence(connection, identifier)
+    # -- fetching --------------------------------------------------------------------------------
 
     def state(self, identifier: str) -> Recovery:
         """For the holder, who was given the unguessable identifier. Raises NotFound."""

@@ -1,5 +1,7 @@
 """Fulfils what the key-management centre asks of registration and of the authority."""
 
+from collections.abc import Iterable, Mapping
+
 from ca.authority import Authority
 from ca.inventory import CertificateState, Inventory
 from ca.issuance import CertificateRequest
@@ -12,6 +14,7 @@ from kernel.refusals import Unavailable
 from key_centre.ports import LiveCard
 from policies.oids import SUBJECT_ATTRIBUTES
 from ra_portal.directory import HolderDirectory
+from ra_portal.people.identity import HolderKind
 
 _KINDS = frozenset({"legal-person", "operator"})
 """Profiles of signing certificates that an encryption certificate goes with."""
@@ -36,6 +39,19 @@ class PortalCards:
         if holder is None or holder.card_state != "active":
             return None
         return LiveCard(holder.card, f"{holder.kind}:{holder.subject}", holder.kind, certificate)
+
+
+class PortalPeople:
+    """`key_centre.ports.People`."""
+
+    def __init__(self, directory: HolderDirectory) -> None:
+        self._directory = directory
+
+    def names(self, actors: Iterable[str]) -> Mapping[str, str]:
+        prefix = f"{HolderKind.OFFICER}:"
+        officers = [each.removeprefix(prefix) for each in actors if each.startswith(prefix)]
+        found = self._directory.officer_names(officers)
+        return {f"{prefix}{identifier}": name for identifier, name in found.items()}
 
 
 class IssuingCertifier:

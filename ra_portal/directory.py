@@ -1,6 +1,7 @@
 """Finds the holder of a certificate, with the rights of the moment that is asked for."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,6 +95,11 @@ class HolderDirectory:
     def holder_name(self, number: str) -> str:
         """The name of the enterprise, operator or officer. Raises NotFound `card.unknown`."""
         return self._held(number).name
+
+    def officer_names(self, identifiers: Iterable[str]) -> dict[str, str]:
+        """By id; who is no officer is left out."""
+        with self._database.reading() as connection:
+            return people_rows.officer_names(connection, identifiers)
 
     def _held(self, number: str) -> HeldCard:
         held = self._held_cards.by_number(number)

@@ -21,6 +21,7 @@ CATALOGUES = {
     "portseal": ("portseal", "kernel", "hsm", "records", "policies", "ca"),
     "ra_portal": ("ra_portal",),
     "signing_service": ("signing_service",),
+    "key_centre": ("key_centre",),
 }
 """The room that holds a catalogue, and the rooms whose texts it holds."""
 

@@ -7,7 +7,8 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel.refusals import Unauthenticated
-from key_centre.web import key_centre_blueprint
+from key_centre.web.api import key_centre_blueprint
+from key_centre.web.pages import key_centre_pages
 from portseal import problems
 from portseal.adapters import portal_identity
 from portseal.status import machines
@@ -105,6 +106,7 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(
         key_centre_blueprint(house.key_centre, officer, lambda: limit.check(request.remote_addr))
     )
+    app.register_blueprint(key_centre_pages(house.key_centre, identify))
     app.register_blueprint(statement_blueprint(house.settings.policy))
     # Programs send JSON or multipart without a cookie-bearing form; their routes check the media
     # type, the origin and the session themselves. Verification changes nothing and is for anybody.

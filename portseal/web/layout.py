@@ -17,7 +17,8 @@ HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
 CATALOGUES = tuple(
-    HERE.parents[1] / room / "translations" for room in ("portseal", "ra_portal", "signing_service")
+    HERE.parents[1] / room / "translations"
+    for room in ("portseal", "ra_portal", "signing_service", "key_centre")
 )
 """Folders of message catalogues, one a room that has pages."""
 

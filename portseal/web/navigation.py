@@ -90,6 +90,14 @@ GROUPS = (
         _OFFICERS,
     ),
     Group(
+        lazy_gettext("Key-management centre"),
+        (
+            Link("/key-centre", lazy_gettext("Key recoveries"), "key.recovery.read"),
+            Link("/key-centre/orders/new", lazy_gettext("Record an order"), "key.recovery.open"),
+        ),
+        _OFFICERS,
+    ),
+    Group(
         lazy_gettext("Services"),
         (
             Link("/verify", lazy_gettext("Verify a signature")),

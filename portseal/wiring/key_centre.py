@@ -6,7 +6,7 @@ from functools import cached_property
 from ca.ceremony import ESCROW
 from hsm.token import Token
 from key_centre.services import KeyCentre, open_key_centre
-from portseal.key_centre_ports import IssuingCertifier, PortalCards
+from portseal.key_centre_ports import IssuingCertifier, PortalCards, PortalPeople
 from portseal.wiring.foundation import open_token
 from portseal.wiring.registration import RegistrationFloor
 
@@ -30,5 +30,6 @@ class KeyCentreFloor(RegistrationFloor, ABC):
             ESCROW,
             PortalCards(self.portal.directory, self.inventory, self.clock),
             IssuingCertifier(self.authorities.issuing, self.inventory, self.clock),
+            PortalPeople(self.portal.directory),
             self.settings.web.origin,
         )

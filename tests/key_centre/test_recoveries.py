@@ -12,6 +12,7 @@ from kernel.identifiers import Serial, serial_text
 from kernel.refusals import Conflict, Refusal
 from key_centre import recovery_rows
 from key_centre.recovery import DELIVERY_PERIOD, Recovery, RecoveryState
+from key_centre.recovery_rows import Wanted
 from portseal.holder.opening import open_message
 from ra_portal.people.identity import Identity, Role
 from tests.ca.openssl import openssl
@@ -58,6 +59,11 @@ def approve_order(centre: CentreWorld, by: Identity, identifier: str, reason: st
     """With the fingerprint that whom the order names told."""
     told = OTHER_TRANSPORT.public_key.fingerprint
     centre.centre.recoveries.approve(by, identifier, reason, told)
+
+
+def waiting(centre: CentreWorld, by: Identity) -> list[Recovery]:
+    page = centre.centre.oversight.listed(by, Wanted(RecoveryState.REQUESTED))
+    return [recovery for recovery, _ in page.found]
 
 
 def code_of(act: object, *arguments: object) -> str:
@@ -151,7 +157,7 @@ def test_an_order_takes_two_officers_of_the_centre(any_centre: CentreWorld) -> N
     assert facts["order"] == "2026-02-0017"
     assert facts["ordered_by"] == "宁波市中级人民法院"
     assert len(facts["sha256"]) == 64
-    assert recoveries.evidence(first, opened.id) == ORDER
+    assert centre.centre.oversight.evidence(first, opened.id) == ORDER
 
 
 def test_an_officer_who_puts_another_transport_key_in_place_is_found_out(
@@ -169,7 +175,7 @@ def test_an_officer_who_puts_another_transport_key_in_place_is_found_out(
     assert code_of(recoveries.fetch_for_order, first, own.id) == "key-recovery.state"
     honest = order(centre, first, serial)
     for officer in (first, second):
-        shown = {each.id: each for each, _ in recoveries.waiting(officer, RecoveryState.REQUESTED)}
+        shown = {each.id: each for each in waiting(centre, officer)}
         assert shown[honest.id].transport_key_sha256 == named
         assert shown[own.id].transport_key_sha256 == TRANSPORT.public_key.fingerprint
     assert recoveries.approve(second, honest.id, "x", named).state is RecoveryState.APPROVED
@@ -178,6 +184,7 @@ def test_an_officer_who_puts_another_transport_key_in_place_is_found_out(
 def test_the_evidence_is_read_for_whoever_reads_it_alone(any_centre: CentreWorld) -> None:
     serial = escrowed(any_centre, any_centre.operator())
     by, recoveries = opener(any_centre), any_centre.centre.recoveries
+    oversight = any_centre.centre.oversight
     opened = order(any_centre, by, serial)
     read: list[str] = []
 
@@ -188,13 +195,14 @@ def test_the_evidence_is_read_for_whoever_reads_it_alone(any_centre: CentreWorld
     engine = any_centre.portal.authority.database.engine
     event.listen(engine, "before_cursor_execute", note)
     try:
-        recoveries.waiting(by, RecoveryState.REQUESTED)
-        recoveries.show(by, opened.id)
+        waiting(any_centre, by)
+        oversight.dossier(by, opened.id)
+        oversight.figures(by)
         recoveries.state(opened.id)
         approve_order(any_centre, approver(any_centre), opened.id)
         recoveries.fetch_for_order(by, opened.id)
         assert read == []
-        assert recoveries.evidence(by, opened.id) == ORDER
+        assert oversight.evidence(by, opened.id) == ORDER
         assert len(read) == 1
     finally:
         event.remove(engine, "before_cursor_execute", note)
@@ -207,14 +215,15 @@ def test_nobody_else_recovers_anything(centre: CentreWorld, roles: tuple[Role, .
     serial = escrowed(centre, centre.operator())
     opened = order(centre, opener(centre), serial)
     someone = Identity(opener(centre).kind, "other", "x", frozenset(roles))
-    recoveries = centre.centre.recoveries
+    recoveries, oversight = centre.centre.recoveries, centre.centre.oversight
     for act, arguments in (
         (recoveries.approve, (someone, opened.id, "x")),
         (recoveries.refuse, (someone, opened.id, "x")),
         (recoveries.fetch_for_order, (someone, opened.id)),
-        (recoveries.waiting, (someone, RecoveryState.REQUESTED)),
-        (recoveries.show, (someone, opened.id)),
-        (recoveries.evidence, (someone, opened.id)),
+        (oversight.listed, (someone, Wanted())),
+        (oversight.dossier, (someone, opened.id)),
+        (oversight.evidence, (someone, opened.id)),
+        (oversight.figures, (someone,)),
     ):
         assert code_of(act, *arguments) == "role.missing"
     with pytest.raises(Refusal, match=r"role\.missing"):
@@ -258,7 +267,7 @@ def test_an_order_is_recorded_whole_or_not_at_all(
     with pytest.raises(Refusal) as refusal:
         order(centre, by, serial, **changes)
     assert refusal.value.code == code
-    assert centre.centre.recoveries.waiting(by, RecoveryState.REQUESTED) == []
+    assert waiting(centre, by) == []
 
 
 def test_two_officers_who_decide_at_once_do_not_both(any_centre: CentreWorld) -> None:

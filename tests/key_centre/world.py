@@ -18,7 +18,7 @@ from key_agent.encryption_slot import EncryptionSlot
 from key_centre.delivery import Delivery
 from key_centre.requests import CardRequest
 from key_centre.services import KeyCentre, open_key_centre
-from portseal.key_centre_ports import IssuingCertifier, PortalCards
+from portseal.key_centre_ports import IssuingCertifier, PortalCards, PortalPeople
 from ra_portal.cards.card import Card
 from ra_portal.people.identity import Identity, Role
 from records.journal import Record, records
@@ -117,6 +117,7 @@ def open_centre_world(portal: PortalWorld, bench: TokenBench) -> CentreWorld:
         ESCROW,
         PortalCards(portal.services.directory, inventory, world.clock),
         IssuingCertifier(world.issuing, inventory, world.clock),
+        PortalPeople(portal.services.directory),
         ORIGIN,
     )
     return CentreWorld(portal, centre, bench, inventory)

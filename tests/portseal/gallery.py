@@ -40,6 +40,10 @@ def _first_link(page: str, prefix: str) -> Resolve:
     return resolve
 
 
+def _recovery(ground: str) -> Resolve:
+    return _first_link(f"/key-centre?ground={ground}", "/key-centre/recoveries/")
+
+
 EXHIBITS = (
     Exhibit("home", None, "/"),
     Exhibit("apply", None, "/apply"),
@@ -87,6 +91,11 @@ EXHIBITS = (
     Exhibit("platform-new", "administrator", "/admin/platforms/new"),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
+    Exhibit("key-centre-home", "recovery-approver", "/"),
+    Exhibit("key-recoveries", "recovery-officer", "/key-centre"),
+    Exhibit("key-recovery-order", "recovery-approver", _recovery("order")),
+    Exhibit("key-recovery-holder", "recovery-approver", _recovery("holder")),
+    Exhibit("key-order-new", "recovery-officer", "/key-centre/orders/new"),
 )
 
 

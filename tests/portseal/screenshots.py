@@ -17,7 +17,7 @@ from portseal.demo.site import Site
 from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
 from tests.portseal.gallery import EXHIBITS, Exhibit, seated
-from tests.portseal.service import PAST, people_more
+from tests.portseal.service import PAST, people_more, recoveries_wait
 from tests.servers.chromium import find_chromium, launch_arguments
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "pages"
@@ -60,7 +60,7 @@ def main() -> None:
         public.mkdir()
         stage = Stage(site, public, keys)
         try:
-            for step in (*PAST, people_more):
+            for step in (*PAST, people_more, recoveries_wait):
                 step(stage)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(

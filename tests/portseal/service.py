@@ -4,6 +4,7 @@ The holders' USB keys live in the test process's SoftHSM2, the authority's token
 the service's own. `twin` gives a test that breaks things a service of its own with the same past.
 """
 
+import base64
 import itertools
 import os
 import secrets
@@ -19,7 +20,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from kernel.identifiers import serial_text
 from portseal.demo.authority_steps import hold_ceremony
 from portseal.demo.people import licence_png
 from portseal.demo.people_steps import (
@@ -37,6 +41,7 @@ from portseal.holder.service import Service
 from tests.ra_portal import samples
 from tests.token import TokenBench
 
+ORDER_PDF = b"%PDF-1.7\n1 0 obj\n<< >>\nendobj\n%%EOF\n"
 PAST = (
     hold_ceremony,
     appoint_officers,
@@ -58,6 +63,37 @@ def people_more(stage: Stage) -> str:
             headers={"X-PortSeal-Request": "portseal"},
         )
     return "24 enterprises more have applied"
+
+
+CENTRE = {"recovery-officer": "示例恢复员", "recovery-approver": "示例恢复审批员"}
+"""Officers of the key-management centre by role, which is their USB key's label too."""
+
+
+def recoveries_wait(stage: Stage) -> str:
+    """The centre has its officers, and two recoveries wait for them: the operator asks for the
+    key of the own card, and an order was recorded. Done once."""
+    if "recovery" in stage.facts:
+        return "the officers of the key-management centre are appointed"
+    for role, name in CENTRE.items():
+        added = stage.site.run_json("officer", "add", name, "--role", role, "--emergency", "test")
+        make_card(stage, role, added["activation_code"])
+    card, service = stage.cards["operator"], stage.anonymous()
+    certificate = service.fetch_encryption_key(card)
+    asked = service.ask_for_recovery(card, certificate.serial, "旧合同须重新查阅")
+    key = rsa.generate_private_key(65537, 3072).public_key()
+    transport = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    order = {
+        "serial": serial_text(certificate.serial),
+        "order_number": "(2026)沪0115刑初17号",
+        "ordered_by": "上海市浦东新区人民法院",
+        "evidence": base64.b64encode(ORDER_PDF).decode(),
+        "transport_key": base64.b64encode(transport).decode(),
+        "reason": "调取证据",
+    }
+    officer = stage.signed_in("recovery-officer")
+    ordered = officer.call("POST", "/api/v1/key-recoveries/orders", order)
+    stage.facts["recovery"], stage.facts["order"] = asked["id"], ordered["id"]
+    return "two officers of the key-management centre hold cards, and two recoveries wait"
 
 
 def database_file(site: Site) -> Path:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, s
 
 from portseal.holder.service import Service
 from tests.portseal.gallery import EXHIBITS, Exhibit, seated
-from tests.portseal.service import RunningService
+from tests.portseal.service import RunningService, recoveries_wait
 from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
@@ -62,6 +62,7 @@ class Seats:
 
 @pytest.fixture(scope="module")
 def seats(service: RunningService) -> Seats:
+    recoveries_wait(service.stage)
     return Seats(service)
 
 

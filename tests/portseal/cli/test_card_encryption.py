@@ -7,7 +7,7 @@ import pytest
 
 from tests.ca.openssl import openssl
 from tests.portseal.cli.conftest import Console, Holder
-from tests.portseal.service import RunningService
+from tests.portseal.service import RunningService, recoveries_wait
 
 PIN = "73519-kMq"
 
@@ -20,7 +20,7 @@ def sealed_to(certificate: Path, document: Path, output: Path) -> None:
 
 
 def test_a_card_decrypts_and_its_successor_recovers(
-    holder: Holder, console: Console, service: RunningService, tmp_path: Path
+    holder: Holder, service: RunningService, tmp_path: Path
 ) -> None:
     code = service.activation_code_of_new_operator()
     card = holder.card("encrypts", PIN, code)
@@ -58,16 +58,14 @@ def test_a_card_decrypts_and_its_successor_recovers(
     early = holder.run_with_pin(PIN, "card", "recover", "--token", "successor", recovery)
     assert (early.code, "key-recovery.state" in early.err) == (1, True)
 
-    added = console.json(
-        "officer", "add", "王恢复", "--role", "recovery-approver", "--emergency", "test"
-    )
-    approver = service.stage.usb_keys.make("recovery-approver")
-    approved = service.anonymous()
-    approved.enrol(approver, added["activation_code"])
-    approved.sign_in(approver)
+    recoveries_wait(service.stage)
+    approved = service.signed_in("recovery-approver")
     waiting = approved.call("GET", "/api/v1/key-recoveries")["items"]
-    assert [each["id"] for each in waiting] == [recovery]
-    assert waiting[0]["serial"] == card["encryption_serial"]
+    assert {each["id"] for each in waiting} == {
+        recovery, *(service.stage.facts[each] for each in ("recovery", "order"))
+    }  # fmt: skip
+    mine = next(each for each in waiting if each["id"] == recovery)
+    assert mine["serial"] == card["encryption_serial"]
     path = f"/api/v1/key-recoveries/{recovery}/approval"
     assert approved.call("POST", path, {"reason": "身份已核实"})["state"] == "approved"
 

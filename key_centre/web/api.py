@@ -1,4 +1,4 @@
-"""The centre over HTTP: JSON for cards' programs and for the centre's officers."""
+"""JSON for cards' programs and for the centre's officers."""
 
 import base64
 import binascii
@@ -13,9 +13,11 @@ from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Malformed, TooLarge
 from key_centre.delivery import Delivery
 from key_centre.escrow import EscrowedKey
+from key_centre.oversight import Oversight
 from key_centre.ports import Caller
 from key_centre.recoveries import MAX_EVIDENCE_BYTES, Recoveries
 from key_centre.recovery import Recovery, RecoveryState
+from key_centre.recovery_rows import Wanted
 from key_centre.requests import CardRequest
 from key_centre.services import KeyCentre
 
@@ -76,6 +78,7 @@ def key_centre_blueprint(
     blueprint = Blueprint("key_centre", __name__)
     _card_routes(blueprint, centre, limit)
     _order_routes(blueprint, centre.recoveries, caller)
+    _reading_routes(blueprint, centre.oversight, caller)
     _decision_routes(blueprint, centre.recoveries, caller)
     return blueprint
 
@@ -135,8 +138,8 @@ def _order_routes(
         return jsonify(_delivery(recoveries.fetch_for_order(by, identifier)))
 
 
-def _decision_routes(
-    blueprint: Blueprint, recoveries: Recoveries, caller: Callable[[], Caller]
+def _reading_routes(
+    blueprint: Blueprint, oversight: Oversight, caller: Callable[[], Caller]
 ) -> None:
     @blueprint.get("/api/v1/key-recoveries")
     def waiting() -> Response:
@@ -144,20 +147,22 @@ def _decision_routes(
         wanted = request.args.get("state", "requested")
         if wanted not in set(RecoveryState):
             raise Malformed("request.malformed", "state is requested, approved or refused")
-        found = recoveries.waiting(by, RecoveryState(wanted))
-        return jsonify([_shown(*each) for each in found])
+        page = oversight.listed(by, Wanted(RecoveryState(wanted)), request.args.get("after"))
+        return jsonify([_shown(*each) for each in page.found])
 
     @blueprint.get("/api/v1/key-recoveries/<identifier>")
     def show(identifier: str) -> Response:
-        return jsonify(_shown(*recoveries.show(caller(), identifier)))
+        found = oversight.dossier(caller(), identifier)
+        return jsonify(_shown(found.recovery, found.key))
 
     @blueprint.get("/api/v1/key-recoveries/<identifier>/evidence")
     def evidence(identifier: str) -> Response:
-        content = recoveries.evidence(caller(), identifier)
-        response = Response(content, content_type="application/pdf")
-        response.headers["Content-Disposition"] = 'attachment; filename="order.pdf"'
-        return response
+        return order_pdf(oversight.evidence(caller(), identifier))
 
+
+def _decision_routes(
+    blueprint: Blueprint, recoveries: Recoveries, caller: Callable[[], Caller]
+) -> None:
     @blueprint.post("/api/v1/key-recoveries/<identifier>/approval")
     def approve(identifier: str) -> Response:
         by = caller()
@@ -170,6 +175,13 @@ def _decision_routes(
         by = caller()
         body = _read(_DecisionBody, MAX_REQUEST_BYTES)
         return jsonify(_asked(recoveries.refuse(by, identifier, body.reason)))
+
+
+def order_pdf(content: bytes) -> Response:
+    """To be kept, never shown inside a page: it came from outside."""
+    response = Response(content, content_type="application/pdf")
+    response.headers["Content-Disposition"] = 'attachment; filename="order.pdf"'
+    return response
 
 
 def _delivery(made: Delivery) -> dict[str, object]:

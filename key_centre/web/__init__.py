@@ -1,0 +1,1 @@
+"""The centre over HTTP: JSON for cards' programs and officers, and the officers' pages."""
