@@ -22,10 +22,16 @@ T = TypeVar("T")
 SLOW_SECONDS = 2.0
 """A call that takes longer is hanging: other requests go elsewhere meanwhile."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
+_RESTED_SECONDS = 60.0
+"""A token that is left out again sooner after its return is waited for longer each time."""
+_FAILURES_IN_A_ROW = 3
+"""So many of a token that seems well otherwise: it is locked, or broken for what it is asked."""
 _OF_THE_REQUEST = frozenset(
     {"token.no-key", "token.ambiguous", "token.not-exportable", "token.mechanism", "token.busy"}
 )
 """Refusals that say nothing against the token; another may hold the key all the same."""
+_FOR_A_PERSON = frozenset({"token.locked", "token.pin-wrong", "token.last-try", "pin.missing"})
+"""What a token that was left out for something else may turn out to be, and is told anew."""
 
 
 class Member:
@@ -36,6 +42,11 @@ class Member:
         self.sessions = sessions
         self.failure: str | None = None
         """Code of the refusal that it was left out for."""
+        self.failures_in_a_row = 0
+        """Calls that failed since the last that did not."""
+        self.pause = _FIRST_PAUSE
+        """Until it is tried, once it is left out."""
+        self.returned_at = float("-inf")
         self._running: dict[int, float] = {}
         self._lock = threading.Lock()
         self._next = 0
@@ -54,18 +65,26 @@ class Member:
             ticket = self._next
             self._running[ticket] = time.monotonic()
         try:
-            return self.sessions.run(work)
+            result = self.sessions.run(work)
         finally:
             with self._lock:
                 del self._running[ticket]
+        self.failures_in_a_row = 0
+        return result
 
-    def answers(self) -> bool:
-        """Whether the token does anything at all."""
+    def fault(self) -> str | None:
+        """Code of the refusal if the token does nothing at all."""
         try:
             self.sessions.run(_look)
-        except Unavailable:
-            return False
-        return True
+        except Unavailable as refusal:
+            return refusal.code
+        return None
+
+    def fault_after_login(self) -> str | None:
+        """The same with a fresh login: a token that locks may go on showing what it holds to
+        those who are logged in, and sign for nobody."""
+        self.sessions.close()
+        return self.fault()
 
 
 def _look(session: PooledSession) -> None:
@@ -129,8 +148,10 @@ class FailoverSessions:
         """Leave out a token that is at fault; a request may be at fault, too."""
         if refusal.code in _OF_THE_REQUEST:
             return
-        if refusal.code == "token.failed" and member.answers():
-            return
+        if refusal.code == "token.failed":
+            member.failures_in_a_row += 1
+            if member.failures_in_a_row < _FAILURES_IN_A_ROW and member.fault() is None:
+                return
         with self._lock:
             if member.failure is not None:
                 return
@@ -141,17 +162,28 @@ class FailoverSessions:
         threading.Thread(target=self._await, args=(member,), name=name, daemon=True).start()
 
     def _await(self, member: Member) -> None:
-        pause = _FIRST_PAUSE
-        while not self._closed.wait(pause):
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            if not member.answers():
+        if time.monotonic() - member.returned_at > _RESTED_SECONDS:
+            member.pause = _FIRST_PAUSE
+        while not self._closed.wait(member.pause):
+            member.pause = min(2 * member.pause, _LONGEST_PAUSE)
+            fault = member.fault_after_login()
+            if fault is not None:
+                self._tell_person(member, fault)
                 continue
             try:
                 self._returning(member)
-            except Unavailable as refusal:
-                _log.warning("token %s is not yet up to date: %s", member.name, refusal)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the token is tried again
+                _log.warning("token %s is not yet up to date: %r", member.name, error)
                 continue
+            member.failures_in_a_row = 0
+            member.returned_at = time.monotonic()
             member.failure = None
             _log.warning("token %s is used again", member.name)
             self._changed(member, None)
             return
+
+    def _tell_person(self, member: Member, fault: str) -> None:
+        if fault in _FOR_A_PERSON and member.failure != fault:
+            member.failure = fault
+            _log.warning("token %s needs a person: %s", member.name, fault)
+            self._changed(member, fault)

@@ -17,6 +17,8 @@ from hsm.sessions import PooledSession, Sessions
 from kernel.refusals import Unavailable
 
 T = TypeVar("T")
+_IDLE_SECONDS = 60.0
+"""A thread without work for so long ends."""
 
 
 class _Call(Generic[T]):
@@ -50,31 +52,24 @@ class LimitedCalls:
         self._label = label
         self._limit = limit_seconds
         self._at_once = at_once
-        self._calls: queue.SimpleQueue[_Call[Any] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Call[Any]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = self._stuck = 0
 
     def run(self, work: Callable[[], T]) -> T:
         """Raises what `work` raises; Unavailable `token.timeout` when it did not return in time,
         `token.busy` when its turn did not come."""
-        if self._threads < self._at_once:
-            self._grow()
         if self._stuck >= self._at_once:
             raise self._timeout()
         call = _Call(work)
         self._calls.put(call)
+        if self._threads < self._at_once:
+            self._grow()
         if not call.finished.acquire(timeout=self._limit):
             self._leave(call)
         if call.failure is not None:
             raise call.failure
         return call.result  # type: ignore[return-value]  # it is done: there is one
-
-    def close(self) -> None:
-        """End the threads; those that hang end when their call returns."""
-        with self._lock:
-            for _ in range(self._threads):
-                self._calls.put(None)
-            self._threads = 0
 
     def _leave(self, call: _Call[Any]) -> None:
         if call.claim():
@@ -97,7 +92,15 @@ class LimitedCalls:
         threading.Thread(target=self._serve, name=f"token {self._label}", daemon=True).start()
 
     def _serve(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while True:
+            try:
+                call = self._calls.get(timeout=_IDLE_SECONDS)
+            except queue.Empty:
+                with self._lock:
+                    if self._calls.empty():  # who asks now sees a thread too few
+                        self._threads -= 1
+                        return
+                continue
             if not call.claim():
                 continue
             call.make()
@@ -139,4 +142,3 @@ class LimitedSessions:
     def close(self) -> None:
         with suppress(Unavailable):  # it hangs: nothing can be closed
             self._calls.run(self._sessions.close)
-        self._calls.close()

@@ -69,6 +69,8 @@ check_test_packages() {
         || need libtss2-tcti-swtpm0 "speaks to that TPM"
     has_file '/usr/lib/*/pkcs11/libtpm2_pkcs11.so' \
         || need libtpm2-pkcs11-1 "PKCS#11 token on that TPM"
+    has_command tpm2_ptool || need libtpm2-pkcs11-tools "brings a key of ours into that token"
+    has_command tpm2_flushcontext || need tpm2-tools "ends that TPM's lockout"
     has_command p11-kit || need p11-kit "serves a token from a process that a test can kill"
     has_file '/usr/lib/*/pkcs11/p11-kit-client.so' \
         || need p11-kit-modules "reaches such a token"

@@ -13,7 +13,6 @@ import pkcs11
 import pytest
 
 from hsm.backup import back_up, restore
-from hsm.failover import FailoverSessions, Member
 from hsm.generation import Export
 from hsm.pool import REPLICATION, TokenPool
 from hsm.secret_keys import SecretUse
@@ -281,30 +280,6 @@ def test_when_every_token_is_away_it_is_told_and_ends_with_the_first_return(
     told.await_(lambda so_far: {token for token, code in so_far[-2:] if code is None}
                 == {"one", "two"})  # fmt: skip
     assert key("issuing").sign(b"x")
-
-
-def test_a_locked_token_does_not_count(token_bench: TokenBench) -> None:
-    """Refused PINs: the other serves; the locked one is not tried by requests."""
-    good = token_bench.new_token("pool-good")
-    good.generate("k", ECDSA_P256_SHA256, export=Export.WRAPPED)
-
-    class Locked(Pulled):
-        tried = 0
-
-        def run(self, work: Callable[[PooledSession], T]) -> T:
-            self.tried += 1
-            raise Unavailable("token.locked", "locked")
-
-    locked = Locked(good._pool)
-    sessions = FailoverSessions([Member("locked", locked), Member("good", good._pool)])
-    for _ in range(10):
-        assert sessions.run(lambda session: session.private_key("k")) is not None
-    assert sessions.members[0].failure == "token.locked"
-    tried = locked.tried
-    for _ in range(10):
-        sessions.run(lambda session: session.private_key("k"))
-    assert locked.tried <= tried + 1  # by the background alone
-    sessions.close()
 
 
 def test_a_bad_request_leaves_no_token_out(token_bench: TokenBench) -> None:

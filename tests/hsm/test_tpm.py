@@ -20,7 +20,8 @@ class Pin:
     attended = False
     def __init__(self, value): self.value = value
     def pin(self, token): return self.value
-initialise_token(module, "tpm", "so-73519", "right-73519")
+if sys.argv[2:] == ["initialise"]:
+    initialise_token(module, "tpm", "so-73519", "right-73519")
 def outcome(pin):
     try:
         Token(module, "tpm", pin).login()
@@ -30,10 +31,11 @@ def outcome(pin):
 """
 
 
-def run(token: LockingToken, program: str) -> Any:
+def run(token: LockingToken, program: str, *, initialise: bool = True) -> Any:
     """A process of its own has the module: it keeps sessions in the TPM until it ends."""
+    options = ["initialise"] if initialise else []
     done = subprocess.run(
-        [sys.executable, "-c", _PRELUDE + program, token.module],
+        [sys.executable, "-c", _PRELUDE + program, token.module, *options],
         env=token.environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

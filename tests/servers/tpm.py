@@ -23,6 +23,27 @@ class LockingToken:
     module: str
     environment: dict[str, str]
 
+    def tool(self, *command: str) -> None:
+        """A TPM tool of strangers, on this TPM."""
+        environment = {**self.environment, "TPM2TOOLS_TCTI": self.environment["TPM2_PKCS11_TCTI"]}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    def import_key(self, label: str, key: Path, pin: str) -> None:
+        """A private key in PEM, into the token `tpm`. Beside it no process uses the TPM."""
+        for kind in ("-t", "-l", "-s"):  # a process that ended left its objects in the TPM
+            self.tool("tpm2_flushcontext", kind)
+        self.tool(
+            "tpm2_ptool", "import", "--label", "tpm", "--key-label", label, "--userpin", pin,
+            "--privkey", str(key), "--algorithm", "ecc",
+            "--path", self.environment["TPM2_PKCS11_STORE"],
+        )  # fmt: skip
+        self.tool("tpm2_flushcontext", "-t")
+
+    def end_lockout(self) -> None:
+        """As the TPM's owner may, before its own time has passed (TPM 2.0 Part 3, 25.2)."""
+        self.tool("tpm2_dictionarylockout", "--clear-lockout")
+
 
 def _find_module() -> Path | None:
     found = (path for pattern in _MODULES for path in Path("/usr/lib").glob(pattern))
