@@ -23,7 +23,9 @@ _WORTH_IT = 8
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that all have the same columns. Raises SQLAlchemy's errors."""
+    """Insert rows, if any, that all have the same columns. Raises SQLAlchemy's errors."""
+    if not rows:
+        return
     if connection.dialect.name != "postgresql" or len(rows) < _WORTH_IT:
         connection.execute(insert(table), list(rows))
         return

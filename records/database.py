@@ -7,11 +7,11 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -32,6 +32,7 @@ metadata = MetaData(
 """Every table of the product."""
 
 _BUSY_MILLISECONDS = 10_000
+_LAST = "portseal_last"
 _RESTING = "portseal resting since"
 _TRUSTED_SECONDS = 1.0
 
@@ -53,6 +54,25 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class LastAct(Protocol):
+    """What a transaction does after everything else, just before it commits."""
+
+    def close(self, connection: Connection, collected: list[Any]) -> None: ...
+
+
+def do_last(connection: Connection, act: LastAct, things: Iterable[Any]) -> None:
+    """Have `act` close the transaction with these things and those of earlier calls, once.
+
+    So what all transactions must lock (the journal's head) is locked last, whatever the use case
+    does in which order, and nobody waits for anybody in a circle or for longer than a commit.
+    Raises RuntimeError outside `Database.transaction`.
+    """
+    last: dict[LastAct, list[Any]] | None = connection.get_execution_options().get(_LAST)
+    if last is None:
+        raise RuntimeError("only a `Database.transaction` has an end to wait for")
+    last.setdefault(act, []).extend(things)
 
 
 def new_id() -> str:
@@ -91,14 +111,19 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """All or nothing. On SQLite the write lock is taken at once (BEGIN IMMEDIATE).
+        """All or nothing. On SQLite the write lock is taken at once (BEGIN IMMEDIATE). What was
+        given to `do_last` is done at the end of the block.
 
-        Raises Unavailable `database.unavailable` when the database is locked, full or gone.
+        Raises Unavailable `database.unavailable` when the database is locked, full or gone, and
+        as those last acts.
         """
+        last: dict[LastAct, list[Any]] = {}
         with _refusing(), self.engine.connect() as connection:
-            writing = connection.execution_options(portseal_begin="IMMEDIATE")
+            writing = connection.execution_options(portseal_begin="IMMEDIATE", portseal_last=last)
             with writing.begin():
                 yield writing
+                for act, collected in last.items():
+                    act.close(writing, collected)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

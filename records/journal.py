@@ -1,6 +1,7 @@
 """The journal: append-only records, each bound to the one before by SHA-256.
 
-A record is appended in the transaction of the fact that it tells, so neither exists alone.
+A record is appended in the transaction of the fact that it tells, so neither exists alone; and as
+the last thing that this transaction does, so that the head, which all share, is held for a moment.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from kernel.refusals import Unavailable
 from kernel.request_id import current_request
 from records.bulk import insert_rows
 from records.common_time import clock_difference
+from records.database import do_last
 from records.events import Event
 from records.tables import journal, journal_head
 
@@ -83,28 +85,32 @@ class Journal:
 
     def append(
         self, connection: Connection, event: Event, *, subject: str, actor: str, **facts: Fact
-    ) -> int:
-        """Append one record in the caller's transaction and return its position.
+    ) -> None:
+        """Record one event with the caller's transaction, wherever in it this is called.
 
         Facts are small and public: never a PIN, a key or a person's identity number. The
-        identifier of the request that is being answered goes with them.
-        Raises Unavailable `journal.unwritable` when the head is missing, `clock.apart` when this
-        node's clock is not that of the others.
+        identifier of the request that is being answered goes with them. At the end of the
+        transaction, which then comes to nothing, raises Unavailable `journal.unwritable` when
+        the head is missing, `clock.apart` when this node's clock is not that of the others.
         """
-        return self.append_many(connection, [Entry(event, subject, actor, facts)])
+        self.append_many(connection, [Entry(event, subject, actor, facts)])
 
-    def append_many(self, connection: Connection, entries: Sequence[Entry]) -> int:
-        """Append records in their order, with one statement; the last one's position.
+    def append_many(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Record events in their order. Raises as `append`."""
+        do_last(connection, self, entries)
 
-        Raises as `append`.
-        """
+    def close(self, connection: Connection, collected: list[Entry]) -> None:
+        """Write what a transaction collected, in its last statements: the head's lock is held for
+        no longer, and nothing else is locked after it."""
+        if not collected:
+            return
         position, digest = _locked_head(connection)
         if self._max_difference is not None:
             self._require_common_time(connection, self._max_difference)
         asked = current_request.get()
         request = None if asked is None else {"request": asked}
         rows = []
-        for entry in entries:
+        for entry in collected:
             position += 1
             record: dict[str, object] = {
                 "position": position,
@@ -116,9 +122,7 @@ class Journal:
             }
             digest = _digest(digest, record)
             rows.append({**record, "hash": digest})
-        if rows:
-            _write(connection, rows, {"position": position, "hash": digest})
-        return position
+        _write(connection, rows, {"position": position, "hash": digest})
 
     def _require_common_time(self, connection: Connection, limit: timedelta) -> None:
         difference = clock_difference(connection, self._clock)

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.database",
+    "tests.lock_order",
     "tests.servers.chromium",
     "tests.servers.postgresql",
     "tests.servers.slapd",

@@ -198,11 +198,7 @@ class Sessions:
             return self.end_of_card(connection, card, actor=actor, reason=reason)
 
     def end_of_card(self, connection: Connection, card: str, *, actor: str, reason: str) -> int:
-        """`end_sessions_of_card` within the caller's transaction.
-
-        Call it before that transaction's first journal record: the journal's head is the last
-        lock that anybody takes.
-        """
+        """`end_sessions_of_card` within the caller's transaction."""
         return self._end(connection, sessions.c.card == card, reason, actor)
 
     def end_expired(self) -> int:
@@ -251,7 +247,7 @@ class Sessions:
         """End the live sessions of `which`; without a `reason`, for the time limit that struck.
         The platforms that were opened with them are told.
 
-        Rows are locked in order and the journal's head after them, so nobody waits in a circle.
+        Rows are locked in order, so nobody waits in a circle.
         """
         now = self._clock.now()
         live = select(sessions).where(which, sessions.c.ended_at.is_(None))

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, text, update
 
 from kernel.clock import FixedClock
-from records.database import Database
+from kernel.refusals import Unavailable
+from records.database import Database, metadata
 from records.events import Event
+from records.heartbeat import Heartbeat, beat
 from records.journal import Journal, records
-from records.tables import journal, journal_head
+from records.tables import journal, journal_head, worker_rounds
 
 CLOCK = FixedClock(datetime(2026, 11, 21, 1, 2, 3, 456789, tzinfo=UTC))
 
@@ -121,6 +123,56 @@ def test_concurrent_writers_leave_one_unbroken_chain(any_database: Database) -> 
     with any_database.reading() as connection:
         verdict = made.verify(connection)
     assert (verdict.intact, verdict.count) == (True, 81)
+
+
+def test_who_records_first_and_who_records_last_do_not_wait_in_a_circle(
+    fresh_postgresql_url: str,
+) -> None:
+    """One use case records before it changes a row, another after: on PostgreSQL both hold what
+    the other needs, if recording takes the journal's head at once."""
+    database, made = Database(fresh_postgresql_url), Journal(CLOCK)
+    metadata.create_all(database.engine)
+    shared = update(worker_rounds).values(failures="moved")
+    with database.transaction() as connection:
+        beat(connection, Heartbeat("shared", CLOCK.now(), "", 0))
+        made.append(connection, Event.NODE_LOST, subject="first", actor="test")
+    meet, refused = threading.Barrier(2), []
+
+    def unit(steps: str) -> None:
+        try:
+            with database.transaction() as connection:
+                for number, step in enumerate(steps):
+                    if step == "r":
+                        made.append(connection, Event.NODE_LOST, subject=steps, actor="test")
+                    else:
+                        connection.execute(shared)
+                    if number == 0:
+                        meet.wait(10)
+        except Unavailable as refusal:
+            refused.append(refusal)
+
+    threads = [threading.Thread(target=unit, args=(steps,)) for steps in ("rc", "cr")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+    with database.reading() as connection:
+        assert made.verify(connection).count == 3
+    database.dispose()
+
+
+def test_what_is_locked_after_the_head_is_found(any_database: Database) -> None:
+    """The guard of `tests.lock_order`, which watches every transaction of the tests."""
+    with any_database.transaction() as connection:
+        connection.execute(update(journal_head).values(position=journal_head.c.position))
+        with pytest.raises(AssertionError, match="locked after the journal's head"):
+            beat(connection, Heartbeat("late", CLOCK.now(), "", 0))
+
+
+def test_only_a_transaction_of_the_database_can_record(any_database: Database) -> None:
+    with any_database.reading() as connection, pytest.raises(RuntimeError):
+        Journal(CLOCK).append(connection, Event.NODE_LOST, subject="s", actor="a")
 
 
 def test_a_newer_row_pasted_in_by_hand_is_found(any_database: Database) -> None:
