@@ -1,11 +1,11 @@
 """Applications in the database."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -17,6 +17,7 @@ from ra_portal.applications.application import (
 )
 from ra_portal.people import name_search, people_rows
 from ra_portal.tables import applications
+from records.bulk import insert_rows
 
 _DETAILS = tuple(ApplicationDetails.__dataclass_fields__)
 _APART = {"details", "papers", "remarks", "previous"}
@@ -25,11 +26,18 @@ _OWN = tuple(name for name in Application.__dataclass_fields__ if name not in _A
 
 def add(connection: Connection, application: Application) -> None:
     """Raises Conflict `application.exists`."""
+    add_many(connection, [application])
+
+
+def add_many(connection: Connection, new: Sequence[Application]) -> None:
+    """All or none. Raises as `add`."""
+    ordered = sorted(new, key=lambda each: each.details.uscc)  # two at once wait in one order
     try:
-        connection.execute(insert(applications), _row(application))
+        insert_rows(connection, applications, [_row(each) for each in ordered])
     except IntegrityError as error:
         raise _exists() from error
-    name_search.ENTERPRISES.remember(connection, application.details.uscc, application.details.name)
+    names = {each.details.uscc: each.details.name for each in new}
+    name_search.ENTERPRISES.remember_many(connection, names)
 
 
 def save(connection: Connection, application: Application) -> None:
@@ -70,6 +78,12 @@ def live_for(connection: Connection, uscc: str) -> Application | None:
     query = select(applications).where(applications.c.live_uscc == uscc)
     row = connection.execute(query).one_or_none()
     return from_row(row._mapping) if row else None
+
+
+def live_among(connection: Connection, usccs: Collection[str]) -> set[str]:
+    """Those of these for which `live_for` finds one."""
+    query = select(applications.c.live_uscc).where(applications.c.live_uscc.in_(list(usccs)))
+    return set(connection.execute(query).scalars())
 
 
 def _one(connection: Connection, query: Select[Any]) -> Application:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -12,6 +12,7 @@ from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.people import name_search
 from ra_portal.people.identity import HolderKind
 from ra_portal.tables import cards, enterprises, officers, operators
+from records.bulk import insert_rows
 
 _MADE = (str(CardState.ACTIVE), str(CardState.FROZEN))
 MOST_COUNTED = 10_000
@@ -21,8 +22,13 @@ _OWN = tuple(name for name in Card.__dataclass_fields__ if name != "holder")
 
 def add(connection: Connection, card: Card) -> None:
     """Raises Conflict `card.holder-has-one`."""
+    add_many(connection, [card])
+
+
+def add_many(connection: Connection, new: Sequence[Card]) -> None:
+    """All or none. Raises as `add`."""
     try:
-        connection.execute(insert(cards), _row(card))
+        insert_rows(connection, cards, [_row(each) for each in new])
     except IntegrityError as error:
         raise Conflict("card.holder-has-one", "the holder already has a live card") from error
 

@@ -1,6 +1,6 @@
 """Cards: requested for a holder, offered by a code, ended by revocation, replacement or time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -92,7 +92,23 @@ class Cards:
         Raises Conflict `card.holder-has-one`, `enterprise.closed`.
         """
         require_active_enterprise(connection, holder)
-        card = Card(
+        card = self._new(holder, number, predecessor)
+        self._add(connection, [card], actor)
+        return card
+
+    def request_for_operators(
+        self, connection: Connection, enterprise_id: str, holders: Sequence[Holder], actor: str
+    ) -> list[Card]:
+        """First cards for operators of one enterprise. Raises as `request`."""
+        people_rows.enterprise(connection, enterprise_id).require_active()
+        new = [self._new(holder) for holder in holders]
+        self._add(connection, new, actor)
+        return new
+
+    def _new(
+        self, holder: Holder, number: str | None = None, predecessor: str | None = None
+    ) -> Card:
+        return Card(
             id=new_id(),
             number=number or self.new_number(holder),
             holder=holder,
@@ -100,17 +116,19 @@ class Cards:
             requested_at=self._clock.now(),
             predecessor=predecessor,
         )
-        card_rows.add(connection, card)
-        self._journal.append(
-            connection,
-            Event.CARD_REQUESTED,
-            subject=card.number,
-            actor=actor,
-            holder_kind=holder.kind,
-            holder=holder.id,
-            predecessor=predecessor,
-        )
-        return card
+
+    def _add(self, connection: Connection, new: Sequence[Card], actor: str) -> None:
+        card_rows.add_many(connection, new)
+        for card in new:
+            self._journal.append(
+                connection,
+                Event.CARD_REQUESTED,
+                subject=card.number,
+                actor=actor,
+                holder_kind=card.holder.kind,
+                holder=card.holder.id,
+                predecessor=card.predecessor,
+            )
 
     def offer_code(self, connection: Connection, card: Card, actor: str) -> tuple[Card, str]:
         """A new activation code, valid once and for a week; the one before stops working.

@@ -1,8 +1,12 @@
-"""An import: the file is read and every bad cell marked; nothing happens until it is confirmed."""
+"""An import: the file is read and every bad cell marked; nothing happens until it is confirmed.
+
+A file may have thousands of rows. Whatever takes its time with them, the token above all, is done
+before a transaction begins: what a transaction holds, the whole house waits for.
+"""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
+from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unprocessable
 from policies.rights import RightsCatalogue
 from ra_portal.applications import application_rows
 from ra_portal.applications.application import (
@@ -38,10 +42,15 @@ from ra_portal.spreadsheets import reading
 from ra_portal.tables import imports
 from records.database import Database, new_id
 from records.events import Event
-from records.journal import Journal
+from records.journal import Entry, Journal
 
 KEPT_FOR = timedelta(days=1)
 _PURPOSE = "import"
+
+ReadRow = tuple[dict[str, str], dict[str, Refusal]]
+"""Values of a row's cells, and refusals, both by column."""
+TakeOver = Callable[[Connection], None]
+"""What is ready to be written, in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -103,21 +112,23 @@ class Imports:
         places = find_columns(heading, columns)
         if not body:
             raise Unprocessable("import.rows", "there is no row below the heading")
+        read = _read(columns, places, body)
+        with self._database.reading() as connection:
+            taken = self._taken(connection, by, kind, read)
         identifier = new_id()
+        rows = self._judged(identifier, read, _key(kind), taken)
+        row = {
+            "id": identifier,
+            "kind": str(kind),
+            "owner": by.actor,
+            "file_name": upload.file_name[-120:],
+            "content": json.dumps([_written(each) for each in rows], ensure_ascii=False),
+            "created_at": self._clock.now(),
+        }
         with self._database.transaction() as connection:
             connection.execute(
                 delete(imports).where(imports.c.created_at < self._clock.now() - KEPT_FOR)
             )
-            taken = self._taken(connection, by, kind)
-            rows = self._read(identifier, columns, places, body, taken)
-            row = {
-                "id": identifier,
-                "kind": str(kind),
-                "owner": by.actor,
-                "file_name": upload.file_name[-120:],
-                "content": json.dumps([_written(each) for each in rows], ensure_ascii=False),
-                "created_at": self._clock.now(),
-            }
             connection.execute(insert(imports), row)
         return Preview(identifier, kind, upload.file_name, columns, tuple(rows))
 
@@ -133,21 +144,23 @@ class Imports:
         refuses, for example because it has come in otherwise meanwhile: then nothing is taken over.
         """
         now = self._clock.now()
+        preview = self.show(by, identifier)
+        _require(by, preview.kind)
+        if preview.confirmed_at is not None:
+            raise _confirmed()
+        if preview.kind is ImportKind.ENTERPRISES:
+            take_over = self._applications(by, preview, now)
+        else:
+            take_over = self._new_operators(by, preview)
         with self._database.transaction() as connection:
-            preview = self._find(connection, by, identifier)
-            _require(by, preview.kind)
             done = connection.execute(
                 update(imports)
                 .where(imports.c.id == identifier, imports.c.confirmed_at.is_(None))
                 .values(confirmed_at=now)
             )
             if done.rowcount != 1:
-                raise Conflict("import.confirmed", "these rows were taken over already")
-            for row in preview.good:
-                if preview.kind is ImportKind.ENTERPRISES:
-                    self._apply(connection, by, preview, row, now)
-                else:
-                    self._add_operator(connection, by, preview, row)
+                raise _confirmed()
+            take_over(connection)
             self._journal.append(
                 connection,
                 Event.IMPORT_CONFIRMED,
@@ -161,46 +174,38 @@ class Imports:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _read(
-        self,
-        identifier: str,
-        columns: tuple[Column, ...],
-        places: Mapping[str, int],
-        body: list[list[str]],
-        taken: Callable[[str], bool],
+    def _judged(
+        self, identifier: str, read: Sequence[ReadRow], key: str, taken: Collection[str]
     ) -> list[Row]:
-        key = "uscc" if any(column.name == "uscc" for column in columns) else "employee_number"
-        read = []
-        for cells in body:
-            named = {n: cells[at] for n, at in places.items() if at < len(cells) and cells[at]}
-            read.append(read_row(named, columns))
+        """The rows as they are shown and kept; identity numbers sealed, in the token."""
         counted = Counter(values.get(key, "") for values, _ in read)
         rows = []
         for number, (values, errors) in enumerate(read, 2):
             told = {name: refusal.detail for name, refusal in errors.items()}
             if key not in errors and counted[values[key]] > 1:
                 told[key] = "this stands twice in the file"
-            elif key not in errors and taken(values[key]):
+            elif key not in errors and values[key] in taken:
                 told[key] = "this is registered already, or on its way"
             shown, kept = dict(values), dict(values)
             if IDENTITY in values:
                 shown[IDENTITY] = "*****" if IDENTITY in errors else mask(values[IDENTITY])
+            if IDENTITY in values and not told:
                 sealed = self._personal.seal_text(values[IDENTITY], _PURPOSE, identifier)
                 kept[IDENTITY] = sealed.hex()
             rows.append(Row(number, shown, told, {} if told else kept))
         return rows
 
     def _taken(
-        self, connection: Connection, by: Identity, kind: ImportKind
-    ) -> Callable[[str], bool]:
-        """Whether a USCC, or an employee number of the enterprise, is in use."""
+        self, connection: Connection, by: Identity, kind: ImportKind, read: Sequence[ReadRow]
+    ) -> set[str]:
+        """USCCs of the file, or employee numbers of the enterprise, that are in use."""
+        key = _key(kind)
         if kind is ImportKind.ENTERPRISES:
-            return lambda uscc: (
-                people_rows.find_enterprise(connection, uscc) is not None
-                or application_rows.live_for(connection, uscc) is not None
-            )
+            usccs = {values[key] for values, errors in read if key not in errors}
+            registered = people_rows.registered_among(connection, usccs)
+            return registered | application_rows.live_among(connection, usccs)
         found = people_rows.operators_of(connection, by.require_legal_person())
-        return {operator.employee_number for operator in found}.__contains__
+        return {operator.employee_number for operator in found}
 
     def _find(self, connection: Connection, by: Identity, identifier: str) -> Preview:
         row = connection.execute(select(imports).where(imports.c.id == identifier)).one_or_none()
@@ -217,10 +222,27 @@ class Imports:
             return None
         return self._personal.open_text(bytes.fromhex(sealed), _PURPOSE, preview.id)
 
-    def _apply(
-        self, connection: Connection, by: Identity, preview: Preview, row: Row, now: datetime
-    ) -> None:
-        """An application that this officer has examined: another one approves it."""
+    def _applications(self, by: Identity, preview: Preview, now: datetime) -> TakeOver:
+        """Applications that this officer has examined: another one approves each."""
+        made = [self._application(by, preview, row, now) for row in preview.good]
+        told = [
+            Entry(
+                event,
+                each.reference,
+                by.actor,
+                {"uscc": each.details.uscc, "import": preview.id},
+            )
+            for each in made
+            for event in (Event.ENTERPRISE_APPLIED, Event.ENTERPRISE_REGISTERED)
+        ]
+
+        def take_over(connection: Connection) -> None:
+            application_rows.add_many(connection, made)
+            self._journal.append_many(connection, told)
+
+        return take_over
+
+    def _application(self, by: Identity, preview: Preview, row: Row, now: datetime) -> Application:
         identifier, values = new_id(), row.values
         named = ("uscc", "name", "customs_code", "legal_representative", "region")
         details = ApplicationDetails(
@@ -241,27 +263,43 @@ class Imports:
             submitted_at=now,
             changed_at=now,
         )
-        application_rows.add(connection, application)
-        registered = application.register(by.subject, now)
-        application_rows.save(connection, registered)
-        for event in (Event.ENTERPRISE_APPLIED, Event.ENTERPRISE_REGISTERED):
-            self._journal.append(
-                connection, event, subject=registered.reference, actor=by.actor,
-                uscc=details.uscc, **{"import": preview.id},
-            )  # fmt: skip
+        return application.register(by.subject, now)
 
-    def _add_operator(
-        self, connection: Connection, by: Identity, preview: Preview, row: Row
-    ) -> None:
-        rights = [code for code in row.values.get("rights", "").split(",") if code]
-        self._operators.add_within(
-            connection,
-            by,
-            row.values["name"],
-            row.values["employee_number"],
-            frozenset(rights),
-            self._number(preview, row),
-        )
+    def _new_operators(self, by: Identity, preview: Preview) -> TakeOver:
+        made = [
+            self._operators.drafted(
+                by,
+                row.values["name"],
+                row.values["employee_number"],
+                [code for code in row.values.get("rights", "").split(",") if code],
+                self._number(preview, row),
+            )
+            for row in preview.good
+        ]
+
+        def take_over(connection: Connection) -> None:
+            self._operators.add_within(connection, by, made)
+
+        return take_over
+
+
+def _read(
+    columns: tuple[Column, ...], places: Mapping[str, int], body: Sequence[Sequence[str]]
+) -> list[ReadRow]:
+    named = [
+        {name: cells[at] for name, at in places.items() if at < len(cells) and cells[at]}
+        for cells in body
+    ]
+    return [read_row(cells, columns) for cells in named]
+
+
+def _key(kind: ImportKind) -> str:
+    """The column that tells the rows apart."""
+    return "uscc" if kind is ImportKind.ENTERPRISES else "employee_number"
+
+
+def _confirmed() -> Conflict:
+    return Conflict("import.confirmed", "these rows were taken over already")
 
 
 def _require(by: Identity, kind: ImportKind) -> None:

@@ -6,11 +6,13 @@ beginning of one of the cuts. Keys are UTF-8 octets, which both databases compar
 """
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Column, Connection, Select, Table, delete, insert, select
+from sqlalchemy import Column, Connection, Select, Table, delete, select
 
 from ra_portal.tables import name_parts, person_name_parts
+from records.bulk import insert_rows
 
 MOST_MATCHES = 500
 """More are not looked at: nobody reads them, and a longer part of the name tells them apart."""
@@ -30,9 +32,17 @@ class NameIndex:
 
     def remember(self, connection: Connection, owner: str, name: str) -> None:
         """`name` finds `owner` from now on; what found it before, does no longer."""
-        connection.execute(delete(self.table).where(self.owner == owner))
-        rows = [{"part": part, self.owner.name: owner} for part in sorted(set(cuts(name)))]
-        connection.execute(insert(self.table), rows)
+        self.remember_many(connection, {owner: name})
+
+    def remember_many(self, connection: Connection, names: Mapping[str, str]) -> None:
+        """As `remember`: names by their owner."""
+        connection.execute(delete(self.table).where(self.owner.in_(list(names))))
+        rows = [
+            {"part": part, self.owner.name: owner}
+            for owner, name in names.items()
+            for part in sorted(set(cuts(name)))
+        ]
+        insert_rows(connection, self.table, rows)
 
     def find(self, connection: Connection, text: str) -> list[str]:
         """Whose name holds `text`, `MOST_MATCHES` at most."""

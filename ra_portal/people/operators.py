@@ -1,6 +1,6 @@
 """Operators: an enterprise adds them, grants and withdraws their rights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +53,14 @@ class AddedOperator:
 
     view: OperatorView
     activation_code: str
+
+
+@dataclass(frozen=True)
+class NewOperator:
+    """Not stored yet; the identity number is sealed already, which takes the token's time."""
+
+    operator: Operator
+    rights: frozenset[str]
 
 
 class Operators:
@@ -108,41 +116,71 @@ class Operators:
         wanted = reader.attempt("rights", lambda: self._known(rights))
         reader.finish()
         assert wanted is not None
+        drafted = self.drafted(by, name, number, wanted, identity)
         with self._database.transaction() as connection:
-            operator, card = self.add_within(connection, by, name, number, wanted, identity)
+            (card,) = self.add_within(connection, by, [drafted])
             _, code = self._cards.offer_code(connection, card, by.actor)
-            view = self._views(connection, [operator])[0]
+            view = self._views(connection, [drafted.operator])[0]
         return AddedOperator(view, code)
 
-    def add_within(
+    def drafted(
         self,
-        connection: Connection,
         by: Identity,
         name: str,
         employee_number: str,
-        rights: frozenset[str],
+        rights: Iterable[str],
         identity_number: str | None,
-    ) -> tuple[Operator, Card]:
-        """Within another use case's transaction; the values are read already. The card has no
-        code yet. Raises as `add`."""
-        enterprise_id, identifier = by.require_legal_person(), new_id()
-        if people_rows.count_operators(connection, enterprise_id) >= MOST_OPERATORS:
-            raise Conflict("operator.too-many", "the enterprise has too many operators")
+    ) -> NewOperator:
+        """For `add_within`, which holds a transaction and shall not wait for the token; the values
+        are read already. Raises Unprocessable `right.unknown`, Unavailable from the token."""
+        identifier = new_id()
         identity = self._personal.seal_optional(identity_number, operator_row(identifier))
         operator = Operator(
-            identifier, enterprise_id, name, employee_number, self._clock.now(), identity
+            identifier,
+            by.require_legal_person(),
+            name,
+            employee_number,
+            self._clock.now(),
+            identity,
         )
-        people_rows.add_operator(connection, operator)
-        self._journal.append(
-            connection,
-            Event.OPERATOR_ADDED,
-            subject=f"operator:{operator.id}",
-            actor=by.actor,
-            enterprise=enterprise_id,
-            employee_number=employee_number,
-        )
-        self._change(connection, by, operator, self._known(rights))
-        return operator, self._cards.request(connection, operator.holder, by.actor)
+        return NewOperator(operator, self._known(rights))
+
+    def add_within(
+        self, connection: Connection, by: Identity, new: Sequence[NewOperator]
+    ) -> list[Card]:
+        """Within another use case's transaction, all or none. The cards have no code yet. Raises
+        as `add`."""
+        enterprise_id = by.require_legal_person()
+        if people_rows.count_operators(connection, enterprise_id) + len(new) > MOST_OPERATORS:
+            raise Conflict("operator.too-many", "the enterprise has too many operators")
+        people_rows.add_operators(connection, [each.operator for each in new])
+        granted = [
+            Grant(new_id(), each.operator.id, right, each.operator.created_at, None, by.actor)
+            for each in new
+            for right in sorted(each.rights)
+        ]
+        people_rows.add_grants(connection, granted)
+        for each in new:
+            subject = f"operator:{each.operator.id}"
+            self._journal.append(
+                connection,
+                Event.OPERATOR_ADDED,
+                subject=subject,
+                actor=by.actor,
+                enterprise=enterprise_id,
+                employee_number=each.operator.employee_number,
+            )
+            if each.rights:
+                rights = ",".join(sorted(each.rights))
+                self._journal.append(
+                    connection,
+                    Event.OPERATOR_RIGHTS_GRANTED,
+                    subject=subject,
+                    actor=by.actor,
+                    rights=rights,
+                )
+        holders = [each.operator.holder for each in new]
+        return self._cards.request_for_operators(connection, enterprise_id, holders, by.actor)
 
     def offer_codes(self, by: Identity, operator_ids: Iterable[str]) -> list[AddedOperator]:
         """Activation codes for many operators at once, each on a slip of its own; operators whose
@@ -209,7 +247,7 @@ class Operators:
             for other in people_rows.grants_of(connection, [operator.id]):
                 if other.right == right and other.overlaps(grant):
                     raise Conflict("grant.overlaps", "the right is granted for some of these days")
-            people_rows.add_grant(connection, grant)
+            people_rows.add_grants(connection, [grant])
             self._journal.append(
                 connection,
                 Event.OPERATOR_RIGHTS_GRANTED,
@@ -282,10 +320,8 @@ class Operators:
         granted = sorted(wanted - current.keys())
         for right in withdrawn:
             people_rows.end_grant(connection, current[right], now, by.actor)
-        for right in granted:
-            people_rows.add_grant(
-                connection, Grant(new_id(), operator.id, right, now, None, by.actor)
-            )
+        new = [Grant(new_id(), operator.id, right, now, None, by.actor) for right in granted]
+        people_rows.add_grants(connection, new)
         for event, changed in (
             (Event.OPERATOR_RIGHTS_WITHDRAWN, withdrawn),
             (Event.OPERATOR_RIGHTS_GRANTED, granted),

@@ -1,6 +1,6 @@
 """Enterprises, officers, operators and their grants in the database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from ra_portal.people.identity import HolderKind, Role
 from ra_portal.people.people import Enterprise, Grant, Officer, Operator
 from ra_portal.people.personal_data import SealedNumber
 from ra_portal.tables import enterprises, grants, officers, operators
+from records.bulk import insert_rows
 
 
 def add_enterprise(connection: Connection, enterprise: Enterprise) -> None:
@@ -44,6 +45,12 @@ def find_enterprise(connection: Connection, uscc: str) -> Enterprise | None:
     query = select(enterprises.c.id).where(enterprises.c.uscc == uscc.strip().upper()[:18])
     found = connection.execute(query).scalar_one_or_none()
     return None if found is None else enterprise(connection, found)
+
+
+def registered_among(connection: Connection, usccs: Collection[str]) -> set[str]:
+    """Those of these that an enterprise has."""
+    query = select(enterprises.c.uscc).where(enterprises.c.uscc.in_(list(usccs)))
+    return set(connection.execute(query).scalars())
 
 
 def change_enterprise(connection: Connection, identifier: str, changes: Mapping[str, str]) -> None:
@@ -103,15 +110,16 @@ def officer_names(connection: Connection, identifiers: Iterable[str | None]) -> 
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def add_operator(connection: Connection, operator: Operator) -> None:
-    """Raises Conflict `operator.employee-number-taken`."""
+def add_operators(connection: Connection, new: Sequence[Operator]) -> None:
+    """All or none. Raises Conflict `operator.employee-number-taken`."""
+    ordered = sorted(new, key=lambda each: each.employee_number)  # two at once wait in one order
     try:
-        connection.execute(insert(operators), _values(operator))
+        insert_rows(connection, operators, [_values(each) for each in ordered])
     except IntegrityError as error:
         raise Conflict(
             "operator.employee-number-taken", "an operator with this employee number exists already"
         ) from error
-    name_search.PEOPLE.remember(connection, str(operator.holder), operator.name)
+    name_search.PEOPLE.remember_many(connection, {str(each.holder): each.name for each in new})
 
 
 def operator(connection: Connection, identifier: str, enterprise_id: str | None = None) -> Operator:
@@ -147,8 +155,8 @@ def count_operators(connection: Connection, enterprise_id: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def add_grant(connection: Connection, grant: Grant) -> None:
-    connection.execute(insert(grants), _values(grant))
+def add_grants(connection: Connection, new: Sequence[Grant]) -> None:
+    insert_rows(connection, grants, [_values(each) for each in new])
 
 
 def end_grant(connection: Connection, grant: Grant, at: datetime, by: str) -> None:

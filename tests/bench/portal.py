@@ -226,11 +226,12 @@ def _legal_person(site: Site, count: int) -> tuple[SoftwareKey, bytes]:
     with site.house.database.transaction() as connection:
         enterprise = people_rows.find_enterprise(connection, f"91{count // 2:016}")
         assert enterprise is not None
-        for number in range(_OPERATORS):
-            people_rows.add_operator(
-                connection,
-                Operator(new_id(), enterprise.id, "张操作", f"{number:04}", datetime.now(UTC)),
-            )
+        now = datetime.now(UTC)
+        new = [
+            Operator(new_id(), enterprise.id, "张操作", f"{number:04}", now)
+            for number in range(_OPERATORS)
+        ]
+        people_rows.add_operators(connection, new)
     fields = SubjectFields(
         organization=enterprise.name,
         organization_identifier=organization_identifier(enterprise.uscc),

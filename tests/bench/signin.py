@@ -220,7 +220,7 @@ def _holder(site: Site) -> tuple[SoftwareKey, bytes]:
     )  # fmt: skip
     with site.house.database.transaction() as connection:
         people_rows.add_enterprise(connection, enterprise)
-        people_rows.add_operator(connection, operator)
+        people_rows.add_operators(connection, [operator])
         card_rows.add(connection, card)
     return key, issued.certificate.der
 

@@ -1,7 +1,13 @@
 """Imports: every bad cell is marked, nothing happens before the confirmation, four eyes stay."""
 
-import pytest
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import pytest
+from sqlalchemy import Connection, event
+
+from hsm.secret_keys import SecretKey
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from ra_portal.applications.application import ApplicationState
 from ra_portal.applications.queue import Asked
@@ -11,6 +17,7 @@ from ra_portal.imports.imports import Imports
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import Role
 from ra_portal.spreadsheets.writing import SheetFormat, write
+from records.database import Database
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld
 
@@ -159,3 +166,70 @@ def test_two_who_take_over_the_same_enterprise_get_it_once(
     assert imports.confirm(one, first.id) == 2
     with pytest.raises(Conflict, match=r"application\.exists"):
         imports.confirm(other, second.id)
+
+
+@contextmanager
+def watched(world: PortalWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """Statements of the transactions that write, and uses of the token during them."""
+    counted, real = Counter[str](), Database.transaction
+
+    @contextmanager
+    def transaction(database: Database) -> Iterator[Connection]:
+        with real(database) as connection:
+            counted["open"] += 1
+            try:
+                yield connection
+            finally:
+                counted["open"] -= 1
+
+    def statement(*_: object) -> None:
+        counted["statements"] += 1 if counted["open"] else 0
+
+    def token_used(act: Callable[..., bytes]) -> Callable[..., bytes]:
+        def used(*given: object) -> bytes:
+            counted["token, in a transaction"] += counted["open"]
+            counted["token"] += 1
+            return act(*given)
+
+        return used
+
+    monkeypatch.setattr(Database, "transaction", transaction)
+    for name in ("encrypt", "decrypt", "mac"):
+        monkeypatch.setattr(SecretKey, name, token_used(getattr(SecretKey, name)))
+    engine = world.authority.database.engine
+    event.listen(engine, "before_cursor_execute", statement)
+    yield counted
+    event.remove(engine, "before_cursor_execute", statement)
+
+
+@pytest.mark.parametrize("kind", list(ImportKind))
+def test_however_many_rows_an_import_holds_the_database_for_a_few_statements(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch, kind: ImportKind
+) -> None:
+    """And the token, which takes its time with each row, is done with them before."""
+    services, rows = any_portal.services, 60
+    if kind is ImportKind.ENTERPRISES:
+        by = any_portal.officer(Role.REGISTRAR)
+        file = sheet(ENTERPRISES, *(enterprise(number) for number in range(1, rows + 1)))
+    else:
+        by = any_portal.legal_person()
+        staff = ([f"甲{each}", f"E-{each}", NUMBER, "进口报关"] for each in range(rows))
+        file = sheet(OPERATORS, *staff)
+    with watched(any_portal, monkeypatch) as counted:
+        preview = services.imports.preview(by, kind, file)
+        assert services.imports.confirm(by, preview.id) == rows
+    assert counted["token"] >= 3 * rows, "each number is sealed, opened and sealed for its row"
+    assert counted["token, in a transaction"] == 0
+    assert counted["statements"] < 25
+    with any_portal.authority.database.reading() as connection:
+        assert any_portal.authority.journal.verify(connection).intact
+
+
+def test_an_import_without_a_good_row_takes_nothing_over(
+    any_portal: PortalWorld,
+) -> None:
+    by, imports = any_portal.officer(Role.REGISTRAR), any_portal.services.imports
+    preview = imports.preview(
+        by, ImportKind.ENTERPRISES, sheet(ENTERPRISES, enterprise(1, customs_code="?"))
+    )
+    assert imports.confirm(by, preview.id) == 0
