@@ -174,7 +174,7 @@ def canonical_without_all(
     `canonicalise`.
     """
     algorithm = _WITH_COMMENTS.get(algorithm, algorithm)
-    copy = _parse(etree.tostring(root.getroottree()))
+    copy = _copy(root.getroottree())
     if copy.tag == tag:
         raise Malformed("xml.structure", "the signature is the document itself")
     for element in list(copy.iter(tag)):
@@ -204,7 +204,7 @@ def _standalone(element: etree._Element, algorithm: str) -> etree._ElementTree:
     lxml canonicalises an element in place through a borrowed root, which can put a wrong
     xmlns="" on descendants; a document of its own is always right.
     """
-    copy = _parse(etree.tostring(element, with_tail=False))
+    copy = _copy(element)
     if algorithm != EXCLUSIVE_C14N:
         inherited = inherited_attributes(element)
         if algorithm == C14N_11:
@@ -216,6 +216,11 @@ def _standalone(element: etree._Element, algorithm: str) -> etree._ElementTree:
             if name not in copy.attrib:
                 copy.set(name, value)
     return copy.getroottree()
+
+
+def _copy(part: etree._Element | etree._ElementTree) -> etree._Element:
+    """Written in UTF-8: lxml's own choice, ASCII, cannot write every element's name."""
+    return _parse(etree.tostring(part, encoding="utf-8", with_tail=False))
 
 
 def _set_text(parent: etree._Element, before: etree._Element | None, text: str | None) -> None:

@@ -1,24 +1,17 @@
 """What holds for every format and packaging, from bytes to the report."""
 
-import base64
-import string
 from datetime import timedelta
 from functools import lru_cache
-from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.entropy import SystemEntropy
 from signing_service.formats import bundle as bundles
 from signing_service.formats import cades
-from signing_service.formats.asic_zip import read_zip, write_zip
 from signing_service.formats.bundle import Part
 from signing_service.formats.catalogue import levels_of
-from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import StatusAnswer
 from signing_service.trust import TrustAnchors
@@ -36,18 +29,6 @@ from tests.signing_service.validation.test_revocation import a_crl
 from tests.software_keys import SIGNING_SUITES
 
 _WORLD = World()
-_NAMES = st.sampled_from(sorted(KINDS))
-_LETTERS = (string.ascii_letters + string.digits).encode()
-_TEXT = st.text(
-    st.characters(exclude_categories=["Cc", "Cs", "Cn"]), min_size=12, max_size=200
-).map(lambda text: f"<d>§{escape(text)}§</d>".encode())
-_DOCUMENTS = {
-    "octets": st.binary(min_size=16, max_size=400),
-    "xml": _TEXT,
-    "pdf": st.lists(st.sampled_from(_LETTERS), min_size=20, max_size=20).map(
-        lambda said: pdf_with(bytes(said))
-    ),
-}
 
 
 @lru_cache
@@ -73,68 +54,6 @@ def verified(
     if kind.detached:
         return verification.verify(document, signature)
     return verification.verify(signature)
-
-
-# -- signing, verifying, flipping ------------------------------------------------------------------
-
-
-def flipped(data: bytes, draw: st.DataObject, spans: list[tuple[int, int]]) -> bytes:
-    start, end = draw.draw(st.sampled_from(spans), label="span")
-    position = draw.draw(st.integers(start, end - 1), label="position")
-    changed = bytearray(data)
-    changed[position] ^= 1 << draw.draw(st.integers(0, 7), label="bit")
-    return bytes(changed)
-
-
-def covered(kind: Kind, document: bytes, signature: bytes) -> list[tuple[int, int]]:
-    """Where octets lie in the signed file that the signature covers."""
-    if kind.takes == "pdf":
-        (evidence,) = read_signatures(signature, None)
-        hole = signature.index(evidence.signature_value.hex().encode())
-        start = signature.rindex(b"<", 0, hole)
-        return [(0, start), (signature.index(b">", hole) + 1, len(signature))]
-    pair = (document, signature) if kind.detached else (signature, None)
-    (evidence,) = read_signatures(*pair)
-    written = (
-        document,
-        document.removesuffix(b"</d>").removeprefix(b"<d>"),  # the signature may stand before it
-        base64.b64encode(document),
-        base64.urlsafe_b64encode(document).rstrip(b"="),
-        evidence.signed_bytes[1:],  # the set of attributes has another tag in its place
-        evidence.signed_bytes.partition(b".")[0],
-    )
-    found = [(signature.find(each), len(each)) for each in written if len(each) > 8]
-    return [(start, start + length) for start, length in found if start >= 0]
-
-
-@settings(max_examples=150, deadline=None)
-@given(name=_NAMES, data=st.data())
-def test_what_is_signed_passes_and_any_flipped_bit_of_it_does_not(
-    name: str, data: st.DataObject
-) -> None:
-    kind = KINDS[name]
-    card = card_with(data.draw(st.sampled_from(SIGNING_SUITES)))
-    document = data.draw(_DOCUMENTS[kind.takes])
-    signature = kind.signed(document, card.key, card.certificate, START)
-
-    report = verified(kind, document, signature)
-    assert report.passed, report.finding
-
-    if kind.detached:
-        other = flipped(document, data, [(0, len(document))])
-        assert verified(kind, other, signature).sub_indication is SubIndication.HASH_FAILURE
-    elif "ASiC" in name:
-        archive = read_zip(signature)
-        other = flipped(document, data, [(0, len(document))])
-        entries = {**archive.entries, "document": other}
-        changed = write_zip(entries, stored=["mimetype"], comment=archive.comment)
-        assert verified(kind, document, changed).sub_indication is SubIndication.HASH_FAILURE
-    if "ASiC" not in name:
-        spans = covered(kind, document, signature)
-        assert spans or kind.detached, "nothing of what is signed was found"
-        if spans:
-            changed = flipped(signature, data, spans)
-            assert not verified(kind, document, changed).passed
 
 
 # -- time --------------------------------------------------------------------------------------

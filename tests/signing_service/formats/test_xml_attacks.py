@@ -311,3 +311,11 @@ def test_a_nested_signature_is_not_mistaken_for_the_documents() -> None:
 
 def test_a_signature_that_is_the_document_is_refused() -> None:
     assert outcome(SIGNATURE).startswith(("xades.", "xml."))
+
+
+def test_elements_with_chinese_names_are_canonicalised_wherever_they_stand() -> None:
+    document = "<报关><表头 Id='h'><毛重>1</毛重></表头></报关>".encode()
+    root = xml_security.parse(document)
+    wanted = '<表头 Id="h"><毛重>1</毛重></表头>'.encode()
+    assert xml_security.canonicalise(root[0]) == wanted
+    assert xml_security.canonical_without_all(root, f"{{{DS}}}Signature").count(wanted) == 1
