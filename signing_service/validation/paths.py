@@ -107,12 +107,18 @@ class PathBuilder:
             if known is not None:
                 self._remembered.move_to_end(key)
                 return known
-        found = _Search(self._anchors, helpers).run(certificate)
+        found = self.search_anew(certificate, helpers)
         with self._lock:
             self._remembered[key] = found
             while len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
         return found
+
+    def search_anew(
+        self, certificate: Certificate, embedded: tuple[Certificate, ...] = ()
+    ) -> PathSearch:
+        """The same, with nothing remembered."""
+        return _Search(self._anchors, embedded[:MAX_EMBEDDED]).run(certificate)
 
 
 @dataclass

@@ -15,12 +15,11 @@ from signing_service.formats.catalogue import levels_of
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import StatusAnswer
 from signing_service.trust import TrustAnchors
-from signing_service.validation import blocks
-from signing_service.validation.certificates import CertificateValidator
 from signing_service.validation.crl import crl_answer
 from signing_service.validation.indications import SubIndication
 from signing_service.validation.report import ValidationReport
 from signing_service.verification import Verification
+from tests.signing_service.long_way import judged_both_ways
 from tests.signing_service.packagings import KINDS, Kind, pdf_with
 from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, Card, World
 from tests.signing_service.validation.test_engine import verdict
@@ -166,7 +165,7 @@ def test_a_revocation_counts_from_its_time(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_short_ways_and_long_ways_judge_every_file_alike(name: str) -> None:
     """Sound and broken files of the lowest and the highest level, at two times: seen for the
-    first time, seen before, and with the engine's short ways closed."""
+    first time, seen before, and with every short way and memory closed."""
     kind, document = KINDS[name], example(KINDS[name])
     for level in ("B-B", "B-LTA"):
         world = Passing()
@@ -176,13 +175,8 @@ def test_short_ways_and_long_ways_judge_every_file_alike(name: str) -> None:
         for after in (timedelta(), 4 * YEAR):
             world.clock.advance(after)
             for file in (sound, broken):
-                first = verified(kind, document, file, world.verification())
-                again = verified(kind, document, file, world.verification())
-                with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(CertificateValidator, "_window", lambda *_: None)
-                    patch.setattr(blocks, "_is_strong", lambda *_: False)
-                    long = verified(kind, document, file, world.verification())
-                assert first.complete() == again.complete() == long.complete()
+                pair = (document, file) if kind.detached else (file, None)
+                judged_both_ways(world.verification(), pair)
 
 
 # -- bundles ---------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from kernel.refusals import Refusal
 from policies.validation import ValidationPolicy, load_validation_policy
 from signing_service.formats import cades
 from signing_service.trust import TrustAnchors, TrustedAuthority
-from signing_service.validation.certificates import CertificateValidator
+from signing_service.validation.certificates import CertificateValidation, CertificateValidator
 from signing_service.validation.chain_constraints import Expectations
 from signing_service.validation.evidence import SignatureEvidence
 from signing_service.validation.paths import PathBuilder
@@ -115,24 +115,29 @@ def anchors() -> TrustAnchors:
     return TrustAnchors((TrustedAuthority("NIST", (root,)),))
 
 
-def is_accepted(name: str, inputs: PolicyInputs | None = None) -> bool:
+def outcome(name: str, paths: PathBuilder) -> CertificateValidation | str:
+    """What the validator says of a mail's signer, or why it was not asked."""
     try:
         evidence = mail(name)
-    except Refusal:
-        return False
+    except Refusal as refusal:
+        return refusal.code
     certificate = evidence.signing_certificate
     if certificate is None:
-        return False
+        return "no certificate"
     embedded = evidence.embedded_certificates
     given = GivenEvidence(evidence.embedded_crls, (), embedded)
-    policy, paths = patient_policy(), PathBuilder(anchors())
+    policy = patient_policy()
     validator = CertificateValidator(paths, RevocationStatus((), paths), policy)
     signer = replace(Expectations.of_signer(policy), key_usage_any_of=("digitalSignature",))
-    outcome = validator.validate(certificate, embedded, (given,), signer, START)
-    if not outcome.conclusion.passed:
+    return validator.validate(certificate, embedded, (given,), signer, START)
+
+
+def is_accepted(name: str, inputs: PolicyInputs | None = None) -> bool:
+    found = outcome(name, PathBuilder(anchors()))
+    if isinstance(found, str) or not found.conclusion.passed:
         return False
-    assert outcome.path is not None
-    return process_policies(outcome.path.certificates[-2::-1], inputs).holds
+    assert found.path is not None
+    return process_policies(found.path.certificates[-2::-1], inputs).holds
 
 
 def test_the_suite_is_whole() -> None:

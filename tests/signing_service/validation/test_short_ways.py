@@ -5,16 +5,21 @@ import resource
 import subprocess
 import sys
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signing_service.formats import cades
-from signing_service.validation import blocks
-from signing_service.validation.certificates import CertificateValidator
 from signing_service.validation.evidence import SignatureEvidence
+from signing_service.validation.paths import PathBuilder
+from signing_service.validation.report import ValidationReport
+from tests.signing_service import test_dss_vectors as dss
+from tests.signing_service.long_way import _all_memories, judged_both_ways, nothing_remembered
+from tests.signing_service.validation import test_pkits as pkits
 from tests.signing_service.validation.scenery import DAY, DOCUMENT, START, Ca, World
 from tests.signing_service.validation.test_engine import rsa_with_sha1
 
@@ -48,11 +53,48 @@ _CORPUS = corpus(_WORLD)
 def test_the_short_way_and_the_long_way_judge_alike(name: str, days: int) -> None:
     at = START + timedelta(days=days)
     short = _WORLD.engine().validate(_CORPUS[name], at)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CertificateValidator, "_window", lambda *_: None)
-        patch.setattr(blocks, "_is_strong", lambda *_: False)
+    with nothing_remembered():
         long = _WORLD.engine().validate(_CORPUS[name], at)
     assert short == long
+
+
+def test_the_switch_tells_of_a_memory_that_it_left_open() -> None:
+    hidden: dict[str, Any] = {"__name__": "kernel.hidden", "cache": cache}
+    exec("@cache\ndef answer(): return 42", hidden)  # in no module's names, as a closure would be
+    _all_memories.cache_clear()
+    with nothing_remembered():
+        pass
+    with pytest.raises(AssertionError, match="answer"), nothing_remembered():
+        hidden["answer"]()
+
+
+@pytest.mark.parametrize("name", dss.FILES)
+def test_strangers_files_are_judged_alike(name: str) -> None:
+    document, signature = dss.presented(name)
+    broken = signature or document
+    middle = len(broken) // 2
+    broken = broken[:middle] + bytes([broken[middle] ^ 1]) + broken[middle + 1 :]
+    pairs = [(document, signature), (document, broken) if signature else (broken, None)]
+    sound, _ = judged_both_ways(dss.verification(dss.SIGNED_ON), *pairs)
+    assert isinstance(sound, ValidationReport)
+    assert sound.passed
+
+
+def test_every_path_of_pkits_is_judged_alike() -> None:
+    """With one memory of paths for all, twice, and with none."""
+    builder = PathBuilder(pkits.anchors())
+    mails = [name for name in pkits.MAILS if name not in pkits.NOT_APPLICABLE]
+
+    def judged() -> dict[str, object]:
+        return {name: pkits.outcome(name, builder) for name in mails}
+
+    first, again = judged(), judged()
+    with nothing_remembered():
+        pkits.mail.cache_clear()
+        long = judged()
+    assert first == again
+    assert first == long
+    assert len({str(each) for each in first.values()}) > 10
 
 
 def test_a_report_read_late_is_the_same_report() -> None:
