@@ -151,6 +151,8 @@ JOBS = (
     Job("sessions", _MINUTE, lambda house, _: house.sso.sessions.end_expired()),
     Job("evidence", _MINUTE, _cover_new),
     Job("evidence-renewal", _SELDOM, lambda house, _: house.stamping.renew()),
+    Job("uploads", _FIVE_MINUTES, lambda house, _: house.uploads.remove_expired(),
+        needs_token=False),
     Job("archive-sweep", _SELDOM, lambda house, _: house.archive.sweep(), needs_token=False),
     Job("trusted lists", _FIVE_MINUTES, lambda house, now: house.refresh_trusted_lists(at_once=now),
         needs_token=False),

@@ -14,12 +14,15 @@ from kernel.refusals import Refusal, Unprocessable
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
-from signing_service.archive.accepted import AcceptedSignature, Part
+from signing_service.archive.accepted import AcceptedSignature, Part, StoredPart
 from signing_service.archive.evidence import collect_parts
 from signing_service.archive.keeping import Archive
+from signing_service.archive.kept import KeptDocument
 from signing_service.archive.retention import Retention
 from signing_service.filing import Filing
+from signing_service.formats.document import Document
 from signing_service.formats.recognition import read_signatures
+from signing_service.formats.signed_data import digest_of
 from signing_service.ports import Holder, MaterialSource
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from signing_service.validation.indications import Indication
@@ -29,7 +32,7 @@ from signing_service.validation.report import SignatureReport, ValidationReport
 class Verifier(Protocol):
     """The verification use case, as far as signing needs it."""
 
-    def verify(self, document: bytes | None, signature: bytes | None) -> ValidationReport: ...
+    def verify(self, document: Document | None, signature: bytes | None) -> ValidationReport: ...
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,14 @@ class Finished:
     filing: Filing
     holder: Holder
     certificate: Certificate
-    document: bytes
-    """What it is kept under; of several documents the first."""
-    presented: tuple[bytes | None, bytes | None]
+    document: Document
+    """What it is kept under; of several documents the first. One on disk lies in the store."""
+    presented: tuple[Document | None, bytes | None]
     """(Document, signature) as a verifier gets them; (signed document, None) where it holds its
     document."""
 
     @property
-    def signed(self) -> bytes:
+    def signed(self) -> Document:
         document, signature = self.presented
         found = signature if signature is not None else document
         assert found is not None
@@ -128,13 +131,13 @@ class Acceptance:
                     signature_sha256=facts.signature_sha256,
                 )
 
-    def record_refusal(self, refusal: Refusal, card: str, document: bytes) -> None:
+    def record_refusal(self, refusal: Refusal, card: str, document: Document) -> None:
         """Into the journal, under the document's digest."""
         with self._database.transaction() as connection:
             self._journal.append(
                 connection,
                 Event.SIGNATURE_REFUSED,
-                subject=hashlib.sha256(document).hexdigest(),
+                subject=sha256_of(document),
                 actor=card,
                 code=refusal.code,
             )
@@ -151,17 +154,24 @@ class Acceptance:
             enterprise=one.holder.enterprise_uscc,
             rights=one.holder.rights,
             certificate_fingerprint=one.certificate.fingerprint,
-            document_sha256=hashlib.sha256(one.document).hexdigest(),
-            signature_sha256=hashlib.sha256(one.signed).hexdigest(),
+            document_sha256=sha256_of(one.document),
+            signature_sha256=sha256_of(one.signed),
             keep_until=self._retention.until(one.certificate),
         )
 
-    def _parts(self, one: Finished, report: ValidationReport) -> list[Part]:
+    def _parts(self, one: Finished, report: ValidationReport) -> list[Part | StoredPart]:
         """Everything that a judge may ask for later."""
         told = json.dumps(report.to_json(), ensure_ascii=False, indent=2).encode()
         path = (one.certificate, *self._path(one.certificate))
         evidence = read_signatures(*one.presented)
         return collect_parts(one.document, one.signed, told, evidence, path, self._material)
+
+
+def sha256_of(document: Document) -> str:
+    """Hexadecimal; of a document in the store, its address."""
+    if isinstance(document, KeptDocument):
+        return document.address
+    return (digest_of("sha256", document) or b"").hex()
 
 
 def _all(reports: Sequence[SignatureReport]) -> Iterator[SignatureReport]:

@@ -7,6 +7,7 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden
 from policies.rights import RightsCatalogue
 from signing_service.filing import Filing, file_all
+from signing_service.formats.document import Document
 from signing_service.ports import CertificateStatus, Holder, Holders, StatusSource
 from signing_service.trust import TrustAnchors
 
@@ -29,7 +30,7 @@ class Authorisation:
         self._anchors = anchors
 
     def check(
-        self, documents: Sequence[bytes], certificate: Certificate, card: str, now: datetime
+        self, documents: Sequence[Document], certificate: Certificate, card: str, now: datetime
     ) -> tuple[Filing, Holder]:
         """What the documents are filed as, and by whom. `card`: the caller's.
 

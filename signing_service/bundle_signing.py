@@ -150,10 +150,11 @@ class BundleSigning:
                 level, SignatureFormat.CADES, cades.assemble(prepared, signature_value), manifest,
                 self._timestamper, _no_material, signer=0,
             )  # fmt: skip
-            for document, proof, (filing, holder) in zip(documents, proofs, filed, strict=True):
+            whole = [replace(proof, signature=signed).to_bytes() for proof in proofs]
+            for document, proof, (filing, holder) in zip(documents, whole, filed, strict=True):
                 part = Finished(
                     new_id(), SignatureFormat.CADES, level, filing, holder, prepared.certificate,
-                    document, (document, replace(proof, signature=signed).to_bytes()),
+                    document, (document, proof),
                 )  # fmt: skip
                 finished.append((part, self._acceptance.judge(part)))
         except Refusal as refusal:
@@ -165,8 +166,8 @@ class BundleSigning:
 
         self._acceptance.keep(now, finished, settle)
         return [
-            PartReceipt(part.id, proof.recipient, part.signed, report)
-            for (part, report), proof in zip(finished, proofs, strict=True)
+            PartReceipt(part.id, proof.recipient, signed_proof, report)
+            for (part, report), proof, signed_proof in zip(finished, proofs, whole, strict=True)
         ]
 
     def _file(self, document: bytes, certificate: Certificate, card: str, now: datetime) -> Filing:

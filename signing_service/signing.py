@@ -5,8 +5,8 @@ against what was prepared, timestamps and validates the result at once, and keep
 service never sees a private key, and nothing that the caller says about digests is believed.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,23 +19,27 @@ from policies.rights import RightsCatalogue
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from signing_service.acceptance import Acceptance, Finished, Verifier
+from signing_service.acceptance import Acceptance, Finished, Verifier, sha256_of
 from signing_service.archive.accepted import AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
+from signing_service.archive.kept import KeptDocument, keep_written
+from signing_service.archive.objects import pieces_of
 from signing_service.archive.retention import Retention
 from signing_service.authorisation import Authorisation
 from signing_service.batch import Batches, BatchItem
 from signing_service.filing import Filing
-from signing_service.formats import making
-from signing_service.formats.catalogue import raise_to
+from signing_service.formats import asic, making
+from signing_service.formats.catalogue import raise_container, raise_to
+from signing_service.formats.document import Document
 from signing_service.formats.draft import draft_of
 from signing_service.formats.manner import Act, Manner, Subject, lies_beside
-from signing_service.formats.prepared import PreparedSignature
+from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, PreparedSignature
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import Holders, MaterialSource, StatusSource
 from signing_service.timestamping.client import Timestamper
 from signing_service.trust import TrustAnchors
+from signing_service.uploads import Uploads
 from signing_service.validation.evidence import (
     Packaging,
     SignatureEvidence,
@@ -46,6 +50,8 @@ from signing_service.validation.indications import Indication
 from signing_service.validation.report import ValidationReport
 from signing_service.waiting import Waiting, WaitingSignatures
 
+MAX_MESSAGE_BYTES = 2 * MAX_DOCUMENT_BYTES
+"""Of a signature file that is told in a message."""
 _LEVELS = (SignatureLevel.B_B, SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA)
 
 
@@ -74,7 +80,10 @@ class Receipt:
     id: str
     format: SignatureFormat
     level: SignatureLevel
-    signature: bytes
+    signature: bytes | None
+    """None: a container too large for a message (see `Signing.signature`)."""
+    size: int
+    """Octets of the signature file."""
     report: ValidationReport
 
 
@@ -94,6 +103,7 @@ class Signing:
         material: MaterialSource,
         retention: Retention,
         batches: Batches,
+        uploads: Uploads,
         database: Database,
         journal: Journal,
         clock: Clock,
@@ -103,6 +113,7 @@ class Signing:
         its identifier; where the QR codes of visible seals lead."""
         self.authorisation = Authorisation(holders, status, rights, anchors)
         self.waiting = WaitingSignatures(database)
+        self.uploads = uploads
         self.acceptance = Acceptance(
             verifier, archive, material, retention, database, journal, self.authorisation.path
         )
@@ -137,8 +148,9 @@ class Signing:
         """
         now = self._clock.now()
         level = _chosen_level(level, manner.act)
-        given = subject.in_memory()
+        given = tuple(subject.documents.values())
         presented = given[0] if len(given) == 1 else None
+        in_message = presented if isinstance(presented, bytes) else b""
         try:
             documents = making.contents_to_sign(manner, subject)
             filing, _ = self.authorisation.check(documents, certificate, card, now)
@@ -153,8 +165,8 @@ class Signing:
         chain = self.authorisation.path(certificate)[:-1]  # whoever verifies has the anchor already
         prepared = making.prepare(manner, subject, certificate, now, chain=chain)
         waiting = Waiting(
-            identifier, card, filing.kind, manner.act, level, presented or b"", subject.signed,
-            prepared.to_bytes(),
+            identifier, card, filing.kind, manner.act, level, in_message, subject.signed,
+            prepared.to_bytes(), _kept(subject),
         )  # fmt: skip
         with self._database.transaction() as connection:
             self._journal.append(
@@ -165,9 +177,10 @@ class Signing:
                 kind=filing.kind,
                 format=str(prepared.format),
                 level=str(level),
-                document_sha256=hashlib.sha256(documents[0]).hexdigest(),
+                document_sha256=sha256_of(documents[0]),
             )
             until = self.waiting.put(connection, waiting, now)
+            self.uploads.hold(connection, [sha256 for _, sha256, _ in waiting.kept], until)
         return Preparation(
             identifier, prepared.format, level, prepared.to_be_signed, prepared.suite.name,
             until, filing, making.context_of(prepared, manner.act, subject),
@@ -192,47 +205,92 @@ class Signing:
         """
         now = self._clock.now()
         waiting = self.waiting.take_attempt(identifier, card, now, list(Act))
+        with ExitStack() as opened:
+            kept = {
+                name: opened.enter_context(closing(KeptDocument(self._archive.store, sha256, size)))
+                for name, sha256, size in waiting.kept
+            }
+            return self._completed(waiting, kept, signature_value, item, now, opened)
+
+    def _completed(
+        self,
+        waiting: Waiting,
+        kept: Mapping[str, KeptDocument],
+        value: bytes,
+        item: BatchItem | None,
+        now: datetime,
+        opened: ExitStack,
+    ) -> Receipt:
+        """`kept`: the documents on disk; `opened` closes what is opened on the way."""
         prepared = PreparedSignature.from_bytes(waiting.prepared)
+        document = waiting.document or next(iter(kept.values()), None)
         try:
-            finished = self._finish(waiting, prepared, signature_value, now)
+            if kept and prepared.format in (SignatureFormat.ASIC_S, SignatureFormat.ASIC_E):
+                finished = self._finish_container(waiting, prepared, kept, value, now, opened)
+            else:
+                finished = self._finish(waiting, prepared, document, value, now)
             is_alone = Act(waiting.act) is Act.FIRST
-            value = None if is_alone else signature_value
-            report = self.acceptance.judge(finished, value)
+            report = self.acceptance.judge(finished, None if is_alone else value)
         except Refusal as refusal:
-            self.acceptance.record_refusal(refusal, card, waiting.document or waiting.signed or b"")
+            self.acceptance.record_refusal(refusal, waiting.card, document or waiting.signed or b"")
             raise
 
         def settle(connection: Connection) -> None:
-            self.waiting.remove(connection, identifier)
+            self.waiting.remove(connection, waiting.id)
+            self.uploads.release(connection, (each.address for each in kept.values()), waiting.card)
             if item is not None:
                 self._batches.mark_signed(
-                    connection, item, card, hashlib.sha256(finished.document).hexdigest(),
-                    finished.format, finished.level, identifier,
+                    connection, item, waiting.card, sha256_of(finished.document),
+                    finished.format, finished.level, waiting.id,
                 )  # fmt: skip
 
         self.acceptance.keep(now, [(finished, report)], settle)
-        return Receipt(identifier, finished.format, finished.level, finished.signed, report)
+        signed = finished.signed
+        whole, size = (signed, len(signed)) if isinstance(signed, bytes) else (None, signed.size)
+        return Receipt(waiting.id, finished.format, finished.level, whole, size, report)
 
-    def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes]:
-        """An accepted signature and its bytes, for the card that made it. Raises NotFound."""
+    def receipt(self, identifier: str, card: str) -> tuple[AcceptedSignature, bytes | None]:
+        """An accepted signature and its octets, for the card that made it; None for those that
+        are too large for a message. Raises NotFound."""
+        accepted = self._of_card(identifier, card)
+        with closing(self._archive.open(identifier, PartRole.SIGNATURE)) as file:
+            if file.size > MAX_MESSAGE_BYTES:
+                return accepted, None
+        return accepted, self._archive.read(identifier, PartRole.SIGNATURE)
+
+    def signature(self, identifier: str, card: str) -> tuple[int, Iterator[bytes]]:
+        """The size and the octets of a signature file of any size, piece by piece, for the card
+        that made it. Raises NotFound; Unavailable `archive.*`, while it is read too."""
+        self._of_card(identifier, card)
+        with closing(self._archive.open(identifier, PartRole.SIGNATURE)) as file:
+            size, address = file.size, file.address
+        return size, pieces_of(self._archive.store, address)
+
+    def _of_card(self, identifier: str, card: str) -> AcceptedSignature:
         accepted = self._archive.find(identifier)
         if accepted is None or accepted.card != card:
             raise NotFound("signature.not-found", "no such signature of this card")
-        return accepted, self._archive.read(identifier, PartRole.SIGNATURE)
+        return accepted
 
     def _finish(
-        self, waiting: Waiting, prepared: PreparedSignature, value: bytes, now: datetime
+        self,
+        waiting: Waiting,
+        prepared: PreparedSignature,
+        document: Document | None,
+        value: bytes,
+        now: datetime,
     ) -> Finished:
+        """`document`: the one that the caller brought, if any."""
         act, level = Act(waiting.act), SignatureLevel(waiting.level)
         made = making.finish(act, prepared, value, waiting.signed)
         # A PDF is kept as it was before this signature; so is a file that others signed first.
         before = waiting.signed if waiting.signed is not None else made
-        inside = prepared.packaging is Packaging.INTERNALLY_DETACHED or not waiting.document
-        documents = making.contents_of(before) if inside else (waiting.document,)
+        inside = prepared.packaging is Packaging.INTERNALLY_DETACHED or document is None
+        documents = making.contents_of(before) if document is None or inside else (document,)
         certificate = prepared.certificate
         filing, holder = self.authorisation.check(documents, certificate, waiting.card, now)
-        is_beside = lies_beside(prepared) if act is Act.FIRST else bool(waiting.document)
-        beside = waiting.document if is_beside else None
+        is_beside = lies_beside(prepared) if act is Act.FIRST else document is not None
+        beside = document if is_beside else None
         if level is not SignatureLevel.B_B:
             signer = making.position_of(prepared, read_signatures(beside, made))
 
@@ -248,7 +306,32 @@ class Signing:
             presented,
         )  # fmt: skip
 
-    def _require_intact(self, document: bytes | None, signed: bytes) -> None:
+    def _finish_container(
+        self,
+        waiting: Waiting,
+        prepared: PreparedSignature,
+        kept: Mapping[str, KeptDocument],
+        value: bytes,
+        now: datetime,
+        opened: ExitStack,
+    ) -> Finished:
+        """A container around documents on disk: itself on disk."""
+        level, certificate = SignatureLevel(waiting.level), prepared.certificate
+        container = asic.assemble_large(prepared, value, kept)
+        documents = making.contents_of(container)
+        filing, holder = self.authorisation.check(documents, certificate, waiting.card, now)
+
+        def material(signed: asic.Container) -> ValidationMaterial:
+            return self._validation_material(asic.read(signed))
+
+        container = raise_container(level, container, self._timestamper, material)
+        signed = opened.enter_context(closing(keep_written(self._archive.store, container.write)))
+        return Finished(
+            waiting.id, prepared.format, level, filing, holder, certificate, documents[0],
+            (signed, None),
+        )  # fmt: skip
+
+    def _require_intact(self, document: Document | None, signed: bytes) -> None:
         """Nobody signs beside or upon what is broken."""
         presented = (signed, None) if document is None else (document, signed)
         report = self._verifier.verify(*presented)
@@ -277,6 +360,14 @@ class Signing:
         certificates = list(dict.fromkeys(wanted))
         embedded = ValidationMaterial(tuple(each.der for each in certificates))
         return embedded + self._material.of(certificates)
+
+
+def _kept(subject: Subject) -> tuple[tuple[str, str, int], ...]:
+    return tuple(
+        (name, each.address, each.size)
+        for name, each in subject.documents.items()
+        if isinstance(each, KeptDocument)
+    )
 
 
 def _chosen_level(level: SignatureLevel | None, act: Act) -> SignatureLevel:

@@ -15,10 +15,23 @@ prepared_signatures = Table(
     Column("act", String(16), nullable=False, server_default="first"),
     Column("document", LargeBinary, nullable=False),
     Column("signed", LargeBinary),
+    # Documents that lie in the archive's store: [[name, SHA-256, size], ...], JSON.
+    Column("kept", Text, nullable=False, server_default="[]"),
     Column("prepared", LargeBinary, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Index("ix_prepared_signatures_card", "card"),
+)
+
+# Documents sent ahead of their signature: they lie in the archive's store already.
+uploaded_documents = Table(
+    "uploaded_documents",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("card", String(64), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
 # A job of many signatures by one card: the digest of its list tells it from others.

@@ -1,5 +1,6 @@
 """Prepared signatures that wait for their value, each for one card and a few minutes."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ class Waiting:
     signed: bytes | None
     """The signature file that it joins."""
     prepared: bytes
+    kept: tuple[tuple[str, str, int], ...] = ()
+    """Name, SHA-256 and size of the documents that lie in the archive's store."""
 
 
 class WaitingSignatures:
@@ -44,7 +47,7 @@ class WaitingSignatures:
         Raises TooMany `signature.too-many-prepared`.
         """
         table, until = prepared_signatures, now + PREPARED_FOR
-        row = {**vars(one), "expires_at": until, "attempts": 0}
+        row = {**vars(one), "kept": json.dumps(one.kept), "expires_at": until, "attempts": 0}
         connection.execute(delete(table).where(table.c.expires_at < now))
         connection.execute(insert(table), row)
         of_card = select(func.count()).where(table.c.card == one.card)
@@ -77,7 +80,8 @@ class WaitingSignatures:
             raise NotFound("signature.not-prepared", "nothing was prepared under this name")
         if row.act not in acts:
             raise Conflict("signature.other-act", "this was prepared as something else")
-        return Waiting(**row._mapping)
+        kept = tuple(tuple(each) for each in json.loads(row.kept))
+        return Waiting(**{**row._mapping, "kept": kept})
 
     def remove(self, connection: Connection, identifier: str) -> None:
         """In the transaction that accepts it. Raises Conflict `signature.already-completed`."""

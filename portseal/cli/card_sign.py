@@ -1,5 +1,7 @@
 """`portseal card sign`: one signature with a USB key, in any format, packaging and act."""
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from signing_service.formats.claims import (
     Claims,
     PolicyReference,
 )
+from signing_service.formats.document import Document, StreamedDocument
 from signing_service.formats.jades import Serialisation
 from signing_service.formats.making import FORMATS
 from signing_service.formats.manner import Act, Manner, Subject
@@ -27,6 +30,7 @@ from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.validation.evidence import Packaging, SignatureFormat
 
 _FORMATS = {str(each).lower(): each for each in FORMATS}
+_CONTAINERS = (SignatureFormat.ASIC_S, SignatureFormat.ASIC_E)
 _INNER = {str(each).lower(): each for each in (SignatureFormat.CADES, SignatureFormat.XADES)}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OPTIONS = (
@@ -91,7 +95,7 @@ def _options(command: Any) -> Any:
 @click.argument("document", type=_FILE)
 @_options
 @click.option(
-    "--local", is_flag=True,
+    "--local/--no-local", default=False,
     help="Sign on this computer alone: the document is not sent, and the service keeps nothing.",
 )  # fmt: skip
 @click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
@@ -101,8 +105,8 @@ def sign(document: Path, local: bool, output: Path, as_json: bool, url: str, **g
 
     The right to file it is checked by the service; what the card is asked to sign is held
     against DOCUMENT by this program. Without --signature a parallel or counter-signature goes
-    into DOCUMENT itself. With --local a document of any size is signed detached,
-    or in an ASiC container.
+    into DOCUMENT itself. A document of more than 32 MiB is signed detached, or in an ASiC
+    container; it is sent ahead and kept by the service like every other, unless --local.
     """
     holder = Card(given["module"], given["label"], pin_source(given["pin_env"], given["pin_fd"]))
     manner, level = _manner(given), given["level"]
@@ -111,29 +115,41 @@ def sign(document: Path, local: bool, output: Path, as_json: bool, url: str, **g
         sign_locally(holder, document, manner, None if level == "B-B" else service, output)
         show({"written": str(output)}, as_json)
         return
-    if document.stat().st_size > MAX_DOCUMENT_BYTES:
-        raise Unprocessable(
-            "document.too-large",
-            f"the service takes {MAX_DOCUMENT_BYTES >> 20} MiB; larger ones are signed --local",
-        )
-    subject = _subject(document, given)
-    service.sign_in(holder)
-    made = service.make(
-        holder, subject, manner, None if level is None else LEVELS[level],
-        qr_code=given["qr"] and given["seal"] is not None,
-    )  # fmt: skip
-    output.write_bytes(made.signature)
+    with ExitStack() as opened:
+        subject = _subject(document, given, opened)
+        if subject.large and manner.format not in _CONTAINERS:
+            manner = _detached(manner)
+        service.sign_in(holder)
+        made = service.make(
+            holder, subject, manner, None if level is None else LEVELS[level],
+            qr_code=given["qr"] and given["seal"] is not None,
+        )  # fmt: skip
+    service.save(made, output)
     show({"id": made.id, "indication": made.indication, "written": str(output)}, as_json)
 
 
-def _subject(document: Path, given: dict[str, Any]) -> Subject:
+def _subject(document: Path, given: dict[str, Any], opened: ExitStack) -> Subject:
     signature: Path | None = given["signature"]
     if given["act"] == Act.FIRST:
         files = (document, *given["others"])
-        return Subject({each.name: each.read_bytes() for each in files})
+        return Subject({each.name: _document(each, opened) for each in files})
     if signature is None:
         return Subject({}, document.read_bytes())
-    return Subject({document.name: document.read_bytes()}, signature.read_bytes())
+    return Subject({document.name: _document(document, opened)}, signature.read_bytes())
+
+
+def _detached(manner: Manner) -> Manner:
+    """Refused here, before a GiB is sent. Raises Unprocessable `document.streamed`."""
+    if manner.packaging not in (None, Packaging.DETACHED):
+        raise Unprocessable("document.streamed", "a document this large is signed detached")
+    return replace(manner, packaging=Packaging.DETACHED)
+
+
+def _document(file: Path, opened: ExitStack) -> Document:
+    """In memory where it fits."""
+    if file.stat().st_size <= MAX_DOCUMENT_BYTES:
+        return file.read_bytes()
+    return StreamedDocument(opened.enter_context(file.open("rb")))
 
 
 def _manner(given: dict[str, Any]) -> Manner:

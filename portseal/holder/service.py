@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,19 @@ import requests
 
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial, serial_text
-from kernel.refusals import Forbidden, Malformed, Refusal, Unavailable
+from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unavailable
 from portseal.holder.card import Card
 from portseal.holder.upload import FormUpload
 from portseal.holder.wish import base64_of, wish
 from signing_service.formats.bundle import Part
 from signing_service.formats.coverage import covers, covers_bundle
+from signing_service.formats.document import StreamedDocument
 from signing_service.formats.manner import Manner, Subject
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 _TIMEOUT_SECONDS = 30
-_SLOWEST_BYTES_A_SECOND = 2 << 20
+_SLOWEST_BYTES_A_SECOND = 8 << 20
+_PASSES = 4
 _MAX_ANSWER_BYTES = 64 << 20
 
 
@@ -39,8 +41,17 @@ class Signed:
     """A signature that the service accepted."""
 
     id: str
-    signature: bytes
+    in_message: bytes | None
+    """None: too large for one. `Service.save` writes it to a file."""
+    size: int
     indication: str
+
+    @property
+    def signature(self) -> bytes:
+        """Raises TooLarge `signature.too-large`."""
+        if self.in_message is None:
+            raise TooLarge("signature.too-large", "a signature file this large goes to a file")
+        return self.in_message
 
 
 @dataclass(frozen=True)
@@ -87,9 +98,7 @@ class Service:
                 **{"timeout": _TIMEOUT_SECONDS, **options},
             )
         except requests.RequestException as error:
-            raise Unavailable(
-                "service.unreachable", f"no answer from {self.origin}", error=type(error).__name__
-            ) from error
+            raise _unreachable(self.origin, error) from error
         if len(response.content) > _MAX_ANSWER_BYTES:
             raise Unavailable("service.unreachable", "the answer is too large")
         if response.status_code >= 400:
@@ -182,9 +191,11 @@ class Service:
         Raises Forbidden `service.other-document` when the service asks the card to sign
         something that is not this document, or to claim what the manner does not.
         """
-        body = wish(manner, subject, level, qr_code=qr_code)
+        uploads = {name: self._send_ahead(each) for name, each in subject.large.items()}
+        body = wish(manner, subject, level, qr_code=qr_code, uploads=uploads)
         body["certificate"] = base64_of(card.certificate.der)
-        prepared = self.call("POST", "/api/v1/signatures/prepare", body)
+        seconds = _seconds_for(subject.large.values())
+        prepared = self.call("POST", "/api/v1/signatures/prepare", body, timeout=seconds)
         to_be_signed, context = _octets(prepared, "to_be_signed"), _octets(prepared, "context")
         key = card.key_under(manner.suite)
         if not covers(manner, subject, to_be_signed, key.suite, card.certificate, context):
@@ -195,8 +206,52 @@ class Service:
         }
         if item is not None:
             finished["item"] = {"batch": item[0], "position": item[1]}
-        answer = self.call("POST", "/api/v1/signatures/complete", finished)
-        return Signed(answer["id"], _octets(answer, "signature"), answer["indication"])
+        answer = self.call("POST", "/api/v1/signatures/complete", finished, timeout=seconds)
+        whole = _octets(answer, "signature") if "signature" in answer else None
+        return Signed(answer["id"], whole, int(answer["size"]), answer["indication"])
+
+    def save(self, signed: Signed, path: Path) -> None:
+        """Write an accepted signature, of any size, to a file: whole or not at all."""
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                for piece in self._pieces_of(signed):
+                    file.write(piece)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _pieces_of(self, signed: Signed) -> Iterator[bytes]:
+        if signed.in_message is not None:
+            yield signed.in_message
+            return
+        path = f"/api/v1/signatures/{quote(signed.id, safe='')}/content"
+        seen = 0
+        try:
+            with self.session.get(
+                self.origin + path, stream=True, allow_redirects=False, timeout=_TIMEOUT_SECONDS
+            ) as response:
+                if response.status_code != 200:
+                    raise _refusal(response)
+                for piece in response.iter_content(1 << 20):
+                    seen += len(piece)
+                    if seen > signed.size:
+                        break
+                    yield piece
+        except requests.RequestException as error:
+            raise _unreachable(self.origin, error) from error
+        if seen != signed.size:
+            raise Unavailable("service.unreachable", "the signature came in another size")
+
+    def _send_ahead(self, document: StreamedDocument) -> str:
+        """Its identifier. Memory stays at one piece."""
+        answer = self.call(
+            "POST", "/api/v1/documents",
+            data=_Sent(document),
+            headers={"Content-Type": "application/octet-stream"},
+            timeout=_seconds_for([document]),
+        )  # fmt: skip
+        return str(answer["upload"])
 
     def sign_bundle(
         self, card: Card, parts: Sequence[Part], level: SignatureLevel = SignatureLevel.B_T
@@ -266,7 +321,7 @@ class Service:
         parts = {"document": document} | ({} if signature is None else {"signature": signature})
         upload = FormUpload(parts)
         # The service reads a large document twice: as it comes, and for its digests.
-        seconds = _TIMEOUT_SECONDS + len(upload) / _SLOWEST_BYTES_A_SECOND
+        seconds = _TIMEOUT_SECONDS + _PASSES * len(upload) / _SLOWEST_BYTES_A_SECOND
         return self.call(
             "POST",
             "/api/v1/verifications",
@@ -302,6 +357,31 @@ class Service:
         answer = self.call("GET", f"/api/v1/cards/{quote(number, safe='')}/moves")
         moves: list[dict[str, Any]] = answer["moves"]
         return moves
+
+
+class _Sent:
+    """A document as the body of a request: its length, and its pieces."""
+
+    def __init__(self, document: StreamedDocument) -> None:
+        self._document = document
+
+    def __len__(self) -> int:
+        return self._document.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from map(bytes, self._document.pieces())
+
+
+def _seconds_for(documents: Iterable[StreamedDocument]) -> float:
+    """How long the service may take: it reads large documents several times."""
+    size = sum(each.size for each in documents)
+    return _TIMEOUT_SECONDS + _PASSES * size / _SLOWEST_BYTES_A_SECOND
+
+
+def _unreachable(origin: str, error: Exception) -> Unavailable:
+    return Unavailable(
+        "service.unreachable", f"no answer from {origin}", error=type(error).__name__
+    )
 
 
 def _octets(answer: dict[str, Any], name: str) -> bytes:

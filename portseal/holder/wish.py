@@ -1,6 +1,7 @@
 """A holder's wish as the JSON that the service reads (`PrepareSignature` in openapi.yaml)."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 from signing_service.formats.claims import NO_CLAIMS, Claims
@@ -12,9 +13,15 @@ _CONTAINERS = (SignatureFormat.ASIC_S, SignatureFormat.ASIC_E)
 
 
 def wish(
-    manner: Manner, subject: Subject, level: SignatureLevel | None, *, qr_code: bool
+    manner: Manner,
+    subject: Subject,
+    level: SignatureLevel | None,
+    *,
+    qr_code: bool,
+    uploads: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Everything but the certificate."""
+    """Everything but the certificate. `uploads`: identifiers of the documents that were sent
+    ahead, by their names."""
     body: dict[str, Any] = {
         "format": str(manner.format),
         "act": str(manner.act),
@@ -36,7 +43,9 @@ def wish(
         body["signed"] = base64_of(subject.signed)
     body["documents"] = [
         {"name": name, "content": base64_of(content)}
-        for name, content in zip(subject.documents, subject.in_memory(), strict=True)
+        if isinstance(content, bytes)
+        else {"name": name, "upload": (uploads or {})[name]}
+        for name, content in subject.documents.items()
     ]
     if manner.claims is not NO_CLAIMS:
         body["claims"] = _claims(manner.claims)

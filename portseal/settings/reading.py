@@ -29,6 +29,7 @@ from portseal.settings.portal import MailSettings, PortalSettings, SmsSettings
 from portseal.settings.sign_in import SessionSettings, SsoSettings
 from portseal.settings.signing import (
     ArchiveSettings,
+    SigningSettings,
     TimestampSettings,
     VerificationSettings,
 )
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     portal: PortalSettings = PortalSettings()
     registry: RegistrySettings | None = None
     policy: PolicySettings = PolicySettings()
+    signing: SigningSettings = SigningSettings()
     archive: ArchiveSettings = ArchiveSettings()
     verification: VerificationSettings = VerificationSettings()
     timestamp: TimestampSettings = TimestampSettings()

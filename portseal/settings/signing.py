@@ -1,4 +1,4 @@
-"""Settings of the signing service: timestamps, the archive, judging strangers' signatures."""
+"""Settings of the signing service: signing, timestamps, the archive, strangers' signatures."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -6,6 +6,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 
 from portseal.settings.table import OID, SettingsTable
+
+
+class SigningSettings(SettingsTable):
+    """What holders sign here."""
+
+    max_document_megabytes: Annotated[int, Field(ge=0, le=2046)] = 1024
+    """Of a document that is sent ahead of its signature and kept on disk; 0: none is taken, and
+    32 MiB in a message remain."""
 
 
 class TimestampSettings(SettingsTable):

@@ -23,6 +23,7 @@ from signing_service.remote.web import remote_blueprints
 from signing_service.sso.web import current_session, sso_blueprint
 from signing_service.web.rate_limit import RateLimit
 from signing_service.web.signing import signing_blueprint
+from signing_service.web.streams import Streams
 from signing_service.web.verification import verification_blueprint
 
 _FORM_SECONDS = 8 * 3600
@@ -88,15 +89,22 @@ def create_flask(house: House) -> Flask:
         )
     )
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)
+    streams = Streams()
     verification = verification_blueprint(
         house.verification,
         kept=house.archive_page,
         xml_report=house.xml_report,
         rate_limit=limit,
         max_streamed_bytes=house.settings.verification.max_streamed_megabytes << 20,
+        streams=streams,
     )
     signing = signing_blueprint(
-        house.signing, house.batches, house.bundle_signing, house.extension, signed_in_card
+        house.signing,
+        house.batches,
+        house.bundle_signing,
+        house.extension,
+        signed_in_card,
+        streams,
     )
     for blueprint in (verification, signing):
         app.register_blueprint(blueprint)

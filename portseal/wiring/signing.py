@@ -29,6 +29,7 @@ from signing_service.signing import Signing
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
 from signing_service.trusted_lists import TrustedList, load_trusted_list
+from signing_service.uploads import Uploads
 from signing_service.validation.fetching import FetchLimits, HttpFetcher
 from signing_service.validation.online_status import OnlineStatus
 from signing_service.verification import Verification
@@ -169,6 +170,11 @@ class SigningFloor(KeyCentreFloor):
         return Batches(self.database, self.journal, self.clock)
 
     @cached_property
+    def uploads(self) -> Uploads:
+        limit = self.settings.signing.max_document_megabytes << 20
+        return Uploads(self.database, self.archive.store, self.clock, limit)
+
+    @cached_property
     def signing(self) -> Signing:
         return Signing(
             holders=self.holders,
@@ -181,6 +187,7 @@ class SigningFloor(KeyCentreFloor):
             material=self.material,
             retention=Retention(self.settings.archive.retention_years),
             batches=self.batches,
+            uploads=self.uploads,
             database=self.database,
             journal=self.journal,
             clock=self.clock,

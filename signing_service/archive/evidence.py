@@ -3,19 +3,21 @@
 from collections.abc import Iterable, Sequence
 
 from kernel.asn1.certificate import Certificate
-from signing_service.archive.accepted import Part, PartRole
+from signing_service.archive.accepted import Part, PartRole, StoredPart
+from signing_service.archive.kept import KeptDocument
+from signing_service.formats.document import Document
 from signing_service.ports import MaterialSource
 from signing_service.validation.evidence import SignatureEvidence
 
 
 def collect_parts(
-    document: bytes,
-    signed: bytes,
+    document: Document,
+    signed: Document,
     report: bytes,
     evidence: Sequence[SignatureEvidence],
     path: Sequence[Certificate],
     source: MaterialSource,
-) -> list[Part]:
+) -> list[Part | StoredPart]:
     """Document, signature and report, then what validates them: timestamp tokens, the
     certificates of signer and timestamp authority up to the anchor, OCSP responses, CRLs.
 
@@ -27,14 +29,21 @@ def collect_parts(
     ocsp = (*material.ocsp, *(each for one in evidence for each in one.embedded_ocsp))
     crls = (*material.crls, *(each for one in evidence for each in one.embedded_crls))
     return [
-        Part(PartRole.DOCUMENT, document),
-        Part(PartRole.SIGNATURE, signed),
+        _part(PartRole.DOCUMENT, document),
+        _part(PartRole.SIGNATURE, signed),
         Part(PartRole.REPORT, report),
         *_parts(PartRole.TIMESTAMP, tokens),
         *_parts(PartRole.CERTIFICATE, (each.der for each in certificates)),
         *_parts(PartRole.OCSP, ocsp),
         *_parts(PartRole.CRL, crls),
     ]
+
+
+def _part(role: PartRole, document: Document) -> Part | StoredPart:
+    if isinstance(document, KeptDocument):
+        return StoredPart(role, document.address, document.size)
+    assert isinstance(document, bytes)  # what is large lies in the store already
+    return Part(role, document)
 
 
 def _certificates(evidence: Iterable[SignatureEvidence]) -> Iterable[Certificate]:

@@ -13,12 +13,14 @@ from kernel.refusals import NotFound
 from signing_service.archive import export_readme
 from signing_service.archive.accepted import AcceptedSignature, PartRole, StoredPart
 from signing_service.archive.keeping import Archive
+from signing_service.archive.objects import pieces_of
 from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.timestamping.token import read_timestamp
 from signing_service.validation.evidence import TimestampKind
 
 FORMAT = "portseal-evidence-1"
 _VERIFIER = Path(__file__).with_name("verify_export.py")
+_LARGE, _HEAD = 1 << 31, 4096
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 """The same evidence gives the same octets."""
 _PATHS = {
@@ -67,7 +69,7 @@ class Export:
         extra = self._extra(parts)
         if record is not None:
             extra["evidence/record.ers"] = ("evidence-record", record.encoded)
-        is_xml = self._archive.read(signature_id, PartRole.DOCUMENT).lstrip()[:1] == b"<"
+        is_xml = self._head(parts).lstrip()[:1] == b"<"
         paths = list(zip(_paths(parts, accepted.format, is_xml=is_xml), parts, strict=True))
         listed = (
             *(ExportedFile(path, part.role, part.sha256, part.size, True) for path, part in paths),
@@ -79,13 +81,21 @@ class Export:
         with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, "manifest.json", _manifest(accepted, listed))
             for path, part in paths:
-                _add(archive, path, self._archive.store.get(part.sha256))
+                with archive.open(_entry(path), "w", force_zip64=part.size >= _LARGE) as place:
+                    for piece in pieces_of(self._archive.store, part.sha256):
+                        place.write(piece)
             for path, (_, data) in extra.items():
                 _add(archive, path, data)
             readme = export_readme.text(accepted, listed, self._proven_seconds(parts))
             _add(archive, "README.txt", readme.encode())
             _add(archive, _VERIFIER.name, _VERIFIER.read_bytes())
         return listed
+
+    def _head(self, parts: Sequence[StoredPart]) -> bytes:
+        """The first octets of the document."""
+        document = next(each for each in parts if each.role is PartRole.DOCUMENT)
+        with self._archive.store.open(document.sha256) as file:
+            return file.read(_HEAD)
 
     def _extra(self, parts: Sequence[StoredPart]) -> dict[str, tuple[str, bytes]]:
         """The certificates once more, as openssl and xmlsec1 like to read them."""
@@ -141,7 +151,11 @@ def _manifest(accepted: AcceptedSignature, files: Sequence[ExportedFile]) -> byt
 
 
 def _add(archive: zipfile.ZipFile, path: str, data: bytes) -> None:
+    archive.writestr(_entry(path), data)
+
+
+def _entry(path: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(path, _FIXED_TIME)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
-    archive.writestr(entry, data)
+    return entry

@@ -1,14 +1,16 @@
 """Objects as files: written aside, synchronised, renamed; compared with their name when read."""
 
 import errno
+import hashlib
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from kernel.refusals import Unavailable
 from signing_service.archive.objects import ARCHIVE_FULL, address_of, checked
@@ -35,21 +37,49 @@ class FileStore:
             if self._is_there(path, data):
                 return address
             self._make(self._incoming)
-            if shutil.disk_usage(self._incoming).free < self._reserve_bytes + len(data):
-                raise _full()
+            self._require_room(len(data))
             self._make(path.parent)
             self._write(path, data)
         return address
 
+    def put_pieces(self, pieces: Iterable[bytes | memoryview]) -> tuple[str, int]:
+        running, size = hashlib.sha256(), 0
+        with _refusing():
+            self._make(self._incoming)
+            aside, file = self._new()
+        try:
+            with file:
+                for piece in pieces:
+                    running.update(piece)
+                    size += len(piece)
+                    with _refusing():
+                        self._require_room(len(piece))
+                        file.write(piece)
+                with _refusing():
+                    file.flush()
+                    os.fsync(file.fileno())
+            with _refusing():
+                path = self._path(running.hexdigest())
+                self._make(path.parent)
+                self._settle(aside, path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        return path.name, size
+
     def get(self, address: str) -> bytes:
+        with self.open(address) as file, _refusing():
+            data = file.read()
+        return checked(data, address)
+
+    def open(self, address: str) -> BinaryIO:
         with _refusing():
             try:
-                data = self._path(address).read_bytes()
+                return self._path(address).open("rb")
             except FileNotFoundError:
                 raise Unavailable(
                     "archive.missing", "an archived object is missing", object=address
                 ) from None
-        return checked(data, address)
 
     def addresses(self) -> Iterator[str]:
         for path in self._directory.glob("??/*"):
@@ -106,19 +136,32 @@ class FileStore:
         self._synchronised.add(address)
 
     def _write(self, path: Path, data: bytes) -> None:
-        aside = self._incoming / secrets.token_hex(8)
+        aside, file = self._new()
         try:
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
+            with file:
                 file.write(data)
                 file.flush()
-                os.fsync(descriptor)
-            aside.replace(path)
+                os.fsync(file.fileno())
+            self._settle(aside, path)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
+
+    def _new(self) -> tuple[Path, BinaryIO]:
+        """A file that nobody reads yet."""
+        aside = self._incoming / secrets.token_hex(8)
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return aside, open(descriptor, "wb")
+
+    def _settle(self, aside: Path, path: Path) -> None:
+        """A whole file gets its name."""
+        aside.replace(path)
         _synchronise(path.parent)
         self._remember(path.name)
+
+    def _require_room(self, size: int) -> None:
+        if shutil.disk_usage(self._incoming).free < self._reserve_bytes + size:
+            raise _full()
 
     def _make(self, directory: Path) -> None:
         """The directory with those above it, each recorded durably in its parent."""

@@ -14,7 +14,8 @@ from records.events import Event
 from records.journal import Journal
 from signing_service.archive import repository
 from signing_service.archive.accepted import AcceptedSignature, Part, PartRole, StoredPart
-from signing_service.archive.objects import ObjectStore
+from signing_service.archive.kept import KeptDocument
+from signing_service.archive.objects import ObjectStore, pieces_of
 
 SWEEP_AGE = timedelta(days=1)
 """An object that nothing refers to may belong to a signature that is being accepted now."""
@@ -43,15 +44,17 @@ class Archive:
         self._journal = journal
         self._clock = clock
 
-    def store_parts(self, parts: Sequence[Part]) -> tuple[StoredPart, ...]:
-        """First step: make the bytes durable, each object once.
+    def store_parts(self, parts: Sequence[Part | StoredPart]) -> tuple[StoredPart, ...]:
+        """First step: make the bytes durable, each object once. Some may be stored already.
 
         Raises Unavailable `archive.full`, `archive.unavailable`. Until `keep` nothing refers to
         them, and `sweep` removes what was never kept.
         """
-        stored = {}
+        stored: dict[tuple[PartRole, bytes], StoredPart] = {}
         for part in parts:
-            if (part.role, part.data) not in stored:
+            if isinstance(part, StoredPart):
+                stored[part.role, bytes.fromhex(part.sha256)] = part
+            elif (part.role, part.data) not in stored:
                 address = self.store.put(part.data)
                 stored[part.role, part.data] = StoredPart(part.role, address, len(part.data))
         return tuple(stored.values())
@@ -75,11 +78,19 @@ class Archive:
             raise _not_found()
         return found
 
+    def open(self, signature_id: str, role: PartRole) -> KeptDocument:
+        """The first part of that role, of any size, to be closed. Raises as `read`."""
+        part = self._part(signature_id, role)
+        return KeptDocument(self.store, part.sha256, part.size)
+
     def read(self, signature_id: str, role: PartRole) -> bytes:
         """The first part of that role. Raises NotFound, Unavailable `archive.*`."""
+        return self.store.get(self._part(signature_id, role).sha256)
+
+    def _part(self, signature_id: str, role: PartRole) -> StoredPart:
         for part in self.parts(signature_id):
             if part.role is role:
-                return self.store.get(part.sha256)
+                return part
         raise _not_found()
 
     def delete(self, signature_id: str, actor: str) -> None:
@@ -135,7 +146,8 @@ class Archive:
 
     def _fault(self, address: str) -> Fault | None:
         try:
-            self.store.get(address)
+            for _ in pieces_of(self.store, address):
+                pass
         except Refusal as refusal:
             if refusal.code not in {"archive.missing", "archive.damaged"}:
                 raise

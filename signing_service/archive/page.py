@@ -1,14 +1,16 @@
 """What anybody may read of an accepted signature who has its identifier, such as from the QR code
 of a visible seal: the verdict on it as it is kept, made anew."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from kernel.refusals import NotFound
 from signing_service.archive.accepted import AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
+from signing_service.formats.document import Document
 from signing_service.formats.making import holds_documents
 from signing_service.validation.report import ValidationReport
-from signing_service.verification import Verification
+from signing_service.verification import MAX_PRESENTED_BYTES, Verification
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,17 @@ class ArchivePage:
         accepted = self._archive.find(identifier)
         if accepted is None:
             raise NotFound("signature.not-found", "no such signature is kept here")
-        signature = self._archive.read(identifier, PartRole.SIGNATURE)
-        if holds_documents(signature):
-            report = self._verification.verify(signature)
-        else:
-            document = self._archive.read(identifier, PartRole.DOCUMENT)
-            report = self._verification.verify(document, signature)
-        return ArchivedVerdict(accepted, report.complete())
+        with ExitStack() as opened:
+            signature = self._part(identifier, PartRole.SIGNATURE, opened)
+            if not isinstance(signature, bytes) or holds_documents(signature):
+                report = self._verification.verify(signature)
+            else:
+                document = self._part(identifier, PartRole.DOCUMENT, opened)
+                report = self._verification.verify(document, signature)
+            return ArchivedVerdict(accepted, report.complete())
+
+    def _part(self, identifier: str, role: PartRole, opened: ExitStack) -> Document:
+        """In memory where it fits."""
+        part = self._archive.open(identifier, role)
+        opened.callback(part.close)
+        return part if part.size > MAX_PRESENTED_BYTES else self._archive.read(identifier, role)

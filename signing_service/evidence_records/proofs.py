@@ -7,6 +7,7 @@ from records.database import Database
 from signing_service.archive import repository
 from signing_service.archive.accepted import PartRole, StoredPart
 from signing_service.archive.keeping import Archive
+from signing_service.archive.objects import object_digest
 from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.verification import ObjectHash, timestamps_of
 from signing_service.validation.evidence import TimestampEvidence
@@ -35,8 +36,6 @@ class ArchivedProofs:
 
     def _hash(self, part: StoredPart) -> ObjectHash:
         def of(digest: str) -> bytes:
-            if digest == "sha256":
-                return bytes.fromhex(part.sha256)
-            return hashlib.new(digest, self._archive.store.get(part.sha256)).digest()
+            return object_digest(self._archive.store, part.sha256, digest)
 
         return of

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from kernel.algorithms import DIGEST_OIDS
 from records.database import Database
 from signing_service.archive.keeping import Archive
+from signing_service.archive.objects import object_digest
 from signing_service.evidence_records import repository
 from signing_service.evidence_records.hash_tree import HashTree, group_hash, reduce
 from signing_service.evidence_records.repository import Member, StoredTree
@@ -87,9 +88,7 @@ class EvidenceRecords:
         return [renewed_hash(each, encoded, digest) for each in hashes]
 
     def _object_hash(self, address: str, digest: str) -> bytes:
-        if digest == "sha256":
-            return bytes.fromhex(address)
-        return hashlib.new(digest, self._archive.store.get(address)).digest()
+        return object_digest(self._archive.store, address, digest)
 
     def _load_tree(self, leaves: str, digest: str) -> HashTree:
         return HashTree(split(self._archive.store.get(leaves), digest), digest)

@@ -22,6 +22,7 @@ from signing_service.formats.asic_reading import read
 from signing_service.formats.asic_streaming import LargeContainer
 from signing_service.formats.asic_writing import (
     assemble,
+    assemble_large,
     manifest_of,
     prepare,
     prepare_parallel,
@@ -39,6 +40,7 @@ __all__ = [
     "add_validation_material",
     "assemble",
     "assemble_counter_signature",
+    "assemble_large",
     "is_zip",
     "manifest_of",
     "prepare",

@@ -8,7 +8,13 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from kernel.refusals import Malformed, Unprocessable
-from signing_service.formats.asic_zip import Archive, read_zip, read_zip_file, write_zip
+from signing_service.formats.asic_zip import (
+    Archive,
+    read_zip,
+    read_zip_file,
+    write_zip,
+    write_zip_file,
+)
 from signing_service.formats.document import Document, StreamedDocument
 
 MIMETYPE = "mimetype"
@@ -40,9 +46,11 @@ class Container:
     """Data objects that stay in the container's file."""
 
     @classmethod
-    def read(cls, data: bytes) -> "Container":
-        """Raises as `read_zip`; Malformed `asic.mimetype`, `asic.structure`."""
-        return cls._of(read_zip(data))
+    def read(cls, data: bytes, large: Mapping[str, StreamedDocument] | None = None) -> "Container":
+        """`large`: data objects that are not in it (see `encode_without_large`).
+
+        Raises as `read_zip`; Malformed `asic.mimetype`, `asic.structure`."""
+        return cls._of(read_zip(data)._replace(large=dict(large or {})))
 
     @classmethod
     def read_file(cls, file: BinaryIO) -> "Container":
@@ -118,7 +126,12 @@ class Container:
         Raises as `write_zip`; Unprocessable `document.streamed` (it does not fit into memory).
         """
         if self.large:
-            raise Unprocessable("document.streamed", "a container this large is only read")
+            raise Unprocessable("document.streamed", "a container this large is written to a file")
+        return self.encode_without_large()
+
+    def encode_without_large(self) -> bytes:
+        """The same, but for what is large: what a prepared signature keeps. Raises as
+        `write_zip`."""
         mimetype = self.type.value.encode("ascii")
         return write_zip(
             {MIMETYPE: mimetype, **self.files},
@@ -126,17 +139,29 @@ class Container:
             comment=_COMMENT.encode() + mimetype,
         )
 
+    def write(self, target: BinaryIO) -> None:
+        """The ZIP file on disk, with what is large in it, not packed: mimetype, documents, the
+        rest. Raises as `write_zip_file`; OSError."""
+        mimetype = self.type.value.encode("ascii")
+        first = {**self.data_objects}
+        rest = {name: each for name, each in self.files.items() if name not in first}
+        write_zip_file(
+            target, {MIMETYPE: mimetype, **first, **rest}, comment=_COMMENT.encode() + mimetype
+        )
+
     def _named(self, pattern: re.Pattern[str]) -> list[str]:
         return sorted(name for name in self.files if pattern.fullmatch(name))
 
 
-def new_container(documents: Mapping[str, bytes], kind: ContainerType) -> Container:
+def new_container(documents: Mapping[str, Document], kind: ContainerType) -> Container:
     """Raises Unprocessable `asic.objects` (none, several in ASiC-S, or a name in META-INF)."""
     if not documents or (kind is ContainerType.ASIC_S and len(documents) > 1):
         raise Unprocessable("asic.objects", "ASiC-S has one data object, ASiC-E one or more")
     if any(_is_meta(name) or name.lower() == MIMETYPE for name in documents):
         raise Unprocessable("asic.objects", "META-INF and mimetype are the container's own")
-    return Container(kind, dict(documents))
+    small = {name: each for name, each in documents.items() if isinstance(each, bytes)}
+    large = {name: each for name, each in documents.items() if not isinstance(each, bytes)}
+    return Container(kind, small, large)
 
 
 def add_evidence_record(container: bytes, record: bytes) -> bytes:

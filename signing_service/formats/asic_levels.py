@@ -5,6 +5,7 @@ objects (ASiC-E with CAdES), the archive level is a timestamp over an ASiCArchiv
 """
 
 import hashlib
+from typing import TypeVar
 
 from kernel.refusals import Conflict, Malformed, Unprocessable
 from signing_service.formats import cades, xades
@@ -20,55 +21,57 @@ from signing_service.formats.document import Document
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
 
+ContainerT = TypeVar("ContainerT", bytes, Container)
+"""A container's octets; or, around documents on disk, its files."""
 _NEWEST = META + "ASiCArchiveManifest.xml"
 _EARLIER = META + "ASiCArchiveManifest{}.xml"
 _TIMESTAMP = META + "timestamp{}.tst"
 
 
 def add_signature_timestamp(
-    signed: bytes, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
-) -> bytes:
+    signed: ContainerT, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+) -> ContainerT:
     """B-B to B-T, inside. `signer` counts as `read` tells the signatures; -1 is the last.
 
     Raises Conflict `asic.archived`; Malformed `asic.*`, `zip.*`; and as the format inside.
     """
-    container = Container.read(signed)
+    container = _opened(signed)
     chosen = _chosen(container, signer)
     _check_not_archived(container, chosen)
     module = xades if chosen.file in container.xades else cades
     raised = module.add_signature_timestamp(
         container.files[chosen.file], timestamper, signer=chosen.index, digest=digest
     )
-    return container.with_file(chosen.file, raised).encode()
+    return _as_given(signed, container.with_file(chosen.file, raised))
 
 
 def add_validation_material(
-    signed: bytes, material: ValidationMaterial, *, signer: int = 0
-) -> bytes:
+    signed: ContainerT, material: ValidationMaterial, *, signer: int = 0
+) -> ContainerT:
     """B-T to B-LT, inside; once an archive manifest lists the signature, into its newest
     timestamp token, before that is listed by the next. Raises as `add_signature_timestamp`."""
-    container = Container.read(signed)
+    container = _opened(signed)
     chosen = _chosen(container, signer)
     if _is_archived(container, chosen):
         newest = next(each for each in archive_manifests(container) if each.name == _NEWEST)
         name = newest.manifest.signed_by
         token = cades.add_validation_material(container.files[name], material)
-        return container.with_file(name, token).encode()
+        return _as_given(signed, container.with_file(name, token))
     module = xades if chosen.file in container.xades else cades
     raised = module.add_validation_material(
         container.files[chosen.file], material, signer=chosen.index
     )
-    return container.with_file(chosen.file, raised).encode()
+    return _as_given(signed, container.with_file(chosen.file, raised))
 
 
 def add_archive_timestamp(
-    signed: bytes,
+    signed: ContainerT,
     timestamper: Timestamper,
     *,
     document: Document | None = None,
     signer: int = 0,
     digest: str = "sha256",
-) -> bytes:
+) -> ContainerT:
     """B-LT to B-LTA, or its renewal. A container holds its documents: `document` is not needed.
 
     Raises Unprocessable `document.other`, `algorithm.unknown`; and as
@@ -76,7 +79,7 @@ def add_archive_timestamp(
     """
     if document is not None:
         raise Unprocessable("document.other", "a container holds its documents")
-    container = Container.read(signed)
+    container = _opened(signed)
     chosen = _chosen(container, signer)
     if not all(reference.intact for reference in chosen.evidence.references):
         # An archive timestamp over another document would only ever show as broken.
@@ -86,15 +89,15 @@ def add_archive_timestamp(
             container.files[chosen.file], timestamper, document=by_uri(container, chosen.file),
             signer=chosen.index, digest=digest,
         )  # fmt: skip
-        return container.with_file(chosen.file, raised).encode()
+        return _as_given(signed, container.with_file(chosen.file, raised))
     if container.type is ContainerType.ASIC_S:
         (content,) = container.data_objects.values()
         raised = cades.add_archive_timestamp(
             container.files[chosen.file], timestamper, document=content,
             signer=chosen.index, digest=digest,
         )  # fmt: skip
-        return container.with_file(chosen.file, raised).encode()
-    return _with_archive_manifest(container, timestamper, digest).encode()
+        return _as_given(signed, container.with_file(chosen.file, raised))
+    return _as_given(signed, _with_archive_manifest(container, timestamper, digest))
 
 
 def _with_archive_manifest(
@@ -107,11 +110,21 @@ def _with_archive_manifest(
         container = container.renamed(_NEWEST, earlier)
     token_name = container.free_name(_TIMESTAMP)
     manifest = write_manifest(
-        token_name, container.files, digest=digest, signature_type=TIMESTAMP_TYPE,
+        token_name, container.everything, digest=digest, signature_type=TIMESTAMP_TYPE,
         root_file=earlier,
     )  # fmt: skip
     token = timestamper.stamp(hashlib.new(digest, manifest).digest(), digest)
     return container.with_file(_NEWEST, manifest).with_file(token_name, token)
+
+
+def _opened(signed: bytes | Container) -> Container:
+    return signed if isinstance(signed, Container) else Container.read(signed)
+
+
+def _as_given(signed: ContainerT, raised: Container) -> ContainerT:
+    if isinstance(signed, Container):
+        return raised
+    return raised.encode()
 
 
 def _chosen(container: Container, signer: int) -> Inside:

@@ -36,7 +36,9 @@ class Inside:
     """Data objects that it names."""
 
 
-def read(container: Document, *, known: Sequence[Certificate] = ()) -> list[SignatureEvidence]:
+def read(
+    container: Document | Container, *, known: Sequence[Certificate] = ()
+) -> list[SignatureEvidence]:
     """Every signature's evidence, by file name. Of a container on disk, large data objects that
     are not packed are read piece by piece. `covers_document` says that no data object is
     without a signature; what one signature leaves to others is among its observations.
@@ -44,7 +46,9 @@ def read(container: Document, *, known: Sequence[Certificate] = ()) -> list[Sign
     Raises TooLarge `zip.too-large`; Malformed `zip.*`, `asic.*`, and what the formats inside
     raise.
     """
-    if isinstance(container, bytes):
+    if isinstance(container, Container):
+        read_container = container
+    elif isinstance(container, bytes):
         read_container = Container.read(container)
     else:
         read_container = Container.read_file(container.file)

@@ -20,6 +20,7 @@ from signing_service.formats.asic_container import (
 from signing_service.formats.asic_levels import add_signature_timestamp
 from signing_service.formats.asic_manifest import ASIC, CADES_TYPE, Manifest, write_manifest
 from signing_service.formats.claims import NO_CLAIMS, Claims
+from signing_service.formats.document import Document, StreamedDocument
 from signing_service.formats.prepared import PreparedSignature, choose_suite
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import Packaging, SignatureFormat
@@ -43,7 +44,7 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 
 def prepare(
-    documents: Mapping[str, bytes],
+    documents: Mapping[str, Document],
     certificate: Certificate,
     signing_time: datetime,
     *,
@@ -56,7 +57,8 @@ def prepare(
 ) -> PreparedSignature:
     """First step: what the inner signature signs, over every document by its name.
 
-    `mime_types` are told in the manifest, by name. Raises Unprocessable `asic.objects`,
+    `mime_types` are told in the manifest, by name. Large documents stay where they are: the
+    value then goes to `assemble_large`. Raises Unprocessable `asic.objects`,
     `asic.inner`, `zip.*`, `algorithm.unfit`, `chain.too-long`; TooLarge `zip.too-large`.
     """
     made = new_container(documents, container)
@@ -88,27 +90,39 @@ def assemble(prepared: PreparedSignature, signature_value: bytes) -> bytes:
 
     Raises Unprocessable `signature.mismatch`; Malformed `prepared.malformed`.
     """
-    step, read, place = prepared_parts(prepared)
+    return assemble_large(prepared, signature_value, {}).encode()
+
+
+def assemble_large(
+    prepared: PreparedSignature, signature_value: bytes, large: Mapping[str, StreamedDocument]
+) -> Container:
+    """The same around documents on disk, by their names. Raises as `assemble`."""
+    step, read, place = prepared_parts(prepared, large)
     if step.format is SignatureFormat.XADES:
-        return read.with_file(place, xades.assemble(step, signature_value)).encode()
+        return read.with_file(place, xades.assemble(step, signature_value))
     signature = cades.assemble(step, signature_value)
     if place in read.files:
         signature = cades.merge(read.files[place], signature)
-    return read.with_file(place, signature).encode()
+    return read.with_file(place, signature)
 
 
-def manifest_of(prepared: PreparedSignature) -> bytes:
+def manifest_of(
+    prepared: PreparedSignature, large: Mapping[str, StreamedDocument] | None = None
+) -> bytes:
     """The manifest that the inner signature is over; empty where it is over the documents
     themselves. Raises as `assemble`."""
-    step, container, place = prepared_parts(prepared)
+    step, container, place = prepared_parts(prepared, large)
     if step.format is SignatureFormat.XADES or container.type is ContainerType.ASIC_S:
         return b""
     found = (container.files[name] for name in container.manifests)
     return next(each for each in found if Manifest.read(each).signed_by == place)
 
 
-def prepared_parts(prepared: PreparedSignature) -> tuple[PreparedSignature, Container, str]:
+def prepared_parts(
+    prepared: PreparedSignature, large: Mapping[str, StreamedDocument] | None = None
+) -> tuple[PreparedSignature, Container, str]:
     """The inner signature, the container that it goes into, and the name of its file there.
+    `large`: the documents on disk, if there are any.
 
     Raises Malformed `prepared.malformed`.
     """
@@ -122,11 +136,11 @@ def prepared_parts(prepared: PreparedSignature) -> tuple[PreparedSignature, Cont
         place = name.decode("utf-8")
     except ValueError:
         raise Malformed("prepared.malformed", "not a prepared container") from None
-    return type(prepared).from_bytes(inner), Container.read(container), place
+    return type(prepared).from_bytes(inner), Container.read(container, large), place
 
 
 def sign(
-    documents: Mapping[str, bytes],
+    documents: Mapping[str, Document],
     key: KeyHandle,
     certificate: Certificate,
     signing_time: datetime,
@@ -196,7 +210,7 @@ def _prepare(
         )
     body = der.sequence(
         der.octet_string(step.to_bytes()),
-        der.octet_string(container.encode()),
+        der.octet_string(container.encode_without_large()),
         der.utf8_string(name),
     )
     return PreparedSignature(

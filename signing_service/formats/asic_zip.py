@@ -41,6 +41,8 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+MAX_FILE_BYTES = 0x7FFFFFFF - 0x100000
+"""Of the entries of a file on disk together: beyond 2 GiB it needs ZIP64, which is not read."""
 LARGE_ENTRY_BYTES = 8 * 1024 * 1024
 """From here on an entry of a file on disk that is not packed is left there."""
 Octets = bytes | mmap.mmap
@@ -130,12 +132,7 @@ def write_zip(entries: Mapping[str, bytes], *, stored: Iterable[str], comment: b
 
     Raises TooLarge `zip.too-large`; Unprocessable `zip.name`, `zip.duplicate`.
     """
-    seen: set[str] = set()
-    for name in entries:
-        try:
-            _check_name(name, seen)
-        except Malformed as refusal:
-            raise Unprocessable(refusal.code, refusal.detail) from None
+    _check_names(entries)
     sizes = [len(content) for content in entries.values()]
     if len(sizes) > MAX_ENTRIES or sum(sizes) > MAX_TOTAL_BYTES or max(sizes) > MAX_ENTRY_BYTES:
         raise TooLarge("zip.too-large", "the container is too large")
@@ -143,16 +140,54 @@ def write_zip(entries: Mapping[str, bytes], *, stored: Iterable[str], comment: b
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in entries.items():
-            info = zipfile.ZipInfo(name, EPOCH)
-            info.external_attr = (stat.S_IFREG | 0o644) << 16
-            packed = name not in plain and _packs_well(content)
-            info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+            info = _entry(name)
+            if name not in plain and _packs_well(content):
+                info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
         archive.comment = comment
     written = file.getvalue()
     if len(written) > MAX_ZIP_BYTES:
         raise TooLarge("zip.too-large", "the container is too large")
     return written
+
+
+def write_zip_file(target: BinaryIO, entries: Mapping[str, Document], *, comment: bytes) -> None:
+    """The entries in their order into a file on disk, nothing packed.
+
+    Raises TooLarge `zip.too-large`; Unprocessable `zip.name`, `zip.duplicate`; OSError; and as
+    `StreamedDocument.pieces`.
+    """
+    _check_names(entries)
+    sizes = [len(each) if isinstance(each, bytes) else each.size for each in entries.values()]
+    if len(sizes) > MAX_ENTRIES or sum(sizes) > MAX_FILE_BYTES:
+        raise TooLarge("zip.too-large", f"at most {MAX_FILE_BYTES >> 20} MiB together")
+    with zipfile.ZipFile(target, "w", allowZip64=False) as archive:
+        for (name, content), size in zip(entries.items(), sizes, strict=True):
+            entry = _entry(name)
+            if isinstance(content, bytes):
+                archive.writestr(entry, content)
+                continue
+            entry.file_size = size
+            with archive.open(entry, "w") as place:
+                for piece in content.pieces():
+                    place.write(piece)
+        archive.comment = comment
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, EPOCH)
+    info.external_attr = (stat.S_IFREG | 0o644) << 16
+    info.compress_type = zipfile.ZIP_STORED
+    return info
+
+
+def _check_names(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        try:
+            _check_name(name, seen)
+        except Malformed as refusal:
+            raise Unprocessable(refusal.code, refusal.detail) from None
 
 
 def _central_directory(data: Octets) -> tuple[list[_Entry], bytes, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from kernel.refusals import Unprocessable
 from signing_service.formats import asic, cades, jades, pades, xades
@@ -12,48 +12,56 @@ from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
+SignedT = TypeVar("SignedT", bytes, asic.Container)
+"""A signed file; or a container around documents on disk."""
 
-class AddSignatureTimestamp(Protocol):
+
+class AddSignatureTimestamp(Protocol[SignedT]):
     def __call__(
-        self, signed: bytes, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
-    ) -> bytes:
+        self, signed: SignedT, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+    ) -> SignedT:
         """B-B to B-T. `signer` counts the signatures from zero."""
         ...
 
 
-class AddValidationMaterial(Protocol):
-    def __call__(self, signed: bytes, material: ValidationMaterial, *, signer: int = 0) -> bytes:
+class AddValidationMaterial(Protocol[SignedT]):
+    def __call__(
+        self, signed: SignedT, material: ValidationMaterial, *, signer: int = 0
+    ) -> SignedT:
         """B-T to B-LT: what is not there yet of the signer's and the timestamps' material."""
         ...
 
 
-class AddArchiveTimestamp(Protocol):
+class AddArchiveTimestamp(Protocol[SignedT]):
     def __call__(
         self,
-        signed: bytes,
+        signed: SignedT,
         timestamper: Timestamper,
         *,
         document: Document | None = None,
         signer: int = 0,
         digest: str = "sha256",
-    ) -> bytes:
+    ) -> SignedT:
         """B-LT to B-LTA; once more renews. `document` is needed for detached signatures."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(Generic[SignedT]):
     """What one format offers. A refusal says where a signature cannot be taken higher."""
 
-    add_signature_timestamp: AddSignatureTimestamp
-    add_validation_material: AddValidationMaterial
-    add_archive_timestamp: AddArchiveTimestamp
+    add_signature_timestamp: AddSignatureTimestamp[SignedT]
+    add_validation_material: AddValidationMaterial[SignedT]
+    add_archive_timestamp: AddArchiveTimestamp[SignedT]
 
 
-_ASIC = Levels(
+_ASIC: Levels[bytes] = Levels(
     asic.add_signature_timestamp, asic.add_validation_material, asic.add_archive_timestamp
 )
-LEVELS: Mapping[SignatureFormat, Levels] = MappingProxyType(
+_LARGE: Levels[asic.Container] = Levels(
+    asic.add_signature_timestamp, asic.add_validation_material, asic.add_archive_timestamp
+)
+LEVELS: Mapping[SignatureFormat, Levels[bytes]] = MappingProxyType(
     {
         SignatureFormat.CADES: Levels(
             cades.add_signature_timestamp,
@@ -81,7 +89,7 @@ LEVELS: Mapping[SignatureFormat, Levels] = MappingProxyType(
 )
 
 
-def levels_of(format_: SignatureFormat) -> Levels:
+def levels_of(format_: SignatureFormat) -> Levels[bytes]:
     """Raises Unprocessable `format.unsupported`."""
     try:
         return LEVELS[format_]
@@ -109,11 +117,34 @@ def raise_to(
     signature in the file as it then is. Raises Unprocessable `level.unknown`, and as the
     format's steps.
     """
+    return _raised(levels_of(format_), level, signed, document, timestamper, material, signer, have)
+
+
+def raise_container(
+    level: SignatureLevel,
+    container: asic.Container,
+    timestamper: Timestamper,
+    material: Callable[[asic.Container], ValidationMaterial],
+) -> asic.Container:
+    """The same for the one signature of a new container around documents on disk."""
+    have = SignatureLevel.B_B
+    return _raised(_LARGE, level, container, None, timestamper, material, 0, have)
+
+
+def _raised(
+    levels: Levels[SignedT],
+    level: SignatureLevel,
+    signed: SignedT,
+    document: Document | None,
+    timestamper: Timestamper,
+    material: Callable[[SignedT], ValidationMaterial],
+    signer: int,
+    have: SignatureLevel,
+) -> SignedT:
     if level is SignatureLevel.B_B:
         return signed
     if level not in _STEPS:
         raise Unprocessable("level.unknown", "sign as B-B, B-T, B-LT or B-LTA")
-    levels = levels_of(format_)
     if have is SignatureLevel.B_B:
         signed = levels.add_signature_timestamp(signed, timestamper, signer=signer)
     if level is SignatureLevel.B_T:

@@ -1,7 +1,7 @@
 """Documents too large for memory: read in pieces, for their digests alone."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -30,13 +30,15 @@ class StreamedDocument:
         *,
         start: int = 0,
         size: int | None = None,
+        digests: Mapping[str, bytes] | None = None,
     ) -> None:
-        """The document reaches from `start` to the file's end, or has `size` octets."""
+        """The document reaches from `start` to the file's end, or has `size` octets. `digests`:
+        those that are known already, by hashlib's names."""
         self.file = file
         self._max_bytes = max_bytes
         self._start = start
         self._size = size
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, bytes] = dict(digests or {})
 
     def digest(self, name: str) -> bytes | None:
         """One pass over the file for each `name`. Raises TooLarge `document.too-large`."""
@@ -63,9 +65,20 @@ class StreamedDocument:
                 raise TooLarge("document.too-large", "the document is too large")
             yield piece[:count]
 
-    def begins_with(self, head: bytes) -> bool:
+    @property
+    def size(self) -> int:
+        """In octets."""
+        if self._size is None:
+            self._size = self.file.seek(0, 2) - self._start
+        return self._size
+
+    def head(self, count: int) -> bytes:
+        """The first `count` octets, or all."""
         self.file.seek(self._start)
-        return self.file.read(len(head)) == head
+        return self.file.read(count if self._size is None else min(count, self._size))
+
+    def begins_with(self, head: bytes) -> bool:
+        return self.head(len(head)) == head
 
     def _pass(self, name: str) -> bytes:
         running = hashlib.new(name)
@@ -76,6 +89,11 @@ class StreamedDocument:
 
 Document = bytes | StreamedDocument
 """What is signed: its octets, or where they can be read."""
+
+
+def head_of(document: Document, count: int) -> bytes:
+    """The first `count` octets, or all."""
+    return document[:count] if isinstance(document, bytes) else document.head(count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ def prepare(
 ) -> PreparedSignature:
     """First step. Raises Unprocessable `format.unsupported`, `packaging.unfit`, `document.*`,
     `signature.missing`; and as the format."""
+    if manner.packaging is Packaging.ENVELOPING or _envelops_by_itself(manner):
+        subject.in_memory()
     if manner.act is not Act.COUNTER:
         maker = _MAKERS.get(manner.format)
         if maker is not None:
@@ -45,7 +47,8 @@ def prepare(
 def finish(
     act: Act, prepared: PreparedSignature, signature_value: bytes, signed: bytes | None
 ) -> bytes:
-    """Last step: the finished file. `signed`: what a parallel signature joins.
+    """Last step: the finished file. `signed`: what a parallel signature joins. A container
+    around documents on disk is made by `asic.assemble_large`.
 
     Raises Unprocessable `signature.mismatch`; and as the format.
     """
@@ -71,7 +74,9 @@ def context_of(prepared: PreparedSignature, act: Act, subject: Subject) -> bytes
     """What the holder's program needs beside the document to see that it signs just that: the
     update of a PDF (after the place of its hole), the manifest of an ASiC-E container, the signed
     properties of XAdES."""
-    inner = asic.prepared_parts(prepared)[0] if prepared.format in _CONTAINERS else prepared
+    inner, large = prepared, subject.large
+    if prepared.format in _CONTAINERS:
+        inner, _, _ = asic.prepared_parts(prepared, large)
     if inner.format is SignatureFormat.XADES:
         return xades.properties_of(inner)
     if act is Act.COUNTER:
@@ -80,30 +85,31 @@ def context_of(prepared: PreparedSignature, act: Act, subject: Subject) -> bytes
         document = subject.joined() if act is Act.PARALLEL else subject.whole()
         return pades.update_of(prepared, document)
     if prepared.format in _CONTAINERS:
-        return asic.manifest_of(prepared)
+        return asic.manifest_of(prepared, large)
     return b""
 
 
-def contents_to_sign(manner: Manner, subject: Subject) -> tuple[bytes, ...]:
+def contents_to_sign(manner: Manner, subject: Subject) -> tuple[Document, ...]:
     """The documents that the signature will stand for. Raises as `contents_of`, `prepare`."""
     if not subject.documents:
         return contents_of(subject.joined())
     if manner.packaging is not Packaging.INTERNALLY_DETACHED:
-        return subject.in_memory()
+        return tuple(subject.documents.values())
     target = Source(parse(subject.whole())).resolve(f"#{manner.target or ''}")
     return (canonicalise(target),)
 
 
-def contents_of(signed: bytes) -> tuple[bytes, ...]:
+def contents_of(signed: bytes | asic.Container) -> tuple[Document, ...]:
     """The documents in a file that holds them with their signatures.
 
     Raises Unprocessable `document.missing` where the signature is detached; and as the format.
     """
+    if isinstance(signed, asic.Container):
+        return tuple(signed.data_objects.values())
     if pades.is_pdf(signed):
         return (signed,)
     if asic.is_zip(signed):
-        objects = asic.Container.read(signed).data_objects.values()
-        return tuple(each for each in objects if isinstance(each, bytes))
+        return contents_of(asic.Container.read(signed))
     if is_xml(signed):
         root = parse(signed)
         inside = xades.content(signed)
@@ -123,6 +129,11 @@ def holds_documents(signed: bytes) -> bool:
         if refusal.code != "document.missing":
             raise
         return False
+
+
+def _envelops_by_itself(manner: Manner) -> bool:
+    first = manner.act is Act.FIRST and manner.packaging is None
+    return first and manner.format is SignatureFormat.JADES
 
 
 _Maker = Callable[
@@ -217,10 +228,10 @@ def _asic(
             subject.joined(), certificate, at,
             inner=manner.inner, chain=chain, suite=manner.suite, claims=manner.claims,
         )  # fmt: skip
-    documents = dict(zip(subject.documents, subject.in_memory(), strict=True))
     return asic.prepare(
-        documents, certificate, at, container=_CONTAINERS[manner.format], inner=manner.inner,
-        chain=chain, suite=manner.suite, claims=manner.claims,
+        subject.documents, certificate, at,
+        container=_CONTAINERS[manner.format], inner=manner.inner, chain=chain,
+        suite=manner.suite, claims=manner.claims,
     )  # fmt: skip
 
 

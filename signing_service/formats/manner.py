@@ -8,7 +8,7 @@ from kernel.algorithms import AlgorithmSuite
 from kernel.refusals import Unprocessable
 from signing_service.formats import pades
 from signing_service.formats.claims import NO_CLAIMS, Claims
-from signing_service.formats.document import Document
+from signing_service.formats.document import Document, StreamedDocument
 from signing_service.formats.jades_message import Serialisation
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import is_xml
@@ -97,6 +97,11 @@ class Subject:
         if len(found) != len(self.documents):
             raise Unprocessable("document.streamed", "a document this large is signed detached")
         return found
+
+    @property
+    def large(self) -> dict[str, StreamedDocument]:
+        """The documents that are not in memory."""
+        return {name: each for name, each in self.documents.items() if not isinstance(each, bytes)}
 
     def whole(self) -> bytes:
         """The one document, in memory. Raises Unprocessable `document.streamed`,

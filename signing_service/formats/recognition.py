@@ -21,6 +21,9 @@ from signing_service.formats.pdf.document import is_pdf
 from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
 
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")
+_EBCDIC = b"\x4c\x6f\xa7\x94"
+_XML_ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_XML_BLANKS = " \t\r\n"
 _JSON = re.compile(rb"\s{0,1024}\{")
 _COMPACT_JWS = re.compile(rb"\s{0,64}eyA?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\s*")
 _PEM = re.compile(rb"\s{0,64}-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*")
@@ -59,6 +62,15 @@ def format_of(presented: bytes) -> SignatureFormat:
 
 def is_xml(data: bytes) -> bool:
     return _XML.match(data) is not None
+
+
+def may_be_xml(head: bytes) -> bool:
+    """Whether a parser might take what begins so for XML, in whatever encoding it reads (XML 1.0,
+    appendix F). Blanks without end count too."""
+    if head.startswith(_EBCDIC):
+        return True
+    read = (head.decode(encoding, "replace") for encoding in _XML_ENCODINGS)
+    return any(text.removeprefix("\ufeff").lstrip(_XML_BLANKS)[:1] in ("", "<") for text in read)
 
 
 def is_jws(data: bytes) -> bool:

@@ -15,7 +15,9 @@ from signing_service.signing import Signing
 from signing_service.web.batches import batches_blueprint
 from signing_service.web.body import base64_of, octets_of, read_body
 from signing_service.web.bundles import bundles_blueprint
+from signing_service.web.documents import documents_blueprint
 from signing_service.web.extension import extension_blueprint
+from signing_service.web.streams import Streams
 from signing_service.web.wishes import Body, CompleteBody, PrepareBody, shown
 
 MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES
@@ -39,8 +41,10 @@ def signing_blueprint(
     bundles: BundleSigning,
     extension: Extension,
     signed_in_card: Callable[[], str | None],
+    streams: Streams,
 ) -> Blueprint:
-    """`signed_in_card` gives the card of the present sign-in session."""
+    """`signed_in_card` gives the card of the present sign-in session; `streams` how many large
+    documents are taken at once."""
     blueprint = Blueprint("signing", __name__)
 
     def card() -> str:
@@ -49,6 +53,7 @@ def signing_blueprint(
             raise Unauthenticated("signin.required", "sign in with the card that shall sign")
         return found
 
+    blueprint.register_blueprint(documents_blueprint(signing.uploads, streams, card))
     blueprint.register_blueprint(batches_blueprint(batches, signed_in_card))
     blueprint.register_blueprint(bundles_blueprint(bundles, card))
     blueprint.register_blueprint(extension_blueprint(extension, card))
@@ -61,15 +66,16 @@ def signing_blueprint(
     def prepare() -> Response:
         holder_card = card()
         body = read_body(PrepareBody, MAX_REQUEST_BYTES)
-        made = signing.prepare(
-            body.subject(),
-            Certificate.parse(octets_of(body.certificate)),
-            body.manner(),
-            holder_card,
-            body.chosen_level,
-            qr_code=body.qr_code,
-            draft=body.draft,
-        )
+        with signing.uploads.opened(body.uploads, holder_card) as uploaded:
+            made = signing.prepare(
+                body.subject(uploaded),
+                Certificate.parse(octets_of(body.certificate)),
+                body.manner(),
+                holder_card,
+                body.chosen_level,
+                qr_code=body.qr_code,
+                draft=body.draft,
+            )
         return jsonify(
             id=made.id,
             format=str(made.format),
@@ -92,7 +98,8 @@ def signing_blueprint(
             id=receipt.id,
             format=str(receipt.format),
             level=str(receipt.level),
-            signature=base64_of(receipt.signature),
+            size=receipt.size,
+            **_in_message(receipt.signature),
             indication=str(receipt.report.indication),
         )
 
@@ -107,7 +114,19 @@ def signing_blueprint(
             kind=kept.kind,
             card=kept.card,
             document_sha256=kept.document_sha256,
-            signature=base64_of(signature),
+            **_in_message(signature),
         )
 
+    @blueprint.get("/api/v1/signatures/<identifier>/content")
+    def content(identifier: str) -> Response:
+        size, pieces = signing.signature(identifier, card())
+        response = Response(pieces, mimetype="application/octet-stream")
+        response.content_length = size
+        return response
+
     return blueprint
+
+
+def _in_message(signature: bytes | None) -> dict[str, str]:
+    """Absent where it is too large: `content` gives it."""
+    return {} if signature is None else {"signature": base64_of(signature)}

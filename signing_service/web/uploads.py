@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from threading import BoundedSemaphore
 from typing import BinaryIO, cast
 
 from flask import request
@@ -12,25 +11,29 @@ from kernel.refusals import Malformed, TooLarge, Unavailable
 from signing_service.formats.document import StreamedDocument
 from signing_service.validation.report import ValidationReport
 from signing_service.verification import MAX_PRESENTED_BYTES, Verification
+from signing_service.web.streams import Streams
 
 _PARTS = frozenset({"document", "signature"})
 _MAX_FORM_BYTES = 2 * MAX_PRESENTED_BYTES + 64 * 1024
 _ZIP = b"PK\x03\x04"
-_STREAMS_AT_ONCE = 2
-"""In one process: each needs disk and time."""
 
 
 class Uploads:
     """Verifies the files of the present request."""
 
-    def __init__(self, verification: Verification, max_streamed_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        verification: Verification,
+        max_streamed_bytes: int = 0,
+        streams: Streams | None = None,
+    ) -> None:
         self._verification = verification
         self._max_streamed_bytes = max_streamed_bytes
-        self._streams = BoundedSemaphore(_STREAMS_AT_ONCE)
+        self._streams = streams or Streams()
 
     def verify(self) -> ValidationReport:
         """Raises as `verify_small`; Unavailable `verification.busy`."""
-        if (request.content_length or 0) <= _MAX_FORM_BYTES or not self._max_streamed_bytes:
+        if (request.content_length or 0) <= MAX_PRESENTED_BYTES or not self._max_streamed_bytes:
             return self.verify_small()
         return self._verify_streamed()
 
@@ -42,12 +45,8 @@ class Uploads:
 
     def _verify_streamed(self) -> ValidationReport:
         """Werkzeug puts a large part into a temporary file; its digests are made from there."""
-        if not self._streams.acquire(blocking=False):
-            raise Unavailable("verification.busy", "other large documents are being verified now")
-        try:
+        with self._streams.one("verification.busy"):
             return self._verify_file()
-        finally:
-            self._streams.release()
 
     def _verify_file(self) -> ValidationReport:
         if shutil.disk_usage(tempfile.gettempdir()).free < 2 * (request.content_length or 0):
@@ -59,6 +58,9 @@ class Uploads:
                 raise Malformed("request.malformed", "the part document is missing")
             file = cast(BinaryIO, document.stream)
             streamed = StreamedDocument(file, self._max_streamed_bytes)
+            if streamed.size <= MAX_PRESENTED_BYTES:
+                whole = streamed.head(MAX_PRESENTED_BYTES)
+                return self._verification.verify(whole, signature).complete()
             if signature is None and not streamed.begins_with(_ZIP):
                 raise TooLarge(
                     "document.too-large",

@@ -34,6 +34,7 @@ from signing_service.validation.article13 import Text
 from signing_service.validation.report import ValidationReport, read_report
 from signing_service.verification import MAX_PRESENTED_BYTES, Verification
 from signing_service.web.rate_limit import RateLimit
+from signing_service.web.streams import Streams
 from signing_service.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
@@ -50,6 +51,7 @@ def verification_blueprint(
     xml_report: XmlReport | None = None,
     rate_limit: RateLimit | None = None,
     max_streamed_bytes: int = 0,
+    streams: Streams | None = None,
 ) -> Blueprint:
     """`GET /verify`, `POST /verify` (pages), `POST /verify/report.pdf` (a page's report again),
     `GET /verify/signatures/ID` (a kept signature's verdict, with `kept`),
@@ -60,7 +62,7 @@ def verification_blueprint(
     form changes no state; only the API needs to be exempt from CSRF tokens.
     """
     limit = rate_limit or RateLimit()
-    uploads = Uploads(verification, max_streamed_bytes)
+    uploads = Uploads(verification, max_streamed_bytes, streams)
     blueprint = Blueprint(
         "verification",
         __name__,

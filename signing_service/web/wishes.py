@@ -1,5 +1,7 @@
 """What a caller wishes a signature to be, as JSON: read strictly into the formats' own words."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.algorithms import suite_named
@@ -14,6 +16,7 @@ from signing_service.formats.claims import (
     Claims,
     PolicyReference,
 )
+from signing_service.formats.document import Document
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.validation.evidence import Packaging, SignatureFormat, SignatureLevel
 from signing_service.web.body import octets_of
@@ -95,8 +98,10 @@ class PdfBody(Body):
 
 class DocumentBody(Body):
     name: str = Field(min_length=1, max_length=255, pattern=_FILE_NAME)
-    content: str
+    content: str | None = None
     """Base64."""
+    upload: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    """Instead: the identifier of a document that was sent ahead."""
 
 
 class PrepareBody(Body):
@@ -137,8 +142,13 @@ class PrepareBody(Body):
     def qr_code(self) -> bool:
         return self.pdf is not None and self.pdf.seal is not None and self.pdf.seal.qr_code
 
-    def subject(self) -> Subject:
-        """Raises Malformed `request.malformed`."""
+    @property
+    def uploads(self) -> list[str]:
+        """Identifiers of the documents that were sent ahead."""
+        return [each.upload for each in self.documents if each.upload is not None]
+
+    def subject(self, uploaded: Mapping[str, Document]) -> Subject:
+        """`uploaded`: those documents. Raises Malformed `request.malformed`."""
         signed = None if self.signed is None else octets_of(self.signed)
         if (signed is None) == (self.act != Act.FIRST):
             raise Malformed("request.malformed", "`signed` goes with another act than the first")
@@ -146,7 +156,13 @@ class PrepareBody(Body):
             if self.documents:
                 raise Malformed("request.malformed", "`document` or `documents`, not both")
             return Subject(Subject.of(octets_of(self.document)).documents, signed)
-        named = {each.name: octets_of(each.content) for each in self.documents}
+        named: dict[str, Document] = {}
+        for each in self.documents:
+            if (each.content is None) == (each.upload is None):
+                raise Malformed("request.malformed", "`content` or `upload`, one of them")
+            named[each.name] = (
+                octets_of(each.content) if each.content is not None else uploaded[each.upload or ""]
+            )
         if len(named) != len(self.documents):
             raise Malformed("request.malformed", "each document has a name of its own")
         return Subject(named, signed)

@@ -34,6 +34,7 @@ from signing_service.formats.manner import Manner, Subject
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.signing import Preparation, Receipt, Signing
 from signing_service.tables import prepared_signatures
+from signing_service.uploads import Uploads
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from signing_service.waiting import MAX_ATTEMPTS, MAX_PREPARED_PER_CARD, PREPARED_FOR
 from tests.database import any_database
@@ -52,6 +53,9 @@ class NoMaterial:
 
     def of(self, certificates: object) -> ValidationMaterial:
         return ValidationMaterial()
+
+
+MAX_BYTES = 80 << 20
 
 
 @dataclass
@@ -100,7 +104,7 @@ def open_desk(database: Database, token: Token, directory: Path) -> Desk:
     signer = SoftwareKey(as_pyca_private_key(key), key.suite)
     certificate = world.issuing.card(key=signer).certificate
     records = Journal(world.clock)
-    rights = load_rights()
+    rights, store = load_rights(), FileStore(directory / "archive", 0)
     signing = Signing(
         holders=world.registry,
         status=world.book,
@@ -108,10 +112,11 @@ def open_desk(database: Database, token: Token, directory: Path) -> Desk:
         anchors=world.anchors(),
         timestamper=world.timestamper(),
         verifier=world.verification(rights),
-        archive=Archive(database, FileStore(directory / "archive", 0), records, world.clock),
+        archive=Archive(database, store, records, world.clock),
         material=NoMaterial(),
         retention=Retention(),
         batches=Batches(database, records, world.clock),
+        uploads=Uploads(database, store, world.clock, MAX_BYTES),
         database=database,
         journal=records,
         clock=world.clock,
