@@ -9,10 +9,9 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    text,
 )
 
-from records.database import UtcDateTime, metadata
+from records.database import UtcDateTime, metadata, partial_index
 
 _COUNTER = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -48,12 +47,8 @@ certificates = Table(
     Index("ix_ca_certificates_reference", "reference"),
     Index("ix_ca_certificates_companion", "companion_of"),
     # Only intents: a register of millions has a handful.
-    Index(
-        "ix_ca_certificates_pending",
-        "authority",
-        "intended_at",
-        postgresql_where=text("state = 'intended'"),
-        sqlite_where=text("state = 'intended'"),
+    partial_index(
+        "ix_ca_certificates_pending", "authority", "intended_at", where="state = 'intended'"
     ),
 )
 

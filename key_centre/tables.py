@@ -2,14 +2,12 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
-from records.database import UtcDateTime, metadata
-
-_ID = String(32)
+from records.database import ROW_ID, UtcDateTime, metadata
 
 escrowed_keys = Table(
     "kc_keys",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     # One key for each signing certificate, whichever process makes it.
     Column("signing_serial", String(40), nullable=False, unique=True),
     Column("card", String(24), nullable=False),
@@ -25,10 +23,10 @@ escrowed_keys = Table(
 recoveries = Table(
     "kc_recoveries",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ROW_ID, primary_key=True),
     Column("ground", String(8), nullable=False),  # Ground
     Column("state", String(12), nullable=False),  # RecoveryState
-    Column("key_id", _ID, ForeignKey("kc_keys.id"), nullable=False),
+    Column("key_id", ROW_ID, ForeignKey("kc_keys.id"), nullable=False),
     Column("requested_by", String(80), nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),
     Column("reason", String(400), nullable=False),

@@ -13,18 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from kernel.clock import Clock
+from ra_portal.applications.tables import applications, data_changes
 from ra_portal.cards.card import CardState
 from ra_portal.cards.card_moves import Move
+from ra_portal.cards.tables import card_moves, cards, recoveries
+from ra_portal.mass_actions.tables import mass_actions
 from ra_portal.people.identity import Identity
-from ra_portal.tables import (
-    applications,
-    card_moves,
-    cards,
-    data_changes,
-    figures,
-    mass_actions,
-    recoveries,
-)
+from ra_portal.tables import figures
 from records.database import Database
 from records.outbox import Outbox
 

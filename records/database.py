@@ -13,7 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.types import TypeDecorator
@@ -30,11 +43,20 @@ metadata = MetaData(
     }
 )
 """Every table of the product."""
+ROW_ID = String(32)
+"""Type of a row's own identifier (`new_id`), and of a column that refers to one."""
+AUTO_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+"""Type of a number that the database counts up."""
 
 _BUSY_MILLISECONDS = 10_000
 _LAST = "portseal_last"
 _RESTING = "portseal resting since"
 _TRUSTED_SECONDS = 1.0
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index over the rows that fulfil the condition, on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -1,18 +1,16 @@
 """Rows of the journal, its checkpoints, the outbox, the nodes and the runs of their jobs."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, text
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text
 
-from records.database import UtcDateTime, metadata
+from records.database import AUTO_NUMBER, UtcDateTime, metadata, partial_index
 
 DEEDS = "event IN ('signature.accepted', 'signature.refused', 'signin.succeeded', 'session.ended')"
 """Events that an enterprise's history tells; written out in queries too, for their index."""
 
-_AUTO = BigInteger().with_variant(Integer(), "sqlite")
-
 journal = Table(
     "journal",
     metadata,
-    Column("position", _AUTO, primary_key=True, autoincrement=False),
+    Column("position", AUTO_NUMBER, primary_key=True, autoincrement=False),
     Column("at", String(32), nullable=False),
     Column("event", String(64), nullable=False),
     Column("subject", String(200), nullable=False),
@@ -21,27 +19,21 @@ journal = Table(
     Column("hash", LargeBinary(32), nullable=False),
     Index("ix_journal_subject", "subject"),
     # What cards did, for their enterprises; of the other events only their subject is looked for.
-    Index(
-        "ix_journal_deeds",
-        "actor",
-        "position",
-        postgresql_where=text(DEEDS),
-        sqlite_where=text(DEEDS),
-    ),
+    partial_index("ix_journal_deeds", "actor", "position", where=DEEDS),
 )
 
 journal_head = Table(
     "journal_head",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("position", _AUTO, nullable=False),
+    Column("position", AUTO_NUMBER, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
 )
 
 journal_checkpoint = Table(
     "journal_checkpoint",
     metadata,
-    Column("position", _AUTO, primary_key=True, autoincrement=False),
+    Column("position", AUTO_NUMBER, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary(32), nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Column("token", LargeBinary, nullable=False),  # RFC 3161
@@ -52,7 +44,7 @@ journal_tree = Table(
     "journal_tree",
     metadata,
     Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("index", _AUTO, primary_key=True, autoincrement=False),
+    Column("index", AUTO_NUMBER, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary(32), nullable=False),
 )
 
@@ -69,7 +61,7 @@ job_runs = Table(
     "job_runs",
     metadata,
     Column("name", String(40), primary_key=True),
-    Column("number", _AUTO, nullable=False),  # of runs so far
+    Column("number", AUTO_NUMBER, nullable=False),  # of runs so far
     Column("ended_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("node", String(100), nullable=False),
@@ -80,7 +72,7 @@ job_runs = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", _AUTO, primary_key=True, autoincrement=True),
+    Column("id", AUTO_NUMBER, primary_key=True, autoincrement=True),
     Column("channel", String(40), nullable=False),
     Column("payload", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -91,19 +83,10 @@ outbox = Table(
     Column("refusals", Integer, nullable=False, default=0),
     Column("refused_at", UtcDateTime),  # for good: set aside, for a person to look at
     # Only what waits: a register of millions has delivered millions.
-    Index(
-        "ix_outbox_pending",
-        "channel",
-        "id",
-        postgresql_where=text("delivered_at IS NULL AND refused_at IS NULL"),
-        sqlite_where=text("delivered_at IS NULL AND refused_at IS NULL"),
+    partial_index(
+        "ix_outbox_pending", "channel", "id", where="delivered_at IS NULL AND refused_at IS NULL"
     ),
-    Index(
-        "ix_outbox_refused",
-        "channel",
-        postgresql_where=text("refused_at IS NOT NULL"),
-        sqlite_where=text("refused_at IS NOT NULL"),
-    ),
+    partial_index("ix_outbox_refused", "channel", where="refused_at IS NOT NULL"),
 )
 
 outbox_lease = Table(

@@ -15,8 +15,8 @@ from ra_portal.applications.application import (
     ApplicationState,
     Papers,
 )
+from ra_portal.applications.tables import applications
 from ra_portal.people import name_search, people_rows
-from ra_portal.tables import applications
 from records.bulk import insert_rows
 
 _DETAILS = tuple(ApplicationDetails.__dataclass_fields__)

@@ -20,6 +20,7 @@ from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from policies.card_life import CardLifePolicy
 from ra_portal import fields
 from ra_portal.applications.application import LONGEST_NAME
+from ra_portal.applications.tables import data_changes
 from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
@@ -28,7 +29,6 @@ from ra_portal.notices.notices import Notices
 from ra_portal.people import branches, name_search, people_rows
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind, Identity
-from ra_portal.tables import data_changes
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ra_portal.applications.application import Papers
-from ra_portal.tables import drafts
+from ra_portal.applications.tables import drafts
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, 
 
 from ra_portal.applications.application import Application, ApplicationState
 from ra_portal.applications.application_rows import from_row
+from ra_portal.applications.tables import applications
 from ra_portal.keyset import Place
-from ra_portal.tables import applications
 
 COUNTED_TO = 1000
 """Nobody reads a longer number, and counting a million rows takes its time."""

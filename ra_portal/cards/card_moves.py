@@ -12,7 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, insert, select, update
 
 from ra_portal.cards.card import Card
-from ra_portal.tables import card_moves
+from ra_portal.cards.tables import card_moves
 from records.events import Event
 from records.journal import Journal
 

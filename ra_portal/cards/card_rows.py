@@ -9,9 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
 from ra_portal.cards.card import Card, CardState, Holder
+from ra_portal.cards.tables import cards
 from ra_portal.people import name_search
 from ra_portal.people.identity import HolderKind
-from ra_portal.tables import cards, enterprises, officers, operators
+from ra_portal.people.tables import enterprises, officers, operators
 from records.bulk import insert_rows
 
 _MADE = (str(CardState.ACTIVE), str(CardState.FROZEN))

@@ -13,11 +13,11 @@ from policies.card_life import CardLifePolicy
 from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card
 from ra_portal.cards.card_moves import Move
+from ra_portal.cards.tables import cards
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
-from ra_portal.tables import cards
 from records.database import Database
 from records.events import Event
 from records.journal import Journal

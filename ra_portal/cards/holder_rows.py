@@ -10,9 +10,10 @@ from sqlalchemy import Select, and_, bindparam, case, func, select
 
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
+from ra_portal.cards.tables import cards
 from ra_portal.people.identity import HolderKind
 from ra_portal.people.people import Grant
-from ra_portal.tables import cards, enterprises, grants, officers, operators
+from ra_portal.people.tables import enterprises, grants, officers, operators
 from records.database import Database
 from records.prepared import Prepared
 

@@ -17,10 +17,10 @@ from kernel.entropy import Entropy
 from kernel.refusals import Unauthenticated
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
+from ra_portal.cards.tables import one_time_codes
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.people.contacts import Contacts
-from ra_portal.tables import one_time_codes
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal

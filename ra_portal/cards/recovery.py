@@ -28,6 +28,7 @@ from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.cards.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
 from ra_portal.cards.cards import Cards
+from ra_portal.cards.tables import recoveries
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.codes import CodePurpose, code_hash, new_secret
 from ra_portal.notices.channels import Channel
@@ -35,7 +36,6 @@ from ra_portal.notices.notices import Notices
 from ra_portal.people import branches, people_rows
 from ra_portal.people.contacts import Contact, Contacts, KnownContact
 from ra_portal.people.identity import HolderKind, Identity
-from ra_portal.tables import recoveries
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal

@@ -39,9 +39,9 @@ from ra_portal.cards.card_moves import Evidence, EvidenceKind, Move
 from ra_portal.cards.cards import Cards
 from ra_portal.cards.charge import is_own
 from ra_portal.cards.enrolment import EnrolledCard
+from ra_portal.cards.tables import renewals
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.people.identity import Identity
-from ra_portal.tables import renewals
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal

@@ -33,13 +33,13 @@ from ra_portal.imports.columns import (
     find_columns,
     read_row,
 )
+from ra_portal.imports.tables import imports
 from ra_portal.papers.documents import Upload
 from ra_portal.people import people_rows
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.operators import Operators
 from ra_portal.people.personal_data import PersonalData, mask
 from ra_portal.spreadsheets import reading
-from ra_portal.tables import imports
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Entry, Journal

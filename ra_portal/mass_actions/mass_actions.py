@@ -23,9 +23,11 @@ from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import LONGEST_REASON, Move
 from ra_portal.cards.cards import read_reason
+from ra_portal.cards.tables import card_moves, cards
 from ra_portal.mass_actions.mass_filter import STATES, Act, CardFilter, joined, meant_by
+from ra_portal.mass_actions.tables import mass_actions
 from ra_portal.people.identity import Identity
-from ra_portal.tables import card_moves, cards, enterprises, mass_actions
+from ra_portal.people.tables import enterprises
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Entry, Journal

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Select, and_, or_
 
 from kernel.refusals import Malformed, Unprocessable
 from ra_portal.cards.card import CardState
+from ra_portal.cards.tables import cards
 from ra_portal.people.identity import HolderKind
-from ra_portal.tables import cards, enterprises, operators
+from ra_portal.people.tables import enterprises, operators
 
 
 class Act(StrEnum):

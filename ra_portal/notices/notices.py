@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from kernel.clock import Clock
 from ra_portal.notices.channels import Channel, Gateway, Letter
+from ra_portal.notices.tables import notices
 from ra_portal.notices.templates import load_templates
-from ra_portal.tables import notices
 from records.database import Database, new_id
 from records.outbox import Delivery, Outbox, Payload, Undeliverable
 

@@ -9,7 +9,7 @@ from kernel.refusals import NotFound
 from ra_portal.applications.application import Papers
 from ra_portal.papers.documents import DocumentKind, Licence
 from ra_portal.papers.page_pictures import PICTURE_TYPE
-from ra_portal.tables import document_pages, documents
+from ra_portal.papers.tables import document_pages, documents
 from records.database import new_id
 
 

@@ -15,7 +15,7 @@ from ra_portal import fields
 from ra_portal.cards.card import Holder
 from ra_portal.people import people_rows
 from ra_portal.people.identity import HolderKind, Identity
-from ra_portal.tables import branches
+from ra_portal.people.tables import branches
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from kernel.clock import Clock
 from ra_portal import fields
+from ra_portal.applications.tables import applications
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.charge import is_own, require_charge
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.people.identity import HolderKind, Identity
-from ra_portal.tables import applications, contacts
+from ra_portal.people.tables import contacts
 from records.database import Database
 from records.events import Event
 from records.journal import Journal

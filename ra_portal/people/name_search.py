@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Select, Table, delete, select
 
-from ra_portal.tables import name_parts, person_name_parts
+from ra_portal.people.tables import name_parts, person_name_parts
 from records.bulk import insert_rows
 
 MOST_MATCHES = 500

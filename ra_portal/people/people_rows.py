@@ -13,7 +13,7 @@ from ra_portal.people import name_search
 from ra_portal.people.identity import HolderKind, Role
 from ra_portal.people.people import Enterprise, Grant, Officer, Operator
 from ra_portal.people.personal_data import SealedNumber
-from ra_portal.tables import enterprises, grants, officers, operators
+from ra_portal.people.tables import enterprises, grants, officers, operators
 from records.bulk import insert_rows
 
 

@@ -9,6 +9,7 @@ from kernel.identifiers import parse_customs_code, parse_uscc
 from kernel.refusals import Refusal, Unprocessable
 from policies.identity_number import is_identity_card_number
 from ra_portal import keyset
+from ra_portal.applications.tables import applications
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import NUMBER_PREFIXES, Card
 from ra_portal.keyset import Place
@@ -17,7 +18,6 @@ from ra_portal.people.branches import Branch
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.people import Enterprise, Operator
 from ra_portal.people.register_rows import EnterpriseState, Filter
-from ra_portal.tables import applications
 from records.database import Database
 
 PAGE_LENGTH = 20

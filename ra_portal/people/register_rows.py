@@ -17,7 +17,7 @@ from ra_portal.keyset import Place
 from ra_portal.people import people_rows
 from ra_portal.people.name_search import MOST_MATCHES
 from ra_portal.people.people import Enterprise, Operator
-from ra_portal.tables import enterprises, operators
+from ra_portal.people.tables import enterprises, operators
 
 
 class EnterpriseState(StrEnum):

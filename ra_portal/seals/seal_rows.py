@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from kernel.refusals import Conflict, NotFound
+from ra_portal.people.tables import enterprises
 from ra_portal.seals.seal import Seal, SealState
-from ra_portal.tables import enterprises, seals
+from ra_portal.seals.tables import seals
 
 
 def add(connection: Connection, seal: Seal) -> None:

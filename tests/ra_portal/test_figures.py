@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, event, insert, select
 
 from kernel.refusals import Forbidden
+from ra_portal.cards.tables import card_moves, cards
 from ra_portal.people.identity import Role
-from ra_portal.tables import card_moves, cards
 from records.database import Database, new_id
 from tests.ra_portal.world import PortalWorld, pkcs10
 

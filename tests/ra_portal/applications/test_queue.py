@@ -11,11 +11,11 @@ from ra_portal.applications import queue_rows
 from ra_portal.applications.application import Application, ApplicationState
 from ra_portal.applications.queue import Asked
 from ra_portal.applications.queue_rows import Filter
+from ra_portal.applications.tables import applications
 from ra_portal.fields import InvalidFields
 from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people import name_search
 from ra_portal.people.identity import Role
-from ra_portal.tables import applications
 from records.database import Database, new_id
 from tests.plans import plan_of
 from tests.ra_portal import samples

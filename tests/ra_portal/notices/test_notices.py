@@ -9,8 +9,8 @@ from sqlalchemy import select
 from kernel.refusals import Unavailable
 from ra_portal.notices.channels import Channel, Letter
 from ra_portal.notices.notices import MOST_IN_A_DAY
+from ra_portal.notices.tables import notices
 from ra_portal.people.identity import Role
-from ra_portal.tables import notices
 from records.outbox import Deferred, Undeliverable
 from records.tables import outbox
 from tests.ra_portal.world import PortalWorld

@@ -7,15 +7,14 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 
 from kernel.refusals import Forbidden, NotFound, Unprocessable
-from ra_portal import tables
-from ra_portal.cards import card_rows
+from ra_portal.cards import card_rows, tables
 from ra_portal.keyset import Place
 from ra_portal.people import name_search, register_rows
 from ra_portal.people.branches import Branch
 from ra_portal.people.identity import Role
 from ra_portal.people.register import OPERATORS_SHOWN, PAGE_LENGTH, Asked
 from ra_portal.people.register_rows import EnterpriseState, Filter
-from ra_portal.tables import enterprises, operators
+from ra_portal.people.tables import enterprises, operators
 from records.database import new_id
 from tests.plans import plan_of
 from tests.ra_portal import samples

@@ -1,0 +1,74 @@
+"""Rows of applications, their drafts, and changes of a holder's data."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+
+from records.database import ROW_ID, UtcDateTime, metadata, partial_index
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("reference", String(24), nullable=False, unique=True),
+    Column("access_hash", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("live_uscc", String(18), unique=True),
+    Column("uscc", String(18), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("customs_code", String(10), nullable=False),
+    Column("legal_representative", String(80), nullable=False),
+    Column("region", String(80), nullable=False),
+    Column("phone", String(32)),
+    Column("email", String(254)),
+    Column("identity_cipher", LargeBinary),  # of the legal representative, AES-GCM
+    Column("identity_index", String(64), index=True),  # HMAC
+    Column("branch_id", ROW_ID, ForeignKey("branches.id")),
+    # None: the papers lie at the branch that imported the application.
+    Column("licence_id", ROW_ID, ForeignKey("documents.id")),
+    Column("attorney_id", ROW_ID, ForeignKey("documents.id")),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("registered_by", ROW_ID),
+    Column("decided_by", ROW_ID),
+    Column("reasons", Text),
+    Column("remarks", Text),  # JSON: field -> code of a reason
+    Column("previous", Text),  # JSON: field -> what it was before the correction
+    Column("assigned_to", ROW_ID),
+    Column("reminded_at", UtcDateTime),
+    Column("enterprise_id", ROW_ID, ForeignKey("enterprises.id"), index=True),
+    Column("card_number", String(24)),
+    Column("version", Integer, nullable=False),
+    # The queue's pages: each filter of it has an index in the order of the pages.
+    Index("ix_applications_queue", "state", "changed_at", "id"),
+    Index("ix_applications_branch", "branch_id", "state", "changed_at", "id"),
+    Index("ix_applications_assigned", "assigned_to", "state", "changed_at", "id"),
+    partial_index("ix_applications_unreminded", "state", "changed_at", where="reminded_at IS NULL"),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),  # becomes the application's
+    Column("code_hash", String(64), unique=True),
+    Column("content", LargeBinary, nullable=False),  # AES-GCM: what was typed so far
+    Column("licence_id", ROW_ID),
+    Column("attorney_id", ROW_ID),
+    Column("changed_at", UtcDateTime, nullable=False, index=True),
+)
+
+data_changes = Table(
+    "data_changes",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("holder_kind", String(16), nullable=False),
+    Column("holder_id", ROW_ID, nullable=False),
+    Column("live_holder", String(56), unique=True),  # one undecided change of a holder's data
+    Column("state", String(16), nullable=False),
+    Column("changes", Text, nullable=False),  # JSON, field -> new value
+    Column("before", Text, nullable=False),
+    Column("why", String(200), nullable=False),
+    Column("proposed_by", String(64), nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("decided_by", String(64)),
+    Column("decided_at", UtcDateTime),
+    Index("ix_data_changes_state", "state", "proposed_at"),
+)

@@ -1,0 +1,20 @@
+"""Rows of notices."""
+
+from sqlalchemy import Column, Index, LargeBinary, String, Table
+
+from records.database import ROW_ID, UtcDateTime, metadata
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("about", String(40), nullable=False),  # a card's number, or what else it tells of
+    Column("template", String(40), nullable=False),
+    Column("channel", String(8), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("sealed", LargeBinary),  # recipient and values, under a key of the token; until sent
+    Column("outcome", String(16)),
+    Column("ended_at", UtcDateTime),
+    Index("ix_notices_about", "about", "created_at"),
+)
