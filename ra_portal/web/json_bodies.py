@@ -1,14 +1,13 @@
 """What programs send: JSON objects, read strictly and no further than a limit."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from kernel.refusals import Malformed, TooLarge
+from kernel.json_bodies import json_octets, read_object
+from kernel.refusals import Malformed
 from ra_portal.web.limits import LARGEST_BODY
 
 Answer = Response | tuple[Response, int]
@@ -21,22 +20,7 @@ def read_body() -> dict[str, Any]:
 
     Raises Malformed `request.media-type`, `request.malformed`, TooLarge `request.too-large`.
     """
-    if request.mimetype != "application/json":
-        raise Malformed("request.media-type", "send Content-Type: application/json")
-    try:
-        data = request.get_data(cache=False)  # never more than `limits` allows
-    except RequestEntityTooLarge:
-        data = None
-    # A chunked body is cut at the limit without a word.
-    if data is None or len(data) >= LARGEST_BODY:
-        raise TooLarge("request.too-large", "the request is too large")
-    try:
-        body = json.loads(data or b"{}")
-    except (ValueError, RecursionError):
-        raise Malformed("request.malformed", "the request is not JSON") from None
-    if not isinstance(body, dict):
-        raise Malformed("request.malformed", "the request is a JSON object")
-    return body
+    return read_object(json_octets(request, LARGEST_BODY) or b"{}")
 
 
 def read_text(body: dict[str, Any], name: str) -> str:

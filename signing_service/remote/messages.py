@@ -6,11 +6,11 @@ clients in the field send them; never both at once.
 
 import base64
 import binascii
-import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kernel.json_bodies import read_object
 from kernel.refusals import Malformed
 from signing_service.remote.activation import MOST_SIGNATURES
 
@@ -139,13 +139,8 @@ ValueT = TypeVar("ValueT")
 
 
 def read(model: type[BodyT], data: bytes) -> BodyT:
-    """A request's body. Raises Malformed `remote.request`."""
-    try:
-        value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise Malformed("remote.request", "The request is not one JSON object") from None
-    if not isinstance(value, dict):
-        raise Malformed("remote.request", "The request is not one JSON object")
+    """A request's body. Raises Malformed `request.malformed`, `remote.request`."""
+    value = read_object(data)
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -173,14 +168,3 @@ def one_of(name: str, first: ValueT | None, second: ValueT | None) -> ValueT | N
     if first is not None and second is not None:
         raise Malformed("remote.request", f"{name} is given twice, by two names")
     return first if first is not None else second
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)

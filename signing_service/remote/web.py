@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, jsonify, make_response, request
 from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from kernel.refusals import Malformed, Refusal, TooLarge, Unauthenticated
+from kernel.json_bodies import json_octets
+from kernel.refusals import Malformed, Refusal, Unauthenticated
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.remote import messages
 from signing_service.remote.activation import SAD_SECONDS, Authorisation
@@ -224,14 +224,7 @@ def _document(member: messages.DocumentMember) -> DocumentToSeal:
 
 
 def _read(model: type[BodyT], limit: int = _MAX_OCTETS) -> BodyT:
-    if request.mimetype != "application/json":
-        raise Malformed("remote.request", "send application/json")
-    request.max_content_length = limit
-    try:
-        data = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise TooLarge("request.too-large", "the request is too large") from None
-    return messages.read(model, data)
+    return messages.read(model, json_octets(request, limit))
 
 
 def _refused(refusal: Refusal) -> Response:

@@ -5,7 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask import Response, current_app, request
 
-from kernel.refusals import Forbidden, Malformed
+from kernel.json_bodies import json_octets, read_object
+from kernel.refusals import Forbidden
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import SignedIn, new_secret
 
@@ -135,20 +136,9 @@ def require_own_origin(services: SsoServices) -> None:
 
 
 def json_object(max_octets: int) -> dict[str, object]:
-    """The request's JSON object. Raises Malformed `signin.content-type`, `signin.json`.
-
-    The media type is insisted upon: no HTML form of another site can send it.
-    """
-    if request.mimetype != "application/json":
-        raise Malformed("signin.content-type", "send application/json")
-    request.max_content_length = max_octets
-    try:
-        value = request.get_json(silent=True)
-    except RecursionError:
-        value = None
-    if not isinstance(value, dict):
-        raise Malformed("signin.json", "send one JSON object")
-    return value
+    """The request's JSON object. Raises Malformed `request.media-type`,
+    `request.malformed`, TooLarge `request.too-large`."""
+    return read_object(json_octets(request, max_octets))
 
 
 def _secret(name: str) -> str | None:

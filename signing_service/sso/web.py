@@ -171,7 +171,7 @@ class SignInRoutes:
         body = json_object(_MAX_JSON_OCTETS)
         next_path = body.get("next", "/")
         if not isinstance(next_path, str):
-            raise Malformed("signin.json", "next is a path of ours")
+            raise Malformed("request.malformed", "next is a path of ours")
         self._limit_challenges()
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
@@ -194,7 +194,7 @@ class SignInRoutes:
         body = json_object(_MAX_JSON_OCTETS)
         token, nonce = body.get("token"), body.get("nonce")
         if not _is_flat(token) or not isinstance(nonce, str | None):
-            raise Malformed("signin.json", "send {token: {...}} and perhaps {nonce}")
+            raise Malformed("request.malformed", "send {token: {...}} and perhaps {nonce}")
         watched = body.get("presence", False)
         opened = self._open(json.dumps(token), nonce)
         told = _shown(opened.signed_in)
@@ -213,7 +213,7 @@ class SignInRoutes:
         body = json_object(_MAX_JSON_OCTETS)
         secret, present = body.get("secret"), body.get("present")
         if not isinstance(secret, str) or not isinstance(present, bool):
-            raise Malformed("signin.json", "send {secret, present}")
+            raise Malformed("request.malformed", "send {secret, present}")
         if present:
             self._services.presence.beat(secret)
         else:

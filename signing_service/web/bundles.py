@@ -6,11 +6,12 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from kernel.asn1.certificate import Certificate
+from kernel.json_bodies import read_base64
 from kernel.refusals import Malformed
 from signing_service.bundle_signing import MAX_PARTS, MAX_TOTAL_BYTES, BundleSigning
 from signing_service.formats.bundle import MAX_RECIPIENT
 from signing_service.validation.evidence import SignatureLevel
-from signing_service.web.body import base64_of, octets_of, read_body
+from signing_service.web.body import base64_of, read_body
 from signing_service.web.wishes import Body, CompleteBody, shown
 
 _MAX_REQUEST_BYTES = 2 * MAX_TOTAL_BYTES
@@ -40,8 +41,8 @@ def bundles_blueprint(bundles: BundleSigning, card: Callable[[], str]) -> Bluepr
             level = SignatureLevel(body.level)
         except ValueError:
             raise Malformed("request.malformed", "no such level") from None
-        parts = [(each.recipient, octets_of(each.document)) for each in body.parts]
-        certificate = Certificate.parse(octets_of(body.certificate))
+        parts = [(each.recipient, read_base64(each.document)) for each in body.parts]
+        certificate = Certificate.parse(read_base64(body.certificate))
         made = bundles.prepare(parts, certificate, holder_card, level)
         return jsonify(
             id=made.id,
@@ -57,7 +58,7 @@ def bundles_blueprint(bundles: BundleSigning, card: Callable[[], str]) -> Bluepr
     def complete() -> Response:
         holder_card = card()
         body = read_body(CompleteBody, 16_384)
-        receipts = bundles.complete(body.id, octets_of(body.signature_value), holder_card)
+        receipts = bundles.complete(body.id, read_base64(body.signature_value), holder_card)
         return jsonify(
             parts=[
                 {

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
+from kernel.json_bodies import read_base64
 from kernel.refusals import Malformed
 from signing_service.extension import Extension
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.validation.evidence import SignatureLevel
-from signing_service.web.body import base64_of, octets_of, read_body
+from signing_service.web.body import base64_of, read_body
 from signing_service.web.wishes import Body
 
 _MAX_REQUEST_BYTES = 2 * MAX_DOCUMENT_BYTES
@@ -35,8 +36,8 @@ def extension_blueprint(extension: Extension, card: Callable[[], str]) -> Bluepr
             level = SignatureLevel(body.level)
         except ValueError:
             raise Malformed("request.malformed", "no such level") from None
-        document = None if body.document is None else octets_of(body.document)
-        signature = None if body.signature is None else octets_of(body.signature)
+        document = None if body.document is None else read_base64(body.document)
+        signature = None if body.signature is None else read_base64(body.signature)
         made = extension.extend(document, signature, level, actor, body.signer)
         return jsonify(
             level=str(made.level),

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, render_template
 from pydantic import Field
 
 from kernel.asn1.certificate import Certificate
+from kernel.json_bodies import read_base64
 from kernel.refusals import Unauthenticated
 from signing_service.batch import Batches, BatchItem
 from signing_service.bundle_signing import BundleSigning
@@ -13,7 +14,7 @@ from signing_service.extension import Extension
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.signing import Signing
 from signing_service.web.batches import batches_blueprint
-from signing_service.web.body import base64_of, octets_of, read_body
+from signing_service.web.body import base64_of, read_body
 from signing_service.web.bundles import bundles_blueprint
 from signing_service.web.documents import documents_blueprint
 from signing_service.web.extension import extension_blueprint
@@ -69,7 +70,7 @@ def signing_blueprint(
         with signing.uploads.opened(body.uploads, holder_card) as uploaded:
             made = signing.prepare(
                 body.subject(uploaded),
-                Certificate.parse(octets_of(body.certificate)),
+                Certificate.parse(read_base64(body.certificate)),
                 body.manner(),
                 holder_card,
                 body.chosen_level,
@@ -93,7 +94,7 @@ def signing_blueprint(
         holder_card = card()
         body = read_body(_CompleteBody, 16_384)
         item = None if body.item is None else BatchItem(body.item.batch, body.item.position)
-        receipt = signing.complete(body.id, octets_of(body.signature_value), holder_card, item)
+        receipt = signing.complete(body.id, read_base64(body.signature_value), holder_card, item)
         return jsonify(
             id=receipt.id,
             format=str(receipt.format),

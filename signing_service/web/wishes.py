@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.algorithms import suite_named
+from kernel.json_bodies import read_base64
 from kernel.refusals import Malformed, Unprocessable
 from policies.signature_policy import known_signature_policies
 from signing_service.filing import Filing
@@ -19,7 +20,6 @@ from signing_service.formats.claims import (
 from signing_service.formats.document import Document
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.validation.evidence import Packaging, SignatureFormat, SignatureLevel
-from signing_service.web.body import octets_of
 
 MAX_DOCUMENTS = 64
 _FILE_NAME = r"^[^\x00-\x1f\x7f\\]+$"
@@ -69,7 +69,7 @@ class SealBody(Body):
     def read(self) -> pades.Seal:
         """Raises Unprocessable `seal.*`."""
         left, bottom, right, top = self.rectangle
-        picture = None if self.picture is None else octets_of(self.picture)
+        picture = None if self.picture is None else read_base64(self.picture)
         return pades.Seal((left, bottom, right, top), self.page, tuple(self.lines), picture)
 
 
@@ -149,19 +149,19 @@ class PrepareBody(Body):
 
     def subject(self, uploaded: Mapping[str, Document]) -> Subject:
         """`uploaded`: those documents. Raises Malformed `request.malformed`."""
-        signed = None if self.signed is None else octets_of(self.signed)
+        signed = None if self.signed is None else read_base64(self.signed)
         if (signed is None) == (self.act != Act.FIRST):
             raise Malformed("request.malformed", "`signed` goes with another act than the first")
         if self.document is not None:
             if self.documents:
                 raise Malformed("request.malformed", "`document` or `documents`, not both")
-            return Subject(Subject.of(octets_of(self.document)).documents, signed)
+            return Subject(Subject.of(read_base64(self.document)).documents, signed)
         named: dict[str, Document] = {}
         for each in self.documents:
             if (each.content is None) == (each.upload is None):
                 raise Malformed("request.malformed", "`content` or `upload`, one of them")
             named[each.name] = (
-                octets_of(each.content) if each.content is not None else uploaded[each.upload or ""]
+                read_base64(each.content) if each.content is not None else uploaded[each.upload or ""]
             )
         if len(named) != len(self.documents):
             raise Malformed("request.malformed", "each document has a name of its own")

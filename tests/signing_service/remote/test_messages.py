@@ -108,7 +108,7 @@ def test_what_is_not_exactly_a_request_is_refused(
 def test_forms_of_foreign_pages_are_not_read(platform: RemotePlatform, token: str) -> None:
     body = json.dumps({"credentialID": "x"}).encode()
     answer = raw(platform, token, "credentials/info", body, "text/plain")
-    assert refusal(answer) == (400, "invalid_request", "remote.request")
+    assert refusal(answer) == (400, "invalid_request", "request.media-type")
 
 
 @pytest.mark.parametrize(

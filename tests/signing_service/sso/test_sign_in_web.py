@@ -205,7 +205,7 @@ def test_a_program_signs_in_over_json(browser: FlaskClient, card: Card) -> None:
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_json_is_insisted_upon(browser: FlaskClient, path: str, media_type: str) -> None:
     refused = browser.post(path, data="{}", content_type=media_type)
-    assert (refused.status_code, refused.get_json()["code"]) == (400, "signin.content-type")
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "request.media-type")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_our_own_page_may_call(browser: FlaskClient) -> None:
 )
 def test_nonsense_over_json_is_refused(browser: FlaskClient, body: str) -> None:
     refused = browser.post(API, data=body.encode("latin-1"), content_type="application/json")
-    assert (refused.status_code, refused.get_json()["code"]) == (400, "signin.json")
+    assert (refused.status_code, refused.get_json()["code"]) == (400, "request.malformed")
 
 
 def test_too_much_json_is_refused(browser: FlaskClient) -> None:
