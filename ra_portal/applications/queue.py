@@ -14,8 +14,8 @@ from ra_portal import fields, keyset
 from ra_portal.applications import application_rows, queue_rows
 from ra_portal.applications.application import OPEN, Application, ApplicationState
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.applications.registration import application_row
 from ra_portal.applications.registry import Comparison, Registry, compare
+from ra_portal.applications.submissions import application_row
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
 from ra_portal.keyset import Place

@@ -9,27 +9,25 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
 from policies.registration import RegistrationPolicy
-from ra_portal import fields
 from ra_portal.applications import application_rows, draft_rows
 from ra_portal.applications.application import (
     Application,
-    ApplicationDetails,
     ApplicationState,
     Papers,
-    read_details,
 )
 from ra_portal.applications.draft_rows import Draft
+from ra_portal.applications.submissions import Submissions
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.cards import Cards
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.papers import document_rows
 from ra_portal.papers.document_rows import StoredDocument
-from ra_portal.papers.documents import DocumentKind, Licence, Upload, read_scan
+from ra_portal.papers.documents import DocumentKind, Upload
 from ra_portal.people import branches, people_rows
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.people import Enterprise
-from ra_portal.people.personal_data import PersonalData, SealedNumber
+from ra_portal.people.personal_data import PersonalData
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -61,7 +59,7 @@ class Registration:
         self._clock = clock
         self._entropy = entropy
         self._cards = cards
-        self._personal = personal
+        self._submissions = Submissions(database, clock, personal)
         self._policy = policy
 
     # -- the applicant -------------------------------------------------------------------------
@@ -78,7 +76,7 @@ class Registration:
         Raises `fields.InvalidFields` (all errors by field, the papers' under `licence` and
         `attorney`), Conflict `application.exists`, `enterprise.exists`.
         """
-        read = self._read(values, upload, attorney, draft.papers if draft else None)
+        read = self._submissions.read(values, upload, attorney, draft.papers if draft else None)
         code, now = new_code(self._entropy), self._clock.now()
         identifier = draft.id if draft else new_id()
         with self._database.transaction() as connection:
@@ -94,7 +92,7 @@ class Registration:
                 access_hash=code_hash(CodePurpose.ACCESS, code),
                 state=ApplicationState.APPLIED,
                 details=read.details,
-                papers=self._keep_papers(connection, identifier, read, before),
+                papers=self._submissions.keep(connection, identifier, read, before),
                 submitted_at=now,
                 changed_at=now,
             )
@@ -149,12 +147,12 @@ class Registration:
         """
         with self._database.reading() as connection:
             kept = application_rows.by_id(connection, application_id).papers
-        read = self._read(values, upload, attorney, kept)
+        read = self._submissions.read(values, upload, attorney, kept)
         now = self._clock.now()
         with self._database.transaction() as connection:
             before = application_rows.by_id(connection, application_id)
             before.resubmit(read.details, before.papers, now)  # refused before anything is kept
-            papers = self._keep_papers(connection, before.id, read, before.papers)
+            papers = self._submissions.keep(connection, before.id, read, before.papers)
             after = before.resubmit(read.details, papers, now)
             application_rows.save(connection, after)
             self._journal.append(
@@ -181,8 +179,7 @@ class Registration:
 
     def masked_identity(self, application: Application) -> str | None:
         """The legal representative's identity number, but for its ends."""
-        row = application_row(application.id)
-        return self._personal.masked(application.papers.identity, row)
+        return self._submissions.masked_identity(application)
 
     def card_of(self, application_id: str) -> Card | None:
         """The legal-person card that the approval requested."""
@@ -242,7 +239,9 @@ class Registration:
                 created_at=now,
                 branch_id=details.branch_id,
             )
-            enterprise = replace(enterprise, identity=self._moved(before, enterprise.id))
+            enterprise = replace(
+                enterprise, identity=self._submissions.identity_for(enterprise.id, before)
+            )
             number = self._cards.new_number(enterprise.holder)
             after = before.approve(officer, enterprise.id, number, now)
             people_rows.add_enterprise(connection, enterprise)
@@ -309,79 +308,6 @@ class Registration:
             reasons=after.reasons,
             remarks=",".join(f"{field}:{code}" for field, code in sorted(after.remarks.items())),
         )
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _read(
-        self,
-        values: Mapping[str, object],
-        upload: Upload | None,
-        attorney: Upload | None,
-        kept: Papers | None,
-    ) -> "_Read":
-        """Fields and papers, with the errors of all told at once."""
-        reader = fields.FieldReader(values)
-        scans = {
-            kind: read_scan(reader, kind, came)
-            for kind, came in ((DocumentKind.LICENCE, upload), (DocumentKind.ATTORNEY, attorney))
-        }
-        if not _came(upload) and (kept is None or kept.licence_id is None):
-            reader.read("licence", str)
-        number = reader.optional("identity_number", fields.identity_number)
-        details: ApplicationDetails | None = None
-        with self._database.reading() as connection:
-            try:
-                details = read_details(values, lambda code: branches.id_of(connection, code))
-            except fields.InvalidFields as invalid:
-                for name, refusal in invalid.errors.items():
-                    reader.note(name, refusal)
-        reader.finish()
-        assert details is not None
-        return _Read(details, scans, number)
-
-    def _keep_papers(
-        self, connection: Connection, application_id: str, read: "_Read", before: Papers
-    ) -> Papers:
-        ids = {
-            kind: document_rows.add(connection, application_id, kind, scan, self._clock.now())
-            for kind, scan in read.scans.items()
-            if scan is not None
-        }
-        identity = before.identity
-        if read.identity_number is not None:
-            identity = self._personal.seal(read.identity_number, application_row(application_id))
-        return Papers(
-            ids.get(DocumentKind.LICENCE, before.licence_id),
-            ids.get(DocumentKind.ATTORNEY, before.attorney_id),
-            identity,
-        )
-
-    def _moved(self, application: Application, enterprise_id: str) -> SealedNumber | None:
-        """The identity number, sealed for the enterprise's row."""
-        if application.papers.identity is None:
-            return None
-        number = self._personal.open(application.papers.identity, application_row(application.id))
-        return self._personal.seal(number, enterprise_row(enterprise_id))
-
-
-@dataclass(frozen=True)
-class _Read:
-    details: ApplicationDetails
-    scans: Mapping[DocumentKind, Licence | None]
-    identity_number: str | None
-
-
-def application_row(identifier: str) -> str:
-    """What an application's identity number is bound to."""
-    return f"applications:{identifier}"
-
-
-def enterprise_row(identifier: str) -> str:
-    return f"enterprises:{identifier}"
-
-
-def _came(upload: Upload | None) -> bool:
-    return upload is not None and bool(upload.content)
 
 
 def _of_branch(connection: Connection, by: Identity, application_id: str) -> Application:

@@ -9,34 +9,30 @@ authority sees either half, no PIN is reset, and none is known but to the holder
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection
 
 from ca.inventory import RevocationReason
 from ca.revocation import Revocation
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Conflict, Forbidden, NotFound
+from kernel.refusals import Conflict, Forbidden
 from policies.card_life import CardLifePolicy
 from ra_portal import fields
-from ra_portal.cards import card_moves, card_rows
+from ra_portal.cards import card_moves, card_rows, recovery_rows
 from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.cards.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
 from ra_portal.cards.cards import Cards
-from ra_portal.cards.tables import recoveries
+from ra_portal.cards.recovery_rows import Approval, RecoveryCase, RecoveryState
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.codes import CodePurpose, code_hash, new_secret
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
 from ra_portal.people import branches, people_rows
-from ra_portal.people.contacts import Contact, Contacts, KnownContact
+from ra_portal.people.contacts import Contact, Contacts
 from ra_portal.people.identity import HolderKind, Identity
-from records.database import Database, new_id
+from records.database import Database
 from records.events import Event
 from records.journal import Journal
 
@@ -44,39 +40,6 @@ _MAIL_CHARACTERS, _SMS_CHARACTERS = 16, 12
 """Of 5 bits each: 80 and 60 bits; who reads one channel still has to guess the other half."""
 MOST_IN_A_DAY = 3
 """Requests for one enterprise."""
-
-
-class RecoveryState(StrEnum):
-    ASKED = "asked"
-    GRANTED = "granted"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Approval:
-    officer: str
-    at: str
-    note: str
-    """What the officer checked."""
-
-
-@dataclass(frozen=True)
-class RecoveryCase:
-    id: str
-    card: str
-    enterprise_id: str
-    enterprise_name: str
-    state: RecoveryState
-    why: str
-    asked_at: datetime
-    approvals: tuple[Approval, ...]
-    needed: int
-    contact: Contact
-    """Masked; where the halves would go."""
-    contact_changed_at: datetime | None
-    """A recent change is a reason to call back on another number; it takes one officer more."""
-    contact_set_by: frozenset[str]
-    """Actors who have no say in it."""
 
 
 class Recovery:
@@ -114,22 +77,12 @@ class Recovery:
             if enterprise is None or enterprise.closed_at is not None:
                 return
             card = _recoverable(connection, enterprise.holder)
-            if card is None or self._recent(connection, enterprise.id, now) >= MOST_IN_A_DAY:
+            if (
+                card is None
+                or recovery_rows.asked_in_a_day(connection, enterprise.id, now) >= MOST_IN_A_DAY
+            ):
                 return
-            values = {
-                "id": new_id(),
-                "card": card.number,
-                "enterprise_id": enterprise.id,
-                "open_enterprise": enterprise.id,
-                "state": str(RecoveryState.ASKED),
-                "why": reason,
-                "asked_at": now,
-                "approvals": "[]",
-            }
-            try:
-                with connection.begin_nested():
-                    connection.execute(insert(recoveries), values)
-            except IntegrityError:
+            if not recovery_rows.insert_asked(connection, card.number, enterprise.id, reason, now):
                 return  # one is on its way
             self._journal.append(
                 connection,
@@ -142,19 +95,12 @@ class Recovery:
     def waiting(self, by: Identity, limit: int = 100) -> list[RecoveryCase]:
         """Undecided ones, oldest first. Raises Forbidden `role.missing`."""
         by.require_one_of("card.confirm", "card.manage")
-        query = (
-            select(recoveries)
-            .where(recoveries.c.state == str(RecoveryState.ASKED))
-            .order_by(recoveries.c.asked_at)
-            .limit(limit)
-        )
         with self._database.reading() as connection:
-            seen = [
-                row
-                for row in connection.execute(query)
-                if branches.sees(connection, by, _holder(row))
+            return [
+                self._case(connection, row)
+                for row in recovery_rows.asked(connection, limit)
+                if branches.sees(connection, by, recovery_rows.holder_of(row))
             ]
-            return [self._case(connection, row) for row in seen]
 
     def approve(self, by: Identity, identifier: str, note: str) -> RecoveryCase:
         """One officer agrees, and says what was checked; with the last that is needed, the card
@@ -171,15 +117,15 @@ class Recovery:
         checked = fields.text(LONGEST_REASON)(fields.paragraph(note, LONGEST_REASON))
         old: Card | None = None
         with self._database.transaction() as connection:
-            row = _locked(connection, identifier)
-            branches.require_holder(connection, by, _holder(row))
-            known = self._contacts.known(connection, _holder(row))
+            row = recovery_rows.locked(connection, identifier)
+            branches.require_holder(connection, by, recovery_rows.holder_of(row))
+            known = self._contacts.known(connection, recovery_rows.holder_of(row))
             if by.actor in known.set_by:
                 raise Forbidden(
                     "recovery.own-contact",
                     "you put in where the secret would go; other officers must agree",
                 )
-            given = _holding(row, known)
+            given = recovery_rows.approvals_that_hold(row, known)
             if any(each["officer"] == by.subject for each in given):
                 raise Forbidden("recovery.same-officer", "you have agreed already; others must too")
             self._require_reachable(known.contact)
@@ -187,7 +133,7 @@ class Recovery:
             given.append({"officer": by.subject, "at": now.isoformat(), "note": checked})
             needed = self._policy.needed(known.changed_at, now)
             granted = len(given) >= needed
-            self._store(connection, row.id, given, granted)
+            recovery_rows.store_approvals(connection, row.id, given, granted)
             self._journal.append(
                 connection,
                 Event.RECOVERY_APPROVED,
@@ -199,7 +145,7 @@ class Recovery:
             )
             if granted:
                 old = self._grant(connection, row, given, by, known.contact)
-            case = self._case(connection, _row(connection, row.id))
+            case = self._case(connection, recovery_rows.by_id(connection, row.id))
         if old is not None:
             withdraw(self._revocation, old, RevocationReason.SUPERSEDED, by.actor)
         return case
@@ -209,10 +155,9 @@ class Recovery:
         by.require("card.confirm")
         reason = fields.text(LONGEST_REASON)(fields.paragraph(why, LONGEST_REASON))
         with self._database.transaction() as connection:
-            row = _locked(connection, identifier)
-            branches.require_holder(connection, by, _holder(row))
-            values = {"state": str(RecoveryState.REFUSED), "open_enterprise": None}
-            connection.execute(update(recoveries).where(recoveries.c.id == row.id).values(values))
+            row = recovery_rows.locked(connection, identifier)
+            branches.require_holder(connection, by, recovery_rows.holder_of(row))
+            recovery_rows.store_refused(connection, row.id)
             self._journal.append(
                 connection,
                 Event.RECOVERY_REFUSED,
@@ -220,25 +165,18 @@ class Recovery:
                 actor=by.actor,
                 reason=reason,
             )
-            return self._case(connection, _row(connection, row.id))
+            return self._case(connection, recovery_rows.by_id(connection, row.id))
 
     def withdraw_old(self, limit: int = 100) -> int:
         """Revoke old cards' certificates that a death between the two left. For the worker."""
-        query = (
-            select(recoveries.c.id, recoveries.c.card)
-            .where(recoveries.c.state == str(RecoveryState.GRANTED))
-            .where(recoveries.c.settled_at.is_(None))
-            .limit(limit)
-        )
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = recovery_rows.unsettled(connection, limit)
         for row in rows:
             with self._database.reading() as connection:
                 card = card_rows.by_number(connection, row.card)
             withdraw(self._revocation, card, RevocationReason.SUPERSEDED, "recovery")
             with self._database.transaction() as connection:
-                mine = update(recoveries).where(recoveries.c.id == row.id)
-                connection.execute(mine.values(settled_at=self._clock.now()))
+                recovery_rows.store_settled(connection, row.id, self._clock.now())
         return len(rows)
 
     def _grant(
@@ -307,27 +245,12 @@ class Recovery:
                 "the enterprise left no telephone or no mail address: it must come to the counter",
             )
 
-    def _store(
-        self, connection: Connection, identifier: str, given: Sequence[Any], granted: bool
-    ) -> None:
-        values: dict[str, object] = {"approvals": json.dumps(given, ensure_ascii=False)}
-        if granted:
-            values |= {"state": str(RecoveryState.GRANTED), "open_enterprise": None}
-        connection.execute(update(recoveries).where(recoveries.c.id == identifier).values(values))
-
-    def _recent(self, connection: Connection, enterprise_id: str, now: datetime) -> int:
-        query = select(func.count()).where(
-            recoveries.c.enterprise_id == enterprise_id,
-            recoveries.c.asked_at > now - timedelta(days=1),
-        )
-        return connection.execute(query).scalar_one()
-
     def _case(self, connection: Connection, row: Any) -> RecoveryCase:
-        known = self._contacts.known(connection, _holder(row))
+        known = self._contacts.known(connection, recovery_rows.holder_of(row))
         given = json.loads(row.approvals)
         needed = self._policy.needed(known.changed_at, self._clock.now())
         if RecoveryState(row.state) is RecoveryState.ASKED:
-            given = _holding(row, known)
+            given = recovery_rows.approvals_that_hold(row, known)
         return RecoveryCase(
             id=row.id,
             card=row.card,
@@ -344,19 +267,6 @@ class Recovery:
         )
 
 
-def _holding(row: Any, known: KnownContact) -> list[dict[str, str]]:
-    """The approvals that hold: given for the contact as it is now."""
-    given: list[dict[str, str]] = json.loads(row.approvals)
-    since = known.changed_at
-    if since is None:
-        return given
-    return [each for each in given if datetime.fromisoformat(each["at"]) >= since]
-
-
-def _holder(row: Any) -> Holder:
-    return Holder(HolderKind.LEGAL_PERSON, row.enterprise_id)
-
-
 def _recoverable(connection: Connection, holder: Holder) -> Card | None:
     """The legal-person card that is in use but locked, or has expired. One that was never made
     is no matter of recovery, nor is one that was lost or revoked: the counter replaces it."""
@@ -364,17 +274,3 @@ def _recoverable(connection: Connection, holder: Holder) -> Card | None:
     if newest is None or newest.state not in (CardState.ACTIVE, CardState.EXPIRED):
         return None
     return newest
-
-
-def _row(connection: Connection, identifier: str) -> Any:
-    return connection.execute(select(recoveries).where(recoveries.c.id == identifier)).one()
-
-
-def _locked(connection: Connection, identifier: str) -> Any:
-    query = select(recoveries).where(recoveries.c.id == identifier[:32]).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise NotFound("recovery.unknown", "there is no such request")
-    if row.state != str(RecoveryState.ASKED):
-        raise Conflict("recovery.decided", "this request is decided already")
-    return row

@@ -23,7 +23,7 @@ from ra_portal.applications.application import (
     ApplicationState,
     Papers,
 )
-from ra_portal.applications.registration import application_row
+from ra_portal.applications.submissions import application_row
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.imports.columns import (
     IDENTITY,

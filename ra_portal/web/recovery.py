@@ -7,7 +7,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.cards.recovery import RecoveryCase
+from ra_portal.cards.recovery_rows import RecoveryCase
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person

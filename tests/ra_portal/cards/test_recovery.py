@@ -12,7 +12,7 @@ from kernel.refusals import Conflict, Forbidden, Malformed, Unauthenticated
 from policies.card_life import card_life_policy
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import Move
-from ra_portal.cards.recovery import RecoveryState
+from ra_portal.cards.recovery_rows import RecoveryState
 from ra_portal.notices.channels import Channel
 from ra_portal.people.identity import Identity, Role
 from tests.ra_portal import samples
