@@ -1,16 +1,15 @@
 """JSON for cards' programs and for the centre's officers."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from kernel.identifiers import parse_serial, serial_text
-from kernel.refusals import Malformed, TooLarge
+from kernel.json_bodies import json_octets, read_base64
+from kernel.refusals import Malformed
 from key_centre.delivery import Delivery
 from key_centre.escrow import EscrowedKey
 from key_centre.oversight import Oversight
@@ -40,7 +39,9 @@ class _CardBody(_Body):
 
     def request(self) -> CardRequest:
         return CardRequest(
-            _octets(self.certificate), _octets(self.transport_key), _octets(self.signature)
+            read_base64(self.certificate),
+            read_base64(self.transport_key),
+            read_base64(self.signature),
         )
 
 
@@ -124,8 +125,8 @@ def _order_routes(
             parse_serial(body.serial),
             body.order_number,
             body.ordered_by,
-            _octets(body.evidence),
-            _octets(body.transport_key),
+            read_base64(body.evidence),
+            read_base64(body.transport_key),
             body.reason,
         )
         told = {**_asked(found), "transport_key_sha256": found.transport_key_sha256}
@@ -225,21 +226,10 @@ def _shown(recovery: Recovery, key: EscrowedKey) -> dict[str, object]:
 
 
 def _read(model: type[BodyT], limit: int) -> BodyT:
-    """Raises Malformed `request.malformed`; TooLarge `request.too-large`."""
-    if request.mimetype != "application/json":
-        raise Malformed("request.malformed", "send application/json")
-    request.max_content_length = limit
+    """Raises Malformed `request.media-type`, `request.malformed`; TooLarge `request.too-large`."""
+    data = json_octets(request, limit)
     try:
-        return model.model_validate_json(request.get_data(cache=False))
-    except RequestEntityTooLarge:
-        raise TooLarge("request.too-large", "the request is too large") from None
+        return model.model_validate_json(data)
     except ValidationError as error:
         names = sorted({str(part) for fault in error.errors() for part in fault["loc"][:1]})
         raise Malformed("request.malformed", f"check these members: {', '.join(names)}") from None
-
-
-def _octets(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed("request.malformed", "not base64") from None
