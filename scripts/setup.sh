@@ -86,6 +86,10 @@ check_test_packages() {
     has_command curl || need curl "signs in over TLS with a card's key, independently"
     has_file '/usr/lib/*/engines-*/pkcs11.so' \
         || need libengine-pkcs11-openssl "lets that client use a key in a token"
+    has_command pkcs11-tool || need opensc "reads tokens, independently"
+    has_command zip || need zip "makes containers that this house did not make"
+    has_command unzip || need unzip "reads containers, independently"
+    has_command pipx || need pipx "installs the key agent as its holders do"
     has_command pdftotext || need poppler-utils "reads printed reports back, independently"
 }
 

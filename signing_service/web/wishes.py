@@ -161,7 +161,9 @@ class PrepareBody(Body):
             if (each.content is None) == (each.upload is None):
                 raise Malformed("request.malformed", "`content` or `upload`, one of them")
             named[each.name] = (
-                read_base64(each.content) if each.content is not None else uploaded[each.upload or ""]
+                read_base64(each.content)
+                if each.content is not None
+                else uploaded[each.upload or ""]
             )
         if len(named) != len(self.documents):
             raise Malformed("request.malformed", "each document has a name of its own")

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -138,7 +137,6 @@ def test_it_runs_in_an_environment_of_its_own(installed: Path, tmp_path: Path) -
 
 
 @pytest.mark.long
-@pytest.mark.skipif(shutil.which("pipx") is None, reason="no pipx here")
 def test_pipx_installs_it_with_one_command(wheel: Path, tmp_path: Path) -> None:
     surroundings = {
         **os.environ,

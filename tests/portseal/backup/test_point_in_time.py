@@ -15,7 +15,7 @@ from records.events import Event
 from records.journal import Journal
 from tests.database import load_all_tables
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.long]
+pytestmark = pytest.mark.postgresql
 JOURNAL = Journal(SystemClock())
 
 
