@@ -113,15 +113,27 @@ class TokenPool(Token):
 
         Raises Conflict `pool.token-away`, Unavailable `token.no-key`.
         """
-        if self.left_out:
-            away = ", ".join(self.left_out)
-            raise Conflict("pool.token-away", "a copy of the key would be left", token=away)
+        self._require_all("a copy of the key would be left")
         fingerprints = [
             token.destroy(label) for token in self._tokens.values() if label in token.key_labels()
         ]
         if not fingerprints:
             raise Unavailable("token.no-key", "no token holds this key", key=label)
         return fingerprints[0]
+
+    def destroy_secret(self, label: str) -> None:
+        """As `destroy`."""
+        self._require_all("a copy of the key would be left")
+        holding = [each for each in self._tokens.values() if label in each.secret_labels()]
+        if not holding:
+            raise Unavailable("token.no-key", "no token holds this key", key=label)
+        for token in holding:
+            token.destroy_secret(label)
+
+    def _require_all(self, otherwise: str) -> None:
+        """Raises Conflict `pool.token-away`."""
+        if self.left_out:
+            raise Conflict("pool.token-away", otherwise, token=", ".join(self.left_out))
 
     def _serving(self) -> list[Token]:
         """The first token first, while it serves."""

@@ -198,6 +198,16 @@ class Token:
         self._pool.close()  # no session holds a handle of it
         return fingerprint
 
+    def destroy_secret(self, label: str) -> None:
+        """Destroy the secret key of this label for good. Raises Unavailable `token.no-key`."""
+        if label not in self.secret_labels():
+            raise Unavailable("token.no-key", "the token holds no such key", key=label)
+        with self._pool.write() as session:
+            wanted = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: label}
+            for each in list(session.get_objects(wanted)):
+                each.destroy()
+        self._pool.close()  # no session holds a handle of it
+
     @contextmanager
     def lent(self, value: bytes, so_pin: str | None = None) -> Iterator[SecretKey]:
         """A wrapping key of that value, in the token's memory until the end of the block.

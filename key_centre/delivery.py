@@ -3,8 +3,9 @@
 In numbered lines, with what is left when the process dies after each:
 
 1. The statement is verified, the card found. Nothing is left.
-2. The key pair is made in the token and its row written, with the journal, in one transaction: a
-   key without a row was never anywhere but in the token's memory.
+2. A key pair comes out of the pool (`key_centre.pool`) or, when that is empty, is made in the
+   token; its row is written, with the journal, in one transaction: a key without a row was never
+   anywhere but in the token's memory, or is in the pool still.
 3. The certificate is issued, and noted in the row. Dying in between leaves a certificate that the
    next request finds by its key, or an intent that is reconciled.
 4. The private key is sealed in the token to the transport key, the delivery journalled, and only
@@ -13,17 +14,19 @@ In numbered lines, with what is left when the process dies after each:
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from hsm.token import Token
 from hsm.transport import seal
-from hsm.wrapping import KeyUse
 from kernel.algorithms import RSA_PKCS1_SHA256, AlgorithmSuite, KeyKind, PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.asn1.key_envelope import KeyEnvelope
 from kernel.clock import Clock
 from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, Unavailable, Unprocessable
-from key_centre import escrow
+from key_centre import escrow, escrow_keys
 from key_centre.escrow import EscrowedKey
+from key_centre.pool import take, use_of
 from key_centre.ports import Cards, Certifier, LiveCard
 from key_centre.requests import CardRequest, verified
 from records.database import Database
@@ -51,7 +54,8 @@ class Deliveries:
         certifier: Certifier,
         origin: str,
     ) -> None:
-        """`escrow_label`: the secret key in `token` that wraps; `origin`: what statements name."""
+        """`escrow_label`: the first secret key in `token` that wrapped (`key_centre.escrow_keys`);
+        `origin`: what statements name."""
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -89,32 +93,65 @@ class Deliveries:
 
     def sealed(self, key: EscrowedKey, transport_key: PublicKey) -> KeyEnvelope:
         """From escrow to a transport key, in the token. Raises Unavailable."""
-        return seal(self._token, key.wrapped, self._escrow_label, transport_key)
+        return seal(self._token, key.wrapped, key.escrow_label, transport_key)
 
     def _escrowed(self, card: LiveCard) -> EscrowedKey:
+        found = self._found(card)
+        if found is not None:
+            return found
+        try:
+            return self._make(card)
+        except Unavailable:
+            found = self._found(card)  # another process was quicker
+            if found is None:
+                raise
+            return found
+
+    def _found(self, card: LiveCard) -> EscrowedKey | None:
         with self._database.reading() as connection:
-            found = escrow.of_signing_certificate(connection, card.certificate.serial)
-        return found or self._make(card)
+            return escrow.of_signing_certificate(connection, card.certificate.serial)
 
     def _make(self, card: LiveCard) -> EscrowedKey:
-        suite, use = _kind_beside(card.certificate.public_key)
-        wrapped = self._token.generate_wrapped(suite, use, self._escrow_label)
-        made = escrow.new_key(card, wrapped, self._clock.now())
+        """Raises Unavailable; Unprocessable `key-delivery.kind`."""
+        suite = _kind_beside(card.certificate.public_key)
+        pooled = self._from_pool(card, suite)
+        if pooled is not None:
+            return pooled
+        with self._database.reading() as connection:
+            label = escrow_keys.current(connection, self._escrow_label)
+        wrapped = self._token.generate_wrapped(suite, use_of(suite), label)
         with self._database.transaction() as connection:
-            if escrow.add(connection, made):
-                self._journal.append(
-                    connection,
-                    Event.KEY_ESCROWED,
-                    subject=card.number,
-                    actor=card.holder,
-                    key=made.public_key.fingerprint,
-                    signing_serial=serial_text(made.signing_serial),
-                )
-                return made
-            found = escrow.of_signing_certificate(connection, card.certificate.serial)
-        if found is None:
-            raise Unavailable("key-delivery.unsettled", "try again shortly")
-        return found
+            now = self._clock.now()
+            if escrow_keys.held(connection, self._escrow_label, now) != label:
+                raise _unsettled()
+            return self._add(connection, card, escrow.new_key(card, wrapped, label, now), False)
+
+    def _from_pool(self, card: LiveCard, suite: AlgorithmSuite) -> EscrowedKey | None:
+        """None: the pool has no key of this kind."""
+        with self._database.transaction() as connection:
+            taken = take(connection, suite)
+            if taken is None:
+                return None
+            made = escrow.new_key(card, taken.wrapped, taken.escrow_label, self._clock.now())
+            return self._add(connection, card, made, True)
+
+    def _add(
+        self, connection: Connection, card: LiveCard, made: EscrowedKey, made_ahead: bool
+    ) -> EscrowedKey:
+        """Raises Unavailable `key-delivery.unsettled`, which undoes everything, when another
+        process made one for the same card first."""
+        if not escrow.add(connection, made):
+            raise _unsettled()
+        self._journal.append(
+            connection,
+            Event.KEY_ESCROWED,
+            subject=card.number,
+            actor=card.holder,
+            key=made.public_key.fingerprint,
+            signing_serial=serial_text(made.signing_serial),
+            made_ahead=made_ahead,
+        )
+        return made
 
     def _certified(self, card: LiveCard, key: EscrowedKey) -> Certificate:
         certificate = self._certifier.certify(card, key.public_key)
@@ -123,10 +160,14 @@ class Deliveries:
         return certificate
 
 
-def _kind_beside(signing: PublicKey) -> tuple[AlgorithmSuite, KeyUse]:
+def _unsettled() -> Unavailable:
+    return Unavailable("key-delivery.unsettled", "try again shortly")
+
+
+def _kind_beside(signing: PublicKey) -> AlgorithmSuite:
     """An encryption key of the signing key's own kind and strength."""
     if signing.kind is KeyKind.RSA:
-        return RSA_PKCS1_SHA256, KeyUse.DECRYPT
+        return RSA_PKCS1_SHA256
     if signing.kind is KeyKind.EC:
-        return signing.default_suite(), KeyUse.AGREE
+        return signing.default_suite()
     raise Unprocessable("key-delivery.kind", "nothing is encrypted to this kind of key")

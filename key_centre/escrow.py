@@ -30,6 +30,8 @@ class EscrowedKey:
     holder: str
     kind: str
     wrapped: WrappedKey
+    escrow_label: str
+    """The secret key of the centre's token that wraps it."""
     made_at: datetime
     certificate: Certificate | None
     """None until the authority issued it."""
@@ -39,9 +41,11 @@ class EscrowedKey:
         return PublicKey.from_spki(self.wrapped.spki)
 
 
-def new_key(card: LiveCard, wrapped: WrappedKey, at: datetime) -> EscrowedKey:
-    serial = card.certificate.serial
-    return EscrowedKey(new_id(), serial, card.number, card.holder, card.kind, wrapped, at, None)
+def new_key(card: LiveCard, wrapped: WrappedKey, escrow_label: str, at: datetime) -> EscrowedKey:
+    return EscrowedKey(
+        new_id(), card.certificate.serial, card.number, card.holder, card.kind, wrapped,
+        escrow_label, at, None,
+    )  # fmt: skip
 
 
 def add(connection: Connection, key: EscrowedKey) -> bool:
@@ -54,6 +58,7 @@ def add(connection: Connection, key: EscrowedKey) -> bool:
         "kind": key.kind,
         "fingerprint": key.public_key.fingerprint,
         "wrapped": key.wrapped.encode(),
+        "escrow_label": key.escrow_label,
         "made_at": key.made_at,
     }
     try:
@@ -119,6 +124,7 @@ def _key(row: Any) -> EscrowedKey:
         holder=row.holder,
         kind=row.kind,
         wrapped=WrappedKey.decode(bytes(row.wrapped)),
+        escrow_label=row.escrow_label,
         made_at=row.made_at,
         certificate=None if row.certificate is None else Certificate.parse(bytes(row.certificate)),
     )

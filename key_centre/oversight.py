@@ -12,9 +12,11 @@ from kernel.clock import Clock
 from kernel.identifiers import serial_text
 from key_centre import escrow, recovery_rows
 from key_centre.escrow import EscrowedKey
+from key_centre.pool import KeyPool, Level
 from key_centre.ports import Caller, Cards, LiveCard, People
 from key_centre.recovery import Recovery
 from key_centre.recovery_rows import Wanted
+from key_centre.rewrapping import Rewrapping, RewrapProgress
 from key_centre.tables import escrowed_keys
 from records.database import Database
 from records.events import Event
@@ -71,6 +73,9 @@ class Dossier:
 @dataclass(frozen=True)
 class Figures:
     escrowed: int
+    pool: Mapping[str, Level]
+    """Keys made ahead, by the suite's name."""
+    escrow: RewrapProgress
     states: Mapping[str, int]
     """Recoveries by state."""
 
@@ -78,12 +83,22 @@ class Figures:
 class Oversight:
     """Every method raises Forbidden `role.missing`."""
 
-    def __init__(self, database: Database, clock: Clock, cards: Cards, people: People) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        cards: Cards,
+        people: People,
+        pool: KeyPool,
+        rewrapping: Rewrapping,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._cards = cards
         self._people = people
-        self._counted: tuple[datetime, int] | None = None
+        self._pool = pool
+        self._rewrapping = rewrapping
+        self._counted: tuple[datetime, int, RewrapProgress] | None = None
 
     def listed(self, by: Caller, wanted: Wanted, after: str | None = None) -> RecoveryPage:
         """Those that wait oldest first, others newest first.
@@ -121,14 +136,21 @@ class Oversight:
             return recovery_rows.evidence(connection, identifier)
 
     def figures(self, by: Caller) -> Figures:
-        """How much there is; the number of escrowed keys is up to a minute old."""
+        """How much there is; the numbers of escrowed keys are up to a minute old."""
         by.require(READ)
-        now = self._clock.now()
+        counted = self._count()
         with self._database.reading() as connection:
-            if self._counted is None or now - self._counted[0] >= _COUNTED_FOR:
+            states = recovery_rows.count_by_state(connection)
+        return Figures(counted[1], self._pool.levels(), counted[2], states)
+
+    def _count(self) -> tuple[datetime, int, RewrapProgress]:
+        now, known = self._clock.now(), self._counted
+        if known is None or now - known[0] >= _COUNTED_FOR:
+            with self._database.reading() as connection:
                 query = select(func.count()).select_from(escrowed_keys)
-                self._counted = now, connection.execute(query).scalar_one()
-            return Figures(self._counted[1], recovery_rows.count_by_state(connection))
+                escrowed = connection.execute(query).scalar_one()
+            known = self._counted = (now, escrowed, self._rewrapping.progress())
+        return known
 
     def _names(self, actors: Iterable[str | None]) -> Mapping[str, str]:
         return self._people.names({each for each in actors if each is not None})

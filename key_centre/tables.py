@@ -1,4 +1,4 @@
-"""Rows of the centre: escrowed keys and recoveries."""
+"""Rows of the centre: keys in escrow and in the pool, what wraps them, recoveries."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
@@ -15,9 +15,41 @@ escrowed_keys = Table(
     Column("kind", String(16), nullable=False),
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("wrapped", LargeBinary, nullable=False),  # hsm.wrapping.WrappedKey
+    Column("escrow_label", String(64), nullable=False, server_default="escrow"),
     Column("made_at", UtcDateTime, nullable=False),
     Column("serial", String(40), unique=True),  # of the encryption certificate, once issued
     Column("certificate", LargeBinary),
+    Index("ix_kc_keys_escrow", "escrow_label"),
+)
+
+pooled_keys = Table(
+    "kc_pool",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("suite", String(32), nullable=False),  # kernel.algorithms
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("wrapped", LargeBinary, nullable=False),  # hsm.wrapping.WrappedKey
+    Column("escrow_label", String(64), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Index("ix_kc_pool_suite", "suite", "made_at"),
+)
+
+escrow_keys = Table(
+    "kc_escrow_keys",
+    metadata,
+    Column("label", String(64), primary_key=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),  # of all but the one in use
+)
+
+rewraps = Table(
+    "kc_rewraps",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("escrow_key", String(64), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
 )
 
 recoveries = Table(

@@ -116,6 +116,11 @@ def _reissue(house: House, at_once: bool) -> None:
         house.reissue.run(job, house.authorities[name].authority, batches=5)
 
 
+def _make_keys_ahead(house: House, at_once: bool) -> int:
+    """One batch of each kind: the token serves others in between."""
+    return house.key_centre.pool.fill()
+
+
 def _next_sign_in_key(house: House, at_once: bool) -> None:
     house.sso.signing_keys.rotate_if_due(timedelta(days=house.settings.sso.key_days))
 
@@ -159,6 +164,10 @@ JOBS = (
     Job("mass revocation", _SOON, _revoke_many, needs_token=False,
         wanted=lambda house: bool(house.mass_revocation.unfinished())),
     Job("reissue", _SOON, _reissue, wanted=lambda house: bool(house.reissue.unfinished())),
+    Job("escrow", _SOON, lambda house, _: house.key_centre.rewrapping.run(batches=5),
+        wanted=lambda house: house.key_centre.rewrapping.has_work()),
+    Job("key pool", _TWO_SECONDS, _make_keys_ahead,
+        wanted=lambda house: house.key_centre.pool.has_room()),
     Job("responders", _MINUTE, _rotate_responders),
     Job("crl", _TWO_SECONDS, _renew_crls),
     Job("ocsp", _OFTEN, _sign_ahead),

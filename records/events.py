@@ -48,6 +48,11 @@ class Event(StrEnum):
     NODE_LOST = "node.lost"
 
     # Key-management centre
+    KEYS_POOLED = "keys.pooled"
+    KEYS_REWRAPPED = "keys.rewrapped"
+    REWRAP_FINISHED = "rewrap.finished"
+    ESCROW_KEY_REPLACED = "escrow-key.replaced"
+    ESCROW_KEY_DESTROYED = "escrow-key.destroyed"
     KEY_ESCROWED = "key.escrowed"
     KEY_DELIVERED = "key.delivered"
     KEY_RECOVERY_REQUESTED = "key.recovery-requested"

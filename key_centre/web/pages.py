@@ -68,6 +68,7 @@ class _Pages:
             may_open=by.may(OPEN),
             recovery_states=words.STATES,
             grounds=words.GROUNDS,
+            key_kinds=words.KEY_KINDS,
         )
 
     def recovery(self, identifier: str) -> Page:

@@ -28,3 +28,6 @@ CARD_KINDS = {
     "legal-person": lazy_gettext("Legal-person card"),
     "operator": lazy_gettext("Operator card"),
 }
+
+KEY_KINDS = {"ecdsa-p256-sha256": "P-256", "ecdsa-p384-sha384": "P-384", "rsa-pkcs1-sha256": "RSA"}
+"""Suite -> what its keys are called."""

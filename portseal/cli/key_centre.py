@@ -1,4 +1,4 @@
-"""`portseal key-centre`: the centre's own token, its officers, and whom an order names."""
+"""`portseal key-centre`: what its officers do with a card, and whom an order names."""
 
 import base64
 from pathlib import Path
@@ -7,14 +7,12 @@ from urllib.parse import quote
 
 import click
 
-from ca.ceremony import ESCROW
-from hsm.secret_keys import SecretUse
 from hsm.token import Token
 from hsm.transport import destroy_transport_key, make_transport_key, receive
 from kernel.asn1.certificate import Certificate
 from kernel.asn1.key_envelope import MAX_ENVELOPE_BYTES, KeyEnvelope
 from kernel.identifiers import parse_serial, serial_text
-from kernel.refusals import Conflict
+from portseal.cli import escrow
 from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
 from portseal.holder.card import Card
@@ -34,20 +32,8 @@ def key_centre() -> None:
     """The centre that makes and escrows holders' encryption keys."""
 
 
-@key_centre.command("init")
-def init() -> None:
-    """Make the escrow key in the centre's own token (setting `key_centre.token`).
-
-    Without a token of its own the centre uses the authority's, where the ceremony made one.
-    """
-    from portseal.wiring import House  # the other commands run on an officer's machine
-
-    with House.opened() as house:
-        token = house.key_centre_token
-        if ESCROW in token.secret_labels():
-            raise Conflict("key-centre.done", "the token holds an escrow key already")
-        token.generate_secret(ESCROW, SecretUse.WRAP)
-        click.echo(f"token {token.label} holds the escrow key: 256 bits, never to leave it")
+for _command in escrow.COMMANDS:
+    key_centre.add_command(_command)
 
 
 def _signed_in(

@@ -1,7 +1,7 @@
 """Settings of the PKCS#11 tokens."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,3 +36,9 @@ class KeyCentreSettings(SettingsTable):
     token: TokenSettings | None = None
     """A token of its own, with the escrow key in it (`portseal key-centre init`). Default: the
     authority's, where the ceremony made one."""
+    pool: dict[
+        Literal["ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-pkcs1-sha256"],
+        Annotated[int, Field(ge=0, le=100_000)],
+    ] = Field(default={"ecdsa-p256-sha256": 32})
+    """How many encryption keys the worker keeps made ahead, by the suite of the cards that they
+    are for. Where cards are RSA, add `rsa-pkcs1-sha256`: each takes a token seconds to make."""

@@ -32,4 +32,5 @@ class KeyCentreFloor(RegistrationFloor, ABC):
             IssuingCertifier(self.authorities.issuing, self.inventory, self.clock),
             PortalPeople(self.portal.directory),
             self.settings.web.origin,
+            {str(name): size for name, size in self.settings.key_centre.pool.items()},
         )

@@ -1,5 +1,6 @@
 """Fixtures: a portal on a real authority, the centre beside it, cards that are real tokens."""
 
+import secrets
 from pathlib import Path
 
 import pytest
@@ -34,4 +35,12 @@ def any_centre(
 ) -> CentreWorld:
     """As `centre`, on SQLite and on PostgreSQL."""
     portal = open_portal_world(open_world(centre_authority_token, any_database, new_clock()))
+    return open_centre_world(portal, token_bench)
+
+
+@pytest.fixture
+def own_centre(token_bench: TokenBench, any_database: Database, tmp_path: Path) -> CentreWorld:
+    """As `any_centre`, in a token that the test may change."""
+    token = token_after_ceremony(token_bench, f"centre-{secrets.token_hex(6)}", tmp_path)
+    portal = open_portal_world(open_world(token, any_database, new_clock()))
     return open_centre_world(portal, token_bench)

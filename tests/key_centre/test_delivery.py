@@ -7,8 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes, keywrap
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -25,6 +23,7 @@ from key_centre.requests import CardRequest
 from portseal.holder.opening import open_message
 from ra_portal.people.identity import Role, console
 from tests.ca.openssl import openssl
+from tests.key_centre.sealing import opened_in_software
 from tests.key_centre.world import OTHER_TRANSPORT, TRANSPORT, CentreWorld
 from tests.software_keys import SoftwareKey
 
@@ -232,13 +231,7 @@ def test_nothing_private_is_in_the_database_or_the_journal(
     """The private key, opened in software for once, is nowhere in what is stored."""
     holder = centre.operator()
     made = centre.centre.deliveries.deliver(holder.asks_for(TRANSPORT.public_key))
-    private = TRANSPORT.private_key
-    assert isinstance(private, rsa.RSAPrivateKey)
-    oaep = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
-    once = private.decrypt(made.envelope.encrypted_key, oaep)
-    plain = keywrap.aes_key_unwrap_with_padding(once, made.envelope.content)
-    opened = load_der_private_key(plain[: der.read(plain).end], None)  # zeros may follow
-    assert isinstance(opened, ec.EllipticCurvePrivateKey)
+    once, opened = opened_in_software(made, TRANSPORT)
     secret = opened.private_numbers().private_value.to_bytes(32, "big")
     database = centre.portal.authority.database
     database.dispose()  # what was written ahead goes into the file

@@ -16,6 +16,7 @@ from kernel.identifiers import Serial
 from kernel.transport_statement import transport_statement
 from key_agent.encryption_slot import EncryptionSlot
 from key_centre.delivery import Delivery
+from key_centre.pool import KeyPool
 from key_centre.requests import CardRequest
 from key_centre.services import KeyCentre, open_key_centre
 from portseal.key_centre_ports import IssuingCertifier, PortalCards, PortalPeople
@@ -101,6 +102,11 @@ class CentreWorld:
     def officer(self, *roles: Role) -> Identity:
         return self.portal.officer(*roles)
 
+    def pool(self, sizes: dict[str, int]) -> KeyPool:
+        """The pool, wanted to be this large."""
+        world = self.portal.authority
+        return KeyPool(world.database, world.journal, world.clock, world.token, ESCROW, sizes)
+
     def told(self, serial: str) -> list[Record]:
         with self.portal.authority.database.reading() as connection:
             return records(connection, serial)
@@ -119,5 +125,6 @@ def open_centre_world(portal: PortalWorld, bench: TokenBench) -> CentreWorld:
         IssuingCertifier(world.issuing, inventory, world.clock),
         PortalPeople(portal.services.directory),
         ORIGIN,
+        {},
     )
     return CentreWorld(portal, centre, bench, inventory)
