@@ -20,6 +20,7 @@ from records.events import Event
 from records.journal import Journal
 from signing_service.acceptance import Acceptance, Finished
 from signing_service.authorisation import Authorisation
+from signing_service.embedding import Embedding
 from signing_service.filing import Filing
 from signing_service.formats import bundle, cades
 from signing_service.formats.bundle import Part
@@ -35,7 +36,7 @@ MAX_PARTS = 64
 """Of a bundle that is signed here; the format has room for more."""
 MAX_TOTAL_BYTES = 32 * 1024 * 1024
 _ACT = "bundle"
-_LEVELS = (SignatureLevel.B_B, SignatureLevel.B_T)
+_LEVELS = (SignatureLevel.B_B, SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class BundleSigning:
         waiting: WaitingSignatures,
         acceptance: Acceptance,
         timestamper: Timestamper,
+        embedding: Embedding,
         database: Database,
         journal: Journal,
         clock: Clock,
@@ -81,6 +83,7 @@ class BundleSigning:
         self._waiting = waiting
         self._acceptance = acceptance
         self._timestamper = timestamper
+        self._embedding = embedding
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -100,7 +103,7 @@ class BundleSigning:
         """
         now = self._clock.now()
         if level not in _LEVELS:
-            raise Unprocessable("level.unknown", "a bundle is signed as B-B or B-T")
+            raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
         if not 1 <= len(parts) <= MAX_PARTS or sum(len(d) for _, d in parts) > MAX_TOTAL_BYTES:
             raise Unprocessable("bundle.count", f"1 to {MAX_PARTS} declarations, 32 MiB together")
         filings = tuple(self._file(document, certificate, card, now) for _, document in parts)
@@ -146,9 +149,13 @@ class BundleSigning:
                 for each in documents
             ]
             manifest = proofs[0].manifest
+
+            def material(made: bytes) -> ValidationMaterial:
+                return self._embedding.of(cades.read(made, manifest))
+
             signed = raise_to(
                 level, SignatureFormat.CADES, cades.assemble(prepared, signature_value), manifest,
-                self._timestamper, _no_material, signer=0,
+                self._timestamper, material, signer=0,
             )  # fmt: skip
             whole = [replace(proof, signature=signed).to_bytes() for proof in proofs]
             for document, proof, (filing, holder) in zip(documents, whole, filed, strict=True):
@@ -177,8 +184,3 @@ class BundleSigning:
             self._acceptance.record_refusal(refusal, card, document)
             raise
         return filing
-
-
-def _no_material(signed: bytes) -> ValidationMaterial:
-    """B-B and B-T embed no validation material."""
-    return ValidationMaterial()

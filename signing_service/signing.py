@@ -27,9 +27,16 @@ from signing_service.archive.objects import pieces_of
 from signing_service.archive.retention import Retention
 from signing_service.authorisation import Authorisation
 from signing_service.batch import Batches, BatchItem
+from signing_service.embedding import Embedding
 from signing_service.filing import Filing
 from signing_service.formats import asic, making
-from signing_service.formats.catalogue import raise_container, raise_to
+from signing_service.formats.catalogue import (
+    check_counter_level,
+    counter_format,
+    raise_container,
+    raise_counter,
+    raise_to,
+)
 from signing_service.formats.document import Document
 from signing_service.formats.draft import draft_of
 from signing_service.formats.manner import Act, Manner, Subject, lies_beside
@@ -42,7 +49,6 @@ from signing_service.trust import TrustAnchors
 from signing_service.uploads import Uploads
 from signing_service.validation.evidence import (
     Packaging,
-    SignatureEvidence,
     SignatureFormat,
     SignatureLevel,
 )
@@ -120,7 +126,7 @@ class Signing:
         self._timestamper = timestamper
         self._verifier = verifier
         self._archive = archive
-        self._material = material
+        self.embedding = Embedding(self.authorisation.path, material)
         self._batches = batches
         self._database = database
         self._journal = journal
@@ -139,15 +145,15 @@ class Signing:
         draft: bool = False,
     ) -> Preparation:
         """First step. `card` is the one that the caller signed in with; `level` what the
-        finished signature shall have (None: B-T, and B-B for a counter-signature). With a
-        `qr_code` the visible seal leads to the signature's page. `draft`: whether to make one.
+        finished signature shall have (None: B-T). With a `qr_code` the visible seal leads to the
+        signature's page. `draft`: whether to make one.
 
         Raises Forbidden as `Authorisation.check`; Unprocessable `level.unknown`, `level.counter`,
         `signature.broken`, `seal.place`; TooMany `signature.too-many-prepared`; and as
         `making.prepare`.
         """
         now = self._clock.now()
-        level = _chosen_level(level, manner.act)
+        level = _chosen_level(level)
         given = tuple(subject.documents.values())
         presented = given[0] if len(given) == 1 else None
         in_message = presented if isinstance(presented, bytes) else b""
@@ -164,6 +170,8 @@ class Signing:
             manner = self._leading_to(identifier, manner)
         chain = self.authorisation.path(certificate)[:-1]  # whoever verifies has the anchor already
         prepared = making.prepare(manner, subject, certificate, now, chain=chain)
+        if manner.act is Act.COUNTER:
+            check_counter_level(level, counter_format(prepared))
         waiting = Waiting(
             identifier, card, filing.kind, manner.act, level, in_message, subject.signed,
             prepared.to_bytes(), _kept(subject),
@@ -292,14 +300,21 @@ class Signing:
         is_beside = lies_beside(prepared) if act is Act.FIRST else document is not None
         beside = document if is_beside else None
         if level is not SignatureLevel.B_B:
-            signer = making.position_of(prepared, read_signatures(beside, made))
+            signer, counter = making.position_of(prepared, read_signatures(beside, made))
 
             def material(signed: bytes) -> ValidationMaterial:
-                return self._validation_material(read_signatures(beside, signed))
+                return self.embedding.of(read_signatures(beside, signed))
 
-            made = raise_to(
-                level, prepared.format, made, beside, self._timestamper, material, signer=signer
-            )
+            if counter:
+                made = raise_counter(
+                    level, prepared, made, value, beside, self._timestamper, material,
+                    signer=signer,
+                )  # fmt: skip
+            else:
+                made = raise_to(
+                    level, prepared.format, made, beside, self._timestamper, material,
+                    signer=signer,
+                )  # fmt: skip
         presented = (made, None) if beside is None else (beside, made)
         return Finished(
             waiting.id, prepared.format, level, filing, holder, certificate, documents[0],
@@ -322,7 +337,7 @@ class Signing:
         filing, holder = self.authorisation.check(documents, certificate, waiting.card, now)
 
         def material(signed: asic.Container) -> ValidationMaterial:
-            return self._validation_material(asic.read(signed))
+            return self.embedding.of(asic.read(signed))
 
         container = raise_container(level, container, self._timestamper, material)
         signed = opened.enter_context(closing(keep_written(self._archive.store, container.write)))
@@ -349,18 +364,6 @@ class Signing:
         leading = replace(seal, verification_url=self._page_of(identifier))
         return replace(manner, placement=replace(manner.placement, seal=leading))
 
-    def _validation_material(self, evidence: list[SignatureEvidence]) -> ValidationMaterial:
-        """Of signers and timestamp authorities, with the authorities above them."""
-        wanted: list[Certificate] = []
-        for one in evidence:
-            for signature in (one, *(stamp.signature for stamp in one.timestamps)):
-                if signature.signing_certificate is not None:
-                    wanted.append(signature.signing_certificate)
-                    wanted += self.authorisation.path(signature.signing_certificate)
-        certificates = list(dict.fromkeys(wanted))
-        embedded = ValidationMaterial(tuple(each.der for each in certificates))
-        return embedded + self._material.of(certificates)
-
 
 def _kept(subject: Subject) -> tuple[tuple[str, str, int], ...]:
     return tuple(
@@ -370,13 +373,9 @@ def _kept(subject: Subject) -> tuple[tuple[str, str, int], ...]:
     )
 
 
-def _chosen_level(level: SignatureLevel | None, act: Act) -> SignatureLevel:
+def _chosen_level(level: SignatureLevel | None) -> SignatureLevel:
     if level is None:
-        return SignatureLevel.B_B if act is Act.COUNTER else SignatureLevel.B_T
+        return SignatureLevel.B_T
     if level not in _LEVELS:
         raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
-    if act is Act.COUNTER and level is not SignatureLevel.B_B:
-        raise Unprocessable(
-            "level.counter", "a counter-signature is made B-B; extend the signature that it is upon"
-        )
     return level

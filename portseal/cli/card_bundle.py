@@ -17,7 +17,7 @@ SUFFIX = ".proof.json"
 @card_options
 @url_option
 @click.argument("parts", nargs=-1, required=True, metavar="AGENCY=FILE...")
-@click.option("--level", type=click.Choice(["B-B", "B-T"]), default="B-T")
+@click.option("--level", type=click.Choice(list(LEVELS)), default="B-T")
 @click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path))
 @json_option
 def sign_bundle(

@@ -201,6 +201,7 @@ class SigningFloor(KeyCentreFloor):
             waiting=self.signing.waiting,
             acceptance=self.signing.acceptance,
             timestamper=self.timestamper,
+            embedding=self.signing.embedding,
             database=self.database,
             journal=self.journal,
             clock=self.clock,

@@ -29,9 +29,15 @@ _TIMESTAMP = META + "timestamp{}.tst"
 
 
 def add_signature_timestamp(
-    signed: ContainerT, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+    signed: ContainerT,
+    timestamper: Timestamper,
+    *,
+    signer: int = 0,
+    digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> ContainerT:
     """B-B to B-T, inside. `signer` counts as `read` tells the signatures; -1 is the last.
+    `counter`: the value of a counter-signature upon it, as the format inside takes it.
 
     Raises Conflict `asic.archived`; Malformed `asic.*`, `zip.*`; and as the format inside.
     """
@@ -40,13 +46,21 @@ def add_signature_timestamp(
     _check_not_archived(container, chosen)
     module = xades if chosen.file in container.xades else cades
     raised = module.add_signature_timestamp(
-        container.files[chosen.file], timestamper, signer=chosen.index, digest=digest
+        container.files[chosen.file],
+        timestamper,
+        signer=chosen.index,
+        digest=digest,
+        counter=counter,
     )
     return _as_given(signed, container.with_file(chosen.file, raised))
 
 
 def add_validation_material(
-    signed: ContainerT, material: ValidationMaterial, *, signer: int = 0
+    signed: ContainerT,
+    material: ValidationMaterial,
+    *,
+    signer: int = 0,
+    counter: bytes | None = None,
 ) -> ContainerT:
     """B-T to B-LT, inside; once an archive manifest lists the signature, into its newest
     timestamp token, before that is listed by the next. Raises as `add_signature_timestamp`."""
@@ -59,7 +73,7 @@ def add_validation_material(
         return _as_given(signed, container.with_file(name, token))
     module = xades if chosen.file in container.xades else cades
     raised = module.add_validation_material(
-        container.files[chosen.file], material, signer=chosen.index
+        container.files[chosen.file], material, signer=chosen.index, counter=counter
     )
     return _as_given(signed, container.with_file(chosen.file, raised))
 
@@ -71,6 +85,7 @@ def add_archive_timestamp(
     document: Document | None = None,
     signer: int = 0,
     digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> ContainerT:
     """B-LT to B-LTA, or its renewal. A container holds its documents: `document` is not needed.
 
@@ -87,9 +102,11 @@ def add_archive_timestamp(
     if chosen.file in container.xades:
         raised = xades.add_archive_timestamp(
             container.files[chosen.file], timestamper, document=by_uri(container, chosen.file),
-            signer=chosen.index, digest=digest,
+            signer=chosen.index, digest=digest, counter=counter,
         )  # fmt: skip
         return _as_given(signed, container.with_file(chosen.file, raised))
+    if counter is not None:
+        raise Unprocessable("level.counter", "archive the signature that it is upon")
     if container.type is ContainerType.ASIC_S:
         (content,) = container.data_objects.values()
         raised = cades.add_archive_timestamp(

@@ -12,29 +12,43 @@ from signing_service.timestamping.client import Timestamper
 
 
 def add_signature_timestamp(
-    signed: bytes, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+    signed: bytes,
+    timestamper: Timestamper,
+    *,
+    signer: int = 0,
+    digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> bytes:
     """B-B to B-T: a timestamp over the signature value (EN 319 122-1, 5.3).
 
-    `signer` counts from zero in the order of the SignerInfos. Raises Malformed `cms.*`;
+    `signer` counts from zero in the order of the SignerInfos; with `counter` it is the
+    counter-signature of that value upon it. Raises Malformed `cms.*`;
     Unprocessable `algorithm.unknown`; and as `Timestamper.stamp`.
     """
     message = signed_data.read(signed)
     parts = Parts.read(signed)
     chosen = parts.signer(signer)
-    imprint = signed_data.digest_of(digest, message.signers[signer].signature)
+    value = counter or message.signers[signer].signature
+    imprint = signed_data.digest_of(digest, value)
     if imprint is None:
         raise Unprocessable("algorithm.unknown", "no such digest", name=digest)
-    token = timestamper.stamp(imprint, digest)
-    stamped = chosen.with_attribute(cms.attribute(cms.ID_SIGNATURE_TIMESTAMP, token))
+    attribute = cms.attribute(cms.ID_SIGNATURE_TIMESTAMP, timestamper.stamp(imprint, digest))
+    if counter is None:
+        stamped = chosen.with_attribute(attribute)
+    else:
+        stamped = chosen.with_attribute_of_counter(counter, attribute)
     return parts.with_signer(signer, stamped).encode()
 
 
 def add_validation_material(
-    signed: bytes, material: ValidationMaterial, *, signer: int = 0
+    signed: bytes,
+    material: ValidationMaterial,
+    *,
+    signer: int = 0,
+    counter: bytes | None = None,
 ) -> bytes:
     """B-T to B-LT: certificates, CRLs and OCSP responses into the root SignedData (5.4.1, 5.4.2;
-    RFC 5940), where they serve every signer and every timestamp.
+    RFC 5940), where they serve every signer, every counter-signature and every timestamp.
 
     What an archive timestamp covered before stays covered. Raises Malformed `cms.*`,
     `ocsp.malformed`; TooLarge `cms.too-large`; Unprocessable `certificate.malformed`.
@@ -57,12 +71,17 @@ def add_archive_timestamp(
     document: Document | None = None,
     signer: int = 0,
     digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> bytes:
     """B-LT to B-LTA, or its renewal: archive-time-stamp-v3 over all that is there (5.5.3).
 
-    `document` is needed for detached signatures. Raises Unprocessable `document.missing`,
-    `document.other`, `algorithm.unknown`; Malformed `cms.*`; and as `Timestamper.stamp`.
+    `document` is needed for detached signatures. A counter-signature has no archive timestamp of
+    its own: that of the signature below covers it. Raises Unprocessable `level.counter`,
+    `document.missing`, `document.other`, `algorithm.unknown`; Malformed `cms.*`; and as
+    `Timestamper.stamp`.
     """
+    if counter is not None:
+        raise Unprocessable("level.counter", "archive the signature that it is upon")
     message = signed_data.read(signed)
     parts = Parts.read(signed)
     chosen = parts.signer(signer)

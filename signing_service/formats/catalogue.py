@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import partial
+from types import MappingProxyType, ModuleType
 from typing import Generic, Protocol, TypeVar
 
 from kernel.refusals import Unprocessable
 from signing_service.formats import asic, cades, jades, pades, xades
 from signing_service.formats.document import Document
+from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
@@ -129,6 +131,66 @@ def raise_container(
     """The same for the one signature of a new container around documents on disk."""
     have = SignatureLevel.B_B
     return _raised(_LARGE, level, container, None, timestamper, material, 0, have)
+
+
+def raise_counter(
+    level: SignatureLevel,
+    prepared: PreparedSignature,
+    signed: bytes,
+    value: bytes,
+    document: Document | None,
+    timestamper: Timestamper,
+    material: Callable[[bytes], ValidationMaterial],
+    *,
+    signer: int,
+) -> bytes:
+    """The counter-signature that was prepared so, in `signed`, upon signature number `signer`,
+    from B-B to `level`. `value` has the X.509 shape.
+
+    Raises Unprocessable `level.counter` where the format has no such level for it; as `raise_to`.
+    """
+    inner = counter_format(prepared)
+    check_counter_level(level, inner)
+    written = value if inner is SignatureFormat.CADES else prepared.suite.to_raw(value)
+    module = _COUNTER_MODULES[prepared.format]
+    levels: Levels[bytes] = Levels(
+        partial(module.add_signature_timestamp, counter=written),
+        partial(module.add_validation_material, counter=written),
+        partial(module.add_archive_timestamp, counter=written),
+    )
+    beside = None if module is asic else document
+    have = SignatureLevel.B_B
+    return _raised(levels, level, signed, beside, timestamper, material, signer, have)
+
+
+def counter_format(prepared: PreparedSignature) -> SignatureFormat:
+    """The format of a prepared counter-signature itself, inside a container too."""
+    inner, _, _ = (
+        asic.prepared_parts(prepared) if _COUNTER_MODULES[prepared.format] is asic
+        else (prepared, None, None)
+    )  # fmt: skip
+    return inner.format
+
+
+def check_counter_level(level: SignatureLevel, inner: SignatureFormat) -> None:
+    """Raises Unprocessable `level.counter`: a CMS counter-signature has no archive timestamp of its
+    own, that of the signature below covers it."""
+    if inner is SignatureFormat.CADES and level is SignatureLevel.B_LTA:
+        raise Unprocessable(
+            "level.counter",
+            "a CAdES counter-signature is made up to B-LT; archive the signature that it is upon",
+        )
+
+
+_COUNTER_MODULES: Mapping[SignatureFormat, ModuleType] = MappingProxyType(
+    {
+        SignatureFormat.CADES: cades,
+        SignatureFormat.XADES: xades,
+        SignatureFormat.JADES: jades,
+        SignatureFormat.ASIC_S: asic,
+        SignatureFormat.ASIC_E: asic,
+    }
+)
 
 
 def _raised(

@@ -12,38 +12,48 @@ from signing_service.formats.document import Document
 from signing_service.formats.jades_components import archive_octets, values_in
 from signing_service.formats.jades_content import covered_content
 from signing_service.formats.jades_header import read_header
-from signing_service.formats.jades_message import JwsMessage
+from signing_service.formats.jades_place import Place
 from signing_service.formats.signed_data import digest_of
 from signing_service.formats.validation_material import ValidationMaterial, whole_response
 from signing_service.timestamping.client import Timestamper
 
 
 def add_signature_timestamp(
-    signed: bytes, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+    signed: bytes,
+    timestamper: Timestamper,
+    *,
+    signer: int = 0,
+    digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> bytes:
     """B-B to B-T: a timestamp over the base64url-encoded signature value (5.3.4).
 
-    `signer` counts from zero. Raises Malformed `jades.*`, `json.*`; Unprocessable
+    `signer` counts from zero; with `counter` it is the counter-signature upon it whose value has
+    these octets. Raises Malformed `jades.*`, `json.*`; Unprocessable
     `algorithm.unknown`; and as `Timestamper.stamp`.
     """
-    message = JwsMessage.read(signed)
-    signature = message.signature(signer)
+    place = Place.find(signed, signer, counter)
+    signature = place.signature
     imprint = digest_of(digest, signature.value.encode())
     if imprint is None:
         raise _unknown(digest)
     stamped = signature.with_component("sigTst", _container(timestamper.stamp(imprint, digest)))
-    return message.with_signature(signer, stamped).encode()
+    return place.put(stamped)
 
 
 def add_validation_material(
-    signed: bytes, material: ValidationMaterial, *, signer: int = 0
+    signed: bytes,
+    material: ValidationMaterial,
+    *,
+    signer: int = 0,
+    counter: bytes | None = None,
 ) -> bytes:
     """B-T to B-LT: certificates in xVals, CRLs and OCSP responses in rVals (5.3.5).
 
     Raises Malformed `jades.*`, `json.*`, `ocsp.malformed`; TooLarge `jades.too-large`.
     """
-    message = JwsMessage.read(signed)
-    signature = message.signature(signer)
+    place = Place.find(signed, signer, counter)
+    signature = place.signature
     there = values_in(signature)
     embedded = read_header(signature.header).certificates
     new = material.without(
@@ -59,7 +69,7 @@ def add_validation_material(
         revocation["ocspVals"] = [_val(whole_response(each)) for each in new.ocsp]
     if revocation:
         signature = signature.with_component("rVals", revocation)
-    return message.with_signature(signer, signature).encode()
+    return place.put(signature)
 
 
 def add_archive_timestamp(
@@ -69,6 +79,7 @@ def add_archive_timestamp(
     document: Document | Mapping[str, Document] | None = None,
     signer: int = 0,
     digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> bytes:
     """B-LT to B-LTA, or its renewal: arcTst over all that is there (5.3.6).
 
@@ -76,10 +87,10 @@ def add_archive_timestamp(
     `document.missing`, `document.other`, `algorithm.unknown`, `jades.clear-components`;
     Malformed `jades.*`, `json.*`; and as `Timestamper.stamp`.
     """
-    message = JwsMessage.read(signed)
-    signature = message.signature(signer)
+    place = Place.find(signed, signer, counter)
+    signature = place.signature
     header = read_header(signature.header)
-    content = covered_content(header, message.payload, document)
+    content = covered_content(header, *place.covered(document))
     if content.octets is None:
         raise Unprocessable("document.missing", "the detached document is needed")
     if not all(reference.intact for reference in content.references):
@@ -94,7 +105,7 @@ def add_archive_timestamp(
     if imprint is None:
         raise _unknown(digest)
     token = _container(timestamper.stamp(imprint, digest))
-    return message.with_signature(signer, signature.with_component("arcTst", token)).encode()
+    return place.put(signature.with_component("arcTst", token))
 
 
 def _container(token: bytes) -> dict[str, Any]:

@@ -156,6 +156,19 @@ def signature_members(signature: JwsSignature) -> dict[str, Any]:
     return members
 
 
+def counter_signature(value: object) -> tuple[JwsSignature, str | None]:
+    """The signature in a `cSig`, compact, as a string, or flattened; and its payload, if it is
+    there. Raises Malformed `jades.structure`, `json.*`."""
+    if isinstance(value, str):
+        message = JwsMessage.read(value.encode())
+        return message.signatures[0], message.payload
+    members = json.object_of(value)
+    if not members.keys() <= {"payload", "protected", "header", "signature"}:
+        raise Malformed("jades.structure", "not a flattened JWS")
+    payload = members.get("payload")
+    return read_signature(members), None if payload is None else json.text_of(payload)
+
+
 def component_members(component: Component) -> tuple[str, Any]:
     """Name and value of an unsigned component. Raises Malformed `jades.structure`, `json.*`."""
     members = component

@@ -23,7 +23,7 @@ from signing_service.formats.jades_message import (
     JwsMessage,
     JwsSignature,
     component_members,
-    read_signature,
+    counter_signature,
 )
 from signing_service.timestamping.token import read_timestamp
 from signing_service.validation.evidence import (
@@ -195,7 +195,7 @@ class _Reader:
         found = []
         for each in encoded:
             try:
-                signature, payload = _counter_signature(each)
+                signature, payload = counter_signature(each)
                 if payload and json.decode(payload) != value:
                     raise Malformed("jades.structure", "a counter-signature over something else")
                 reader = _Reader(signature, None, value, self._known, self._depth + 1)
@@ -203,18 +203,6 @@ class _Reader:
             except Refusal as refusal:
                 self._observations.append(f"a counter-signature cannot be read ({refusal.code})")
         return tuple(found)
-
-
-def _counter_signature(value: object) -> tuple[JwsSignature, str | None]:
-    """Compact, as a string, or flattened."""
-    if isinstance(value, str):
-        message = JwsMessage.read(value.encode())
-        return message.signatures[0], message.payload
-    members = json.object_of(value)
-    if not members.keys() <= {"payload", "protected", "header", "signature"}:
-        raise Malformed("jades.structure", "not a flattened JWS")
-    payload = members.get("payload")
-    return read_signature(members), None if payload is None else json.text_of(payload)
 
 
 def _signing_input(signature: JwsSignature, covered: CoveredContent) -> bytes:
@@ -253,7 +241,7 @@ def _things_in(name: str, value: Any) -> list[bytes]:
     if name in {"sigTst", "arcTst"}:
         return [thing for token in tokens_of(value) for thing in (token, *_things_in_token(token))]
     if name == "cSig":
-        signature, _ = _counter_signature(value)
+        signature, _ = counter_signature(value)
         suite = read_header(signature.header).suite
         raw = json.decode(signature.value)
         return [raw if suite is None else suite.from_raw(raw)]

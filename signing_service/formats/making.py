@@ -61,13 +61,18 @@ def finish(
     return merge(signed, made)
 
 
-def position_of(prepared: PreparedSignature, found: Sequence[SignatureEvidence]) -> int:
-    """Which of the signatures in a finished file was prepared so, from zero."""
-    return next(
-        index
-        for index, evidence in enumerate(found)
-        if evidence.signed_bytes == prepared.to_be_signed
-    )
+def position_of(
+    prepared: PreparedSignature, found: Sequence[SignatureEvidence]
+) -> tuple[int, bool]:
+    """Which of the signatures in a finished file was prepared so, from zero; or upon which of
+    them it is a counter-signature (true)."""
+    for index, evidence in enumerate(found):
+        if evidence.signed_bytes == prepared.to_be_signed:
+            return index, False
+        upon = (each.signed_bytes for each in evidence.counter_signatures)
+        if prepared.to_be_signed in upon:
+            return index, True
+    raise Unprocessable("signature.missing", "what was prepared is not in the finished file")
 
 
 def context_of(prepared: PreparedSignature, act: Act, subject: Subject) -> bytes:

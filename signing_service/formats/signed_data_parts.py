@@ -11,6 +11,7 @@ from kernel.refusals import Malformed
 from signing_service.formats import signed_data
 
 _SIGNED_DATA = der.oid(cms.ID_SIGNED_DATA)
+_COUNTER_SIGNATURE = der.oid(cms.ID_COUNTER_SIGNATURE)
 _OCSP_INFO = der.oid(cms.ID_RI_OCSP_RESPONSE)
 _WITH_OTHER_REVOCATION_INFO = 5
 
@@ -44,6 +45,20 @@ class SignerParts:
 
     def with_attribute(self, attribute: bytes) -> "SignerParts":
         return replace(self, unsigned=(*self.unsigned, attribute))
+
+    def with_attribute_of_counter(self, value: bytes, attribute: bytes) -> "SignerParts":
+        """With one more unsigned attribute of the counter-signature of this value upon it.
+
+        Raises Malformed `cms.no-signature`, `cms.malformed`.
+        """
+        for index, each in enumerate(self.unsigned):
+            counter = _counter_in(each)
+            if counter is not None and signed_data.read_counter_signer(counter).signature == value:
+                raised = SignerParts.read(counter).with_attribute(attribute).encode()
+                renewed = cms.attribute(cms.ID_COUNTER_SIGNATURE, raised)
+                before, after = self.unsigned[:index], self.unsigned[index + 1 :]
+                return replace(self, unsigned=(*before, renewed, *after))
+        raise Malformed("cms.no-signature", "there is no such counter-signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,15 @@ class Parts:
         return replace(
             self, revocation_infos=tuple(dict.fromkeys((*self.revocation_infos, *infos)))
         )
+
+
+def _counter_in(attribute: bytes) -> bytes | None:
+    """The SignerInfo in an attribute that holds one counter-signature."""
+    kind, values = der.children(attribute, der.read_only(attribute, der.SEQUENCE))
+    found = list(der.children(attribute, values))
+    if attribute[kind.start : kind.end] != _COUNTER_SIGNATURE or len(found) != 1:
+        return None
+    return attribute[found[0].start : found[0].end]
 
 
 def ocsp_info(response: bytes) -> bytes:

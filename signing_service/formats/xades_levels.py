@@ -35,19 +35,25 @@ _NAMES = {"xades": XADES, "xades141": XADES_141, "ds": DS}
 
 
 def add_signature_timestamp(
-    signed: bytes, timestamper: Timestamper, *, signer: int = 0, digest: str = "sha256"
+    signed: bytes,
+    timestamper: Timestamper,
+    *,
+    signer: int = 0,
+    digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> bytes:
     """B-B to B-T: a timestamp over the canonical ds:SignatureValue (EN 319 132-1, 5.3).
 
-    `signer` counts the signatures as `read` tells them, from zero; -1 is the last. Raises
+    `signer` counts the signatures as `read` tells them, from zero; -1 is the last. With `counter`
+    it is the counter-signature upon it whose value has these octets. Raises
     Malformed `xml.*`, `xades.*`; Unprocessable `algorithm.unknown`; and as `Timestamper.stamp`.
     """
-    root, parts = chosen(signed, signer)
+    root, parts = chosen(signed, signer, counter)
     imprint = digest_of(digest, xml_security.canonicalise(parts.value))
     if imprint is None:
         raise Unprocessable("algorithm.unknown", "no such digest", name=digest)
     token = timestamper.stamp(imprint, digest)
-    spliced = _spliced(signed, base64.b64encode(token).decode())
+    spliced = None if counter else _spliced(signed, base64.b64encode(token).decode())
     if spliced is not None:
         return spliced
     stamp = _new(parts, xades("SignatureTimeStamp"))
@@ -56,7 +62,11 @@ def add_signature_timestamp(
 
 
 def add_validation_material(
-    signed: bytes, material: ValidationMaterial, *, signer: int = 0
+    signed: bytes,
+    material: ValidationMaterial,
+    *,
+    signer: int = 0,
+    counter: bytes | None = None,
 ) -> bytes:
     """B-T to B-LT: CertificateValues and RevocationValues (5.4); once these are there, what is
     new goes into a TimeStampValidationData of its own (5.5.1), because an archive timestamp may
@@ -64,7 +74,7 @@ def add_validation_material(
 
     Raises Malformed `xml.*`, `xades.*`, `ocsp.malformed`; TooLarge `xades.too-large`.
     """
-    root, parts = chosen(signed, signer)
+    root, parts = chosen(signed, signer, counter)
     unsigned = unsigned_properties(parts.qualifying)
     read = read_properties(parts.qualifying, None, unsigned)
     present = (*certificates_in(parts.key_info), *read.certificates)
@@ -94,6 +104,7 @@ def add_archive_timestamp(
     document: Document | Mapping[str, Document] | None = None,
     signer: int = 0,
     digest: str = "sha256",
+    counter: bytes | None = None,
 ) -> bytes:
     """B-LT to B-LTA, or its renewal: xades141:ArchiveTimeStamp over all that is there (5.5.2).
 
@@ -101,7 +112,7 @@ def add_archive_timestamp(
     `document.other`, `algorithm.unknown`; Malformed `xml.*`, `xades.*`; and as
     `Timestamper.stamp`.
     """
-    root, parts = chosen(signed, signer)
+    root, parts = chosen(signed, signer, counter)
     referenced = resolve_all(Source(root, document), parts)
     if not all(each.digest_reference().intact for each in referenced if each.content is not None):
         # An archive timestamp over another document would only ever show as broken.
@@ -127,17 +138,31 @@ def is_archived(parts: SignatureParts) -> bool:
     return any(map(is_archive_timestamp, unsigned_properties(parts.qualifying)))
 
 
-def chosen(signed: bytes, signer: int) -> tuple[etree._Element, SignatureParts]:
-    """The document's root and one of its signatures. Raises Malformed `xml.*`, `xades.*`."""
+def chosen(
+    signed: bytes, signer: int, counter: bytes | None = None
+) -> tuple[etree._Element, SignatureParts]:
+    """The document's root and one of its signatures, or the counter-signature of that value upon
+    it. Raises Malformed `xml.*`, `xades.*`."""
     root = xml_security.parse(signed)
     signatures = signatures_of(root)
     if not -1 <= signer < len(signatures):
         raise Malformed("xades.no-signature", "there is no such signature")
     parts = SignatureParts.of(signatures[signer])
+    if counter is not None:
+        parts = _counter_signature(parts, counter)
     if parts.qualifying is None:
         raise Malformed("xades.structure", "not a XAdES signature")
     parts.properties()
     return root, parts
+
+
+def _counter_signature(upon: SignatureParts, value: bytes) -> SignatureParts:
+    for element in unsigned_properties(upon.qualifying):
+        if element.tag == xades("CounterSignature"):
+            for each in map(SignatureParts.of, element.findall(ds("Signature"))):
+                if xml_security.base64_of(each.value) == value:
+                    return each
+    raise Malformed("xades.no-signature", "there is no such counter-signature")
 
 
 def container(parts: SignatureParts) -> etree._Element:

@@ -113,7 +113,7 @@ class Sealing:
             value = self._seals.key(seal, waiting.suite).sign(waiting.to_be_signed)
             signed = making.finish(Act.FIRST, waiting, value, None)
             beside = each.content if lies_beside(waiting) else None
-            found = read_signatures(beside, signed)
+            signer, _ = making.position_of(waiting, read_signatures(beside, signed))
             signed = raise_to(
                 each.level,
                 each.format,
@@ -121,7 +121,7 @@ class Sealing:
                 beside,
                 self._timestamper,
                 _no_material,
-                signer=making.position_of(waiting, found),
+                signer=signer,
             )
             sealed.append(SealedDocument(signed, beside is not None))
         return sealed

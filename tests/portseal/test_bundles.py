@@ -8,6 +8,7 @@ import pytest
 from portseal.demo.signing_steps import export_declaration, import_declaration
 from portseal.holder.service import Service, ServiceRefusal, SignedPart
 from signing_service.formats.bundle import Part
+from signing_service.validation.evidence import SignatureLevel
 from tests.portseal.service import RunningService
 
 AGENCIES = ("海关总署", "国家税务总局", "国家移民管理局", "海事局")
@@ -20,6 +21,17 @@ PARTS = [
 @pytest.fixture(scope="module")
 def operator(service: RunningService) -> Service:
     return service.signed_in("operator")
+
+
+@pytest.mark.parametrize("level", [SignatureLevel.B_LT, SignatureLevel.B_LTA])
+def test_each_part_has_its_own_long_term_evidence(
+    service: RunningService, operator: Service, level: SignatureLevel
+) -> None:
+    signed = operator.sign_bundle(service.stage.cards["operator"], PARTS[:2], level)
+    for part, own in zip(PARTS, signed, strict=False):
+        assert isinstance(part.document, bytes)
+        (found,) = service.anonymous().verify(part.document, own.proof)["signatures"]
+        assert (found["finding"]["indication"], found["level"]) == ("TOTAL-PASSED", str(level))
 
 
 @pytest.fixture(scope="module")

@@ -225,16 +225,19 @@ def test_a_counter_signature_is_judged_and_named(
     before = first(service, operator, manner).signature
     second = service.second_operator()
     beside = {} if holds_documents(before) else dict(Subject.of(DECLARATION).documents)
+    level = SignatureLevel.B_LTA if manner.format in (XADES, JADES) else SignatureLevel.B_LT
     again = service.signed_in(second).make(
         service.stage.cards[second],
         Subject(beside, before),
         replace(manner, act=Act.COUNTER),
+        level,
     )
     assert again.indication == "TOTAL-PASSED"
     report = service.anonymous().verify(*presented(again.signature))
     (signature,) = report["signatures"]
     (counter,) = signature["counter_signatures"]
     assert counter["finding"]["indication"] == "TOTAL-PASSED"
+    assert counter["level"] == str(level)
     assert signature["signer"]["card"] == service.stage.numbers["operator"]
     assert counter["signer"]["card"] == service.stage.numbers[second]
 

@@ -83,7 +83,7 @@ class Passing(LongTerm):
         first = None if level == "B-B" else stamper
         made = kind.signed(document, card.key, card.certificate, self.clock.now(), first, chain)
         self.clock.advance(DAY)
-        if level >= "B-LT":
+        if level in ("B-LT", "B-LTA"):
             made = levels.add_validation_material(made, self.material())
         if level == "B-LTA":
             beside = document if kind.detached else None
