@@ -1,27 +1,26 @@
-"""Mass revocation: a recorded job over many certificates, done in batches, resumed after a death.
+"""Mass revocation, and the end of many holds: a recorded job over many certificates, done in
+batches, resumed after a death.
 
 A batch is one transaction: its certificates, their list entries, the journal, the messages to the
 directory and the job's own progress are written together or not at all. Several nodes may run
 one job: each takes what no other has in hand.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from ca import crl_entries, transitions
+from ca import mass_changes
 from ca.authority import DIRECTORY_CHANNEL
 from ca.companions import companions_of
-from ca.crl_entry import crl_entry
 from ca.inventory import CertificateState, RevocationReason
 from ca.tables import certificates, mass_items, mass_jobs
 from kernel.clock import Clock
-from kernel.identifiers import Serial, parse_serial, serial_text
+from kernel.identifiers import Serial, serial_text
 from kernel.refusals import NotFound
 from records.database import Database, new_id
 from records.events import Event
@@ -30,6 +29,7 @@ from records.outbox import Outbox
 
 _BATCH = 5000
 _WRITTEN_AT_ONCE = 10_000
+_KNOWN = (CertificateState.REVOKED, CertificateState.ABANDONED)
 
 
 class Outcome(StrEnum):
@@ -37,9 +37,15 @@ class Outcome(StrEnum):
 
     REVOKED = "revoked"
     ALREADY = "already"
-    """Revoked before; its first time and reason stay."""
+    """Revoked before; its first time and reason stay. Of a release: not on hold."""
     NOT_ISSUED = "not-issued"
     """Unknown here, or never issued."""
+    RELEASED = "released"
+
+
+_MOVED = (Outcome.REVOKED, Outcome.RELEASED)
+RELEASE = "removeFromCRL"
+"""In the place of a reason: the job ends holds (RFC 5280, 5.3.1)."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,11 @@ class MassProgress:
     revoked: int
     already: int
     not_issued: int
+    released: int
 
     @property
     def left(self) -> int:
-        return self.total - self.revoked - self.already - self.not_issued
+        return self.total - self.revoked - self.already - self.not_issued - self.released
 
 
 class MassRevocation:
@@ -66,6 +73,13 @@ class MassRevocation:
 
     def plan(self, serials: Iterable[Serial], reason: RevocationReason, actor: str) -> str:
         """Record the job whole; its identifier. Nothing is revoked yet. Raises Unavailable."""
+        return self._plan(serials, str(reason), actor)
+
+    def plan_release(self, serials: Iterable[Serial], actor: str) -> str:
+        """As `plan`, to end the holds of these certificates. Raises Unavailable."""
+        return self._plan(serials, RELEASE, actor)
+
+    def _plan(self, serials: Iterable[Serial], reason: str, actor: str) -> str:
         job, total = new_id(), 0
         waiting = enumerate(serials, start=1)
         with self._database.transaction() as connection:
@@ -83,7 +97,7 @@ class MassRevocation:
                 Event.REVOCATION_PLANNED,
                 subject=job,
                 actor=actor,
-                reason=str(reason),
+                reason=reason,
                 total=total,
             )
         return job
@@ -103,9 +117,9 @@ class MassRevocation:
             row = connection.execute(select(mass_jobs).where(mass_jobs.c.id == job)).one_or_none()
         if row is None:
             raise NotFound("mass.unknown", "no such job", job=job)
-        reason, done = RevocationReason(row.reason), 0
+        done = 0
         while batches is None or done < batches:
-            if not self._run_batch(job, reason, row.actor, batch):
+            if not self._run_batch(job, row.reason, row.actor, batch):
                 self._finish(job, row.actor)
                 break
             done += 1
@@ -124,18 +138,18 @@ class MassRevocation:
         return MassProgress(job, found, *(counts.get(outcome, 0) for outcome in Outcome))
 
     def moved(self, job: str, after: int, limit: int) -> list[tuple[int, str]]:
-        """Position and serial (as `serial_text`) of what a job revoked, after a position."""
+        """Position and serial (as `serial_text`) of what a job changed, after a position."""
         query = (
             select(mass_items.c.position, mass_items.c.serial)
             .where(mass_items.c.job == job, mass_items.c.position > after)
-            .where(mass_items.c.outcome == Outcome.REVOKED)
+            .where(mass_items.c.outcome.in_(_MOVED))
             .order_by(mass_items.c.position)
             .limit(limit)
         )
         with self._database.reading() as connection:
             return [(row.position, row.serial) for row in connection.execute(query)]
 
-    def _run_batch(self, job: str, reason: RevocationReason, actor: str, size: int) -> bool:
+    def _run_batch(self, job: str, reason: str, actor: str, size: int) -> bool:
         """False: nothing was left that no other node has in hand."""
         now = self._clock.now()
         with self._database.transaction() as connection:
@@ -144,68 +158,38 @@ class MassRevocation:
                 return False
             serials = list(positions)
             rows = _lock(connection, [*serials, *companions_of(connection, serials)])
-            fresh, held = [], []
-            for row in rows:
-                if row.state == CertificateState.ISSUED:
-                    fresh.append(row)
-                elif row.reason == RevocationReason.CERTIFICATE_HOLD:
-                    held.append(row)
-            moved = [*fresh, *held]
-            self._move(connection, fresh, held, reason, now)
-            self._tell(connection, moved, reason, actor, job)
+            fresh = [row for row in rows if row.state == CertificateState.ISSUED]
+            held = [row for row in rows if row.reason == RevocationReason.CERTIFICATE_HOLD]
             outcomes = dict.fromkeys(positions, Outcome.NOT_ISSUED)
-            known = (CertificateState.REVOKED, CertificateState.ABANDONED)
-            outcomes.update((row.serial, Outcome.ALREADY) for row in rows if row.state in known)
-            outcomes.update((row.serial, Outcome.REVOKED) for row in moved)
+            outcomes.update((row.serial, Outcome.ALREADY) for row in rows if row.state in _KNOWN)
+            if reason == RELEASE:
+                mass_changes.release(connection, held, now)
+                self._tell(connection, Event.CERTIFICATE_RELEASED, held, actor, {"job": job})
+                outcomes.update((row.serial, Outcome.ALREADY) for row in fresh)
+                outcomes.update((row.serial, Outcome.RELEASED) for row in held)
+            else:
+                moved, told = [*fresh, *held], {"reason": reason, "job": job}
+                mass_changes.revoke(connection, fresh, held, RevocationReason(reason), now)
+                self._tell(connection, Event.CERTIFICATE_REVOKED, moved, actor, told)
+                outcomes.update((row.serial, Outcome.REVOKED) for row in moved)
             outcomes = {serial: outcomes[serial] for serial in positions}  # no companions
             _note(connection, job, positions, outcomes)
         return True
 
-    def _move(
-        self,
-        connection: Connection,
-        fresh: Sequence[Any],
-        held: Sequence[Any],
-        reason: RevocationReason,
-        now: datetime,
-    ) -> None:
-        """Those on hold keep their time: they were not in use since then."""
-        values = {"state": CertificateState.REVOKED, "reason": reason, "live_key": None}
-        if reason is RevocationReason.CERTIFICATE_HOLD:
-            del values["live_key"]
-        for rows, more in ((fresh, {"revoked_at": now}), (held, {})):
-            serials = [row.serial for row in rows]
-            if serials:
-                change = update(certificates).where(certificates.c.serial.in_(serials))
-                connection.execute(change.values(**values, **more))
-        by_authority: dict[str, list[crl_entries.Change]] = {}
-        for row in (*fresh, *held):
-            entry = crl_entry(parse_serial(row.serial), row.revoked_at or now, reason)
-            change_of_row = crl_entries.Change(row.serial, entry)
-            by_authority.setdefault(row.authority, []).append(change_of_row)
-        for authority, changes in sorted(by_authority.items()):
-            version = transitions.bump_status_version(connection, authority)
-            crl_entries.put(connection, changes, version)
-
     def _tell(
         self,
         connection: Connection,
+        event: Event,
         rows: Sequence[Any],
-        reason: RevocationReason,
         actor: str,
-        job: str,
+        facts: Mapping[str, str],
     ) -> None:
         told = [
             Entry(
-                Event.CERTIFICATE_REVOKED,
+                event,
                 row.serial,
                 actor,
-                {
-                    "authority": row.authority,
-                    "reference": row.reference,
-                    "reason": str(reason),
-                    "job": job,
-                },
+                {"authority": row.authority, "reference": row.reference, **facts},
             )
             for row in rows
         ]

@@ -84,6 +84,8 @@ class Card:
     held_by: str | None = None
     """The actor, as the journal names it."""
     hold_reason: str | None = None
+    held_in: str | None = None
+    """The mass action that froze it; None: it was frozen by itself."""
     predecessor: str | None = None
     """Number of the card that this one was made to follow."""
     renew_by: datetime | None = None
@@ -188,7 +190,9 @@ class Card:
     def unfreeze(self) -> "Card":
         """In use again. Raises Conflict `card.state`."""
         self._require(CardState.FROZEN)
-        return self._moved(state=CardState.ACTIVE, held_at=None, held_by=None, hold_reason=None)
+        return self._moved(
+            state=CardState.ACTIVE, held_at=None, held_by=None, hold_reason=None, held_in=None
+        )
 
     def report_loss(self, at: datetime) -> "Card":
         """Lost, from this moment and for good. Raises Conflict `card.state`."""

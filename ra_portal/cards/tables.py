@@ -33,6 +33,7 @@ cards = Table(
     Column("held_at", UtcDateTime),
     Column("held_by", String(64)),
     Column("hold_reason", String(200)),
+    Column("held_in", String(32)),  # the mass action that froze it
     Column("predecessor", String(24), index=True),
     Column("renew_by", UtcDateTime, index=True),
     Column("expiry_notice", Integer),
@@ -42,6 +43,7 @@ cards = Table(
     Index("ix_cards_requested", "requested_at", "id"),
     Index("ix_cards_end", "state", "not_after"),
     Index("ix_cards_made", "activated_at"),
+    partial_index("ix_cards_held_in", "held_in", where="held_in IS NOT NULL"),
 )
 
 card_moves = Table(

@@ -20,10 +20,11 @@ from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from ra_portal import fields
 from ra_portal.cards import card_rows
-from ra_portal.cards.card import Card, CardState
-from ra_portal.cards.card_moves import LONGEST_REASON, Move
+from ra_portal.cards.card import Card
+from ra_portal.cards.card_moves import LONGEST_REASON
 from ra_portal.cards.cards import read_reason
 from ra_portal.cards.tables import card_moves, cards
+from ra_portal.mass_actions.mass_change import MassChange
 from ra_portal.mass_actions.mass_filter import STATES, Act, CardFilter, joined, meant_by
 from ra_portal.mass_actions.tables import mass_actions
 from ra_portal.people.identity import Identity
@@ -228,11 +229,14 @@ class MassActions:
                     joined(select(cards.c.serial)).where(meant)
                 ).scalars()
             ]
-        reason = RevocationReason.CERTIFICATE_HOLD
-        if action.act is Act.REVOKE:
-            reason = RevocationReason(action.reason)
         actor = action.confirmed_by or action.proposed_by
-        job = self._mass.plan(serials, reason, actor)
+        if action.act is Act.UNFREEZE:
+            job = self._mass.plan_release(serials, actor)
+        else:
+            held = RevocationReason.CERTIFICATE_HOLD
+            revokes = action.act is Act.REVOKE
+            reason = RevocationReason(action.reason) if revokes else held
+            job = self._mass.plan(serials, reason, actor)
         with self._database.transaction() as connection:
             mine = update(mass_actions).where(mass_actions.c.id == action.id)
             connection.execute(mine.values(job=job))
@@ -241,34 +245,24 @@ class MassActions:
     def _follow(self, action: MassAction, serials: Sequence[str]) -> int:
         """One batch of cards whose certificates the job has moved; those that have followed, or
         have ended otherwise meanwhile, are left alone."""
-        now, states = self._clock.now(), STATES[action.act]
+        actor = action.confirmed_by or action.proposed_by
+        change = MassChange(action.act, action.id, actor, action.reason, self._clock.now())
         with self._database.transaction() as connection:
-            batch = card_rows.by_serials(connection, serials, states)
+            batch = card_rows.by_serials(connection, serials, STATES[action.act])
             if not batch:
                 return 0
-            actor = action.confirmed_by or action.proposed_by
-            values: dict[str, object] = {"version": cards.c.version + 1}
-            if action.act is Act.REVOKE:
-                event, move, why = Event.CARD_REVOKED, Move.REVOKE, action.reason
-                values |= {"state": str(CardState.REVOKED), "ended_at": now, "end_reason": why}
-                values["live_holder"] = None
-            else:
-                event, move, why = Event.CARD_FROZEN, Move.FREEZE, action.reason
-                values |= {"state": str(CardState.FROZEN), "held_at": now, "held_by": actor[:64]}
-                values["hold_reason"] = why
+            values = {"version": cards.c.version + 1, **change.columns}
             ids = [card.id for card in batch]
             connection.execute(update(cards).where(cards.c.id.in_(ids)).values(values))
-            moves = [
-                {"card": c.number, "at": now, "move": str(move), "actor": actor, "why": why}
-                for c in batch
-            ]
+            moved = {"at": change.at, "move": str(change.move), "actor": actor, "why": change.why}
+            moves = [{"card": card.number, **moved} for card in batch]
             connection.execute(insert(card_moves), moves)
             entries = [
                 Entry(
-                    event,
+                    change.event,
                     card.number,
                     actor,
-                    {"serial": card.serial, "reason": why, "mass_action": action.id},
+                    {"serial": card.serial, "reason": change.why, "mass_action": action.id},
                 )
                 for card in batch
             ]
@@ -276,8 +270,9 @@ class MassActions:
             connection.execute(mine.values(moved=mass_actions.c.moved + len(batch)))
             self._journal.append_many(connection, entries)
         for card in batch:
-            revokes = action.act is Act.REVOKE
-            self._on_card_ended(card.revoke(why, now) if revokes else card.freeze(actor, why, now))
+            ended = change.ended(card)
+            if ended is not None:
+                self._on_card_ended(ended)
         return len(batch)
 
     def _move(

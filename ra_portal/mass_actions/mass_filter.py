@@ -18,6 +18,9 @@ from ra_portal.people.tables import enterprises, operators
 class Act(StrEnum):
     REVOKE = "revoke"
     FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
+    """Of cards that a mass action froze, and no others: what a holder or an enterprise froze for
+    itself stays frozen."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class CardFilter:
     """Dates as YYYY-MM-DD, UTC."""
     made_after: str = ""
     ends_before: str = ""
+    frozen_in: str = ""
+    """The id of the mass action that froze it."""
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> "CardFilter":
@@ -54,6 +59,7 @@ class CardFilter:
 STATES = {
     Act.REVOKE: (str(CardState.ACTIVE), str(CardState.FROZEN)),
     Act.FREEZE: (str(CardState.ACTIVE),),
+    Act.UNFREEZE: (str(CardState.FROZEN),),
 }
 
 
@@ -77,6 +83,10 @@ def meant_by(act: Act, wanted: CardFilter) -> ColumnElement[bool]:
         cards.c.state.in_(STATES[act]),
         cards.c.serial.is_not(None),
     ]
+    if act is Act.UNFREEZE:
+        conditions.append(cards.c.held_in.is_not(None))
+    if wanted.frozen_in:
+        conditions.append(cards.c.held_in == wanted.frozen_in)
     if wanted.kind:
         conditions.append(cards.c.holder_kind == wanted.kind)
     if wanted.region:

@@ -35,13 +35,15 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
                 if refused.status in (401, 403, 503):
                     raise
                 refusal = refused
+        every = actions.all(by)
         page = render_template(
             "ra_portal/mass.html",
-            actions=actions.all(by),
+            actions=every,
             me=by.actor,
             values=values,
             preview=preview,
             refusal=refusal,
+            freezes=[each for each in every if each.act is Act.FREEZE and each.moved],
         )
         return page, refusal.status if refusal else 200
 
@@ -98,7 +100,7 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
 
 def _act(text: str) -> Act:
     if text not in set(Act):
-        raise Malformed("mass.act", "revoke or freeze?")
+        raise Malformed("mass.act", "revoke, freeze or unfreeze?")
     return Act(text)
 
 

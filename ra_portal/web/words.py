@@ -69,6 +69,12 @@ MOVES = {
 }
 """Move of a card -> how its history tells it."""
 
+MASS_ACTS = {
+    "revoke": lazy_gettext("Revoke, for good"),
+    "freeze": lazy_gettext("Freeze"),
+    "unfreeze": lazy_gettext("Unfreeze"),
+}
+
 MASS_STATES = {
     "proposed": lazy_gettext("Waits for another officer"),
     "running": lazy_gettext("Being done"),
@@ -131,6 +137,7 @@ def for_templates() -> dict[str, object]:
         "card_reasons": REASONS,
         "card_moves": MOVES,
         "card_whys": {**REASONS, **WHYS},
+        "mass_acts": MASS_ACTS,
         "mass_states": MASS_STATES,
         "waiting_names": WAITING,
         "enterprise_states": ENTERPRISE_STATES,

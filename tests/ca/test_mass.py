@@ -57,6 +57,28 @@ def test_a_job_is_done_in_batches_and_every_part_of_it_is_told(any_world: World)
     assert (last.event, job in last.facts) == ("certificate.revoked", True)
 
 
+def test_many_holds_end_in_one_job_and_lists_tell_it(any_world: World) -> None:
+    serials = issue(any_world, 4)
+    held, free, lost = serials[:2], serials[2], serials[3]
+    jobs = mass(any_world)
+    jobs.run(jobs.plan([*held, lost], RevocationReason.CERTIFICATE_HOLD, "admin"))
+    changes = Revocation(any_world.database, any_world.journal, any_world.outbox, any_world.clock)
+    changes.revoke(lost, RevocationReason.KEY_COMPROMISE, "admin")
+    base = crl_issuer(any_world).issue()
+    assert base.entries == 3
+    job = jobs.plan_release([*held, free, lost, Serial(12345)], "admin")
+    done = jobs.run(job)
+    assert (done.released, done.already, done.not_issued, done.left) == (2, 2, 1, 0)
+    assert states(any_world, [*held, free]) == {"issued"}
+    assert states(any_world, [lost]) == {"revoked"}
+    assert [serial for _, serial in jobs.moved(job, 0, 9)] == [serial_text(each) for each in held]
+    assert crl_issuer(any_world).issue().entries == 1
+    with any_world.database.reading() as connection:
+        assert any_world.journal.verify(connection).intact
+        last = records(connection, serial_text(held[0]))[-1]
+    assert (last.event, job in last.facts) == ("certificate.released", True)
+
+
 def test_a_death_between_batches_leaves_the_rest_to_the_next_run(world: World) -> None:
     serials = issue(world, 12)
     job = mass(world).plan(serials, RevocationReason.CA_COMPROMISE, "admin")

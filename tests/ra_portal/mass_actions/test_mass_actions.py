@@ -91,6 +91,62 @@ def test_many_frozen_cards_are_unfrozen_one_by_one(portal: PortalWorld) -> None:
     assert states(portal, mine[1:]) == {(CardState.FROZEN, CertificateState.REVOKED)}
 
 
+def test_two_officers_unfreeze_what_a_mass_action_froze_and_nothing_else(
+    any_portal: PortalWorld,
+) -> None:
+    portal = any_portal
+    owner = portal.legal_person(1)
+    mine = operators(portal, owner, 3)
+    portal.services.life.freeze(owner, mine[0].number, "leave")
+    freeze = confirmed(portal, Act.FREEZE, of(1), "suspected leak")
+    portal.services.mass_actions.run()
+    assert states(portal, mine) == {(CardState.FROZEN, CertificateState.REVOKED)}
+    administrator = portal.officer(Role.ADMINISTRATOR)
+    undo = CardFilter.read({"frozen_in": freeze})
+    seen = portal.services.mass_actions.preview(administrator, Act.UNFREEZE, undo)
+    assert (seen.total, seen) == (
+        2, portal.services.mass_actions.preview(administrator, Act.UNFREEZE, of(1)),
+    )  # fmt: skip
+    ended = len(portal.ended)
+    identifier = confirmed(portal, Act.UNFREEZE, undo, "no leak was found")
+    assert portal.services.mass_actions.run() == 2
+    assert states(portal, mine[1:]) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+    assert states(portal, mine[:1]) == {(CardState.FROZEN, CertificateState.REVOKED)}
+    assert len(portal.ended) == ended  # nobody's session ends for it
+    history = portal.services.life.history(owner, mine[1].number)
+    assert [(move.move, move.why) for move in history] == [
+        (Move.FREEZE, "suspected leak"), (Move.UNFREEZE, "no leak was found"),
+    ]  # fmt: skip
+    assert portal.events(mine[1].number)[-1] == "card.unfrozen"
+    assert portal.events(identifier)[-1] == "mass-action.done"
+    shown = portal.services.cards.show(owner, mine[1].number)
+    assert (shown.held_at, shown.held_by, shown.hold_reason, shown.held_in) == (None,) * 4
+    with pytest.raises(Unprocessable, match=r"mass\.nothing"):
+        portal.services.mass_actions.propose(administrator, Act.UNFREEZE, undo, "again")
+
+
+def test_who_dies_while_unfreezing_goes_on_with_it(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = operators(portal, portal.legal_person(1), 2)
+    freeze = confirmed(portal, Act.FREEZE, of(1), "suspected leak")
+    portal.services.mass_actions.run()
+    confirmed(portal, Act.UNFREEZE, CardFilter.read({"frozen_in": freeze}), "no leak")
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(MassActions, "_follow", die)
+        with pytest.raises(KeyboardInterrupt):
+            portal.services.mass_actions.run()
+    assert states(portal, mine) == {(CardState.FROZEN, CertificateState.ISSUED)}
+    assert portal.services.mass_actions.run() == 2
+    assert states(portal, mine) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+    for card in mine:
+        assert portal.events(card.number).count("card.unfrozen") == 1
+
+
 @pytest.mark.parametrize(
     ("where", "name"), [(MassRevocation, "run"), (MassActions, "_follow"), (MassActions, "_record")]
 )

@@ -380,6 +380,11 @@ def test_many_cards_are_previewed_proposed_and_confirmed(
     assert browser.send("/admin/mass", {"decision": "confirm"}, action).status_code == 302
     assert portal.services.mass_actions.run() == 1
     assert "Done" in browser.text("/admin/mass")
+    identifier = action.rpartition("/")[2]
+    undo = {"act": "unfreeze", "frozen_in": identifier}
+    assert "1 card is meant" in browser.send("/admin/mass", dict(undo)).text
+    browser.send("/admin/mass", {**undo, "propose": "1", "reason": "no leak"})
+    assert "Unfreeze: no leak" in browser.text("/admin/mass")
 
 
 def test_the_dashboard_draws_charts_with_tables_behind(
