@@ -21,6 +21,7 @@ from ra_portal.applications.registration import Registration
 from ra_portal.applications.registry import Registry
 from ra_portal.applications.reminders import Reminders
 from ra_portal.cards.card import Card
+from ra_portal.cards.card_batches import CardBatches
 from ra_portal.cards.card_life import CardLife
 from ra_portal.cards.card_making import CardMaking
 from ra_portal.cards.cards import Cards
@@ -75,6 +76,7 @@ class PortalServices:
     register: Register
     branches: Branches
     cards: Cards
+    card_batches: CardBatches
     life: CardLife
     losses: LossReports
     notices: Notices
@@ -146,6 +148,7 @@ def open_portal(
         register=Register(database),
         branches=Branches(database, journal, clock),
         cards=cards,
+        card_batches=CardBatches(database, cards),
         life=life,
         losses=losses,
         notices=notices,

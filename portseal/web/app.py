@@ -71,7 +71,7 @@ def create_flask(house: House) -> Flask:
             raise Unauthenticated("signin.required", "sign in with your card")
         return found
 
-    install_layout(app, visitor, web.agent_port)
+    install_layout(app, visitor, web.origin, web.agent_port)
     per_minute = house.settings.sso.challenges_per_minute
     challenges = RateLimit(per_minute=per_minute, burst=per_minute)
     app.register_blueprint(sso_blueprint(house.sso, lambda: challenges.check(request.remote_addr)))

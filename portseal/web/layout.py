@@ -68,12 +68,16 @@ class Visitor(Protocol):
 
 
 def install_layout(
-    app: Flask, visitor: Callable[[], Visitor | None], agent_port: int = DEFAULT_PORT
+    app: Flask,
+    visitor: Callable[[], Visitor | None],
+    origin: str,
+    agent_port: int = DEFAULT_PORT,
 ) -> None:
     """Give `app` the layout: templates and static files of this package, language, headers.
 
-    `visitor` tells who is signed in with this request; `agent_port` is where pages look for the
-    key agent. The application must have been made with `template_folder=TEMPLATES` and
+    `visitor` tells who is signed in with this request; `origin` is where the service is reached, as
+    commands on pages name it, whatever Host a request says; `agent_port` is where pages look for
+    the key agent. The application must have been made with `template_folder=TEMPLATES` and
     `static_folder=STATIC`.
     """
     Babel(
@@ -99,6 +103,7 @@ def install_layout(
         )
         path = request.path if has_request_context() else "/"
         return {
+            "service_origin": origin,
             "visitor": who,
             "visitor_kinds": _KINDS,
             "navigation": groups,

@@ -71,6 +71,7 @@ GROUPS = (
         lazy_gettext("Cards"),
         (
             Link("/admin/cards", lazy_gettext("Cards"), "card.read"),
+            Link("/admin/card-making", lazy_gettext("Card making"), "card.confirm"),
             Link("/admin/mass", lazy_gettext("Many cards at once"), "card.manage"),
             Link("/officer/recoveries", lazy_gettext("Recoveries"), "card.confirm"),
         ),

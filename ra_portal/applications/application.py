@@ -110,6 +110,8 @@ class Application:
     enterprise_id: str | None = None
     card_number: str | None = None
     """Of the legal-person card that the approval requested; later ones are not the applicant's."""
+    import_id: str | None = None
+    """The import that it came with; None: the enterprise applied itself."""
     version: int = 0
 
     @property

@@ -36,7 +36,9 @@ applications = Table(
     Column("reminded_at", UtcDateTime),
     Column("enterprise_id", ROW_ID, ForeignKey("enterprises.id"), index=True),
     Column("card_number", String(24)),
+    Column("import_id", String(32)),  # the import that it came with
     Column("version", Integer, nullable=False),
+    partial_index("ix_applications_import", "import_id", where="import_id IS NOT NULL"),
     # The queue's pages: each filter of it has an index in the order of the pages.
     Index("ix_applications_queue", "state", "changed_at", "id"),
     Index("ix_applications_branch", "branch_id", "state", "changed_at", "id"),

@@ -157,12 +157,16 @@ class Cards:
         """
         if by.kind is not HolderKind.OFFICER:
             return self.offer_code(connection, card, by.actor)
+        return self.propose_code(connection, by, card), None
+
+    def propose_code(self, connection: Connection, by: Identity, card: Card) -> Card:
+        """An officer wants a code handed out. Raises Conflict `card.state`."""
         proposed = card.propose_code(by.subject)
         card_rows.save(connection, proposed)
         self._journal.append(
             connection, Event.CARD_CODE_PROPOSED, subject=card.number, actor=by.actor
         )
-        return proposed, None
+        return proposed
 
     # -- looking -------------------------------------------------------------------------------
 

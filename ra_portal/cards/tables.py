@@ -43,6 +43,7 @@ cards = Table(
     Index("ix_cards_requested", "requested_at", "id"),
     Index("ix_cards_end", "state", "not_after"),
     Index("ix_cards_made", "activated_at"),
+    partial_index("ix_cards_proposed", "code_proposed_by", where="code_proposed_by IS NOT NULL"),
     partial_index("ix_cards_held_in", "held_in", where="held_in IS NOT NULL"),
 )
 

@@ -262,6 +262,7 @@ class Imports:
             papers=Papers(None, None, identity),
             submitted_at=now,
             changed_at=now,
+            import_id=preview.id,
         )
         return application.register(by.subject, now)
 

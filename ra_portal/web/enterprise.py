@@ -7,8 +7,9 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal
+from ra_portal.cards.card_batches import CardToMake, Slip
 from ra_portal.fields import InvalidFields
-from ra_portal.people.operators import OperatorView
+from ra_portal.people.operators import AddedOperator, OperatorView
 from ra_portal.services import PortalServices
 from ra_portal.web.days import begins, read_day
 from ra_portal.web.person import Person
@@ -79,7 +80,12 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         if not offered:
             flash(gettext("Choose operators whose cards are still to be made."), "warn")
             return redirect(url_for("portal.enterprise"))
-        return render_template("ra_portal/codes.html", offered=offered)
+        return render_template(
+            "ra_portal/codes.html",
+            slips=[_slip(each) for each in offered],
+            back=url_for("portal.enterprise"),
+            back_label=gettext("Operators and cards"),
+        )
 
     @blueprint.post("/enterprise/operators/<identifier>/activation-code")
     def operator_code(identifier: str) -> Page:
@@ -94,6 +100,12 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             may_revoke=False,
             back=url_for("portal.operator", identifier=identifier),
         )
+
+
+def _slip(added: AddedOperator) -> Slip:
+    operator, card = added.view.operator, added.view.card
+    assert card is not None
+    return Slip(CardToMake(card, operator.name, operator.employee_number), added.activation_code)
 
 
 def _add_grant_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:

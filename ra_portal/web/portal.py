@@ -12,6 +12,7 @@ from ra_portal.web import (
     api,
     applying,
     branches,
+    card_batches,
     card_moves,
     cards,
     dashboard,
@@ -62,6 +63,7 @@ def portal_blueprint(
     branches.add_routes(blueprint, services, person)
     seals.add_routes(blueprint, services, person)
     cards.add_routes(blueprint, services, person)
+    card_batches.add_routes(blueprint, services, person)
     dead_letters.add_routes(blueprint, services, person)
     data_changes.add_pages(blueprint, services, person)
     dashboard.add_routes(blueprint, services, person, health)

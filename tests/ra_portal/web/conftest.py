@@ -10,7 +10,7 @@ from portseal.web.layout import STATIC, TEMPLATES, install_layout
 from ra_portal.people.identity import Identity
 from ra_portal.web import portal_blueprint
 from tests.ra_portal.web.browser import Browser
-from tests.ra_portal.world import PortalWorld
+from tests.ra_portal.world import ORIGIN, PortalWorld
 
 
 class Seat:
@@ -34,7 +34,7 @@ def app(portal: PortalWorld, seat: Seat) -> Flask:
     app.config.update(SECRET_KEY="only for this test, not a secret of anything", TESTING=False)
     CSRFProtect(app)
     problems.install(app)
-    install_layout(app, seat)
+    install_layout(app, seat, ORIGIN)
     app.register_blueprint(portal_blueprint(portal.services, seat))
     return app
 

@@ -22,7 +22,7 @@ from ra_portal.web.limits import AddressLimits
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser
 from tests.ra_portal.web.conftest import Seat
-from tests.ra_portal.world import PortalWorld
+from tests.ra_portal.world import ORIGIN, PortalWorld
 
 HTML = {"Accept": "text/html", "Accept-Language": "en"}
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -271,7 +271,7 @@ def limited_app(portal: PortalWorld, seat: Seat, limits: AddressLimits) -> Flask
     app.config.update(SECRET_KEY="only for this test, not a secret of anything")
     CSRFProtect(app)
     problems.install(app)
-    install_layout(app, seat)
+    install_layout(app, seat, ORIGIN)
     app.register_blueprint(portal_blueprint(portal.services, seat, limits))
     return app.test_client()
 

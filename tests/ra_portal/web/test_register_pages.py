@@ -10,7 +10,7 @@ from records.events import Event
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat
-from tests.ra_portal.world import PortalWorld
+from tests.ra_portal.world import ORIGIN, PortalWorld
 
 
 def bring(browser: Browser, page: str, content: str, name: str = "import.csv") -> TestResponse:
@@ -144,3 +144,46 @@ def test_officers_turn_over_the_register_and_open_an_enterprise(
     assert browser.get("/officer/enterprises/none").status_code == 404
     seat.identity = owner
     assert browser.get(address).status_code == 403
+
+
+def test_two_officers_make_the_cards_of_an_enterprise_together(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    owner = portal.legal_person()
+    for number in range(2):
+        portal.operator(owner, employee_number=f"E-{number}")
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    assert "No import has cards to be made" in browser.text("/admin/card-making")
+    address = f"/admin/card-making/enterprise/{owner.subject}"
+    assert f'href="{address}"' in browser.text(f"/officer/enterprises/{owner.subject}")
+    page = browser.text(address)
+    chosen = [part.partition('"')[0] for part in page.split('name="card" value="')[1:]]
+    assert len(chosen) == 2
+    proposed = browser.send(address, {"act": "propose", "card": chosen}, address)
+    assert proposed.status_code == 302
+    own = browser.text(address)
+    assert "2 codes are proposed. Another officer fetches them now." in own
+    assert 'name="card"' not in own
+    alone = browser.send(address, {"act": "confirm", "card": chosen}, address)
+    assert (alone.status_code, "another officer must confirm" in alone.text) == (403, True)
+    seat.identity = portal.officer(Role.APPROVER)
+    assert address in browser.text("/admin/card-making")
+    slips = browser.send(address, {"act": "confirm", "card": chosen}, address).text
+    assert slips.count("<dt>Activation code</dt>") == 2
+    assert f"--url {ORIGIN}</code>" in slips
+    again = browser.send(address, {"act": "confirm", "card": chosen}, address)
+    assert again.status_code == 409
+    assert "Nothing is left" not in browser.text(address)  # codes are out, the cards unmade
+    assert browser.get("/admin/card-making/nonsense/1").status_code == 404
+
+
+def test_commands_name_the_service_and_not_the_host_of_the_request(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = owner = portal.legal_person()
+    added = portal.operator(owner)
+    headers = {**browser.headers, "Host": "evil.example"}
+    for address in ("/recover", f"/cards/{portal.cards_of(added.view.operator.holder)[0].number}"):
+        page = browser.client.get(address, headers=headers).text
+        assert "evil.example" not in page
+    assert f"--url {ORIGIN}<" in browser.client.get("/recover", headers=headers).text

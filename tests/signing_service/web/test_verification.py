@@ -48,7 +48,7 @@ def signed(world: World) -> dict[str, bytes]:
 def client(world: World) -> Iterator[FlaskClient]:
     app = Flask("test", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(SECRET_KEY="only-for-this-test", PROPAGATE_EXCEPTIONS=False)
-    install_layout(app, lambda: None)
+    install_layout(app, lambda: None, "https://id.example")
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> tuple[Response, int]:
@@ -237,7 +237,7 @@ def test_signed_xml_is_given_where_a_key_signs_it(
     assert refused.status_code == 422
     assert refused.get_json()["code"] == "report.no-signing-key"
     app = Flask("signing")
-    install_layout(app, lambda: None)
+    install_layout(app, lambda: None, "https://id.example")
     app.register_blueprint(
         verification_blueprint(
             world.verification(),
@@ -274,7 +274,7 @@ def test_who_asks_too_often_is_told_to_wait(world: World) -> None:
     limit = RateLimit(per_minute=60, burst=3, monotonic=lambda: now[0])
     app = Flask("limited", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(SECRET_KEY="only-for-this-test")
-    install_layout(app, lambda: None)
+    install_layout(app, lambda: None, "https://id.example")
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> tuple[Response, int]:
