@@ -21,7 +21,7 @@ class Desk:
         app.config.update(SECRET_KEY="only for this test, not a secret of anything")
         CSRFProtect(app)
         problems.install(app)
-        install_layout(app, self._who)
+        install_layout(app, self._who, "https://id.example")
         app.register_blueprint(portal_blueprint(centre.portal.services, self._who))
         app.register_blueprint(key_centre_pages(centre.centre, self._who))
         self.browser = Browser(app.test_client())
