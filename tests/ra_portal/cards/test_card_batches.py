@@ -1,8 +1,10 @@
 """Officers hand out many codes at once: one proposes, another fetches; all or none."""
 
 import pytest
+from sqlalchemy import select
 
 from kernel.refusals import Conflict, Forbidden, NotFound, TooLarge, Unprocessable
+from ra_portal.applications.tables import applications
 from ra_portal.cards.card import CardState
 from ra_portal.cards.card_batches import MOST_CODES, Origin
 from ra_portal.imports.columns import ImportKind
@@ -17,14 +19,11 @@ def imported(portal: PortalWorld, by: Identity, first: int, count: int) -> str:
     preview = portal.services.imports.preview(by, ImportKind.ENTERPRISES, sheet(ENTERPRISES, *rows))
     portal.services.imports.confirm(by, preview.id)
     approver = portal.officer(Role.APPROVER)
-    for identifier, state, of in zip(
-        portal.column("applications", "id"),
-        portal.column("applications", "state"),
-        portal.column("applications", "import_id"),
-        strict=True,
-    ):
-        if of == preview.id and state == "registered":
-            portal.services.registration.approve(approver, identifier)
+    query = select(applications.c.id).where(applications.c.import_id == preview.id)
+    with portal.authority.database.reading() as connection:
+        brought = list(connection.execute(query).scalars())
+    for identifier in brought:
+        portal.services.registration.approve(approver, identifier)
     return preview.id
 
 

@@ -5,7 +5,7 @@ import io
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
-from ra_portal.people.identity import Role
+from ra_portal.people.identity import HolderKind, Identity, Role
 from records.events import Event
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between
@@ -180,10 +180,9 @@ def test_two_officers_make_the_cards_of_an_enterprise_together(
 def test_commands_name_the_service_and_not_the_host_of_the_request(
     browser: Browser, portal: PortalWorld, seat: Seat
 ) -> None:
-    seat.identity = owner = portal.legal_person()
-    added = portal.operator(owner)
+    operator = portal.operator(portal.legal_person()).view.operator
+    seat.identity = Identity(HolderKind.OPERATOR, operator.id, operator.name)
     headers = {**browser.headers, "Host": "evil.example"}
-    for address in ("/recover", f"/cards/{portal.cards_of(added.view.operator.holder)[0].number}"):
-        page = browser.client.get(address, headers=headers).text
-        assert "evil.example" not in page
-    assert f"--url {ORIGIN}<" in browser.client.get("/recover", headers=headers).text
+    page = browser.client.get("/", headers=headers).text
+    assert f"portseal card sign --url {ORIGIN} " in page
+    assert "evil.example" not in page
