@@ -12,7 +12,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from hsm.cryptoki import Cryptoki, CryptokiError
 from hsm.pins import WrongPins
-from hsm.quirks import takes_one_call_at_a_time
+from hsm.quirks import signs_from_copies, takes_one_call_at_a_time
 from kernel.refusals import Unavailable
 
 _RELOAD_PAUSE_SECONDS = 5.0
@@ -72,6 +72,7 @@ class Module:
         )
         """Whether a call waits for the one before, whoever makes it."""
         self._turn = threading.RLock() if self.takes_one_call else None
+        self.signs_from_copies = signs_from_copies(self.manufacturer)
 
     @classmethod
     def load(

@@ -15,6 +15,7 @@ from pkcs11 import exceptions
 
 from hsm.module import Module
 from hsm.pins import PinSource
+from hsm.session_copies import Changes, SessionCopies
 from kernel.refusals import Unavailable
 
 T = TypeVar("T")
@@ -49,8 +50,10 @@ class SigningKey(Protocol):
 class PooledSession:
     """A session with the keys that it has already found, by label."""
 
-    def __init__(self, session: pkcs11.Session) -> None:
+    def __init__(self, session: pkcs11.Session, copies: SessionCopies | None = None) -> None:
+        """`copies`: of keys, to sign with; None: with the keys themselves."""
         self.session = session
+        self._copies = copies
         self.keys: dict[str, SigningKey] = {}
         self.secrets: dict[str, Any] = {}
 
@@ -60,6 +63,13 @@ class PooledSession:
             found = self.session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=label)
             key = self.keys[label] = cast(SigningKey, found)
         return key
+
+    def signing_key(self, label: str) -> SigningKey:
+        """The private key, or what signs for it in this session."""
+        if self._copies is None:
+            return self.private_key(label)
+        copy = self._copies.get(label) or self._copies.renew(label, self.private_key(label))
+        return cast(SigningKey, copy)
 
     def secret_key(self, label: str) -> Any:
         """What python-pkcs11 gives for a secret key."""
@@ -104,6 +114,7 @@ class SessionPool:
             self._places.put(None)
         self._idle: queue.SimpleQueue[tuple[_Generation, PooledSession]] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._changes = Changes()
         self._logins = 0
         self._anchor: pkcs11.Session | None = None
         self._token: pkcs11.Token | None = None
@@ -166,6 +177,7 @@ class SessionPool:
                 try:
                     yield session
                 finally:
+                    self._changes.count += 1
                     with suppress(exceptions.PKCS11Error):
                         session.close()
         except exceptions.PKCS11Error as error:
@@ -185,7 +197,8 @@ class SessionPool:
                 return generation, session
         with self._lock:
             token = self._logged_in()
-            return self._generation, PooledSession(token.open())
+            copies = SessionCopies(self._changes) if self._module.signs_from_copies else None
+            return self._generation, PooledSession(token.open(), copies)
 
     @property
     def _generation(self) -> _Generation:

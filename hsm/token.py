@@ -18,6 +18,7 @@ from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import PinSource
 from hsm.secret_keys import SecretKey, SecretUse, generate_secret, use_of
+from hsm.session_copies import is_copy
 from hsm.sessions import PooledSession, SessionPool, Sessions
 from hsm.token_key import TokenKey, read_public_key, require_guarded, shown_by
 from hsm.wrapping import KeyUse, WrappedKey, wrap
@@ -253,7 +254,8 @@ class Token:
     def _labels(self, kind: ObjectClass) -> list[str]:
         def work(session: PooledSession) -> list[str]:
             found = session.session.get_objects({Attribute.CLASS: kind})
-            return sorted(str(key[Attribute.LABEL]) for key in found)
+            labels = (str(key[Attribute.LABEL]) for key in found)
+            return sorted(label for label in labels if not is_copy(label))
 
         return self._pool.run(work)
 

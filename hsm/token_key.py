@@ -62,7 +62,7 @@ class TokenKey:
         label = self.uri.object
 
         def work(session: PooledSession) -> bytes:
-            return session.private_key(label).sign(
+            return session.signing_key(label).sign(
                 data, mechanism=mechanism.sign, mechanism_param=mechanism.parameter
             )
 

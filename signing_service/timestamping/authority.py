@@ -1,7 +1,6 @@
 """A timestamp authority (RFC 3161 updated by RFC 5816; EN 319 422).
 
-Everything that does not change from token to token is encoded once, so that an answer costs
-little more than its signature.
+What does not change from token to token is encoded once (`response.py`).
 """
 
 import hashlib
@@ -15,13 +14,14 @@ from enum import IntEnum
 from cryptography.hazmat import asn1
 from cryptography.x509 import ObjectIdentifier
 
-from kernel.asn1 import cms, der, tsp
+from kernel.asn1 import der, tsp
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable, Unprocessable
 from signing_service.formats.signed_data import DIGEST_ALGORITHMS
+from signing_service.timestamping.response import ResponseMould
 
 MAX_REQUEST_BYTES = 8 * 1024
 MAX_NONCE_BITS = 512
@@ -35,6 +35,8 @@ _IMPRINT_SIZES = {
 }
 """Octets of a hashed message, by AlgorithmIdentifier, DER."""
 
+_SERIAL_OCTETS = 16
+_SERIAL_HEAD = bytes((0x02, _SERIAL_OCTETS))
 _MILLISECOND = timedelta(milliseconds=1)
 
 _log = logging.getLogger(__name__)
@@ -133,39 +135,17 @@ class TimestampAuthority:
         self._last = datetime.min.replace(tzinfo=UTC)
         self._last_lock = threading.Lock()
         self._accuracy = accuracy.to_der()
-        digest_algorithm = der.sequence(der.oid(suite.digest_oid))
-        self._message_head = der.integer(3) + der.tlv(der.SET, digest_algorithm)
-        self._certificates = der.explicit(
-            0, b"".join(sorted({c.der for c in (certificate, *chain)}))
-        )
-        reference = cms.signing_certificate_v2(
-            certificate.digest(suite.digest),
-            None if suite.digest == "sha256" else digest_algorithm,
-        )
-        # Stands for the message digest; DER's order of the attributes is decided before it.
-        place = bytes(range(self._hash().digest_size))
-        attributes = der.set_of(
-            (
-                cms.attribute(cms.ID_CONTENT_TYPE, der.oid(cms.ID_TST_INFO)),
-                cms.attribute(cms.ID_SIGNING_CERTIFICATE_V2, reference),
-                cms.attribute(cms.ID_MESSAGE_DIGEST, der.octet_string(place)),
-            )
-        )
-        self._signed_head, self._signed_tail = attributes.split(place)
-        head = der.integer(1) + certificate.issuer_and_serial + digest_algorithm
-        self._signer_head = head + b"\xa0" + self._signed_head[1:]
-        self._signer_tail = self._signed_tail + suite.signature_algorithm
+        self._response = ResponseMould(suite, certificate, chain, self._hash().digest_size)
 
     def answer(self, request: bytes) -> bytes:
         """TimeStampReq to TimeStampResp, both DER. Refuses inside the answer; never raises."""
         try:
-            token = self._token(self._read(request))
+            return self._granted(self._read(request))
         except _Refused as refused:
             return _refusal(refused.failure, refused.text)
         except Unavailable as unavailable:
             _log.warning("no timestamp: %s", unavailable.code)
             return _refusal(Failure.SYSTEM_FAILURE, "the signing key is not available")
-        return der.sequence(_GRANTED, token)
 
     def _read(self, request: bytes) -> tsp.TimeStampReq:
         if len(request) > MAX_REQUEST_BYTES:
@@ -185,22 +165,14 @@ class TimestampAuthority:
             raise _Refused(Failure.BAD_REQUEST, "the nonce is too long")
         return read
 
-    def _token(self, request: tsp.TimeStampReq) -> bytes:
+    def _granted(self, request: tsp.TimeStampReq) -> bytes:
         imprint = _imprint(request.message_imprint)
         if not self._clock_health():
             raise _Refused(Failure.TIME_NOT_AVAILABLE, "the clock cannot be trusted now")
         info = self._info(request, imprint, self._time())
         digest = self._hash(info).digest()
-        signature = self._key.sign(self._signed_head + digest + self._signed_tail)
-        signer_info = der.sequence(
-            self._signer_head, digest, self._signer_tail, der.octet_string(signature)
-        )
-        return cms.content_info_of(
-            self._message_head,
-            der.sequence(_TST_INFO_OID, der.explicit(0, der.octet_string(info))),
-            self._certificates if request.cert_req else b"",
-            der.tlv(der.SET, signer_info),
-        )
+        signature = self._key.sign(self._response.to_be_signed(digest))
+        return self._response.fill(info, digest, signature, certificates=request.cert_req)
 
     def _time(self) -> datetime:
         """Now, in milliseconds; where order is promised, later than any time told before."""
@@ -213,16 +185,20 @@ class TimestampAuthority:
             return self._last
 
     def _info(self, request: tsp.TimeStampReq, imprint: bytes, at: datetime) -> bytes:
-        serial = int.from_bytes(self._entropy.token(16), "big") | 1
         return der.sequence(
             self._info_heads[request.policy or self._default_policy],
             imprint,
-            der.integer(serial),
+            _serial(self._entropy.token(_SERIAL_OCTETS)),
             der.generalized_time(at),
             self._accuracy,
             self._ordering,
             b"" if request.nonce is None else der.integer(request.nonce),
         )
+
+
+def _serial(octets: bytes) -> bytes:
+    """A positive INTEGER, DER, of always as many octets (RFC 3161, 2.4.2: up to 160 bits)."""
+    return _SERIAL_HEAD + bytes((octets[0] & 0x3F | 0x40,)) + octets[1:]
 
 
 def _imprint(given: asn1.TLV) -> bytes:
@@ -248,7 +224,3 @@ def _refusal(failure: Failure, text: str) -> bytes:
         der.bit_string(bytes(octets), unused_bits=7 - failure % 8),
     )
     return der.sequence(status)
-
-
-_GRANTED = der.sequence(der.integer(tsp.GRANTED))
-_TST_INFO_OID = der.oid(cms.ID_TST_INFO)
