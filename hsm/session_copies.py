@@ -1,7 +1,7 @@
 """Copies of a token's private keys as objects of one session, to sign with (C_CopyObject).
 
 A copy never leaves the token and keeps the guards of its original; it is there for modules that
-are quicker so (`hsm.quirks`). The original is looked at again after a short time, so that a key
+are quicker so (`hsm.quirks`). The original is looked at again after a moment, so that a key
 that was destroyed by another process, or a token that is gone, is noticed.
 """
 
@@ -12,7 +12,8 @@ from typing import Any
 from pkcs11 import Attribute
 from pkcs11.exceptions import PKCS11Error
 
-LOOK_AGAIN_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.005
+"""At the full rate one look for a hundred signatures; a key at rest is looked at each time."""
 _GUARDS = [Attribute.SENSITIVE, Attribute.EXTRACTABLE, Attribute.PRIVATE]
 _SUFFIX = " (copy of a session)"
 

@@ -8,6 +8,7 @@ from portseal import logs
 from portseal.metrics.files import is_counting
 from portseal.settings import read_settings
 from portseal.web.app import create_flask
+from portseal.web.health import create_health
 from portseal.wiring import House
 from signing_service.timestamping.web import TimestampApplication
 
@@ -32,21 +33,35 @@ class Front:
 
 def create() -> Callable[..., Iterable[bytes]]:
     """What granian loads in each worker process, after the fork."""
-    settings = read_settings()
-    logs.install(settings.log)
-    house = House(settings)
-    house.self_test()
-    flask = create_flask(house)
+    house = _open_house()
     rooms: dict[str, WSGIApplication] = {
         "ocsp": house.status_application,
         "crl": house.status_application,
         "certs": house.status_application,
         "tsa": TimestampApplication(house.timestamp_authority),
     }
+    return _ready(house, Front(rooms, create_flask(house)))
+
+
+def create_timestamps() -> Callable[..., Iterable[bytes]]:
+    """The same for `portseal serve --timestamps`: /tsa, and /health for the load balancer."""
+    house = _open_house()
+    rooms: dict[str, WSGIApplication] = {"tsa": TimestampApplication(house.timestamp_authority)}
+    return _ready(house, Front(rooms, create_health(house)))
+
+
+def _open_house() -> House:
+    settings = read_settings()
+    logs.install(settings.log)
+    house = House(settings)
+    house.self_test()
+    return house
+
+
+def _ready(house: House, front: Front) -> Callable[..., Iterable[bytes]]:
     # What was made until now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    front = Front(rooms, flask)
     if not is_counting():
         return front
     from portseal.metrics.counts import Counted, count_signature

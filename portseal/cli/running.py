@@ -18,8 +18,14 @@ from portseal.settings import read_settings
 @click.command("serve")
 @click.option("--demo", is_flag=True, help="With demonstration data under var/serve/.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Only with --demo; default 8080.")
-def serve(demo: bool, port: int | None) -> None:
-    """Serve portal, signing, sign-in, status and timestamps over HTTP."""
+@click.option("--timestamps", is_flag=True, help="Timestamps alone, on web.timestamp_port.")
+def serve(demo: bool, port: int | None, timestamps: bool) -> None:
+    """Serve portal, signing, sign-in, status and timestamps over HTTP.
+
+    With --timestamps a process has one thread and does nothing else: it makes twice as many.
+    """
+    if demo and timestamps:
+        raise click.UsageError("--timestamps does not go with --demo")
     if port is not None and not demo:
         raise click.UsageError("--port goes with --demo; otherwise set web.port in the settings")
     if demo:
@@ -27,6 +33,17 @@ def serve(demo: bool, port: int | None) -> None:
 
         serve_demo(Path("var/serve"), port or 8080)
         return
+    settings = read_settings().web
+    if timestamps:
+        if settings.timestamp_port is None:
+            raise Unprocessable("settings.invalid", "web.timestamp_port is not set")
+        # Threads would wait for each other's turn at the token, and for the interpreter's lock.
+        _serve("create_timestamps", settings.timestamp_port, settings.timestamp_workers, threads=1)
+    else:
+        _serve("create", settings.port, settings.workers, settings.threads)
+
+
+def _serve(factory: str, port: int, workers: int, threads: int) -> None:
     _check_first()
     from granian import Granian
     from granian.constants import Interfaces
@@ -34,17 +51,16 @@ def serve(demo: bool, port: int | None) -> None:
 
     from portseal.metrics.files import count_into_files
 
-    everything = read_settings()
-    count_into_files(everything)
-    settings = everything.web
+    settings = read_settings()
+    count_into_files(settings)
     Granian(
-        "portseal.factory:create",
+        f"portseal.factory:{factory}",
         factory=True,
         interface=Interfaces.WSGI,
-        address=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        blocking_threads=settings.threads,
+        address=settings.web.host,
+        port=port,
+        workers=workers,
+        blocking_threads=threads,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
     ).serve()

@@ -21,6 +21,10 @@ class WebSettings(SettingsTable):
     """Server processes; each opens the token for itself."""
     threads: Annotated[int, Field(ge=1, le=64)] = 4
     """Requests that one process works on at once."""
+    timestamp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where `portseal serve --timestamps` listens, if it is used."""
+    timestamp_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Its processes, of one thread each."""
     secret_key: SecretStr
     """Signs form tokens and the language cookie; 32 random characters or more."""
     trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0

@@ -6,7 +6,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +60,7 @@ class Site:
     token_module: str
     token_label: str
     origin: str
+    timestamp_origin: str
     settings_file: Path
 
     # -- certificates --------------------------------------------------------------------------
@@ -133,13 +134,20 @@ class Site:
 
     # -- over HTTP -----------------------------------------------------------------------------
 
-    @contextmanager
-    def served(self) -> Iterator[str]:
+    def served(self) -> AbstractContextManager[str]:
         """`portseal serve` with one worker; its origin."""
+        return self._served(self.origin)
+
+    def timestamps_served(self) -> AbstractContextManager[str]:
+        """`portseal serve --timestamps` with one worker; its origin."""
+        return self._served(self.timestamp_origin, "--timestamps")
+
+    @contextmanager
+    def _served(self, origin: str, *options: str) -> Iterator[str]:
         environment = {**os.environ, "PORTSEAL_CONFIG": str(self.settings_file)}
-        command = [sys.executable, "-m", "portseal.cli", "serve"]
-        with serving(command, f"{self.origin}/health/ready", environment):
-            yield self.origin
+        command = [sys.executable, "-m", "portseal.cli", "serve", *options]
+        with serving(command, f"{origin}/health/ready", environment):
+            yield origin
 
 
 @contextmanager
@@ -153,12 +161,14 @@ def open_site(
     label = f"bench-{secrets.token_hex(4)}"
     tokens.new_token(label).close()
     origin = f"http://127.0.0.1:{(port := free_port())}"
+    timestamp_origin = f"http://127.0.0.1:{(timestamp_port := free_port())}"
     file = directory / "portseal.toml"
     file.write_text(
         f"""data_directory = {json.dumps(str(directory))}
 [web]
 origin = "{origin}"
 port = {port}
+timestamp_port = {timestamp_port}
 workers = 1
 secret_key = "{secrets.token_hex(32)}"
 [database]
@@ -178,6 +188,6 @@ ocsp_lifetime_minutes = 60
     conduct_ceremony(settings, load_ceremony_plan("house"), Conduct("Bench", "bench"), Watchers())
     house = House(settings)
     try:
-        yield Site(directory, house, tokens.module, label, origin, file)
+        yield Site(directory, house, tokens.module, label, origin, timestamp_origin, file)
     finally:
         house.close()

@@ -14,21 +14,27 @@ _REQUESTS = 100
 
 
 def timestamps_over_http(site: Site, pace: Pace) -> list[Row]:
+    """From the process that makes timestamps alone, and from the one that serves everything."""
     requests = [
         HttpRequest("POST", "/tsa", "application/timestamp-query", _query())
         for _ in range(_REQUESTS)
     ]
-    with site.served() as origin:
-        _require_granted(answer_to(origin, requests[0]))
+    with site.timestamps_served() as alone, site.served() as beside:
+        for origin in (alone, beside):
+            _require_granted(answer_to(origin, requests[0]))
         rates = best(
             {
-                "ours": load(origin, requests, site.directory),
+                "alone": load(alone, requests, site.directory),
+                "beside": load(beside, requests, site.directory),
                 "limit": repeating(site.raw_token_signature()),
             },
             pace,
         )
     limit_name = "signatures of the raw token (python-pkcs11)"
-    return [Row("tsa.http", rates["ours"], rates["limit"], limit_name)]
+    return [
+        Row("tsa.http", rates["alone"], rates["limit"], limit_name),
+        Row("tsa.http.portal", rates["beside"], rates["limit"], limit_name),
+    ]
 
 
 def _query() -> bytes:

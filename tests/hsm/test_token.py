@@ -260,15 +260,18 @@ def test_a_key_that_the_token_does_not_hold_is_told_apart(token: Token) -> None:
 
 
 _PULLED = """
-import shutil, sys
+import shutil, sys, time
 import hsm.module
 from hsm.pins import EnvironmentPin
+from hsm.session_copies import LOOK_AGAIN_SECONDS
 from hsm.token import Token
 from kernel.refusals import Unavailable
 module, tokens, variable = sys.argv[1:4]
 key = Token(module, "pulled", EnvironmentPin(variable)).key("k")
 key.sign(b"in")
 shutil.move(tokens, tokens + ".pulled")
+believed = time.monotonic() + LOOK_AGAIN_SECONDS
+while time.monotonic() <= believed: pass
 try:
     key.sign(b"out")
     print("signed without the token")
