@@ -1,6 +1,5 @@
 """`portseal serve --timestamps`: timestamps and nothing else, from a process of its own."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
