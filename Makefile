@@ -18,7 +18,7 @@ setup-test:
 demo: setup-demo ## the whole journey, from key ceremony to revocation; results in var/demo/
 	@.venv/bin/portseal demo
 
-test: setup-test ## every test, on real tokens and servers
+test: setup-test ## the tests, on real tokens and servers, but for those of test-long
 	@.venv/bin/pytest -n 2 --dist loadfile
 
 test-long: setup-test ## the tests that take minutes: large documents, large jobs, drills
