@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ca.authority import DIRECTORY_CHANNEL
+from portseal import retention
 from portseal.wiring import House
 from records.events import Event
 from records.outbox import Delivery
+from records.retention import Retention
 from signing_service.sso.end_notices import CHANNEL_PREFIX as LOGOUT_CHANNELS
 
 STALE_INTENT = timedelta(minutes=5)
@@ -121,6 +123,11 @@ def _make_keys_ahead(house: House, at_once: bool) -> int:
     return house.key_centre.pool.fill()
 
 
+def _forget(house: House, at_once: bool) -> int:
+    kept = Retention(house.database, house.journal, house.clock)
+    return retention.apply(kept, house.settings.retention)
+
+
 def _next_sign_in_key(house: House, at_once: bool) -> None:
     house.sso.signing_keys.rotate_if_due(timedelta(days=house.settings.sso.key_days))
 
@@ -153,6 +160,7 @@ JOBS = (
         wanted=_waiting("notice")),
     Job("sign-in key", _FIVE_MINUTES, _next_sign_in_key),
     Job("sign-in tidying", _FIVE_MINUTES, lambda house, _: house.sso.tidy()),
+    Job("retention", _FIVE_MINUTES, _forget, needs_token=False),
     Job("sessions", _MINUTE, lambda house, _: house.sso.sessions.end_expired()),
     Job("evidence", _MINUTE, _cover_new),
     Job("evidence-renewal", _SELDOM, lambda house, _: house.stamping.renew()),

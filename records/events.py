@@ -38,6 +38,9 @@ class Event(StrEnum):
     CRL_REFUSED = "crl.refused"
     OCSP_REFUSED = "ocsp.refused"
 
+    # Rows that have served their turn
+    ROWS_REMOVED = "rows.removed"
+
     # Messages that were set aside
     LETTER_PUT_BACK = "letter.put-back"
     LETTER_DISCARDED = "letter.discarded"

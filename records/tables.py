@@ -86,6 +86,7 @@ outbox = Table(
     partial_index(
         "ix_outbox_pending", "channel", "id", where="delivered_at IS NULL AND refused_at IS NULL"
     ),
+    partial_index("ix_outbox_delivered", "delivered_at", where="delivered_at IS NOT NULL"),
     partial_index("ix_outbox_refused", "channel", where="refused_at IS NOT NULL"),
 )
 

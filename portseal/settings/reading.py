@@ -26,6 +26,7 @@ from portseal.settings.hall import (
     WebSettings,
 )
 from portseal.settings.portal import MailSettings, PortalSettings, SmsSettings
+from portseal.settings.retention import RetentionSettings
 from portseal.settings.sign_in import SessionSettings, SsoSettings
 from portseal.settings.signing import (
     ArchiveSettings,
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     signing: SigningSettings = SigningSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    retention: RetentionSettings = RetentionSettings()
     verification: VerificationSettings = VerificationSettings()
     timestamp: TimestampSettings = TimestampSettings()
 

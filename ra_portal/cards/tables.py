@@ -76,6 +76,7 @@ renewals = Table(
     Column("finished_at", UtcDateTime),
     Column("settled_at", UtcDateTime),
     partial_index("ix_renewals_open", "expires_at", where="settled_at IS NULL"),
+    partial_index("ix_renewals_settled", "settled_at", where="settled_at IS NOT NULL"),
 )
 
 recoveries = Table(
@@ -106,4 +107,5 @@ one_time_codes = Table(
     Column("attempts", Integer, nullable=False),
     Column("used_at", UtcDateTime),
     Index("ix_one_time_codes_card", "card", "created_at"),
+    Index("ix_one_time_codes_expires", "expires_at"),
 )

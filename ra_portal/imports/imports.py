@@ -8,9 +8,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
@@ -44,7 +44,6 @@ from records.database import Database, new_id
 from records.events import Event
 from records.journal import Entry, Journal
 
-KEPT_FOR = timedelta(days=1)
 _PURPOSE = "import"
 
 ReadRow = tuple[dict[str, str], dict[str, Refusal]]
@@ -126,9 +125,6 @@ class Imports:
             "created_at": self._clock.now(),
         }
         with self._database.transaction() as connection:
-            connection.execute(
-                delete(imports).where(imports.c.created_at < self._clock.now() - KEPT_FOR)
-            )
             connection.execute(insert(imports), row)
         return Preview(identifier, kind, upload.file_name, columns, tuple(rows))
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, LargeBinary, String, Table
 
-from records.database import ROW_ID, UtcDateTime, metadata
+from records.database import ROW_ID, UtcDateTime, metadata, partial_index
 
 notices = Table(
     "notices",
@@ -17,4 +17,5 @@ notices = Table(
     Column("outcome", String(16)),
     Column("ended_at", UtcDateTime),
     Index("ix_notices_about", "about", "created_at"),
+    partial_index("ix_notices_ended", "ended_at", where="ended_at IS NOT NULL"),
 )

@@ -19,4 +19,5 @@ activations = Table(
     Column("code_hash", LargeBinary(32)),
     Index("ix_remote_activation_expires", "expires_at"),
     Index("ix_remote_activation_code", "code_hash"),
+    Index("ix_remote_activation_sid", "sid"),
 )

@@ -62,6 +62,7 @@ sessions = Table(
     Column("presence_hash", _HASH),
     Column("present_until", UtcDateTime),
     Index("ix_sso_session_card", "card"),
+    Index("ix_sso_session_ended", "ended_at", **_where("ended_at IS NOT NULL")),
     # Only what lives: the worker looks for what timed out, agents for what they watch over.
     Index("ix_sso_session_live", "expires_at", **_where("ended_at IS NULL")),
     Index(
@@ -136,6 +137,7 @@ access_tokens = Table(
     Column("revoked_at", UtcDateTime),
     Index("ix_sso_access_token_code", "code_hash"),
     Index("ix_sso_access_token_expires", "expires_at"),
+    Index("ix_sso_access_token_sid", "sid"),
 )
 
 refresh_tokens = Table(
@@ -154,6 +156,7 @@ refresh_tokens = Table(
     Column("revoked_at", UtcDateTime),
     Index("ix_sso_refresh_token_code", "code_hash"),
     Index("ix_sso_refresh_token_expires", "expires_at"),
+    Index("ix_sso_refresh_token_sid", "sid"),
 )
 
 pushed_requests = Table(
