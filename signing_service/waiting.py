@@ -5,14 +5,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from kernel.refusals import Conflict, NotFound, TooMany
+from records import named_lock
 from records.database import Database
 from signing_service.tables import prepared_signatures
 
 PREPARED_FOR = timedelta(minutes=10)
 MAX_PREPARED_PER_CARD = 50
+MAX_OCTETS_PER_CARD = 256 * 1024 * 1024
+"""Of all that is kept for one card's prepared signatures; one may take 100 MiB."""
 MAX_ATTEMPTS = 3
 
 
@@ -34,6 +37,10 @@ class Waiting:
     kept: tuple[tuple[str, str, int], ...] = ()
     """Name, SHA-256 and size of the documents that lie in the archive's store."""
 
+    @property
+    def octets(self) -> int:
+        return len(self.document) + len(self.signed or b"") + len(self.prepared)
+
 
 class WaitingSignatures:
     """The table. Thread-safe."""
@@ -42,17 +49,27 @@ class WaitingSignatures:
         self._database = database
 
     def put(self, connection: Connection, one: Waiting, now: datetime) -> datetime:
-        """Until when it waits. Under the journal's lock, so that two at once see each other.
+        """Until when it waits. Two of one card at once see each other; no other card waits.
 
-        Raises TooMany `signature.too-many-prepared`.
+        Raises TooMany `signature.too-many-prepared`, which tells how many octets are left too.
         """
         table, until = prepared_signatures, now + PREPARED_FOR
+        named_lock.take(connection, f"prepared signatures of {one.card}")
+        held, octets = connection.execute(
+            select(func.count(), func.coalesce(func.sum(_octets()), 0)).where(
+                table.c.card == one.card, table.c.expires_at > now
+            )
+        ).one()
+        left = MAX_OCTETS_PER_CARD - int(octets)
+        if held >= MAX_PREPARED_PER_CARD or one.octets > left:
+            raise TooMany(
+                "signature.too-many-prepared",
+                "finish or abandon some signatures first",
+                waiting=held,
+                octets_left=max(left, 0),
+            )
         row = {**vars(one), "kept": json.dumps(one.kept), "expires_at": until, "attempts": 0}
-        connection.execute(delete(table).where(table.c.expires_at < now))
         connection.execute(insert(table), row)
-        of_card = select(func.count()).where(table.c.card == one.card)
-        if connection.execute(of_card).scalar_one() > MAX_PREPARED_PER_CARD:
-            raise TooMany("signature.too-many-prepared", "finish or abandon some signatures first")
         return until
 
     def take_attempt(
@@ -88,3 +105,10 @@ class WaitingSignatures:
         table = prepared_signatures
         if connection.execute(delete(table).where(table.c.id == identifier)).rowcount != 1:
             raise Conflict("signature.already-completed", "this signature was completed before")
+
+
+def _octets() -> ColumnElement[int]:
+    """Of one row; neither database reads what it measures."""
+    of = prepared_signatures.c
+    sizes = [func.length(each) for each in (of.document, of.prepared)]
+    return sum(sizes, func.coalesce(func.length(of.signed), 0))

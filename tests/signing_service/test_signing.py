@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
+import records.retention
 from hsm.pyca import as_pyca_private_key
 from hsm.token import Token
 from hsm.token_key import TokenKey
@@ -23,9 +24,13 @@ from kernel.refusals import (
     Unprocessable,
 )
 from policies.rights import load_rights
-from records.database import Database, new_id
+from portseal import retention
+from portseal.settings.retention import RetentionSettings
+from records.database import Database, metadata, new_id
+from records.events import Event
 from records.journal import Journal
 from records.tables import journal
+from signing_service import waiting
 from signing_service.archive.files import FileStore
 from signing_service.archive.keeping import Archive
 from signing_service.archive.retention import Retention
@@ -252,8 +257,11 @@ def test_a_preparation_expires_and_is_cleared_away(desk: Desk) -> None:
     with pytest.raises(NotFound, match=r"signature\.not-prepared"):
         desk.complete(made)
 
-    desk.world.clock.advance(SECOND)
+    clock = desk.world.clock
+    clock.advance(SECOND)
     desk.prepare()
+    rows = records.retention.Retention(desk.database, Journal(clock), clock)
+    retention.apply(rows, RetentionSettings())
     assert desk.prepared() == 1
 
 
@@ -287,6 +295,47 @@ def test_preparations_at_once_are_no_more_than_a_card_may_have(any_desk: Desk) -
     assert sorted(outcomes) == ["done"] * 2 + ["signature.too-many-prepared"] * 6
     assert any_desk.prepared() == MAX_PREPARED_PER_CARD
     assert any_desk.journalled("signature.prepared") == MAX_PREPARED_PER_CARD
+
+
+def test_a_card_may_have_so_many_octets_prepared(
+    any_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_desk.prepare()
+    with any_desk.database.reading() as connection:
+        row = connection.execute(select(prepared_signatures)).one()
+    octets = sum(len(each or b"") for each in (row.document, row.signed, row.prepared))
+    monkeypatch.setattr(waiting, "MAX_OCTETS_PER_CARD", 3 * octets + octets // 2)
+
+    outcomes = at_once(6, any_desk.prepare)
+
+    assert sorted(outcomes) == ["done"] * 2 + ["signature.too-many-prepared"] * 4
+    any_desk.world.clock.advance(PREPARED_FOR + SECOND)
+    any_desk.prepare()
+
+
+def test_an_upload_that_is_being_stored_holds_up_no_other_record(
+    fresh_postgresql_url: str, authority_token: Token, tmp_path: Path
+) -> None:
+    """Somebody's document is on its way into the table; everybody else goes on."""
+    database = Database(fresh_postgresql_url)
+    metadata.create_all(database.engine)
+    desk = open_desk(database, authority_token, tmp_path)
+    with ThreadPoolExecutor(1) as thread:
+        with database.engine.connect() as slow:
+            slow.execute(text("LOCK TABLE prepared_signatures IN SHARE MODE"))
+            upload = thread.submit(desk.prepare)
+            while not slow.execute(
+                text("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+            ).first():
+                assert not upload.done()
+            with database.transaction() as connection:
+                connection.execute(text("SET LOCAL lock_timeout = '3s'"))
+                Journal(desk.world.clock).append(
+                    connection, Event.NODE_LOST, subject="other", actor="test"
+                )
+            slow.rollback()
+        upload.result()
+    database.dispose()
 
 
 def test_a_signature_that_does_not_validate_is_not_accepted(desk: Desk) -> None:
