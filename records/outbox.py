@@ -106,6 +106,25 @@ class Outbox:
         )
         return connection.execute(select(outbox.c.id).where(due).limit(1)).first() is not None
 
+    def due_channels(
+        self, connection: Connection, prefix: str, *, at_once: bool = False
+    ) -> list[str]:
+        """Channels that begin so and have something to deliver, by name; as `is_due`, or whatever
+        waits when it is to be tried `at_once`."""
+        query = (
+            select(outbox.c.channel)
+            .where(
+                outbox.c.channel.startswith(prefix, autoescape=True),
+                outbox.c.delivered_at.is_(None),
+                outbox.c.refused_at.is_(None),
+            )
+            .distinct()
+            .order_by(outbox.c.channel)
+        )
+        if not at_once:
+            query = query.where(outbox.c.due_at <= self._clock.now())
+        return list(connection.execute(query).scalars())
+
     def oldest_waiting(self, connection: Connection, channel: str) -> datetime | None:
         """When the message at the head of the queue was put there."""
         query = select(outbox.c.created_at).where(_pending(channel)).order_by(outbox.c.id).limit(1)

@@ -15,7 +15,7 @@ from kernel.refusals import Unavailable, Unprocessable
 from records.database import Database, new_id
 from records.outbox import Delivery, Outbox
 from signing_service.sso.cas.messages import logout_request
-from signing_service.sso.end_notices import channel_of
+from signing_service.sso.end_notices import CHANNEL_PREFIX
 from signing_service.sso.platforms import Platforms
 from signing_service.sso.tokens import IdTokenKeys
 
@@ -45,10 +45,13 @@ class BackChannelLogout:
         self._issuer = issuer
 
     def deliver(self, *, at_once: bool = False) -> list[Delivery]:
-        """Send what is due to every platform; the outbox tries again what was not taken."""
+        """Send what is due, each platform for itself; the outbox tries again what was not taken.
+        Platforms with nothing to be told cost nothing, however many there are."""
+        with self._database.reading() as connection:
+            due = self._outbox.due_channels(connection, CHANNEL_PREFIX, at_once=at_once)
         return [
-            self._outbox.deliver(self._database, channel_of(client_id), self.send, at_once=at_once)
-            for client_id in self._platforms.with_back_channel()
+            self._outbox.deliver(self._database, channel, self.send, at_once=at_once)
+            for channel in due
         ]
 
     def send(self, payload: dict[str, Any]) -> None:
@@ -68,10 +71,12 @@ class BackChannelLogout:
     @staticmethod
     def _post(address: str, form: dict[str, str]) -> None:
         try:
-            with requests.post(
-                address, data=form, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True
-            ) as response:
-                status = response.status_code
+            with requests.Session() as session:
+                # Neither a proxy nor a password of this process's surroundings.
+                session.trust_env = False
+                status = session.post(
+                    address, data=form, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True
+                ).status_code
         except requests.RequestException:
             raise Unavailable("logout.unavailable", "the platform does not answer") from None
         if status >= 500:

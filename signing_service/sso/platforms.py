@@ -171,17 +171,6 @@ class Platforms:
             rows = connection.execute(_FIND.order_by(platforms.c.name, platforms.c.client_id))
             return [ListedPlatform(_of_row(row), row.disabled_at is not None) for row in rows]
 
-    def with_back_channel(self) -> list[str]:
-        """The names of the platforms that are told when a session is over."""
-        with self._database.reading() as connection:
-            live = _FIND.where(platforms.c.disabled_at.is_(None)).order_by(platforms.c.client_id)
-            found = [_of_row(row) for row in connection.execute(live)]
-        return [
-            each.client_id
-            for each in found
-            if each.backchannel_logout_uri is not None or each.terms.cas_services
-        ]
-
     def by_cas_service(self, service: str) -> Platform | None:
         """The platform that registered this service address, exactly."""
         with self._database.reading() as connection:

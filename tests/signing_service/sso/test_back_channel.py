@@ -12,14 +12,16 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
-from flask import Flask
+from flask import Flask, request
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from sqlalchemy import select
 
 from kernel.clock import FixedClock
 from kernel.refusals import Malformed
 from portseal.demo.platform import create_platform, logout_session
 from records.database import Database
+from records.tables import outbox_lease
 from signing_service.sso.back_channel import EVENT, TOKEN_TYPE
 from signing_service.sso.end_notices import channel_of
 from signing_service.sso.services import SsoServices
@@ -116,7 +118,7 @@ def test_only_platforms_that_were_opened_and_asked_for_it_are_told(
 
     scene.end(holder["sid"])
 
-    assert [each.delivered for each in scene.services.back_channel.deliver()] == [0]
+    assert scene.services.back_channel.deliver() == []
     assert scene.who(silent) is not None
 
 
@@ -134,9 +136,61 @@ def test_a_platform_that_is_down_is_told_later_and_holds_up_no_other(
         scene.end(holder["sid"])
         for _ in range(7):  # an absence is never counted as a refusal
             sent = scene.services.back_channel.deliver(at_once=True)
-        assert [(each.waiting, each.refused) for each in sent] == [(1, 0), (0, 0)]
+            assert [(each.waiting, each.refused) for each in sent if each.failure] == [(1, 0)]
     assert scene.who(up) is None
     assert scene.who(down) is not None
+
+
+def test_platforms_that_have_nothing_to_be_told_are_not_looked_at(scene: Scene, card: Card) -> None:
+    told = scene.platform("told")
+    for number in range(5):
+        scene.services.platforms.register_platform(
+            "平台",
+            ["https://quiet.example/callback"],
+            actor="administrator",
+            client_id=f"quiet-{number}",
+            backchannel_logout_uri="https://quiet.example/logged-out",
+        )
+    scene.sign_in(told, card)
+    holder = scene.who(told)
+    assert holder is not None
+    scene.end(holder["sid"])
+
+    assert [each.delivered for each in scene.services.back_channel.deliver()] == [1]
+
+    with scene.services.database.reading() as connection:
+        leases = connection.execute(select(outbox_lease.c.channel)).scalars().all()
+    assert leases == [channel_of("told")]
+
+
+def test_no_proxy_of_the_surroundings_sees_a_logout(
+    services: SsoServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def make(address: str) -> Flask:
+        app = Flask("platform")
+
+        @app.post("/logged-out")
+        def logged_out() -> str:
+            told.append(request.form["logout_token"])
+            return ""
+
+        services.platforms.register_platform(
+            "平台",
+            [f"{address}/callback"],
+            actor="administrator",
+            client_id="told",
+            backchannel_logout_uri=f"{address}/logged-out",
+        )
+        return app
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with served(make):
+        services.back_channel.send({"client_id": "told", "sid": "s" * 32, "sub": "op-1"})
+    assert len(told) == 1
 
 
 def test_a_platform_that_refuses_is_set_aside(scene: Scene, card: Card) -> None:
