@@ -24,6 +24,12 @@ _requests = Histogram(
     buckets=_BUCKETS,
 )
 _signatures = Counter("portseal_signatures", "Signatures made in the token.", ["key"])
+_refused = Counter("portseal_signin_refused", "Sign-ins that were refused, by code.", ["code"])
+
+
+def count_refused_sign_in(code: str) -> None:
+    """`code` of the refusal; most are strangers', and stand nowhere else."""
+    _refused.labels(code).inc()
 
 
 def count_signature(label: str) -> None:

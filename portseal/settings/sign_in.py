@@ -21,6 +21,9 @@ class SsoSettings(SettingsTable):
     another port, `https://id.example:8443`. Without it that way is closed."""
     certificate_proxies: tuple[IPvAnyAddress, ...] = ()
     """Addresses that the proxy connects from; only from there its headers are believed."""
+    certificate_session_minutes: Annotated[int, Field(ge=1, le=480)] = 15
+    """How long a session lasts that a certificate opened: no agent watches over its USB key, so
+    this bounds how long the session outlives a key that is pulled out."""
     proxy_secret: SecretStr | None = None
     """What the proxy sends beside them in `X-PortSeal-Proxy`: 32 to 200 random letters, digits,
     `-` and `_`. Any process on the proxy's machine could take its address, but not know this."""

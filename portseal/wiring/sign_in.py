@@ -6,6 +6,7 @@ from ca.ceremony import (
     SIGN_IN,
 )
 from portseal.adapters import PortalSeals, TokenKeys
+from portseal.metrics.files import is_counting
 from portseal.web.agent_files import agent_source
 from portseal.wiring.registration import CARD_PROFILES
 from portseal.wiring.signing import SigningFloor
@@ -45,12 +46,14 @@ class SignInFloor(SigningFloor):
                 session_idle_seconds=session.idle_minutes * 60,
                 session_absolute_seconds=session.absolute_hours * 3600,
                 presence_seconds=sso.presence_seconds,
+                tls_session_seconds=sso.certificate_session_minutes * 60,
                 certificate_origin=sso.certificate_origin,
                 certificate_proxies=frozenset(str(each) for each in sso.certificate_proxies),
                 proxy_secret=sso.proxy_secret.get_secret_value() if sso.proxy_secret else "",
                 agent_source=agent_source(self.settings.web.agent_port),
             ),
             key_source=TokenKeys(self.token),
+            on_refused=_count_refused,
         )
 
     @cached_property
@@ -63,3 +66,11 @@ class SignInFloor(SigningFloor):
             chain=(own.certificate, *own.chain),
             timestamper=self.timestamper,
         )
+
+
+def _count_refused(code: str) -> None:
+    if is_counting():
+        # Loaded only where it is counted.
+        from portseal.metrics.counts import count_refused_sign_in
+
+        count_refused_sign_in(code)

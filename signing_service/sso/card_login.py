@@ -1,7 +1,8 @@
 """Proof that somebody holds a card: the checks, in their order, and the journal of each try."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +27,7 @@ from signing_service.sso.authentication_token import (
     read_authentication_token,
     signed_value,
 )
-from signing_service.sso.challenges import Challenges
+from signing_service.sso.challenges import Challenge, Challenges
 from signing_service.sso.settings import SsoSettings
 
 _log = logging.getLogger("portseal.signin")
@@ -140,7 +141,10 @@ class CardLogin:
         challenges: Challenges,
         check: CardCheck,
         settings: SsoSettings,
+        on_refused: Callable[[str], None] = lambda code: None,
     ) -> None:
+        """`on_refused` is told the code of every refusal, to count them."""
+        self._on_refused = on_refused
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -152,26 +156,38 @@ class CardLogin:
     def prove(self, browser: str | None, text: str, nonce: str | None = None) -> ProvenCard:
         """Check an authentication token against a challenge of this browser.
 
-        The challenge is spent whatever comes of it. A refusal is journalled once a certificate
-        of ours was presented, and logged before that: strangers must not fill the journal.
+        The challenge is spent whatever comes of it. A refusal is journalled when the key of a
+        certificate of ours has signed, and counted in any case: certificates are public, so
+        showing one says nothing of who shows it, and strangers must not fill the journal.
         `nonce` only selects among the browser's challenges; what was signed is computed from our
         own origin.
         Raises Malformed, Unauthenticated, Forbidden, Unavailable, all `signin.*`.
         """
-        certificate: Certificate | None = None
+        shown: Certificate | None = None
         try:
             challenge = self._challenges.take(browser, nonce)
             token = read_authentication_token(text)
-            certificate = _certificate(token)
+            shown = certificate = _certificate(token)
             self._check.purpose(certificate)
             issuer = self._check.trusted_issuer(certificate)
             self._check.not_revoked(certificate, issuer)
-            verify_answer(token, certificate, self._suites, self._settings.origin, challenge.nonce)
+            self._verify(token, certificate, challenge)
             holder = self._check.holder(certificate, self._clock.now())
             return ProvenCard(certificate, holder, challenge.purpose)
         except Refusal as refusal:
-            self._record_refusal(refusal, certificate)
+            proven = None
+            if shown is not None and self._check.is_ours(shown):
+                with suppress(Refusal):
+                    self._verify(token, shown, challenge)
+                    proven = shown
+            self._record_refusal(refusal, proven)
             raise
+
+    def _verify(
+        self, token: AuthenticationToken, certificate: Certificate, challenge: Challenge
+    ) -> None:
+        """Raises Unauthenticated `signin.algorithm`, `signin.signature`."""
+        verify_answer(token, certificate, self._suites, self._settings.origin, challenge.nonce)
 
     def accept_tls(
         self, browser: str | None, nonce: str | None, certificate: Certificate
@@ -197,6 +213,8 @@ class CardLogin:
             raise
 
     def _record_refusal(self, refusal: Refusal, certificate: Certificate | None) -> None:
+        """`certificate`: whose key was seen at work; None: nobody has proven anything."""
+        self._on_refused(refusal.code)
         if certificate is None or not self._check.is_ours(certificate):
             _log.info("a sign-in was refused: %s", refusal.code)
             return

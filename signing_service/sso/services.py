@@ -1,5 +1,6 @@
 """Everything that sign-in works with, given by the front hall, and the parts built from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,6 +54,9 @@ class SsoServices:
     key_source: KeySource | None = None
     """Where further sign-in keys are made; None: there is the one."""
 
+    on_refused: Callable[[str], None] = lambda code: None
+    """Told the code of every sign-in that was refused, to count them."""
+
     @cached_property
     def challenges(self) -> Challenges:
         return Challenges(self.database, self.clock, self.entropy, self.settings)
@@ -66,7 +70,13 @@ class SsoServices:
     @cached_property
     def card_login(self) -> CardLogin:
         return CardLogin(
-            self.database, self.journal, self.clock, self.challenges, self.check, self.settings
+            self.database,
+            self.journal,
+            self.clock,
+            self.challenges,
+            self.check,
+            self.settings,
+            self.on_refused,
         )
 
     @cached_property

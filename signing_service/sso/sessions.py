@@ -4,7 +4,17 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    case,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -26,6 +36,7 @@ _OPEN = insert(sessions)
 _LIVE = select(sessions).where(sessions.c.ended_at.is_(None))
 _BY_SECRET = _LIVE.where(sessions.c.secret_hash == bindparam("secret"))
 _BY_SID = _LIVE.where(sessions.c.sid == bindparam("sid"))
+_TIME = sessions.c.expires_at.type
 _SECRET_OCTETS = 32
 _SYSTEM = "sign-in"
 CARD, TLS = "card", "tls"
@@ -103,13 +114,12 @@ class Sessions:
         with self._database.transaction() as connection:
             sid = None
             if replacing is not None:
-                sid = self._renew(connection, replacing, certificate, fresh)
+                sid = self._renew(connection, replacing, certificate, fresh, way)
                 if sid is None:
                     older = sessions.c.secret_hash == secret_hash(replacing)
                     self._end(connection, older, "replaced", holder.subject)
             renewed, sid = sid is not None, sid or new_id()
             if not renewed:
-                lasts = timedelta(seconds=self._settings.session_absolute_seconds)
                 row = {
                     **fresh,
                     "sid": sid,
@@ -118,7 +128,7 @@ class Sessions:
                     "certificate": certificate.der,
                     "fingerprint": certificate.fingerprint,
                     "serial": serial_text(certificate.serial),
-                    "expires_at": now + lasts,
+                    "expires_at": now + self._lasts(way),
                 }
                 connection.execute(_OPEN, row)
             facts = {"purpose": proven.purpose} if proven.purpose else {}
@@ -138,16 +148,28 @@ class Sessions:
         signed_in = SignedIn(holder, sid, now, certificate, by_hardware, way, proven.purpose)
         return OpenedSession(secret, signed_in)
 
+    def _lasts(self, way: str) -> timedelta:
+        settings = self._settings
+        longest = settings.session_absolute_seconds
+        if way == TLS:
+            longest = min(longest, settings.tls_session_seconds)
+        return timedelta(seconds=longest)
+
     def _renew(
         self,
         connection: Connection,
         secret: str,
         certificate: Certificate,
         fresh: dict[str, object],
+        way: str,
     ) -> str | None:
-        """The live session of this secret and this certificate, under a fresh secret from now on;
-        its time limit stays."""
+        """The live session of this secret and this certificate, under a fresh secret from now on.
+        Its time limit stays, but that after a handshake it is no farther than such sessions last:
+        a handshake says nothing of whether the key stays."""
         now = self._clock.now()
+        until = now + self._lasts(way)
+        ends = sessions.c.expires_at
+        fresh = {**fresh, "expires_at": case((ends > until, literal(until, _TIME)), else_=ends)}
         mine = (
             (sessions.c.secret_hash == secret_hash(secret))
             & (sessions.c.fingerprint == certificate.fingerprint)

@@ -46,6 +46,9 @@ class SsoSettings:
     """How far a status may lie in the future, for clocks that differ."""
     session_idle_seconds: int = 30 * 60
     session_absolute_seconds: int = 8 * 60 * 60
+    tls_session_seconds: int = 15 * 60
+    """A session opened with a TLS client certificate: nobody watches over the key it lies in, so
+    pulling it out shows at the next handshake only."""
     session_touch_seconds: int = 30
     """How often at most a session's last use is written down."""
     presence_seconds: int = 15

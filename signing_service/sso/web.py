@@ -45,8 +45,9 @@ def sso_blueprint(
 ) -> Blueprint:
     """The sign-in and OpenID Connect routes, for an application with Flask-WTF's CSRFProtect.
 
-    `limit_challenges` raises TooMany when the request's address was given too many challenges:
-    each is a row of the database, also for a browser that nobody has seen before.
+    `limit_challenges` raises TooMany when the request's address was given too many challenges,
+    or has pushed too many requests as a platform without a secret: each is a row of the database,
+    for somebody whom nobody has seen before.
 
     Set `CSRFProtect` up before registering this: the routes for programs are exempted from it
     then, for they take no cookie-bearing form (JSON by media type and origin, or a client's own
@@ -55,7 +56,7 @@ def sso_blueprint(
     blueprint = Blueprint("sso", __name__, template_folder="templates")
     cookies = Cookies(services)
     pages = SignInRoutes(services, cookies, limit_challenges)
-    openid = OpenIdRoutes(services, cookies)
+    openid = OpenIdRoutes(services, cookies, limit_challenges)
     cas, certificate = CasRoutes(services, cookies), CertificateRoutes(services, cookies)
 
     def route(rule: str, view: _View, *methods: str) -> None:

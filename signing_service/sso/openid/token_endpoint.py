@@ -151,11 +151,11 @@ def redeemed_code(services: SsoServices, platform: Platform, form: Mapping[str, 
     code, verifier = form.get("code"), form.get("code_verifier", "")
     if not code:
         raise invalid_request("code is missing.")
-    if not _VERIFIER.fullmatch(verifier):
-        raise invalid_request("code_verifier is missing or malformed.")
     grant = None
     if len(code) <= _MAX_TOKEN_CHARACTERS:
         grant = services.grants.take_code(code, platform.client_id)
+    if not _VERIFIER.fullmatch(verifier):
+        raise invalid_request("code_verifier is missing or malformed.")
     if grant is None:
         raise invalid_grant("The code is not good, or was used before.")
     if form.get("redirect_uri") != grant.redirect_uri:

@@ -43,7 +43,11 @@ _BEARER = 'Bearer realm="PortSeal"'
 class OpenIdRoutes:
     """Parse, call, render."""
 
-    def __init__(self, services: SsoServices, cookies: Cookies) -> None:
+    def __init__(
+        self, services: SsoServices, cookies: Cookies, limit_strangers: Callable[[], None]
+    ) -> None:
+        """`limit_strangers` raises TooMany."""
+        self._limit_strangers = limit_strangers
         self._services = services
         self._cookies = cookies
         self._authorization = Authorization(services)
@@ -91,9 +95,12 @@ class OpenIdRoutes:
         return found(address)
 
     def pushed_authorization(self) -> Response:
-        """RFC 9126, 2."""
+        """RFC 9126, 2. Anybody may speak for a platform without a secret, whose name is public:
+        so many requests from one address, each of which is kept."""
 
         def answer(platform: Platform, form: MultiDict[str, str]) -> Response:
+            if platform.auth_method == NONE:
+                self._limit_strangers()
             query = urlencode(list(form.items()))
             require_once(form, query)
             if "request_uri" in form:

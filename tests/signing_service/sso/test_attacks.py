@@ -49,6 +49,7 @@ def test_pkce_downgrade_a_verifier_is_needed_even_if_the_request_had_no_challeng
     code = code_for(signed_in, platform)
     refused = platform.redeem(signed_in, code, code_verifier=None)
     assert refused.get_json()["error"] == "invalid_request"
+    assert platform.redeem(signed_in, code).status_code == 400, "a tried code is spent"
 
 
 def test_mix_up_every_answer_names_its_issuer(signed_in: FlaskClient, platform: Platform) -> None:

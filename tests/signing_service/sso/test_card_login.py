@@ -35,6 +35,8 @@ STRANGERS = {
     "signin.challenge-missing", "signin.challenge-expired", "signin.token-length",
     "signin.token-format", "signin.token-malformed", "signin.certificate", "signin.issuer",
 }  # fmt: skip
+UNPROVEN = {"signin.algorithm", "signin.signature"}
+"""Whoever shows a certificate, which is public, has not used its key."""
 Answer = dict[str, str]
 
 
@@ -45,13 +47,13 @@ def journalled(services: SsoServices, event: Event) -> list[Record]:
 
 
 def refusal_of(services: SsoServices, answer: Answer | str, nonce: str | None = None) -> Refusal:
-    """The refusal of one try; in the journal too, unless no certificate of ours was shown."""
+    """The refusal of one try; in the journal too, when the key of a certificate of ours signed."""
     text = answer if isinstance(answer, str) else json.dumps(answer)
     before = len(journalled(services, Event.SIGNIN_REFUSED))
     with pytest.raises(Refusal) as caught:
         services.card_login.prove(BROWSER, text, nonce)
     refused = journalled(services, Event.SIGNIN_REFUSED)
-    if caught.value.code in STRANGERS:
+    if caught.value.code in STRANGERS | UNPROVEN:
         assert len(refused) == before
     else:
         assert len(refused) == before + 1
@@ -275,6 +277,26 @@ def test_a_strangers_certificate_is_refused(
 ) -> None:
     registry.holders.clear()
     assert code_of(services, card, lambda a: None) == "signin.unknown-holder"
+
+
+def test_whoever_shows_anothers_certificate_writes_nothing_about_its_holder(
+    services: SsoServices, card: Card, registry: Registry, card_authority: CardAuthority
+) -> None:
+    """Certificates are public: only a signature by the key makes a record that names its holder,
+    whatever else is wrong with the card. The others are counted."""
+    counted: list[str] = []
+    watched = replace(services, on_refused=counted.append)
+    expired = reissued(card, registry, card_authority, policies=())
+    for each in (card, expired):
+        for wrong in (b"\x01" * 64, b"", b"\x01" * 4000):
+            answer = each.answer(watched.challenges.issue(BROWSER).nonce)
+            answer["signature"] = base64.b64encode(wrong).decode()
+            with pytest.raises(Refusal):
+                watched.card_login.prove(BROWSER, json.dumps(answer))
+    assert journalled(watched, Event.SIGNIN_REFUSED) == []
+    assert counted == ["signin.signature"] * 3 + ["signin.policy"] * 3
+    assert code_of(watched, expired, lambda a: None) == "signin.policy"
+    assert len(journalled(watched, Event.SIGNIN_REFUSED)) == 1
 
 
 def test_strangers_do_not_fill_the_journal(

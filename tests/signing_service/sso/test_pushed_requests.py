@@ -11,7 +11,9 @@ from werkzeug.test import TestResponse
 from kernel.clock import FixedClock
 from signing_service.sso.platform import PlatformTerms
 from signing_service.sso.services import SsoServices
+from signing_service.web.rate_limit import RateLimit
 from tests.signing_service.sso.cards import Card
+from tests.signing_service.sso.conftest import application
 from tests.signing_service.sso.flow import (
     CALLBACK,
     Platform,
@@ -66,6 +68,20 @@ def test_what_stands_beside_the_reference_changes_nothing(
         platform, pushed, state="forged", scope="openid", redirect_uri="https://evil.example/"
     )
     assert answer_of(signed_in.get(there))["state"] == platform.state
+
+
+def test_who_pushes_without_a_secret_is_counted_by_address(
+    services: SsoServices, platform: Platform
+) -> None:
+    """A public client's name is public: anybody could fill the table in its name."""
+    limit = RateLimit(per_minute=1, burst=3)
+    browser = application(services, lambda: limit.check("192.0.2.1")).test_client()
+    public = Platform(registered(services, "public", confidential=False))
+    query = parse_qs(urlsplit(public.request()).query)
+    form = {name: values[0] for name, values in query.items()}
+    told = [browser.post("/oidc/par", data=form).status_code for _ in range(5)]
+    assert told == [201, 201, 201, 429, 429]
+    assert push(browser, platform).status_code == 201, "a platform that proves itself is not"
 
 
 def test_a_pushed_request_is_its_platforms_alone_and_ages(

@@ -18,7 +18,7 @@ from records.journal import records
 from signing_service.sso.card_login import ProvenCard
 from signing_service.sso.claims import ACR_CERTIFICATE, authentication_claims
 from signing_service.sso.services import SsoServices
-from signing_service.sso.sessions import OpenedSession, Sessions
+from signing_service.sso.sessions import TLS, OpenedSession, Sessions
 from signing_service.sso.tables import sessions as table
 from tests.signing_service.sso.cards import FILE_POLICY, Card, CardAuthority, Registry
 
@@ -119,6 +119,27 @@ def test_a_new_proof_of_the_same_card_goes_on_with_the_session_under_a_new_secre
     assert found is not None
     assert found.auth_time == clock.now()
     assert end_reasons(services, first.signed_in.session) == []
+
+
+def test_a_session_that_a_tls_certificate_opened_outlives_its_key_for_minutes_only(
+    any_database: Database,
+    make_services: Callable[..., SsoServices],
+    card: Card,
+    clock: FixedClock,
+) -> None:
+    """Nobody watches over the USB key; whoever goes on proves it with another handshake."""
+    services = make_services(any_database)
+    sessions, proven = services.sessions, ProvenCard(card.certificate, card.holder)
+    opened = sessions.open(proven, way=TLS)
+    kept = sessions.open(proven)
+    after = sessions.open(proven, replacing=kept.secret, way=TLS)
+    for _ in range(14):
+        clock.advance(timedelta(minutes=1))
+        assert sessions.use(opened.secret) is not None
+    again = sessions.open(proven, replacing=opened.secret, way=TLS)
+    clock.advance(timedelta(minutes=1))
+    assert sessions.use(again.secret) is None, "its limit stays: the page asks for a new session"
+    assert sessions.use(after.secret) is None, "what a card began, a handshake does not keep"
 
 
 def test_new_proofs_do_not_prolong_a_session_beyond_its_limit(
