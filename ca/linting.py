@@ -3,8 +3,8 @@
 pkilint (RFC 5280 and X.520) takes as long as everything else in an issue, our lints a tenth.
 A certificate's shape is its profile, its issuer, the kind of key and which subject attributes
 stand with which string types: what pkilint says of the first of a shape holds for the others,
-because our own lints hold everything else fixed
-(docs/decisions/0013-lint-once-for-each-shape.md).
+because our own lints hold everything else fixed. A server's certificate is judged each time, for
+its names (docs/decisions/0013-lint-once-for-each-shape.md).
 """
 
 import threading
@@ -40,6 +40,9 @@ class Linter:
     def _by_pkilint(
         self, certificate: Certificate, profile: CertificateProfile, issuer: Certificate | None
     ) -> tuple[Finding, ...]:
+        if profile.alternative_names != "none" or certificate.dns_names:
+            with self._lock:
+                return pkilint_findings(certificate.der)
         shape = (
             profile.digest,
             issuer.fingerprint if issuer else "",

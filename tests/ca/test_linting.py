@@ -6,7 +6,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import linting
+from ca.issuance import CertificateRequest
 from ca.linting import Linter, pkilint_findings
+from ca.subject import SubjectFields
 from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
 from tests.ca.world import World
@@ -34,6 +36,34 @@ def test_the_house_s_certificates_satisfy_pkilint(world: World) -> None:
     for pair in (keys.root_key, keys.issuing_key, keys.ocsp, keys.tsa):
         assert pkilint_findings(pair.certificate.der) == ()
     assert pkilint_findings(world.issue().certificate.der) == ()
+
+
+def test_every_certificate_with_alternative_names_is_judged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their names differ, and no shape says anything of them."""
+    judged: list[bytes] = []
+    real = linting.pkilint_findings
+
+    def judge(der: bytes) -> tuple[Finding, ...]:
+        judged.append(der)
+        return real(der)
+
+    monkeypatch.setattr(linting, "pkilint_findings", judge)
+    for name in ("a.example.cn", "b.example.cn"):
+        request = CertificateRequest(
+            SoftwareKey.generate().public_key,
+            SubjectFields(organization="示例", common_name=name),
+            requester="test",
+            reference=name,
+            dns_names=(name, f"www.{name}"),
+        )
+        world.issuing.issue(world.issuing.prepare("tls-server", request))
+    met = [x509.load_der_x509_certificate(each) for each in judged]
+    names = [
+        each.extensions.get_extension_for_class(x509.SubjectAlternativeName).value for each in met
+    ]
+    assert [len(each) for each in names] == [2, 2]
 
 
 def test_a_shape_is_judged_once_unless_an_error_was_found(
