@@ -101,6 +101,16 @@ def _crls(house: House) -> str:
     return (NOT_IN_ORDER if fault else "") + "; ".join(told)
 
 
+def _clock(house: House) -> str:
+    fault = house.clock_health.fault()
+    if fault is None:
+        return "trusted: timestamps are made"
+    return (
+        f"{NOT_IN_ORDER}no timestamps are made, nor signatures that need one: {fault} "
+        "(docs/running.md, Clocks)"
+    )
+
+
 def _certificates(house: House) -> str:
     query = select(certificates.c.state, func.count()).group_by(certificates.c.state)
     with house.database.reading() as connection:
@@ -164,11 +174,12 @@ _PARTS: dict[str, _Part] = {
     "token": _token,
     "keys": _keys,
     "authority": _authority,
+    "clock": _clock,
     "crls": _crls,
     "certificates": _certificates,
     "journal": _journal,
     "directory": _publication,
     "worker": _worker,
 }
-_QUICK = ("database", "token", "authority", "crls", "directory", "worker")
+_QUICK = ("database", "token", "authority", "clock", "crls", "directory", "worker")
 """Parts that cost a page nothing to ask."""

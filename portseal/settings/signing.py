@@ -25,8 +25,10 @@ class TimestampSettings(SettingsTable):
     """Policies granted on request, beside the operator's own."""
     ordering: bool = False
     """Promise that times alone order the tokens; one server process only."""
-    require_synchronised_clock: bool = False
-    """Refuse while the kernel does not say that NTP keeps its clock."""
+    require_synchronised_clock: bool = True
+    """Refuse while the kernel does not say that NTP keeps its clock. One node alone has nothing
+    else to compare its clock with; switch it off only where NTP is kept out of the kernel's sight
+    (a container's clock that its host keeps), or to try things out."""
     max_clock_error_milliseconds: Annotated[int, Field(ge=1)] = 1000
     """The kernel's bound on its clock's error, beyond which time is not told."""
     max_clock_drift_milliseconds: Annotated[int, Field(ge=1)] = 500

@@ -181,6 +181,9 @@ pin_variable = "{tokens.pin_variable(label)}"
 challenges_per_minute = 10000000
 [status]
 ocsp_lifetime_minutes = 60
+[timestamp]
+# A bench may run where no NTP keeps the kernel's clock.
+require_synchronised_clock = false
 """
     )
     with mock.patch.dict(os.environ, {"PORTSEAL_CONFIG": str(file)}):

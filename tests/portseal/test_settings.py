@@ -137,3 +137,9 @@ def test_client_certificates_need_a_secret_shared_with_the_proxy(machine: Machin
         assert bad not in str(told)
     settings = machine.read(f"{table}proxy_secret = '{'5e' * 32}'", **COMPLETE)
     assert "5e5e" not in repr(settings)
+
+
+def test_a_clock_that_nobody_keeps_is_not_trusted_unless_an_operator_says_so(
+    machine: Machine,
+) -> None:
+    assert machine.read(**COMPLETE).timestamp.require_synchronised_clock

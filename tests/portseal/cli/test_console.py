@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from signing_service.timestamping.health import kernel_time
 from tests.portseal.cli.conftest import Console
 from tests.portseal.cli.terminal import Outcome
 from tests.portseal.cli.test_platform import PERMITTED
@@ -46,6 +47,18 @@ def test_status_says_what_is_not_in_order(console: Console, tmp_path: Path) -> N
     told = json.loads(done.out)
     assert "[token.missing]" in told["token"]
     assert "last round noted" in told["worker"]
+
+
+def test_status_says_why_no_timestamps_are_made(console: Console) -> None:
+    """As it stands unless an operator says otherwise; what follows is this machine's truth."""
+    asks = {"PORTSEAL_TIMESTAMP__REQUIRE_SYNCHRONISED_CLOCK": "true"}
+    kernel = kernel_time()
+    kept = kernel is not None and kernel.synchronised and kernel.max_error_seconds <= 1
+    done = console.run("status", "--json", **asks)
+    told = json.loads(done.out)["clock"]
+    assert done.code == (0 if kept else 3), done.said
+    assert told.startswith("trusted" if kept else "not in order: no timestamps are made")
+    assert kept or "kernel" in told or "may be wrong by" in told
 
 
 def test_status_tells_of_a_broken_journal_and_an_absent_worker(
