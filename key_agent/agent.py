@@ -17,6 +17,7 @@ from key_agent.origins import Origins, Standing
 from key_agent.patience import Patience
 from key_agent.pin_changes import PinChanges
 from key_agent.presence import Presence
+from key_agent.reading import Copies
 from key_agent.signing import SigningPurposes
 from key_agent.uses import UseLog
 from key_agent.windows import Windows
@@ -49,6 +50,7 @@ class Agent:
         origins: Origins,
         log: UseLog,
         clock: Clock,
+        copies: Copies,
         patience: Patience | None = None,
     ) -> None:
         self.patience = patience or Patience()
@@ -57,7 +59,7 @@ class Agent:
         self._log = log
         self._asking = Asking(windows, words, self.patience)
         enrolling = Enrolling(cards, self._asking, origins, clock)
-        signing = SigningPurposes(cards, self._asking, origins, clock)
+        signing = SigningPurposes(cards, self._asking, origins, clock, copies)
         encryption = EncryptionKeys(cards, self._asking, origins, clock)
         pins = PinChanges(cards, self._asking)
         presence = Presence(cards, origins, log)

@@ -3,46 +3,43 @@
 The card signs octets; whoever chooses them freely has an oracle. So the agent takes the draft of
 the finished signature, reads it with the readers that verify signatures, and signs only when all
 that is under the value is the document, the certificate, and claims that it can show. What it read
-is then written anew and compared (`statement`): what the readers pass over is not signed.
+is then written anew and compared (`statement`, `forms`): what the readers pass over is not signed.
 """
 
-import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Refusal, Unprocessable
-from signing_service.formats import jades_json as json
-from signing_service.formats import jades_reading, xml_security
-from signing_service.formats.asic_container import Container, is_zip
+from key_agent import forms
+from key_agent.forms import FORMATS
+from key_agent.pdf_said import SaidInPdf, said_in_pdf
+from signing_service.formats import xml_security
 from signing_service.formats.claims import Claims, PolicyReference
-from signing_service.formats.coverage_xml import Expected, signed_info_covers
-from signing_service.formats.pdf.changes import Permissions, judge
-from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.coverage_counter import inside, is_upon
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.statement import Statement
 from signing_service.formats.xades_references import canonical_properties
-from signing_service.formats.xml_names import ENVELOPED_SIGNATURE, XPATH, ds
-from signing_service.formats.xml_security import C14N
-from signing_service.validation.evidence import (
-    Packaging,
-    SignatureEvidence,
-    SignatureFormat,
-)
+from signing_service.validation.evidence import SignatureEvidence, SignatureFormat
 
-FORMATS = (
-    SignatureFormat.CADES,
-    SignatureFormat.XADES,
-    SignatureFormat.PADES,
-    SignatureFormat.JADES,
-    SignatureFormat.ASIC_S,
-)
-_KNOWN_REFERENCES = frozenset({"document", "signed properties"})
-_INSIDE = {
-    SignatureFormat.ASIC_S: SignatureFormat.CADES,
-}
-"""Containers: the format of the signature that they hold."""
+_BESIDE = frozenset({"document", "manifest", "signed properties"})
+_UPON = frozenset({"countersigned signature", "document", "signed properties"})
+"""As the formats call what a counter-signature is upon; that it is that is told by `is_upon`."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the signature will say, once the value stands in it."""
+
+    evidence: SignatureEvidence
+    name: str | None = None
+    """What it calls the document, where it does."""
+    upon: SignatureEvidence | None = None
+    """Of a counter-signature: the signature below, over the document and unbroken."""
+    pdf: SaidInPdf | None = None
+    """What it says in a PDF's own words."""
 
 
 def check_draft(
@@ -52,33 +49,93 @@ def check_draft(
     draft: bytes,
     certificate: Certificate,
     suite: AlgorithmSuite,
-) -> SignatureEvidence:
-    """What the signature will say, once the value stands in it.
+) -> Draft:
+    """A signature over the document.
 
     Raises Unprocessable `document.format`; Forbidden `draft.unreadable`, `draft.other-octets`,
     `draft.other-document`, `draft.more-than-the-document`, `draft.other-certificate`,
     `draft.timestamp`.
     """
-    if format_ not in FORMATS:
-        raise Unprocessable("document.format", f"the key agent signs as {', '.join(FORMATS)}")
-    beside = document if format_ is SignatureFormat.CADES else None
-    try:
-        if beside is None:
-            signatures = read_signatures(draft, None)
-        else:
-            signatures = read_signatures(beside, draft)
-    except Refusal as refusal:
-        raise Forbidden(
-            "draft.unreadable", "the service's draft cannot be read", reason=refusal.code
-        ) from None
+    signatures = _read(format_, document, draft)
     evidence = _unvalued(signatures, to_be_signed, suite)
-    if evidence.format is not _INSIDE.get(format_, format_):
+    if not forms.is_of(format_, draft, evidence):
         raise Forbidden("draft.unreadable", "the draft has another format", format=evidence.format)
     _require_whole(document, draft, evidence)
-    _require_nothing_else(evidence)
+    _require_nothing_else(evidence, _BESIDE)
     _require_certificate(evidence, certificate)
-    _require_no_more(document, to_be_signed, draft, certificate, suite, evidence)
-    return evidence
+
+    def said() -> Draft | None:
+        by = Statement(certificate, suite, _claims(evidence))
+        if not forms.is_said(by, document, to_be_signed, draft, evidence):
+            return None
+        in_pdf = None
+        if evidence.format is SignatureFormat.PADES:
+            in_pdf = said_in_pdf(document, draft, certificate)
+        return Draft(evidence, forms.name_in(draft, to_be_signed, evidence), pdf=in_pdf)
+
+    return _require_no_more(said)
+
+
+def check_counter_draft(
+    format_: SignatureFormat,
+    document: bytes,
+    to_be_signed: bytes,
+    draft: bytes,
+    certificate: Certificate,
+    suite: AlgorithmSuite,
+) -> Draft:
+    """A signature upon the value of another one, which is over the document.
+
+    Raises as `check_draft`; Forbidden `draft.broken` where the signature below is.
+    """
+    signatures = _read(format_, document, draft)
+    counters = [each for one in signatures for each in one.counter_signatures]
+    evidence = _unvalued(counters, to_be_signed, suite)
+    index = next(i for i, one in enumerate(signatures) if evidence in one.counter_signatures)
+    upon = signatures[index]
+    if not forms.is_of(format_, draft, upon):
+        raise Forbidden("draft.unreadable", "the draft has another format", format=upon.format)
+    _require_whole(document, draft, upon)
+    _require_sound(upon)
+    _require_nothing_else(evidence, _UPON)
+    _require_certificate(evidence, certificate)
+
+    def said() -> Draft | None:
+        by = Statement(certificate, suite, _claims(evidence))
+        kind, file = inside(format_, draft, index)
+        context = b""
+        if kind is SignatureFormat.XADES:
+            context = canonical_properties(xml_security.parse(file), to_be_signed)
+        if not is_upon(format_, draft, index, to_be_signed, by, context):
+            return None
+        return Draft(evidence, upon=upon)
+
+    return _require_no_more(said)
+
+
+def _read(format_: SignatureFormat, document: bytes, draft: bytes) -> list[SignatureEvidence]:
+    """The signatures in the draft, alone or beside the document, whichever way they hold."""
+    if format_ not in FORMATS:
+        raise Unprocessable("document.format", f"the key agent signs as {', '.join(FORMATS)}")
+    readings = []
+    reason = ""
+    for presented in ((draft, None), (document, draft)):
+        try:
+            found = read_signatures(*presented)
+        except Refusal as refusal:
+            reason = refusal.code
+            continue
+        readings.append(found)
+        if all(_is_whole(each) for each in found):
+            return found
+    if not readings:
+        raise Forbidden("draft.unreadable", "the service's draft cannot be read", reason=reason)
+    return readings[-1]
+
+
+def _is_whole(evidence: SignatureEvidence) -> bool:
+    intact = bool(evidence.references) and all(each.intact for each in evidence.references)
+    return intact and evidence.covers_document
 
 
 def _unvalued(
@@ -99,99 +156,54 @@ def _is_unvalued(signature: SignatureEvidence, suite: AlgorithmSuite) -> bool:
 
 def _require_whole(document: bytes, draft: bytes, evidence: SignatureEvidence) -> None:
     """What the signature covers is the document, told from the agent's own copy of it."""
-    intact = bool(evidence.references) and all(each.intact for each in evidence.references)
-    if not (intact and evidence.covers_document and _holds(document, draft, evidence)):
+    if not (_is_whole(evidence) and forms.holds(document, draft, evidence)):
         raise Forbidden(
             "draft.other-document",
             "the service asks the card to sign something else than the document",
         )
 
 
-def _holds(document: bytes, draft: bytes, evidence: SignatureEvidence) -> bool:
-    """Whether the document in the draft is the one that is shown."""
-    if is_zip(draft):
-        return list(Container.read(draft).data_objects.values()) == [document]
-    if evidence.format is SignatureFormat.JADES:
-        return jades_reading.content(draft) == document
-    if evidence.format is SignatureFormat.PADES:
-        # That nothing but the signature was added to it is judged in `_is_said`.
-        return draft.startswith(document)
-    if evidence.format is SignatureFormat.XADES:
-        return _is_digested(document, evidence)
-    return True  # detached: it was read beside the document
+def _require_sound(upon: SignatureEvidence) -> None:
+    """The signature below stands: its certificate's key made its value. Whether that certificate
+    can be trusted is for a verdict to say, not for the agent."""
+    named, suite = upon.signing_certificate, upon.suite
+    if (
+        named is None
+        or suite is None
+        or not named.public_key.verify(suite, upon.signature_value, upon.signed_bytes)
+    ):
+        raise Forbidden("draft.broken", "the signature to sign upon does not hold")
 
 
-def _is_digested(document: bytes, evidence: SignatureEvidence) -> bool:
-    """Whether the signature's digest is that of the document in canonical form, as it is or
-    without the signatures in it."""
-    if evidence.packaging is not Packaging.ENVELOPED:
-        return False
-    root = xml_security.parse(document)
-    forms = [xml_security.canonicalise(root)]
-    if root.tag != ds("Signature"):
-        forms.append(xml_security.canonical_without_all(root, ds("Signature")))
-    return all(
-        each.expected in {hashlib.new(each.digest, form).digest() for form in forms}
-        for each in evidence.references
-        if each.name == "document"
-    )
-
-
-def _require_nothing_else(evidence: SignatureEvidence) -> None:
-    names = [each.name for each in evidence.references]
-    if len(names) != len(set(names)) or not set(names) <= _KNOWN_REFERENCES:
+def _require_nothing_else(evidence: SignatureEvidence, known: frozenset[str]) -> None:
+    names = [_kind_of(each.name) for each in evidence.references]
+    if len(names) != len(set(names)) or not set(names) <= known:
         raise Forbidden(
             "draft.more-than-the-document",
             "the service asks the card to sign something beside the document",
         )
-    if evidence.timestamps:
+    if evidence.timestamps or evidence.counter_signatures:
         raise Forbidden("draft.timestamp", "a draft is not timestamped yet")
 
 
-def _require_no_more(
-    document: bytes,
-    to_be_signed: bytes,
-    draft: bytes,
-    certificate: Certificate,
-    suite: AlgorithmSuite,
-    evidence: SignatureEvidence,
-) -> None:
+def _kind_of(name: str) -> str:
+    """A container's manifest names the document by its name."""
+    return "document" if name.startswith("document ") else name
+
+
+def _require_no_more(said: Callable[[], Draft | None]) -> Draft:
     """What is under the value is what our own writers would put there for the document and the
     claims that are shown."""
     try:
-        by = Statement(certificate, suite, _claims(evidence))
-        found = _is_said(by, document, to_be_signed, draft, evidence)
-    except (Refusal, ValueError, KeyError):
-        found = False
-    if not found:
+        found = said()
+    except (Refusal, ValueError, KeyError, TypeError):
+        found = None
+    if found is None:
         raise Forbidden(
             "draft.more-than-the-document",
             "the service asks the card to sign more than the document and what is shown beside it",
         )
-
-
-def _is_said(
-    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
-) -> bool:
-    digest = evidence.references[0].expected
-    if evidence.format is SignatureFormat.XADES:
-        properties = canonical_properties(xml_security.parse(draft), to_be_signed)
-        kind = evidence.content_type or ""
-        return any(
-            signed_info_covers(
-                to_be_signed, by, [Expected("", transforms, digest)], properties, kind
-            )
-            for transforms in ((ENVELOPED_SIGNATURE, C14N), (XPATH, C14N))
-        )
-    if evidence.format is SignatureFormat.JADES:
-        protected = to_be_signed.partition(b".")[0].decode("ascii")
-        return by.is_in_header(json.parse_object(json.decode(protected)), {})
-    if not by.is_in_attributes(to_be_signed, digest):
-        return False
-    if evidence.format is SignatureFormat.PADES:
-        # The reader judges what came after the signature; this is what came with it.
-        return not judge(PdfFile(draft).revision(len(document)), Permissions()).refused
-    return True
+    return found
 
 
 def _claims(evidence: SignatureEvidence) -> Claims:

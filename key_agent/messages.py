@@ -67,6 +67,8 @@ class ItemBody(Body):
     to_be_signed: _Large
     draft: _Large
     name: Annotated[str, Field(max_length=200)] | None = None
+    act: Literal["first", "counter"] = "first"
+    """`counter`: upon a signature over the document, which the draft holds."""
 
 
 class SignBody(ItemBody):

@@ -13,6 +13,7 @@ from key_agent.door import Door
 from key_agent.messages import LARGE
 from key_agent.origins import Origins
 from key_agent.pinentry import Pinentry, find_pinentry, own_terminal
+from key_agent.reading import Copies
 from key_agent.settings import AgentSettings
 from key_agent.terminal import Terminal
 from key_agent.uses import UseLog
@@ -47,6 +48,7 @@ def make_agent(settings: AgentSettings, home: Path, windows: Windows, words: Wor
         origins=Origins(home / ORIGINS_FILE, clock),
         log=UseLog(home / LOG_FILE, clock),
         clock=clock,
+        copies=Copies(home),
     )
 
 

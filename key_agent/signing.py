@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kernel.algorithms import AlgorithmSuite
@@ -11,38 +10,32 @@ from kernel.refusals import Conflict, Malformed, NotFound, TooLarge
 from key_agent import VERSION
 from key_agent.asking import Asking, Request
 from key_agent.cards import Cards, HeldCertificate
-from key_agent.display import Shown, add_totals, show
-from key_agent.drafts import check_draft
+from key_agent.display import show
+from key_agent.drafts import check_counter_draft, check_draft
 from key_agent.messages import ItemBody, SignBody, SignBundleBody, SignInBody, octets, text_of
 from key_agent.origins import Origins
-from signing_service.formats.claims import COMMITMENT_URIS
+from key_agent.reading import Copies
+from key_agent.telling import LIST, Checked, Telling
+from key_agent.windows import whole
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.sso.authentication_token import make_authentication_token
-from signing_service.validation.evidence import SignatureEvidence, SignatureFormat
+from signing_service.validation.evidence import SignatureFormat
 
 _APPLICATION = f"https://portseal.example/agent/{VERSION}"
-_SHOWN_DOCUMENTS = 6
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """An item whose draft was read: what is shown of it, and what the key signs."""
-
-    shown: Shown
-    evidence: SignatureEvidence
-    format: SignatureFormat
-    to_be_signed: bytes
-    sha256: str
 
 
 class SigningPurposes:
     """The purposes of this kind."""
 
-    def __init__(self, cards: Cards, asking: Asking, origins: Origins, clock: Clock) -> None:
+    def __init__(
+        self, cards: Cards, asking: Asking, origins: Origins, clock: Clock, copies: Copies
+    ) -> None:
         self._cards = cards
         self._asking = asking
         self._origins = origins
         self._clock = clock
+        self._copies = copies
+        self._telling = Telling(asking.words)
 
     def sign_in(self, request: Request, body: SignInBody) -> dict[str, Any]:
         """An authentication token for the origin that asks.
@@ -72,13 +65,16 @@ class SigningPurposes:
         held = self._signing_certificate(request, body.certificate)
         suite = held.certificate.public_key.default_suite()
         checked = self._check(body, held, suite)
-        lines = (
-            self._asking.words("sign", kind=checked.shown.name),
-            *checked.shown.lines,
-            *self._of_signature(checked),
-            *self._asking.of_certificate(held),
-        )
-        values = self._sign(request, held, [checked], lines)
+        name = f"document.{checked.suffix}"
+        with self._copies.laid_out({name: checked.to_read}) as directory:
+            lines = (
+                self._asking.words("sign", kind=checked.shown.name),
+                *checked.shown.lines,
+                *whole(self._asking.words("copy", path=directory / name)),
+                *self._telling.of_signature(checked),
+                *self._asking.of_certificate(held),
+            )
+            values = self._sign(request, held, [checked], lines)
         return {"signature_value": text_of(values[0]), "suite": suite.name}
 
     def sign_bundle(self, request: Request, body: SignBundleBody) -> dict[str, Any]:
@@ -86,11 +82,13 @@ class SigningPurposes:
         held = self._signing_certificate(request, body.certificate)
         suite = held.certificate.public_key.default_suite()
         checked = [self._check(item, held, suite) for item in body.items]
-        lines = (*self._of_bundle(checked), *self._asking.of_certificate(held))
-        values = self._sign(request, held, checked, lines)
+        with self._copies.laid_out(self._telling.to_read(checked)) as directory:
+            told = self._telling.of_bundle(checked, str(directory / LIST))
+            lines = (*told, *self._asking.of_certificate(held))
+            values = self._sign(request, held, checked, lines)
         return {"signature_values": [text_of(value) for value in values], "suite": suite.name}
 
-    def _check(self, item: ItemBody, held: HeldCertificate, suite: AlgorithmSuite) -> _Checked:
+    def _check(self, item: ItemBody, held: HeldCertificate, suite: AlgorithmSuite) -> Checked:
         try:
             format_ = SignatureFormat(item.format)
         except ValueError:
@@ -98,21 +96,25 @@ class SigningPurposes:
         document, to_be_signed = octets(item.document), octets(item.to_be_signed)
         if len(document) > MAX_DOCUMENT_BYTES:
             raise TooLarge("document.too-large", "the document is too large")
-        draft = octets(item.draft)
-        evidence = check_draft(format_, document, to_be_signed, draft, held.certificate, suite)
-        return _Checked(
+        drafted = octets(item.draft)
+        check = check_counter_draft if item.act == "counter" else check_draft
+        draft = check(format_, document, to_be_signed, drafted, held.certificate, suite)
+        return Checked(
             show(document, item.name, self._asking.words),
-            evidence,
+            draft,
             format_,
+            document,
+            drafted,
             to_be_signed,
             hashlib.sha256(document).hexdigest(),
+            item.name,
         )
 
     def _sign(
         self,
         request: Request,
         held: HeldCertificate,
-        checked: Sequence[_Checked],
+        checked: Sequence[Checked],
         lines: Sequence[str],
     ) -> list[bytes]:
         request.facts.update(
@@ -125,35 +127,6 @@ class SigningPurposes:
         with request.using_token(), self._cards.opened(held.token, pin) as token:
             key = token.key(str(held.key))
             return [key.sign(each.to_be_signed) for each in checked]
-
-    def _of_signature(self, checked: _Checked) -> list[str]:
-        """What the signer says beside the document."""
-        words, evidence = self._asking.words, checked.evidence
-        lines = [words("format", format=checked.format)]
-        if evidence.content_type is not None:
-            lines.append(words("type", value=evidence.content_type))
-        if evidence.commitment is not None:
-            name = COMMITMENT_URIS.get(evidence.commitment, evidence.commitment)
-            lines.append(words("commitment", value=name.rpartition("#")[2]))
-        lines += (words("role", value=role) for role in evidence.roles)
-        if evidence.policy is not None:
-            lines.append(words("policy", value=evidence.policy))
-        return lines
-
-    def _of_bundle(self, checked: Sequence[_Checked]) -> list[str]:
-        words = self._asking.words
-        kinds: dict[str, int] = {}
-        for each in checked:
-            kinds[each.shown.name] = kinds.get(each.shown.name, 0) + 1
-        lines = [words("sign-many", count=len(checked))]
-        lines += (f"  {name}: {count}" for name, count in kinds.items())
-        lines += add_totals([each.shown for each in checked])
-        for number, each in enumerate(checked[:_SHOWN_DOCUMENTS], 1):
-            lines.append(f"  {number}. {'  '.join(each.shown.lines[:3])}")
-        if len(checked) > _SHOWN_DOCUMENTS:
-            lines.append("  " + words("more", count=len(checked) - _SHOWN_DOCUMENTS))
-        said = dict.fromkeys(line for each in checked for line in self._of_signature(each))
-        return [*lines, *said]
 
     def _signing_certificate(self, request: Request, identifier: str) -> HeldCertificate:
         held = self._cards.certificate(identifier, self._origins.may_see(request.origin))

@@ -37,6 +37,7 @@
  * @property {string} toBeSigned base64, from the service
  * @property {string} draft base64, from the service
  * @property {string} [name] the file's name, for the person to recognise
+ * @property {"first" | "counter"} [act] counter: upon the signature over the document in the draft
  *
  * @typedef {{signal?: AbortSignal}} CallOptions
  */
@@ -393,8 +394,9 @@ function isObject(value) {
 }
 
 /** @param {ToSign} item */
-function asItem({ document, format, toBeSigned, draft, name }) {
-  return { document, format, to_be_signed: toBeSigned, draft, name: name ?? null };
+function asItem({ document, format, toBeSigned, draft, name, act }) {
+  const item = { document, format, to_be_signed: toBeSigned, draft, name: name ?? null };
+  return act === undefined ? item : { ...item, act };
 }
 
 /** @param {any} told @returns {Certificate} */

@@ -12,32 +12,28 @@ from typing import Any
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
-from signing_service.formats import asic, cades, jades, xml_security
+from signing_service.formats import cades, jades, xml_security
 from signing_service.formats import jades_json as json
 from signing_service.formats.asic_container import Container, uri_of
 from signing_service.formats.asic_manifest import Manifest
-from signing_service.formats.asic_reading import signatures_in
 from signing_service.formats.asic_writing import UNKNOWN_TYPE
 from signing_service.formats.bundle import CLAIMS as BUNDLE_CLAIMS
 from signing_service.formats.bundle import Manifest as BundleManifest
 from signing_service.formats.bundle import Part, Proof
+from signing_service.formats.coverage_counter import is_upon
 from signing_service.formats.coverage_xml import Expected, signed_info_covers
 from signing_service.formats.document import Document
 from signing_service.formats.jades_content import signed_objects
-from signing_service.formats.jades_message import JwsMessage
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades_reading import Octets
 from signing_service.formats.pdf.changes import Permissions, judge
 from signing_service.formats.pdf.document import PdfFile
 from signing_service.formats.signed_data import digest_of
-from signing_service.formats.signed_data import read as read_cms
 from signing_service.formats.statement import Statement
-from signing_service.formats.xades_levels import chosen as chosen_xades
 from signing_service.formats.xades_references import Source
 from signing_service.formats.xades_writing import MIME_TYPE
 from signing_service.formats.xml_names import (
     BASE64,
-    COUNTERSIGNED,
     ENVELOPED_SIGNATURE,
     XPATH,
     ds,
@@ -64,7 +60,9 @@ def covers(
     try:
         by = Statement(certificate, suite, manner.claims)
         if manner.act is Act.COUNTER:
-            return _is_upon(manner, subject.joined(), to_be_signed, by, context)
+            return is_upon(
+                manner.format, subject.joined(), manner.signer, to_be_signed, by, context
+            )
         return _COVERS[manner.format](manner, subject, to_be_signed, by, context)
     except (Refusal, ValueError, KeyError, binascii.Error):
         return False
@@ -201,31 +199,6 @@ _COVERS = {
     SignatureFormat.ASIC_S: _asic,
     SignatureFormat.ASIC_E: _asic,
 }
-
-
-def _is_upon(
-    manner: Manner, signed: bytes, to_be_signed: bytes, by: Statement, context: bytes
-) -> bool:
-    """A counter-signature upon the value of signature number `manner.signer`."""
-    format_, index = manner.format, manner.signer
-    if format_ in _CONTAINERS:
-        container = asic.Container.read(signed)
-        inside = signatures_in(container)[index]
-        is_xades = inside.file in container.xades
-        format_ = SignatureFormat.XADES if is_xades else SignatureFormat.CADES
-        signed, index = container.files[inside.file], inside.index
-    if format_ is SignatureFormat.CADES:
-        digest = by.suite.hash(read_cms(signed).signers[index].signature)
-        return by.is_in_attributes(to_be_signed, digest, is_counter=True)
-    if format_ is SignatureFormat.JADES:
-        value = JwsMessage.read(signed).signature(index).value.encode("ascii")
-        protected, _, payload = to_be_signed.partition(b".")
-        header = json.parse_object(json.decode(protected.decode("ascii")))
-        return hmac.compare_digest(payload, value) and by.is_in_header(header, {})
-    _, parts = chosen_xades(signed, index)
-    digest = by.suite.hash(xml_security.canonicalise(parts.value))
-    upon = Expected(f"#{parts.value.get('Id')}", (C14N,), digest, COUNTERSIGNED)
-    return signed_info_covers(to_be_signed, by, [upon], context)
 
 
 def _detached(documents: Mapping[str, Document], suite: AlgorithmSuite) -> list[Expected]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from kernel.algorithms import ECDSA_P256_SHA256, ED25519, RSA_PKCS1_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal, Unprocessable
-from key_agent.drafts import FORMATS, check_draft
+from key_agent.drafts import check_draft
+from key_agent.forms import FORMATS
 from signing_service.formats import making
 from signing_service.formats.claims import NO_CLAIMS, PROOF_OF_APPROVAL, Claims
 from signing_service.formats.draft import draft_of
@@ -71,7 +72,7 @@ def check(
     certificate: Certificate,
     suite: AlgorithmSuite = ECDSA_P256_SHA256,
 ) -> SignatureEvidence:
-    return check_draft(format_, document, to_be_signed, draft, certificate, suite)
+    return check_draft(format_, document, to_be_signed, draft, certificate, suite).evidence
 
 
 def code_of(*arguments: object) -> str:

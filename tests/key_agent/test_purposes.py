@@ -1,10 +1,12 @@
 """What pages may ask the agent for: each purpose on a real token, with what its user sees."""
 
 import base64
+import hashlib
 import http.client
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from fpdf import FPDF
 from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey
 
-from signing_service.formats import making
-from signing_service.formats.manner import Act, lies_beside
+from signing_service.formats import making, pades
+from signing_service.formats.draft import draft_of
+from signing_service.formats.manner import Act, Manner, Subject, lies_beside
 from signing_service.formats.recognition import read_signatures
 from signing_service.sso.authentication_token import read_authentication_token, signed_value
 from signing_service.validation.evidence import SignatureFormat
@@ -201,6 +204,7 @@ def test_a_short_nonce_is_refused(agent: RunningAgent, card: MadeCard) -> None:
         SignatureFormat.PADES,
         SignatureFormat.JADES,
         SignatureFormat.ASIC_S,
+        SignatureFormat.ASIC_E,
     ],
 )
 def test_a_document_is_shown_and_signed(
@@ -224,6 +228,108 @@ def test_a_document_is_shown_and_signed(
         assert "Declarant: 上海示例报关有限公司" in lines
         assert "Total value: 38,928.00 EUR" in lines
         assert "Goods: 3" in lines
+
+
+def pages_of(windows: list[Window]) -> list[str]:
+    return [line for window in windows for line in window.lines]
+
+
+def path_in(lines: list[str], word: str) -> Path:
+    """A path that the windows tell, in as many lines as it takes."""
+    start = next(i for i, line in enumerate(lines) if line.startswith(word))
+    told = lines[start].removeprefix(word)
+    for line in lines[start + 1 :]:
+        if Path(told).suffix in (".txt", ".pdf", ".xml"):
+            break
+        told += line
+    return Path(told)
+
+
+def test_what_a_pdf_says_beside_its_text_is_shown_and_its_copy_is_what_is_signed(
+    agent: RunningAgent, card: MadeCard
+) -> None:
+    document = small_pdf()
+    seal = pades.Seal((60, 60, 360, 200), 0, ("电子签章",))
+    placement = pades.Placement(
+        seal=seal, reason="r" * 100 + " and I owe you a million", location="Ningbo", contact="0574"
+    )
+    manner = Manner(SignatureFormat.PADES, placement=placement)
+    made = making.prepare(manner, Subject.of(document), card.certificate, datetime.now(UTC))
+    draft = draft_of(Act.FIRST, made, None)
+    seen: list[tuple[bytes, int, int]] = []
+
+    def look(window: Window) -> Answer:
+        if window.command == "GETPIN":
+            copy = path_in(pages_of(agent.human.windows), "Read it here: ")
+            modes = copy.stat().st_mode & 0o777, copy.parent.stat().st_mode & 0o777
+            seen.append((copy.read_bytes(), *modes))
+        return agent.human.agree(window)
+
+    agent.human.answer = look
+    agent.call(
+        "sign", certificate=card.identifier, document=text(document), format="PAdES",
+        to_be_signed=text(made.to_be_signed), draft=text(draft),
+    )  # fmt: skip
+    assert seen == [(draft, 0o600, 0o700)]
+    lines = pages_of(agent.human.windows)
+    assert "and I owe you a million" in " ".join(lines), "a long reason is not clipped"
+    assert {"Place: Ningbo", "Contact: 0574"} <= set(lines)
+    assert "Place of the seal, in points: 60, 60, 360, 200" in lines
+    assert any(line.startswith("A visible seal on page 1 of 1") for line in lines)
+    assert not path_in(lines, "Read it here: ").exists(), "erased afterwards"
+
+
+def test_a_counter_signature_is_shown_and_made(agent: RunningAgent, card: MadeCard) -> None:
+    below = SoftwareAuthority().signer("第一签署人")
+    manner, now = Manner(SignatureFormat.CADES), datetime.now(UTC)
+    first = making.prepare(manner, Subject.of(DECLARATION), below.certificate, now)
+    signed = making.finish(Act.FIRST, first, below.key.sign(first.to_be_signed), None)
+    counter = Manner(SignatureFormat.CADES, Act.COUNTER)
+    made = making.prepare(counter, Subject({}, signed), card.certificate, now)
+    draft = draft_of(Act.COUNTER, made, signed)
+    asked = {
+        "document": text(DECLARATION), "format": "CAdES", "draft": text(draft),
+        "to_be_signed": text(made.to_be_signed),
+    }  # fmt: skip
+    refusal = agent.refused("sign", certificate=card.identifier, **asked)
+    assert refusal["code"] == "draft.other-octets", "it is no signature over the document"
+    told = agent.call("sign", certificate=card.identifier, act="counter", **asked)
+    made.check(base64.b64decode(told["signature_value"]))
+    lines = pages_of(agent.human.windows)
+    assert "Upon the signature of: 第一签署人" in lines
+    assert f"SHA-256: {below.certificate.fingerprint}" in lines
+
+
+def test_every_document_of_a_bundle_can_be_read_before_the_pin(
+    agent: RunningAgent, card: MadeCard
+) -> None:
+    documents = [DECLARATION.replace(b"40</GQty>", b"%d</GQty>" % n) for n in range(40, 50)]
+    items = [
+        prepare(SignatureFormat.CADES, each, card.certificate)[1] | {"name": "n" * 190}
+        for each in documents
+    ]
+    read: list[dict[str, bytes]] = []
+
+    def look(window: Window) -> Answer:
+        if window.command == "GETPIN":
+            list_ = path_in(pages_of(agent.human.windows), "Every document, and a list of all: ")
+            read.append({each.name: each.read_bytes() for each in list_.parent.iterdir()})
+        return agent.human.agree(window)
+
+    agent.human.answer = look
+    agent.call("sign_bundle", certificate=card.identifier, items=items)
+    (files,) = read
+    told = files.pop("documents.txt").decode()
+    assert sorted(files) == [f"{number:02}.xml" for number in range(1, 11)]
+    assert [files[name] for name in sorted(files)] == documents
+    for each in documents:
+        assert hashlib.sha256(each).hexdigest() in told
+    assert told.count("n" * 190) == len(documents), "nothing is clipped in the list"
+    lines = pages_of(agent.human.windows)
+    facts = [line for line in lines if line.startswith("  1. ")]
+    assert facts
+    assert "nnn" not in facts[0], "a long name hides nothing"
+    assert not path_in(lines, "Every document, and a list of all: ").exists()
 
 
 def test_a_bundle_is_shown_with_its_totals_and_signed_with_one_pin(

@@ -80,7 +80,12 @@ CMS: dict[str, bytes] = {
     ),
 }
 
-_BY_CMS = (SignatureFormat.CADES, SignatureFormat.PADES, SignatureFormat.ASIC_S)
+_BY_CMS = (
+    SignatureFormat.CADES,
+    SignatureFormat.PADES,
+    SignatureFormat.ASIC_S,
+    SignatureFormat.ASIC_E,
+)
 WAYS = [
     *((each, way) for each in _BY_CMS for way in CMS),
     *((SignatureFormat.XADES, way) for way in XML),

@@ -1,0 +1,199 @@
+"""For each form of signature: whether the draft holds the shown document, and whether what is under
+the value is what our own writers would put there for it and the claims that are shown."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from kernel.refusals import Refusal
+from signing_service.formats import cades_reading, jades_reading, xml_security
+from signing_service.formats import jades_json as json
+from signing_service.formats.asic_container import Container, ContainerType, is_zip, uri_of
+from signing_service.formats.asic_manifest import CADES_TYPE, Manifest, write_manifest
+from signing_service.formats.coverage_xml import Expected, signed_info_covers
+from signing_service.formats.jades_content import signed_objects
+from signing_service.formats.pdf.changes import Permissions, judge
+from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.statement import Statement
+from signing_service.formats.xades_references import canonical_properties
+from signing_service.formats.xml_names import (
+    BASE64,
+    ENVELOPED_SIGNATURE,
+    SIGNED_PROPERTIES,
+    XPATH,
+    ds,
+)
+from signing_service.formats.xml_security import C14N
+from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
+
+FORMATS = (
+    SignatureFormat.CADES,
+    SignatureFormat.XADES,
+    SignatureFormat.PADES,
+    SignatureFormat.JADES,
+    SignatureFormat.ASIC_S,
+    SignatureFormat.ASIC_E,
+)
+CONTAINERS = {
+    SignatureFormat.ASIC_S: ContainerType.ASIC_S,
+    SignatureFormat.ASIC_E: ContainerType.ASIC_E,
+}
+_INSIDE = (SignatureFormat.CADES, SignatureFormat.XADES)
+
+
+def is_of(format_: SignatureFormat, draft: bytes, evidence: SignatureEvidence) -> bool:
+    """Whether the draft has the format that was said. Raises as `Container.read`."""
+    kind = CONTAINERS.get(format_)
+    if kind is None:
+        return evidence.format is format_ and not is_zip(draft)
+    return (
+        is_zip(draft) and Container.read(draft).type is kind and evidence.format in _INSIDE
+    )  # fmt: skip
+
+
+def holds(document: bytes, draft: bytes, evidence: SignatureEvidence) -> bool:
+    """Whether the document in the draft, or beside it, is the one that is shown."""
+    if is_zip(draft):
+        return list(Container.read(draft).data_objects.values()) == [document]
+    if evidence.packaging is Packaging.DETACHED:
+        return True  # it was read beside the document
+    if evidence.format is SignatureFormat.CADES:
+        return cades_reading.content(draft) == document
+    if evidence.format is SignatureFormat.JADES:
+        return jades_reading.content(draft) == document
+    if evidence.format is SignatureFormat.PADES:
+        # That nothing but the signature was added to it is judged in `is_said`.
+        return draft.startswith(document)
+    if evidence.packaging is Packaging.ENVELOPING:
+        return _is_digested([document], evidence)
+    return evidence.packaging is Packaging.ENVELOPED and _is_digested(_forms(document), evidence)
+
+
+def is_said(
+    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
+) -> bool:
+    """Raises as the readers, ValueError and KeyError for what cannot be read."""
+    if is_zip(draft):
+        return _in_container(by, document, to_be_signed, draft, evidence)
+    if evidence.format is SignatureFormat.XADES:
+        return _in_xml(by, document, to_be_signed, draft, evidence)
+    if evidence.format is SignatureFormat.JADES:
+        return _in_json(by, document, to_be_signed, evidence)
+    digest = evidence.references[0].expected
+    if not by.is_in_attributes(to_be_signed, digest):
+        return False
+    if evidence.format is SignatureFormat.PADES:
+        # The reader judges what came after the signature; this is what came with it.
+        return not judge(PdfFile(draft).revision(len(document)), Permissions()).refused
+    return True
+
+
+def name_in(draft: bytes, to_be_signed: bytes, evidence: SignatureEvidence) -> str | None:
+    """The name that the signature gives the document, where it gives one: it is signed, too.
+
+    Raises as the readers.
+    """
+    if is_zip(draft):
+        return next(iter(Container.read(draft).data_objects))
+    if evidence.packaging is not Packaging.DETACHED:
+        return None
+    if evidence.format is SignatureFormat.XADES:
+        return _uri(to_be_signed)
+    if evidence.format is SignatureFormat.JADES:
+        (name,) = _header(to_be_signed)["sigD"]["pars"]
+        return str(name)
+    return None
+
+
+def _in_container(
+    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
+) -> bool:
+    container = Container.read(draft)
+    (name,) = container.data_objects
+    if evidence.format is SignatureFormat.XADES:
+        wanted = Expected(uri_of(name), (), by.suite.hash(document))
+        files = (container.files[each] for each in container.xades)
+        return any(_covers(by, to_be_signed, each, evidence, [wanted]) for each in files)
+    if container.type is ContainerType.ASIC_S:
+        return by.is_in_attributes(to_be_signed, by.suite.hash(document))
+    for each in container.manifests:
+        place = Manifest.read(container.files[each]).signed_by
+        ours = write_manifest(
+            place, {name: document}, digest=by.suite.digest, signature_type=CADES_TYPE
+        )
+        if by.is_in_attributes(to_be_signed, by.suite.hash(ours)):
+            return True
+    return False
+
+
+def _in_xml(
+    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
+) -> bool:
+    digest = evidence.references[0].expected
+    if evidence.packaging is Packaging.ENVELOPED:
+        ways = ((ENVELOPED_SIGNATURE, C14N), (XPATH, C14N))
+        return any(
+            _covers(by, to_be_signed, draft, evidence, [Expected("", transforms, digest)])
+            for transforms in ways
+        )
+    whole = by.suite.hash(document)
+    if evidence.packaging is Packaging.ENVELOPING:
+        return _covers(by, to_be_signed, draft, evidence, [Expected(None, (BASE64,), whole)])
+    uri = _uri(to_be_signed)
+    outside = not uri.startswith("#") and uri != ""
+    return outside and _covers(by, to_be_signed, draft, evidence, [Expected(uri, (), whole)])
+
+
+def _in_json(
+    by: Statement, document: bytes, to_be_signed: bytes, evidence: SignatureEvidence
+) -> bool:
+    header, payload = _header(to_be_signed), to_be_signed.partition(b".")[2]
+    if evidence.packaging is not Packaging.DETACHED:
+        return payload == json.encode(document).encode() and by.is_in_header(header, {})
+    (name,) = header["sigD"]["pars"]
+    more = signed_objects({name: document}, by.suite.digest, by.claims.mime_type)
+    return payload == b"" and by.is_in_header(header, more)
+
+
+def _covers(
+    by: Statement,
+    to_be_signed: bytes,
+    signature: bytes,
+    evidence: SignatureEvidence,
+    expected: Iterable[Expected],
+) -> bool:
+    try:
+        properties = canonical_properties(xml_security.parse(signature), to_be_signed)
+    except Refusal:
+        return False  # of several signature files, another one
+    kind = evidence.content_type or ""
+    return signed_info_covers(to_be_signed, by, expected, properties, kind)
+
+
+def _uri(signed_info: bytes) -> str:
+    """Of the one reference beside that to the properties. Raises ValueError for several."""
+    references = xml_security.parse(signed_info).findall(ds("Reference"))
+    (uri,) = (e.get("URI") for e in references if e.get("Type") != SIGNED_PROPERTIES)
+    return uri or ""
+
+
+def _header(to_be_signed: bytes) -> dict[str, Any]:
+    protected = to_be_signed.partition(b".")[0].decode("ascii")
+    return json.parse_object(json.decode(protected))
+
+
+def _forms(document: bytes) -> list[bytes]:
+    """The document in canonical form, as it is or without the signatures in it."""
+    root = xml_security.parse(document)
+    found = [xml_security.canonicalise(root)]
+    if root.tag != ds("Signature"):
+        found.append(xml_security.canonical_without_all(root, ds("Signature")))
+    return found
+
+
+def _is_digested(forms: list[bytes], evidence: SignatureEvidence) -> bool:
+    return all(
+        each.expected in {hashlib.new(each.digest, form).digest() for form in forms}
+        for each in evidence.references
+        if each.name == "document"
+    )

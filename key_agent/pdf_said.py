@@ -1,0 +1,146 @@
+"""What a signature says in a PDF's own words: reason, place, contact, and what is seen of it.
+
+None of it is in the signed attributes, but all of it is under the signature; so the agent reads it
+from the draft, shows it, and refuses what it does not know.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kernel.asn1.certificate import Certificate
+from kernel.refusals import Malformed
+from signing_service.formats.pdf.document import PdfFile, Revision
+from signing_service.formats.pdf.signature import (
+    CADES_DETACHED,
+    EmbeddedSignature,
+    read_signatures,
+)
+from signing_service.formats.pdf.syntax import Name
+
+_TOLD = frozenset({"Reason", "Location", "ContactInfo"})
+_KNOWN = _TOLD | {
+    "Type", "Filter", "SubFilter", "M", "Name", "Reference", "ByteRange", "Contents",
+}  # fmt: skip
+_FIXED = {"Type": Name("Sig"), "Filter": Name("Adobe.PPKLite"), "SubFilter": CADES_DETACHED}
+_WIDGET = frozenset({"Type", "Subtype", "FT", "T", "V", "P", "Rect", "F", "AP"})
+_TRANSFORM = frozenset({"Type", "TransformMethod", "TransformParams"})
+_PARAMETERS = frozenset({"Type", "V", "P", "Action", "Fields"})
+_NEW_NAME = re.compile(r"Signature\d{1,6}")
+_DATE = re.compile(rb"D:\d{14}(Z|[+-]\d\d'\d\d'?)?")
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Where a signature is seen."""
+
+    page: int
+    """From 1."""
+    pages: int
+    rectangle: tuple[float, float, float, float]
+    """Left, bottom, right, top, in points."""
+
+
+@dataclass(frozen=True)
+class SaidInPdf:
+    """Everything but the document and the signed attributes."""
+
+    field: str
+    reason: str | None = None
+    location: str | None = None
+    contact: str | None = None
+    seal: Seal | None = None
+
+
+def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> SaidInPdf:
+    """Of the signature that the draft adds to the document.
+
+    Raises Malformed `pades.*`, `pdf.*` for anything that this cannot tell.
+    """
+    file = PdfFile(draft)
+    added = [each for each in read_signatures(file) if each.end > len(document)]
+    if len(added) != 1 or added[0].end != len(draft):
+        raise _unknown("more than one signature")
+    (signature,) = added
+    dictionary, revision = signature.dictionary, signature.revision
+    _check_dictionary(dictionary, revision, certificate)
+    is_new = _is_new(file, len(document), signature)
+    if is_new and not signature.field.dictionary.keys() <= _WIDGET:
+        raise _unknown("a signature field")
+    name = signature.field.name
+    return SaidInPdf(
+        name,
+        _text(dictionary, "Reason"),
+        _text(dictionary, "Location"),
+        _text(dictionary, "ContactInfo"),
+        _seal(signature),
+    )
+
+
+def is_usual(name: str) -> bool:
+    """Whether a field's name says nothing."""
+    return _NEW_NAME.fullmatch(name) is not None
+
+
+def _check_dictionary(
+    dictionary: Mapping[str, Any], revision: Revision, certificate: Certificate
+) -> None:
+    if not dictionary.keys() <= _KNOWN:
+        raise _unknown(", ".join(sorted(dictionary.keys() - _KNOWN))[:80])
+    if any(dictionary.get(key) != value for key, value in _FIXED.items()):
+        raise _unknown("a kind of signature")
+    at = dictionary.get("M")
+    if not isinstance(at, bytes) or _DATE.fullmatch(at) is None:
+        raise _unknown("a time")
+    if "Name" in dictionary and _text(dictionary, "Name") != certificate.attribute("2.5.4.3"):
+        raise _unknown("another signer's name")
+    for each in map(revision.dictionary, revision.array(dictionary.get("Reference"))):
+        parameters = revision.dictionary(each.get("TransformParams"))
+        if not (each.keys() <= _TRANSFORM and parameters.keys() <= _PARAMETERS):
+            raise _unknown("a transform")
+
+
+def _is_new(file: PdfFile, length: int, signature: EmbeddedSignature) -> bool:
+    """Whether the field was not in the document before."""
+    old = file.revision(length)
+    number = signature.field.reference.number
+    return number >= old.size or old.get(signature.field.reference) is None
+
+
+def _seal(signature: EmbeddedSignature) -> Seal | None:
+    revision, field = signature.revision, signature.field
+    corners = revision.array(field.dictionary.get("Rect"))
+    if len(corners) != 4 or not all(isinstance(each, int | float) for each in corners):
+        raise _unknown("a place on the page")
+    first, second, third, fourth = map(float, corners)
+    left, right = sorted((first, third))
+    bottom, top = sorted((second, fourth))
+    if right == left or top == bottom:
+        return None
+    pages = list(revision.pages())
+    for number, page in enumerate(pages, 1):
+        if field.reference in revision.array(revision.dictionary(page).get("Annots")):
+            return Seal(number, len(pages), (left, bottom, right, top))
+    raise _unknown("a seal on no page")
+
+
+def _text(dictionary: Mapping[str, Any], key: str) -> str | None:
+    """A text string (ISO 32000-2, 7.9.2.2). What PDFDocEncoding has beyond ASCII is refused."""
+    value = dictionary.get(key)
+    if value is None:
+        return None
+    try:
+        if not isinstance(value, bytes):
+            raise _unknown(key)
+        if value[:2] == b"\xfe\xff":
+            return value[2:].decode("utf-16-be")
+        if value[:3] == b"\xef\xbb\xbf":
+            return value[3:].decode("utf-8")
+        return value.decode("ascii")
+    except ValueError:
+        raise _unknown(f"a text that cannot be read: {key}") from None
+
+
+def _unknown(what: str) -> Malformed:
+    return Malformed("pades.unknown", f"the agent cannot show it: {what}")
