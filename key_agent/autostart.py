@@ -28,7 +28,8 @@ _PLIST = """<?xml version="1.0" encoding="UTF-8"?>
 def command() -> list[str]:
     """How this installation starts the agent."""
     installed = shutil.which("portseal-agent")
-    start = [installed] if installed else [sys.executable, "-m", "key_agent"]
+    module = "portseal_agent" if "portseal_agent" in sys.modules else "key_agent"
+    start = [installed] if installed else [sys.executable, "-m", module]
     return [*start, "run", "--windows", "pinentry"]
 
 

@@ -3,7 +3,8 @@
 
     .venv/bin/python scripts/build_agent.py [DIRECTORY]     default: dist/
 
-Follows the imports in the source from key_agent on, so that nothing else of the house gets in.
+Follows the imports in the source from key_agent on, so that nothing else of the house gets in. The
+rooms lie below one package, `portseal_agent` (key_agent/standalone.py says why).
 """
 
 import ast
@@ -23,10 +24,13 @@ def build(directory: Path) -> Path:
     """The wheel, in `directory`."""
     with tempfile.TemporaryDirectory() as name:
         stage = Path(name)
+        package = stage / "portseal_agent"
         for source in needed_files():
-            target = stage / source.relative_to(ROOT)
+            target = package / "house" / source.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+        for file in ("__init__.py", "__main__.py"):
+            shutil.copyfile(ROOT / "key_agent" / "standalone.py", package / file)
         for file in ("key_agent/pyproject.toml", "key_agent/README.md", "LICENSE"):
             shutil.copyfile(ROOT / file, stage / Path(file).name)
         subprocess.run(

@@ -74,15 +74,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_of_the_authority_is_in_the_wheel(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    rooms = {name.split("/")[0] for name in names}
-    assert rooms == {
+    assert {name.split("/")[0] for name in names} == {
+        "portseal_agent", f"portseal_agent-{VERSION}.dist-info",
+    }  # fmt: skip
+    house = "portseal_agent/house/"
+    assert {name.split("/")[2] for name in names if name.startswith(house)} == {
         "hsm", "kernel", "key_agent", "policies", "signing_service",
-        f"portseal_agent-{VERSION}.dist-info",
     }  # fmt: skip
     for stranger in ("web.py", "tables.py", "engine.py", "pades_writing.py", "lints", "profiles"):
         assert not [name for name in names if stranger in name], stranger
-    assert "key_agent/templates/dec-message.toml" in names
-    assert "key_agent/web/portseal-agent.js" in names
+    assert f"{house}key_agent/templates/dec-message.toml" in names
+    assert f"{house}key_agent/web/portseal-agent.js" in names
 
 
 def test_versions_agree() -> None:
@@ -130,7 +132,7 @@ def test_it_runs_in_an_environment_of_its_own(installed: Path, tmp_path: Path) -
         process.terminate()
         process.communicate(timeout=30)
     where = subprocess.run(
-        [installed / "bin" / "python", "-c", "import key_agent; print(key_agent.__file__)"],
+        [installed / "bin" / "python", "-c", "import portseal_agent as it; print(it.__file__)"],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert Path(where.stdout.strip()).is_relative_to(installed)
