@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ldap3 import (
-    AUTO_BIND_NO_TLS,
-    AUTO_BIND_TLS_BEFORE_BIND,
     BASE,
     EXTERNAL,
     LEVEL,
     MODIFY_REPLACE,
     NONE,
     SASL,
-    Connection,
     Server,
     Tls,
 )
@@ -39,6 +36,7 @@ from ldap3.utils.dn import escape_rdn
 
 from ca.crl_archive import CrlArchive
 from ca.inventory import CertificateRecord, CertificateState, Inventory
+from ca.ldap_connections import connect, disconnect, drop
 from kernel.clock import Clock
 from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Malformed, Unavailable, Unprocessable
@@ -114,8 +112,6 @@ class Directory:
                 "sasl_mechanism": EXTERNAL,
                 "sasl_credentials": "",
             }
-        starts_tls = tls is not None and tls.starttls
-        self._auto_bind = AUTO_BIND_TLS_BEFORE_BIND if starts_tls else AUTO_BIND_NO_TLS
         self._base = base
         self._connection: Any = None
 
@@ -202,8 +198,7 @@ class Directory:
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(LDAPException, OSError):
-                connection.unbind()
+            disconnect(connection)
 
     def _holder_dn(self, record: CertificateRecord) -> str:
         return f"serialNumber={serial_text(record.serial)},{self._unit(record.profile)}"
@@ -244,12 +239,11 @@ class Directory:
     def _connected(self) -> Iterator[Any]:
         try:
             if self._connection is None:
-                self._connection = Connection(
+                self._connection = connect(
                     self._server(),
+                    starttls=self._tls.starttls,
+                    answer_seconds=_ANSWER_SECONDS,
                     **self._identity,
-                    auto_bind=self._auto_bind,
-                    receive_timeout=_ANSWER_SECONDS,
-                    raise_exceptions=True,
                 )
             yield self._connection
         except _REFUSALS as error:
@@ -268,8 +262,8 @@ class Directory:
 
     def _abandon(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None and connection.socket is not None:
-            connection.strategy.close()
+        if connection is not None:
+            drop(connection)
 
 
 class DirectoryPublisher:

@@ -13,18 +13,16 @@ from typing import Any, Protocol
 
 from ldap3 import (
     ANONYMOUS,
-    AUTO_BIND_NO_TLS,
-    AUTO_BIND_TLS_BEFORE_BIND,
     NONE,
     SIMPLE,
     SUBTREE,
-    Connection,
     Server,
     Tls,
 )
 from ldap3.core.exceptions import LDAPException
 from ldap3.utils.conv import escape_filter_chars
 
+from ca.ldap_connections import connect, disconnect
 from kernel.refusals import Unavailable
 from ra_portal.applications.application import ApplicationDetails
 
@@ -106,7 +104,7 @@ class LdapRegistry:
             ca_certs_file=str(ca_file) if ca_file else None,
         )
         self._server: Any = Server(url, get_info=NONE, connect_timeout=_CONNECT_SECONDS, tls=tls)
-        self._auto_bind = AUTO_BIND_TLS_BEFORE_BIND if starttls else AUTO_BIND_NO_TLS
+        self._starttls = starttls
         self._base = base
         self._bind_dn, self._password = bind_dn, password
         self._attributes = attributes
@@ -115,15 +113,14 @@ class LdapRegistry:
         named = self._attributes
         wanted = (*(getattr(named, name) for name in COMPARED), named.status)
         try:
-            connection: Any = Connection(
+            connection = connect(
                 self._server,
-                self._bind_dn,
-                self._password,
+                starttls=self._starttls,
+                answer_seconds=_ANSWER_SECONDS,
+                user=self._bind_dn,
+                password=self._password,
                 authentication=SIMPLE if self._bind_dn else ANONYMOUS,
-                auto_bind=self._auto_bind,
                 read_only=True,
-                receive_timeout=_ANSWER_SECONDS,
-                raise_exceptions=True,
                 check_names=False,
             )
             try:
@@ -137,7 +134,7 @@ class LdapRegistry:
                 )
                 found = [each for each in connection.response if "attributes" in each]
             finally:
-                connection.unbind()
+                disconnect(connection)
         except (LDAPException, OSError) as error:
             raise Unavailable(
                 "registry.unavailable", "the registry did not answer", error=type(error).__name__

@@ -1,6 +1,8 @@
 """The registry: a real directory, asked while an officer looks; differences are marked."""
 
 import dataclasses
+import gc
+import warnings
 
 import pytest
 from ldap3 import Connection, Server
@@ -96,3 +98,18 @@ def test_what_is_looked_for_is_no_filter(slapd: Slapd) -> None:
     assert registry.find("x)(objectClass=*") is None
     with pytest.raises(Unavailable, match=r"registry\.unavailable"):
         LdapRegistry("ldap://127.0.0.1:1", slapd.suffix).find(samples.uscc())
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+def test_a_question_that_fails_leaves_no_socket_open(slapd: Slapd, password: str | None) -> None:
+    """Nobody listens; or the directory does not know us."""
+    uri = "ldap://127.0.0.1:1" if password is None else slapd.uri
+    gc.collect()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(Unavailable, match=r"registry\.unavailable"):
+            LdapRegistry(uri, slapd.suffix, password and slapd.root_dn, password).find(
+                samples.uscc()
+            )
+        gc.collect()
+    assert not [each for each in told if "socket" in str(each.message)]
