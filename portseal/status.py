@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import ProgrammingError
 
 from ca.authority import DIRECTORY_CHANNEL
 from ca.crl_archive import CrlArchive
@@ -50,11 +51,31 @@ def _told(part: _Part, house: House) -> str:
         return part(house)
     except Refusal as refusal:
         return f"{NOT_IN_ORDER}{refusal.detail} [{refusal.code}]"
+    except ProgrammingError:
+        return f"{NOT_IN_ORDER}the database lacks what is asked for; see the schema"
 
 
 def _database(house: House) -> str:
     with house.database.reading():
         return f"{'SQLite' if house.database.is_sqlite else 'PostgreSQL'}: answers"
+
+
+def _schema(house: House) -> str:
+    # Imported here: it loads Alembic, which no page needs.
+    from records.schema import schema_state
+
+    with house.database.reading() as connection:
+        state = schema_state(connection)
+    if state.behind == 0:
+        return f"at {state.newest}, the newest"
+    if state.behind is None:
+        return (
+            f"{NOT_IN_ORDER}at {state.at}, which this version does not know (its newest is "
+            f"{state.newest}): run the version that made it, or a later one"
+        )
+    here = "not made yet" if state.at is None else f"at {state.at}"
+    lacks = f"lacks {state.behind} migrations up to {state.newest}"
+    return f"{NOT_IN_ORDER}{here}, {lacks}: stop the services and run `portseal db upgrade`"
 
 
 def _token(house: House) -> str:
@@ -171,6 +192,7 @@ def _span(duration: timedelta) -> str:
 
 _PARTS: dict[str, _Part] = {
     "database": _database,
+    "schema": _schema,
     "token": _token,
     "keys": _keys,
     "authority": _authority,

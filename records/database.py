@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -202,12 +201,12 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the schema to the newest migration."""
-        # Imported here: every other command does without Alembic, which is slow to load.
+        # Imported here: nearly every command does without Alembic, which is slow to load.
         from alembic import command
-        from alembic.config import Config
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        from records.schema import migrations
+
+        config = migrations()
         with _refusing(), self.engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

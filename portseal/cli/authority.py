@@ -19,7 +19,8 @@ def _operator() -> Identity:
 @click.command("status")
 @json_option
 def status(as_json: bool) -> None:
-    """Tell whether everything is in order: database, token, keys, certificates, journal, worker.
+    """Tell whether everything is in order: database, schema, token, keys, certificates,
+    journal, worker.
 
     Exit code 5 when the journal is not intact, 3 when another part is not in order.
     """

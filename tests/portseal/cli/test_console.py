@@ -29,6 +29,7 @@ def test_status_tells_that_everything_is_in_order(console: Console) -> None:
     told = console.json("status")
     assert told["database"] == "SQLite: answers"
     assert not [words for words in told.values() if words.startswith("not in order")]
+    assert "the newest" in told["schema"]
     assert "no certificate ends before" in told["authority"]
     assert "good until" in told["crls"]
     assert "last round noted" in told["worker"]
@@ -78,6 +79,27 @@ def test_status_tells_of_a_broken_journal_and_an_absent_worker(
         connection.execute("UPDATE journal SET actor = 'x' WHERE position = 3")
     connection.close()
     assert console.run("status", **beside(copy)).code == 5
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [("0016", "at 0016, lacks"), ("9999", "does not know"), (None, "not made yet")],
+)
+def test_status_tells_of_a_schema_that_does_not_fit_and_what_to_do(
+    console: Console, copy: Path, at: str | None, words: str
+) -> None:
+    with sqlite3.connect(copy) as connection:
+        if at is None:
+            connection.execute("DROP TABLE alembic_version")
+        else:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (at,))
+    connection.close()
+    done = console.run("status", "--json", **beside(copy))
+    assert done.code == 3, done.said
+    told = json.loads(done.out)["schema"]
+    assert told.startswith("not in order")
+    assert words in told
+    assert ("portseal db upgrade" in told) is (at != "9999")
 
 
 def test_worker_once_says_what_it_did(console: Console) -> None:
