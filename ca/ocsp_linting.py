@@ -17,7 +17,7 @@ from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unprocessable
 from policies.lints.framework import Finding, Level
-from policies.lints.ocsp.catalogue import LINTS
+from policies.lints.ocsp.catalogue import lint_answer
 from policies.lints.ocsp.framework import Answer, read
 from records.database import Database
 from records.events import Event
@@ -47,7 +47,7 @@ class AnswerLinter:
     def require(self, data: bytes) -> None:
         """Raises Unprocessable `lint.failed`; Malformed `ocsp.malformed`."""
         answer = read(data, self._responder)
-        found = [finding for lint in LINTS for finding in lint.findings(answer)]
+        found = lint_answer(answer)
         found.extend(self._by_pkilint(data, answer))
         errors = [finding for finding in found if finding.level is Level.ERROR]
         if errors:

@@ -15,7 +15,6 @@ class Event(StrEnum):
     KEY_BACKED_UP = "key.backed-up"
     KEY_RESTORED = "key.restored"
     KEY_DESTROYED = "key.destroyed"
-    KEY_REPLICATED = "key.replicated"
     ROOT_SESSION_OPENED = "root-session.opened"
     ROOT_SESSION_CLOSED = "root-session.closed"
     TOKEN_FAILED = "token.failed"

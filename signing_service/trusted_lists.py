@@ -52,14 +52,6 @@ _UNDERSTOOD = frozenset(
 
 
 @dataclass(frozen=True)
-class ListPointer:
-    """Another list, with the certificates that it may be signed by."""
-
-    location: str
-    signers: tuple[Certificate, ...]
-
-
-@dataclass(frozen=True)
 class TrustedList:
     """A list whose signature was checked."""
 
@@ -69,7 +61,6 @@ class TrustedList:
     issued_at: datetime
     next_update: datetime
     authorities: tuple[TrustedAuthority, ...]
-    pointers: tuple[ListPointer, ...]
     unread_services: int
     """Services left out because a certificate or a critical extension of theirs is not
     understood here."""
@@ -170,7 +161,6 @@ def _read(root: etree._Element) -> TrustedList:
         _time(_text(scheme, "ListIssueDateTime")),
         _time(xml_security.text_of(update)),
         tuple(authorities),
-        tuple(_pointers(scheme)),
         unread,
     )
 
@@ -237,16 +227,6 @@ def _is_for_signatures(information: etree._Element) -> bool:
 def _certificates(information: etree._Element) -> tuple[Certificate, ...]:
     identity = _only(information, "ServiceDigitalIdentity")
     return _x509(identity.iter(_tag("X509Certificate")))
-
-
-def _pointers(scheme: etree._Element) -> Iterator[ListPointer]:
-    path = f"{_tag('PointersToOtherTSL')}/{_tag('OtherTSLPointer')}"
-    for pointer in scheme.findall(path)[:MAX_PROVIDERS]:
-        try:
-            signers = _x509(pointer.iter(_tag("X509Certificate")))
-        except Refusal:
-            continue
-        yield ListPointer(_text(pointer, "TSLLocation"), signers)
 
 
 def _x509(elements: Iterable[etree._Element]) -> tuple[Certificate, ...]:

@@ -15,7 +15,6 @@ from kernel.refusals import Malformed
 
 NULL = b"\x05\x00"
 TRUE = b"\x01\x01\xff"
-FALSE = b"\x01\x01\x00"
 
 SEQUENCE = 0x30
 SET = 0x31

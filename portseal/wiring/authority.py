@@ -166,11 +166,6 @@ class AuthorityFloor(Foundation):
             raise NotFound("authority.unknown", "no such authority", name=authority)
         return found[0]
 
-    @property
-    def ocsp_responder(self) -> OcspResponder:
-        """The issuing authority's."""
-        return self.ocsp_responders[0]
-
     @cached_property
     def ocsp_ahead(self) -> tuple[OcspAhead, ...]:
         """The jobs that sign answers before they are asked for; none when that is off."""

@@ -56,15 +56,6 @@ def timestamps_of(
     return tuple(found)
 
 
-def is_exactly(record: EvidenceRecord, objects: Sequence[ObjectHash]) -> bool:
-    """Whether the first data group holds these objects and no other (4.3, the last note)."""
-    first = record.chains[0].timestamps[0]
-    hashes = {each(first.digest) for each in objects}
-    if not first.reduced:
-        return len(hashes) == 1
-    return len(hashes) == 1 or set(first.reduced[0]) == hashes
-
-
 def renewed_hash(object_hash: bytes, past: bytes, digest: str) -> bytes:
     """An object's hash in a hash-tree renewal: with the chains before (5.2, steps 3 and 4)."""
     past_hash = hashlib.new(digest, past).digest()

@@ -79,14 +79,3 @@ def context_of(signed_in: SignedIn) -> tuple[str, tuple[str, ...]]:
     if not signed_in.by_hardware:
         return ACR_CERTIFICATE, ("pop",)
     return ACR_CARD, ("hwk",) if signed_in.way == "tls" else ("hwk", "pin")
-
-
-def authentication_claims(signed_in: SignedIn) -> dict[str, object]:
-    """`auth_time`, `sid`, `acr` and `amr` of the session as it is now."""
-    acr, amr = context_of(signed_in)
-    return {
-        "auth_time": int(signed_in.auth_time.timestamp()),
-        "sid": signed_in.session,
-        "acr": acr,
-        "amr": list(amr),
-    }

@@ -22,6 +22,7 @@ from ca.ocsp_messages import (
 from kernel.asn1 import der
 from kernel.refusals import Malformed
 from policies.lints.ocsp.catalogue import LINTS, lint_answer
+from policies.lints.ocsp.framework import read
 from tests.software_keys import SoftwareAuthority
 
 AUTHORITY = SoftwareAuthority()
@@ -78,7 +79,7 @@ HELD = revoked(NOW - HOUR, RevocationReason.CERTIFICATE_HOLD)
     ],
 )
 def test_a_right_answer_passes_every_lint(right: bytes) -> None:
-    assert lint_answer(right, RESPONDER) == []
+    assert lint_answer(read(right, RESPONDER)) == []
 
 
 @pytest.mark.parametrize(
@@ -118,19 +119,19 @@ def test_a_right_answer_passes_every_lint(right: bytes) -> None:
     ],
 )
 def test_one_wrong_thing_is_caught(lint: str, wrong: Callable[[], bytes]) -> None:
-    found = lint_answer(wrong(), RESPONDER)
+    found = lint_answer(read(wrong(), RESPONDER))
     assert lint in {finding.lint for finding in found}
 
 
 def test_another_certificate_than_a_responder_s_is_caught() -> None:
-    found = lint_answer(data(), AUTHORITY.issuing.certificate)
+    found = lint_answer(read(data(), AUTHORITY.issuing.certificate))
     assert {finding.lint for finding in found} == {"ocsp-responder"}
 
 
 def test_what_is_no_answer_is_refused() -> None:
     for wrong in (b"", b"\x30\x00", data()[:-1], data() + b"\x00"):
         with pytest.raises(Malformed) as refusal:
-            lint_answer(wrong, RESPONDER)
+            lint_answer(read(wrong, RESPONDER))
         assert refusal.value.code == "ocsp.malformed"
 
 

@@ -231,7 +231,7 @@ def test_nothing_is_lost_when_the_database_is_restarted(
         house.revocation.revoke(made.serial, RevocationReason.SUPERSEDED, "test")
         wait_for(lambda: ran_at(cluster, "crl", mine) > before, "the worker goes on")
         assert worker.poll() is None
-    answer = house.ocsp_responder.answer(request(cluster.site.chain[0], made.serial, None))
+    answer = house.ocsp_responders[0].answer(request(cluster.site.chain[0], made.serial, None))
     status = ocsp.load_der_ocsp_response(answer.der).certificate_status
     assert status is ocsp.OCSPCertStatus.REVOKED
     with house.database.reading() as connection:

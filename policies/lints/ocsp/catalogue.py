@@ -1,17 +1,12 @@
 """Every lint of OCSP answers, and how they are run on the bytes that are about to be signed."""
 
-from kernel.asn1.certificate import Certificate
 from policies.lints.framework import Finding
 from policies.lints.ocsp import extensions, responder, status, times
-from policies.lints.ocsp.framework import read
+from policies.lints.ocsp.framework import Answer
 
 LINTS = tuple(module.LINT for module in (responder, times, status, extensions))
 
 
-def lint_answer(data: bytes, by: Certificate) -> list[Finding]:
-    """What is wrong with a ResponseData that the responder `by` is about to sign; empty: nothing.
-
-    Raises Malformed `ocsp.malformed`.
-    """
-    answer = read(data, by)
+def lint_answer(answer: Answer) -> list[Finding]:
+    """What is wrong with an answer that its responder is about to sign; empty: nothing."""
     return [finding for lint in LINTS for finding in lint.findings(answer)]

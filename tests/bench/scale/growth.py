@@ -48,7 +48,7 @@ def compare(first: Site, other: Site, sample: int = SAMPLE) -> tuple[Speed, Spee
 
 def _calls(site: Site, sample: int) -> tuple[Sequence[Callable[[], object]], ...]:
     found = register.sample(site.house.database, sample)
-    inventory, responder = site.house.inventory, site.house.ocsp_responder
+    inventory, responder = site.house.inventory, site.house.ocsp_responders[0]
     look_ups: list[Callable[[], object]] = []
     for serial, key, reference in found:
         look_ups += [

@@ -55,7 +55,7 @@ def mass_revocation(site: Site, count: int) -> list[Row]:
     committed = time.perf_counter() - started
     assert progress.revoked == count
     for serial in chosen[:: max(1, count // 50)]:
-        body = house.ocsp_responder.answer(request(site.chain[0], serial, None)).der
+        body = house.ocsp_responders[0].answer(request(site.chain[0], serial, None)).der
         answer = ocsp.load_der_ocsp_response(body)
         assert answer.certificate_status is ocsp.OCSPCertStatus.REVOKED
     made = house.crl_issuers[1].renew()

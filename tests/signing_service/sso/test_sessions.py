@@ -16,7 +16,7 @@ from records.database import Database
 from records.events import Event
 from records.journal import records
 from signing_service.sso.card_login import ProvenCard
-from signing_service.sso.claims import ACR_CERTIFICATE, authentication_claims
+from signing_service.sso.claims import ACR_CERTIFICATE, context_of
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import TLS, OpenedSession, Sessions
 from signing_service.sso.tables import sessions as table
@@ -74,8 +74,7 @@ def test_a_key_that_nobody_saw_made_on_a_token_is_no_hardware(
     unseen = replace(card.holder, key_witness=None)
     registry.holders[card.certificate.fingerprint] = unseen
     made = sessions.open(ProvenCard(card.certificate, unseen))
-    assert authentication_claims(made.signed_in)["amr"] == ["pop"]
-    assert authentication_claims(made.signed_in)["acr"] == ACR_CERTIFICATE
+    assert context_of(made.signed_in) == (ACR_CERTIFICATE, ("pop",))
 
 
 def test_the_database_holds_no_session_secret(
