@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 HOMES = {
     "pkcs11": ("hsm",),
     "shamir_mnemonic": ("hsm.shares",),
-    "ldap3": ("ca.publishing", "ra_portal.applications.registry"),
+    "ldap3": ("ca.ldap_connections", "ca.publishing", "ra_portal.applications.registry"),
     "obstore": ("signing_service.archive.s3",),
     "flask": (
         "key_centre.web",
