@@ -1,4 +1,4 @@
-"""`portseal card encryption-key`, `decrypt`, `recover`: the second key of a card."""
+"""`portseal card encryption-key`, `decrypt`, `recover-key`: the second key of a card."""
 
 from pathlib import Path
 from typing import Any
@@ -85,13 +85,13 @@ def decrypt(
     output.write_bytes(open_message(data, holder.encryption.keys()))
 
 
-@click.command("recover")
+@click.command("recover-key")
 @card_options
 @url_option
 @click.argument("what")
 @click.option("--reason", help="Why the key is needed: asks for the key of serial number WHAT.")
 @json_option
-def recover(
+def recover_key(
     module: str,
     label: str,
     pin_env: str | None,
@@ -116,4 +116,4 @@ def recover(
     show({"serial": serial_text(certificate.serial)}, as_json)
 
 
-COMMANDS = (encryption_key, encryption_certificate, decrypt, recover)
+COMMANDS = (encryption_key, encryption_certificate, decrypt, recover_key)

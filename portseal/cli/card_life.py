@@ -192,8 +192,9 @@ def recover(
     else:
         secret = pin_source(None, None, "Part 1 of the secret, from the mail: ").pin(label)
         secret += pin_source(None, None, "Part 2 of the secret, from the text message: ").pin(label)
-    card = Card(module, label, pin_source(pin_env, pin_fd))
-    show(_told(Service(url).enrol(card, secret)["card"]), as_json)
+    card, service = Card(module, label, pin_source(pin_env, pin_fd)), Service(url)
+    made = service.enrol(card, secret)["card"]
+    show({**_told(made), **encryption_key_beside(service, card, made)}, as_json)
 
 
 COMMANDS = (recover, renew, lost, freeze, unfreeze, report_loss, history)

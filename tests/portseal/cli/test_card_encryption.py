@@ -48,12 +48,12 @@ def test_a_card_decrypts_and_its_successor_recovers(
     )
     assert (refused.code, "enveloped.other-recipient" in refused.err) == (1, True)
     asked = holder.run_with_pin(
-        PIN, "card", "recover", "--token", "successor", card["encryption_serial"],
+        PIN, "card", "recover-key", "--token", "successor", card["encryption_serial"],
         "--reason", "旧合同", "--json",
     )  # fmt: skip
     assert asked.code == 0, asked.said
     recovery = json.loads(asked.out)["id"]
-    early = holder.run_with_pin(PIN, "card", "recover", "--token", "successor", recovery)
+    early = holder.run_with_pin(PIN, "card", "recover-key", "--token", "successor", recovery)
     assert (early.code, "key-recovery.state" in early.err) == (1, True)
 
     recoveries_wait(service.stage)
@@ -67,7 +67,7 @@ def test_a_card_decrypts_and_its_successor_recovers(
     path = f"/api/v1/key-recoveries/{recovery}/approval"
     assert approved.call("POST", path, {"reason": "身份已核实"})["state"] == "approved"
 
-    fetched = holder.run_with_pin(PIN, "card", "recover", "--token", "successor", recovery)
+    fetched = holder.run_with_pin(PIN, "card", "recover-key", "--token", "successor", recovery)
     assert fetched.code == 0, fetched.said
     done = holder.run_with_pin(
         PIN, "card", "decrypt", "--token", "successor", str(sealed), "--output", str(opened)
