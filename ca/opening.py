@@ -110,6 +110,14 @@ class Authorities:
     def root_ocsp(self) -> KeyWithCertificate:
         return self.by_name[ROOT].responder
 
+    def path_of(self, certificate: Certificate) -> tuple[Certificate, ...]:
+        """The authorities above a certificate that one of them issued, whichever: issuer first,
+        root last. Raises NotFound `authority.unknown`."""
+        for each in self.by_name.values():
+            if certificate.is_signed_by(each.own.certificate):
+                return (each.own.certificate, *each.own.chain)
+        raise NotFound("authority.unknown", "no authority of ours issued this certificate")
+
     @property
     def certificates(self) -> dict[str, Certificate]:
         """The authorities' own, by name."""

@@ -74,7 +74,7 @@ class Deliveries:
         """
         vouched = verified(request, self._cards, self._origin)
         key = self._escrowed(vouched.card)
-        certificate = key.certificate or self._certified(vouched.card, key)
+        certificate = self._newest(key) or self._certified(vouched.card, key)
         if not self._certifier.is_good(certificate.serial):
             raise Conflict(
                 "key-delivery.ended", "the card's encryption certificate has ended: renew the card"
@@ -90,6 +90,12 @@ class Deliveries:
                 transport_key=vouched.transport_key.fingerprint,
             )
         return Delivery(certificate, envelope)
+
+    def _newest(self, key: EscrowedKey) -> Certificate | None:
+        """None: it has no certificate yet."""
+        if key.certificate is None:
+            return None
+        return self._certifier.newest(key.public_key) or key.certificate
 
     def sealed(self, key: EscrowedKey, transport_key: PublicKey) -> KeyEnvelope:
         """From escrow to a transport key, in the token. Raises Unavailable."""
@@ -109,7 +115,11 @@ class Deliveries:
 
     def _found(self, card: LiveCard) -> EscrowedKey | None:
         with self._database.reading() as connection:
-            return escrow.of_signing_certificate(connection, card.certificate.serial)
+            for serial in (card.certificate.serial, *card.before):
+                found = escrow.of_signing_certificate(connection, serial)
+                if found is not None:
+                    return found
+            return None
 
     def _make(self, card: LiveCard) -> EscrowedKey:
         """Raises Unavailable; Unprocessable `key-delivery.kind`."""

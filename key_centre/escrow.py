@@ -83,9 +83,9 @@ def of_signing_certificate(connection: Connection, serial: Serial) -> EscrowedKe
     return _one(connection, _COLUMNS.signing_serial == serial_text(serial))
 
 
-def of_encryption_certificate(connection: Connection, serial: Serial) -> EscrowedKey:
-    """Raises NotFound `escrow.unknown`."""
-    return _known(_one(connection, _COLUMNS.serial == serial_text(serial)))
+def of_key(connection: Connection, fingerprint: str) -> EscrowedKey:
+    """By `PublicKey.fingerprint`. Raises NotFound `escrow.unknown`."""
+    return _known(_one(connection, _COLUMNS.fingerprint == fingerprint))
 
 
 def by_id(connection: Connection, identifier: str) -> EscrowedKey:

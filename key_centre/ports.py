@@ -20,6 +20,8 @@ class LiveCard:
     """`legal-person` or `operator`."""
     certificate: Certificate
     """The signing certificate."""
+    before: tuple[Serial, ...] = ()
+    """Signing certificates of the same key that this one was re-issued for."""
 
 
 class Cards(Protocol):
@@ -34,6 +36,13 @@ class Certifier(Protocol):
         The same again when the key has one already. Raises Unavailable
         `key-delivery.unsettled` while an attempt that died is being settled.
         """
+
+    def newest(self, key: PublicKey) -> Certificate | None:
+        """The newest encryption certificate of this key that is good now: a re-issue under
+        another authority may have made it. None: there is none."""
+
+    def key_of(self, serial: Serial) -> str | None:
+        """Fingerprint of the key in a certificate of ours; None: it is no certificate of ours."""
 
     def is_good(self, serial: Serial) -> bool:
         """Whether an encryption certificate is neither revoked nor expired now."""

@@ -13,11 +13,11 @@ from kernel.asn1.certificate import Certificate
 from kernel.asn1.key_envelope import require_transport_key
 from kernel.clock import Clock
 from kernel.identifiers import Serial, serial_text
-from kernel.refusals import Forbidden, TooLarge, Unprocessable
+from kernel.refusals import Forbidden, NotFound, TooLarge, Unprocessable
 from key_centre import escrow, recovery_rows
 from key_centre.delivery import Deliveries, Delivery
 from key_centre.escrow import EscrowedKey
-from key_centre.ports import Caller, Cards
+from key_centre.ports import Caller, Cards, Certifier
 from key_centre.recovery import Ground, Order, Recovery, RecoveryState
 from key_centre.requests import CardRequest, verified
 from records.database import Database, new_id
@@ -37,6 +37,7 @@ class Recoveries:
         clock: Clock,
         deliveries: Deliveries,
         cards: Cards,
+        certifier: Certifier,
         origin: str,
     ) -> None:
         self._database = database
@@ -44,6 +45,7 @@ class Recoveries:
         self._clock = clock
         self._deliveries = deliveries
         self._cards = cards
+        self._certifier = certifier
         self._origin = origin
 
     # -- asking --------------------------------------------------------------------------------
@@ -56,8 +58,7 @@ class Recoveries:
         `key-recovery.other-holder`; Unprocessable `key-recovery.text`.
         """
         vouched = verified(request, self._cards, self._origin, recovers=serial)
-        with self._database.reading() as connection:
-            key = escrow.of_encryption_certificate(connection, serial)
+        key = self._key_of(serial)
         if key.holder != vouched.card.holder:
             raise Forbidden("key-recovery.other-holder", "the key is another holder's")
         return self._open(
@@ -90,9 +91,17 @@ class Recoveries:
             raise Unprocessable("key-recovery.evidence", "the order itself, as a PDF")
         digest = hashlib.sha256(evidence).hexdigest()
         order = Order(_text(number, 80), _text(issued_by, 120), digest)
-        with self._database.reading() as connection:
-            key = escrow.of_encryption_certificate(connection, serial)
+        key = self._key_of(serial)
         return self._open(Ground.ORDER, key, by.actor, reason, transport_key, None, order, evidence)
+
+    def _key_of(self, serial: Serial) -> EscrowedKey:
+        """By its encryption certificate, a re-issued one too. Raises NotFound `escrow.unknown`."""
+        fingerprint = self._certifier.key_of(serial)
+        with self._database.reading() as connection:
+            key = escrow.of_key(connection, fingerprint or "")
+        if key.certificate is None:
+            raise NotFound("escrow.unknown", "no key is escrowed for this certificate")
+        return key
 
     def _open(
         self,

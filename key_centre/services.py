@@ -43,6 +43,6 @@ def open_key_centre(
     pool = KeyPool(database, journal, clock, token, escrow_label, pool_sizes)
     rewrapping = Rewrapping(database, journal, clock, token, escrow_label)
     deliveries = Deliveries(database, journal, clock, token, escrow_label, cards, certifier, origin)
-    recoveries = Recoveries(database, journal, clock, deliveries, cards, origin)
+    recoveries = Recoveries(database, journal, clock, deliveries, cards, certifier, origin)
     oversight = Oversight(database, clock, cards, people, pool, rewrapping)
     return KeyCentre(deliveries, recoveries, oversight, pool, rewrapping)

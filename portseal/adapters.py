@@ -69,12 +69,20 @@ class PortalSeals:
     """Fulfils `signing_service.remote.ports.SealSource` from the portal and the token."""
 
     def __init__(
-        self, seals: Seals, clock: Clock, key: Callable[[str, AlgorithmSuite], KeyHandle]
+        self,
+        seals: Seals,
+        clock: Clock,
+        key: Callable[[str, AlgorithmSuite], KeyHandle],
+        newest: Callable[[Certificate], Certificate],
+        path_of: Callable[[Certificate], tuple[Certificate, ...]],
     ) -> None:
-        """`key` opens the key of a label in the authority's token."""
+        """`key` opens the key of a label in the authority's token; `newest` gives what a
+        certificate was re-issued as, `path_of` the authorities above one."""
         self._seals = seals
         self._clock = clock
         self._key = key
+        self._newest = newest
+        self._path_of = path_of
 
     def of(self, owner: str) -> list[RemoteSeal]:
         found = (self._certified(seal) for seal in self._seals.of_enterprise(owner))
@@ -90,12 +98,14 @@ class PortalSeals:
     def _certified(self, seal: PortalSeal) -> RemoteSeal | None:
         if seal.certificate is None:
             return None
+        certificate = self._newest(Certificate.parse(seal.certificate))
         return RemoteSeal(
             number=seal.number,
             name=seal.name,
             owner=seal.enterprise_id,
             state=str(seal.state_at(self._clock.now())),
-            certificate=Certificate.parse(seal.certificate),
+            certificate=certificate,
+            chain=self._path_of(certificate),
             key_label=seal.key_label,
         )
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from ca.authority import Authority
-from ca.inventory import CertificateState, Inventory
+from ca.inventory import CertificateRecord, CertificateState, Inventory
 from ca.issuance import CertificateRequest
+from ca.regional import Issuing
 from ca.subject import SubjectFields
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
@@ -38,7 +38,9 @@ class PortalCards:
         holder = self._directory.by_certificate(certificate, now)
         if holder is None or holder.card_state != "active":
             return None
-        return LiveCard(holder.card, f"{holder.kind}:{holder.subject}", holder.kind, certificate)
+        before = tuple(each.serial for each in self._directory.before(certificate))
+        name = f"{holder.kind}:{holder.subject}"
+        return LiveCard(holder.card, name, holder.kind, certificate, before)
 
 
 class PortalPeople:
@@ -55,10 +57,10 @@ class PortalPeople:
 
 
 class IssuingCertifier:
-    """`key_centre.ports.Certifier`: by the issuing authority."""
+    """`key_centre.ports.Certifier`: by whoever issues to the holder, a region's authority too."""
 
-    def __init__(self, authority: Authority, inventory: Inventory, clock: Clock) -> None:
-        self._authority = authority
+    def __init__(self, issuing: Issuing, inventory: Inventory, clock: Clock) -> None:
+        self._issuing = issuing
         self._inventory = inventory
         self._clock = clock
 
@@ -81,13 +83,20 @@ class IssuingCertifier:
             reference=f"{card.number}/encryption",
             companion_of=signing.serial,
         )
-        intent = self._authority.prepare(f"{card.kind}-encryption", request)
-        return self._authority.issue(intent).certificate
+        intent = self._issuing.prepare(f"{card.kind}-encryption", request)
+        return self._issuing.issue(intent).certificate
+
+    def newest(self, key: PublicKey) -> Certificate | None:
+        live = (each for each in self._inventory.by_key(key.fingerprint) if self._is_good(each))
+        return next((each.certificate for each in live if each.certificate is not None), None)
+
+    def key_of(self, serial: Serial) -> str | None:
+        record = self._inventory.by_serial(serial)
+        return None if record is None else record.key_fingerprint
 
     def is_good(self, serial: Serial) -> bool:
         record = self._inventory.by_serial(serial)
-        return (
-            record is not None
-            and record.state is CertificateState.ISSUED
-            and record.not_after > self._clock.now()
-        )
+        return record is not None and self._is_good(record)
+
+    def _is_good(self, record: CertificateRecord) -> bool:
+        return record.state is CertificateState.ISSUED and record.not_after > self._clock.now()

@@ -60,10 +60,13 @@ class HolderDirectory:
         known = self._of_own(certificate, at)
         if known is not None:
             return known
-        with self._database.reading() as connection:
-            before = list(predecessors(connection, certificate))
-        found = (self._of_own(each, at) for each in before)
+        found = (self._of_own(each, at) for each in self.before(certificate))
         return next((each for each in found if each is not None), None)
+
+    def before(self, certificate: Certificate) -> list[Certificate]:
+        """Those that a certificate was re-issued for, the last first."""
+        with self._database.reading() as connection:
+            return list(predecessors(connection, certificate))
 
     def newest_certificate(self, key: str) -> Certificate:
         """The newest certificate in force of the active card that has this key
@@ -78,6 +81,14 @@ class HolderDirectory:
             if holder is not None and holder.card_state == "active" and not holder.is_seal:
                 return certificate
         raise NotFound("card.unknown", "no active card has this key")
+
+    def newest_of(self, certificate: Certificate) -> Certificate:
+        """What a certificate of a card or a seal was last re-issued as, of what is in force;
+        without that the certificate itself."""
+        with self._database.reading() as connection:
+            key = certificate.public_key.fingerprint
+            live = live_of_key(connection, key, self._clock.now())
+        return live[0] if live else certificate
 
     def _of_own(self, certificate: Certificate, at: datetime) -> HolderRecord | None:
         """By the certificate that a card or seal was made with."""

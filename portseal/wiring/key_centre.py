@@ -29,7 +29,7 @@ class KeyCentreFloor(RegistrationFloor, ABC):
             self.key_centre_token,
             ESCROW,
             PortalCards(self.portal.directory, self.inventory, self.clock),
-            IssuingCertifier(self.authorities.issuing, self.inventory, self.clock),
+            IssuingCertifier(self.issuing, self.inventory, self.clock),
             PortalPeople(self.portal.directory),
             self.settings.web.origin,
             {str(name): size for name, size in self.settings.key_centre.pool.items()},

@@ -59,11 +59,15 @@ class SignInFloor(SigningFloor):
     @cached_property
     def remote(self) -> RemoteServices:
         """Remote signing with enterprises' seals (CSC API)."""
-        own = self.authorities.issuing_key
         return RemoteServices(
             sso=self.sso,
-            seals=PortalSeals(self.portal.seals, self.clock, self.token.key),
-            chain=(own.certificate, *own.chain),
+            seals=PortalSeals(
+                self.portal.seals,
+                self.clock,
+                self.token.key,
+                self.portal.directory.newest_of,
+                self.authorities.path_of,
+            ),
             timestamper=self.timestamper,
         )
 

@@ -21,13 +21,10 @@ class Credentials:
         self,
         seals: SealSource,
         status: StatusSource,
-        chain: tuple[Certificate, ...],
         clock: Clock,
     ) -> None:
-        """`chain` are the authorities above every seal, issuer first, root last."""
         self._seals = seals
         self._status = status
-        self.chain = chain
         self._clock = clock
 
     def of(self, owner: str, *, only_valid: bool = False) -> list[Seal]:
@@ -48,7 +45,7 @@ class Credentials:
         certificate, now = seal.certificate, self._clock.now()
         good = seal.state == "active" and certificate.not_before <= now <= certificate.not_after
         if good:
-            answer = self._status.status(certificate, self.chain[0])
+            answer = self._status.status(certificate, seal.chain[0])
             good = answer is not None and answer.status is CertificateStatus.GOOD
         if not good:
             raise Forbidden("remote.credential-state", "The seal is revoked, expired or disabled")
@@ -85,13 +82,13 @@ class Credentials:
         certificate = seal.certificate
         told: dict[str, object] = {"status": _STATUS.get(seal.state, "suspended")}
         if certificates != "none":
-            above: Sequence[Certificate] = self.chain if certificates == "chain" else ()
+            above: Sequence[Certificate] = seal.chain if certificates == "chain" else ()
             told["certificates"] = [
                 base64.b64encode(each.der).decode("ascii") for each in (certificate, *above)
             ]
         if detailed:
             told |= {
-                "issuerDN": self.chain[0].subject_text(),
+                "issuerDN": seal.chain[0].subject_text(),
                 "serialNumber": serial_text(certificate.serial),
                 "subjectDN": certificate.subject_text(),
                 "validFrom": _generalized(certificate.not_before),

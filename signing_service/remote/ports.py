@@ -20,6 +20,9 @@ class Seal:
     state: str
     """`active`, or why it cannot be used: `revoked`, `expired`."""
     certificate: Certificate
+    """The newest of its key: a re-issue under another authority may have made it."""
+    chain: tuple[Certificate, ...]
+    """The authorities above that certificate, issuer first, root last."""
     key_label: str
     """Of its key in the token."""
 

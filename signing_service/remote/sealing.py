@@ -95,7 +95,7 @@ class Sealing:
         """
         seal = self._credentials.usable(caller.owner, number)
         suites = [self._suite(seal, each) for each in documents]
-        now, chain = self._clock.now(), self._credentials.chain[:-1]
+        now, chain = self._clock.now(), seal.chain[:-1]
         manners = [
             Manner(each.format, suite=suite) for each, suite in zip(documents, suites, strict=True)
         ]

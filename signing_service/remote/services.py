@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from kernel.asn1.certificate import Certificate
 from signing_service.remote.activation import Activations
 from signing_service.remote.callers import Callers
 from signing_service.remote.credentials import Credentials
@@ -19,8 +18,6 @@ class RemoteServices:
 
     sso: SsoServices
     seals: SealSource
-    chain: tuple[Certificate, ...]
-    """The authorities above every seal, issuer first, root last."""
     timestamper: Timestamper
     name: str = "PortSeal"
 
@@ -35,7 +32,7 @@ class RemoteServices:
 
     @cached_property
     def credentials(self) -> Credentials:
-        return Credentials(self.seals, self.sso.status_source, self.chain, self.sso.clock)
+        return Credentials(self.seals, self.sso.status_source, self.sso.clock)
 
     @cached_property
     def sealing(self) -> Sealing:

@@ -40,10 +40,12 @@ class Holder:
     token: Token
     card: Card
     signing: Certificate
+    label: str = SIGNING
+    """Of the signing key in use."""
 
     @property
     def slot(self) -> EncryptionSlot:
-        return EncryptionSlot(self.token, lambda: self.token.key(SIGNING))
+        return EncryptionSlot(self.token, lambda: self.token.key(self.label))
 
     def asks(self, origin: str = ORIGIN, recovers: Serial | None = None) -> CardRequest:
         """A fresh transport key, and the statement that vouches for it."""
@@ -59,7 +61,7 @@ class Holder:
     ) -> CardRequest:
         """As `asks`, for a transport key that is there already, wherever it is."""
         statement = transport_statement(self.signing, transport, origin, recovers)
-        signature = self.token.key(SIGNING).sign(statement)
+        signature = self.token.key(self.label).sign(statement)
         return CardRequest(self.signing.der, transport.spki, signature)
 
     def installs(self, delivery: Delivery, *, recovered: bool = False) -> None:
