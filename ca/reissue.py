@@ -3,7 +3,8 @@
 Each gets a second certificate of the same key, subject and end, from the new authority. The old
 one stays valid: both chains hold during the change. The new one ends with the old one, whoever
 revokes that. A job is recorded whole before it begins; it is run in batches, by any node, and
-goes on where a dead process left it: what that one issued is found and kept.
+goes on where a dead process left it: what that one issued is found and kept. A certificate on
+hold gets its successor when the hold ends; until then the job waits for it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from cryptography import x509
-from sqlalchemy import Connection, func, insert, literal, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, not_, or_, select, update
 
 from ca import inventory
 from ca.authority import Authority
@@ -46,6 +47,8 @@ class Outcome(StrEnum):
     """Revoked or expired since the job was planned."""
     REFUSED = "refused"
     """The new authority refused it: profile, lint or key. The journal says why."""
+    HELD = "held"
+    """On hold; taken up again when the hold ends, so that it is no end."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class ReissueProgress:
     reissued: int
     ended: int
     refused: int
+    held: int
+    """On hold: left, but for later."""
 
     @property
     def left(self) -> int:
@@ -86,7 +91,7 @@ class Reissue:
             )
             .where(
                 columns.authority == old,
-                columns.state == CertificateState.ISSUED,
+                or_(columns.state == CertificateState.ISSUED, _ON_HOLD),
                 columns.not_after > self._clock.now() + _OPEN_AT_LEAST,
                 not_(or_(*(columns.reference.like(each) for each in _SERVICES))),
             )
@@ -121,6 +126,19 @@ class Reissue:
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(reissues.c.created_at)).scalars())
 
+    def has_work(self) -> bool:
+        """Whether a run would do anything: jobs that only wait for holds to end need none."""
+        return any(self._has_work(job) for job in self.unfinished())
+
+    def _has_work(self, job: str) -> bool:
+        items = reissue_items.c
+        with self._database.reading() as connection:
+            mine = select(items.outcome).where(items.job == job)
+            is_open = connection.execute(mine.where(items.outcome.is_(None)).limit(1)).first()
+            held = connection.execute(mine.where(items.outcome == Outcome.HELD).limit(1)).first()
+            released = connection.execute(mine.where(_released(job)).limit(1)).first()
+        return is_open is not None or held is None or released is not None
+
     def new_authority_of(self, job: str) -> str:
         """Raises NotFound `reissue.unknown`."""
         query = select(reissues.c.new_authority).where(reissues.c.id == job)
@@ -140,6 +158,7 @@ class Reissue:
         """
         if self.new_authority_of(job) != authority.name:
             raise Conflict("reissue.other-authority", "the job names another new authority")
+        self._take_up_released(job)
         done = 0
         after = 0
         while batches is None or done < batches:
@@ -187,6 +206,9 @@ class Reissue:
             signing = None if record is None else _signing_of(connection, record)
             older = None if record is None else record.certificate
             before = [] if older is None else [*predecessors(connection, older)]
+        if record is not None and record.reason is RevocationReason.CERTIFICATE_HOLD:
+            self._note(job, position, Outcome.HELD)
+            return
         if record is None or record.state is not CertificateState.ISSUED or record.der is None:
             self._note(job, position, Outcome.ENDED)
             return
@@ -200,9 +222,20 @@ class Reissue:
             except Unavailable:
                 raise
             except Refusal:
-                self._note(job, position, Outcome.REFUSED)
+                held = self._is_held(record.serial)  # since it was looked at
+                self._note(job, position, Outcome.HELD if held else Outcome.REFUSED)
                 return
         self._note(job, position, Outcome.REISSUED, of=serial, made=serial_text(made))
+
+    def _take_up_released(self, job: str) -> None:
+        """Open again what is on hold no more."""
+        with self._database.transaction() as connection:
+            connection.execute(update(reissue_items).where(_released(job)).values(outcome=None))
+
+    def _is_held(self, serial: Serial) -> bool:
+        with self._database.reading() as connection:
+            record = inventory.find(connection, serial)
+        return record is not None and record.reason is RevocationReason.CERTIFICATE_HOLD
 
     def _made_before(self, record: CertificateRecord, name: str) -> tuple[Serial | None, bool]:
         """The serial that a dead process issued; True: one is being issued, or to be reconciled."""
@@ -238,7 +271,8 @@ class Reissue:
 
     def _finish(self, job: str) -> None:
         open_items = select(reissue_items.c.job).where(
-            reissue_items.c.job == job, reissue_items.c.outcome.is_(None)
+            reissue_items.c.job == job,
+            or_(reissue_items.c.outcome.is_(None), reissue_items.c.outcome == Outcome.HELD),
         )
         with self._database.transaction() as connection:
             if connection.execute(open_items.limit(1)).first() is not None:
@@ -252,6 +286,20 @@ class Reissue:
                 self._journal.append(
                     connection, Event.REISSUE_FINISHED, subject=job, actor="system"
                 )
+
+
+_ON_HOLD = (certificates.c.state == CertificateState.REVOKED) & (
+    certificates.c.reason == RevocationReason.CERTIFICATE_HOLD
+)
+
+
+def _released(job: str) -> ColumnElement[bool]:
+    """Items of the job that were on hold, and whose certificates are no more."""
+    still = select(certificates.c.serial).where(
+        certificates.c.serial == reissue_items.c.serial, _ON_HOLD
+    )
+    held = (reissue_items.c.job == job) & (reissue_items.c.outcome == Outcome.HELD)
+    return held & not_(still.exists())
 
 
 def _signing_of(connection: Connection, record: CertificateRecord) -> Serial | None:

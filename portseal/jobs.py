@@ -171,7 +171,7 @@ JOBS = (
         needs_token=False),
     Job("mass revocation", _SOON, _revoke_many, needs_token=False,
         wanted=lambda house: bool(house.mass_revocation.unfinished())),
-    Job("reissue", _SOON, _reissue, wanted=lambda house: bool(house.reissue.unfinished())),
+    Job("reissue", _SOON, _reissue, wanted=lambda house: house.reissue.has_work()),
     Job("escrow", _SOON, lambda house, _: house.key_centre.rewrapping.run(batches=5),
         wanted=lambda house: house.key_centre.rewrapping.has_work()),
     Job("key pool", _TWO_SECONDS, _make_keys_ahead,

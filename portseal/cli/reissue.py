@@ -17,7 +17,8 @@ def reissue(old: str, new: str | None, later: bool, as_json: bool) -> None:
     """Issue every live certificate of the authority OLD again under a new one.
 
     The same keys, subjects and ends; the old certificates stay valid, and the new ones end with
-    them. The job is recorded first: when this command dies, the worker goes on with it.
+    them. The job is recorded first: when this command dies, the worker goes on with it. A card
+    that is frozen has its turn when it is unfrozen: the worker sees to that, too.
     """
     with House.opened() as house:
         opened = house.authorities
@@ -33,5 +34,6 @@ def reissue(old: str, new: str | None, later: bool, as_json: bool) -> None:
         "ended": done.ended,
         "refused": done.refused,
         "left": done.left,
+        "on_hold": done.held,
     }
     show(told, as_json)

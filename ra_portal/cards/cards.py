@@ -12,8 +12,9 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Unprocessable
 from ra_portal import fields
-from ra_portal.cards import card_moves, card_rows
+from ra_portal.cards import card_certificates, card_moves, card_rows
 from ra_portal.cards.card import NUMBER_PREFIXES, Card, CardState, Holder
+from ra_portal.cards.card_certificates import CardCertificate
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.charge import permission_for, require_access, require_act, require_charge
 from ra_portal.cards.withdrawal import withdraw
@@ -180,17 +181,25 @@ class Cards:
             require_access(connection, by, card)
         return card
 
+    def certificates(self, by: Identity, number: str) -> list[CardCertificate]:
+        """Every certificate of a card, with those of a re-issue. Raises as `show`."""
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+            require_access(connection, by, card)
+            return card_certificates.of_card(connection, card, self._clock.now())
+
     def search(
         self, by: Identity, state: CardState | None = None, text: str = "", page: int = 1
     ) -> CardPage:
-        """One page of all cards. Raises Forbidden `role.missing`."""
+        """One page of all cards; `text` may be the serial number of any of a card's certificates.
+        Raises Forbidden `role.missing`."""
         by.require("card.read")
         page = min(max(page, 1), LAST_PAGE)
         with self._database.reading() as connection:
             found, total = card_rows.search(
                 connection,
                 state,
-                text.strip()[:80],
+                card_certificates.first_of(connection, text.strip()[:80]),
                 (page - 1) * PAGE_LENGTH,
                 PAGE_LENGTH,
                 by.branch,

@@ -11,6 +11,7 @@ from flask import jsonify
 
 from kernel.refusals import Malformed
 from ra_portal.cards.card import Card
+from ra_portal.cards.card_certificates import CardCertificate
 from ra_portal.cards.card_moves import RecordedMove
 from ra_portal.cards.enrolment import EnrolledCard
 from ra_portal.people.identity import HolderKind, Identity
@@ -36,7 +37,10 @@ def add_routes(route: Route, services: PortalServices, person: Person) -> None:
 
     @route("GET", "/cards/<number>")
     def card(number: str) -> Answer:
-        return jsonify(shown_card(services.cards.show(person.required(), number)))
+        by = person.required()
+        shown = shown_card(services.cards.show(by, number))
+        held = services.cards.certificates(by, number)
+        return jsonify(**shown, certificates=[_certificate(each) for each in held])
 
     @route("POST", "/cards/<number>/revocation")
     def revoke(number: str) -> Answer:
@@ -159,6 +163,14 @@ def shown_card(card: Card) -> dict[str, object]:
         "renew_by": _time(card.renew_by),
         "ended_at": _time(card.ended_at),
         "end_reason": card.end_reason,
+    }
+
+
+def _certificate(held: CardCertificate) -> dict[str, object]:
+    return {
+        **asdict(held),
+        "not_before": _time(held.not_before),
+        "not_after": _time(held.not_after),
     }
 
 

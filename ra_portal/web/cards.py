@@ -57,6 +57,7 @@ def card_page(
         may_replace=card.state is not CardState.REQUESTED and (manages or in_charge),
         contact=services.contacts.show(by, card.number) if manages or in_charge or owns else None,
         moves=services.life.history(by, card.number),
+        certificates=services.cards.certificates(by, card.number),
         back=url_for(_BACK.get(by.kind, "portal.home")),
     )
 

@@ -117,6 +117,19 @@ REASONS = {
 }
 
 
+CERTIFICATE_USES = {
+    "signing": lazy_gettext("Signing and sign-in"),
+    "encryption": lazy_gettext("Encryption"),
+}
+
+CERTIFICATE_STATES = {
+    "good": (lazy_gettext("Good"), "good"),
+    "on-hold": (lazy_gettext("On hold"), "warn"),
+    "revoked": (lazy_gettext("Revoked"), "bad"),
+    "expired": (lazy_gettext("Expired"), ""),
+}
+
+
 def explain(refusal: Refusal) -> str:
     """What a refusal says, in the reader's language where the catalogue knows it."""
     text = refusal.detail
@@ -134,6 +147,8 @@ def for_templates() -> dict[str, object]:
         "application_labels": APPLICATION_LABELS,
         "branch_options": branch_options,
         "card_kinds": KINDS,
+        "certificate_uses": CERTIFICATE_USES,
+        "certificate_states": CERTIFICATE_STATES,
         "card_reasons": REASONS,
         "card_moves": MOVES,
         "card_whys": {**REASONS, **WHYS},

@@ -134,6 +134,36 @@ def test_a_card_that_is_revoked_takes_its_successor_with_it(rolled: RolledOver) 
     assert rolled.successor(after) is None
 
 
+def test_a_card_on_hold_has_its_turn_when_the_hold_ends(rolled: RolledOver) -> None:
+    """Held before the job was planned, and after; one of them ends for good."""
+    hold, jobs, new = RevocationReason.CERTIFICATE_HOLD, rolled.jobs, rolled.world.issuing
+    before, after, never = rolled.cards[:3]
+    for card in (before, never):
+        rolled.revocation.revoke(card.serial, hold, "admin")
+    job = jobs.plan("issuing", "issuing-2", "admin")
+    rolled.revocation.revoke(after.serial, hold, "admin")
+    done = jobs.run(job, new)
+    assert (done.total, done.reissued, done.held, done.left) == (8, 5, 3, 3)
+    assert [rolled.successor(card) for card in (before, after, never)] == [None] * 3
+    assert jobs.unfinished() == [job]
+    assert not jobs.has_work(), "the worker need not look again and again"
+
+    for card in (before, after):
+        rolled.revocation.release(card.serial, "admin")
+        assert jobs.has_work()
+        jobs.run(job, new)
+        made = rolled.successor(card)
+        assert made is not None
+        assert made.is_signed_by(rolled.world.authorities["issuing-2"].own.certificate)
+    assert jobs.progress(job).held == 1
+    rolled.revocation.revoke(before.serial, hold, "admin")
+    assert rolled.successor(before) is None, "both are on hold"
+    rolled.revocation.revoke(never.serial, RevocationReason.SUPERSEDED, "admin")
+    last = jobs.run(job, new)
+    assert (last.reissued, last.ended, last.left) == (7, 1, 0)
+    assert (jobs.unfinished(), jobs.has_work()) == ([], False)
+
+
 def test_what_was_re_issued_is_issued_again_and_ends_with_the_first(rolled: RolledOver) -> None:
     authorities, card = rolled.world.authorities, rolled.cards[0]
     for old, new in (("issuing", "issuing-2"), ("issuing-2", "regional-ningbo")):

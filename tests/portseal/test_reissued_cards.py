@@ -8,6 +8,7 @@ import pytest
 
 from ca.inventory import Inventory
 from kernel.asn1.certificate import Certificate
+from kernel.identifiers import serial_text
 from portseal.holder.card import Card
 from portseal.holder.service import Service, ServiceRefusal
 from records.database import Database
@@ -53,6 +54,26 @@ def fetched(twin: Twin, card: Card) -> None:
     assert json.loads(done.out)["fingerprint"] == card.certificate.fingerprint
 
 
+def shown_as_one_card(
+    twin: Twin, service: RunningService, number: str, old: Certificate, new: Certificate
+) -> None:
+    """Page, search and API tell both serial numbers, and which is the newest."""
+    administrator = twin.anonymous()
+    administrator.sign_in(service.stage.cards["administrator"])
+    told = administrator.call("GET", f"/api/v1/cards/{number}")["certificates"]
+    assert [(each["serial"], each["use"], each["state"], each["current"]) for each in told] == [
+        (serial_text(new.serial), "signing", "good", True),
+        (serial_text(old.serial), "signing", "good", False),
+    ]
+    page = administrator.fetch("GET", f"/cards/{number}", headers={"Accept": "text/html"}).text
+    assert page.index(serial_text(new.serial)) < page.index(serial_text(old.serial))
+    for serial in (old.serial, new.serial):
+        address = f"/admin/cards?q={serial_text(serial).lower()}"
+        found = administrator.fetch("GET", address, headers={"Accept": "text/html"}).text
+        assert found.count('href="/cards/') == 1
+        assert number in found
+
+
 def refusal_of(service: Service, card: Card) -> str:
     with pytest.raises(ServiceRefusal) as caught:
         service.sign_in(card)
@@ -78,6 +99,7 @@ def test_a_card_goes_on_with_the_certificate_that_the_new_authority_made(
     fetched(twin, card)
 
     new = card.certificate
+    shown_as_one_card(twin, service, number, old, new)
     above = Certificate.parse((tmp_path / "rolled" / "issuing-2.pem").read_bytes())
     assert new.is_signed_by(above)
     assert (new.spki, new.subject_der) == (old.spki, old.subject_der)
