@@ -25,7 +25,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 _RESTED_SECONDS = 60.0
 """A token that is left out again sooner after its return is waited for longer each time."""
 _FAILURES_IN_A_ROW = 3
-"""So many of a token that seems well otherwise: it is locked, or broken for what it is asked."""
+"""So many, of requests that another token then served: it is locked, or broken otherwise."""
 _OF_THE_REQUEST = frozenset(
     {"token.no-key", "token.ambiguous", "token.not-exportable", "token.mechanism", "token.busy"}
 )
@@ -43,7 +43,7 @@ class Member:
         self.failure: str | None = None
         """Code of the refusal that it was left out for."""
         self.failures_in_a_row = 0
-        """Calls that failed since the last that did not."""
+        """Since the last call that it served itself: those that it failed and another served."""
         self.pause = _FIRST_PAUSE
         """Until it is tried, once it is left out."""
         self.returned_at = float("-inf")
@@ -118,20 +118,38 @@ class FailoverSessions:
     def usable(self) -> list[Member]:
         """Who may be asked, in the order of turns; everybody when nobody is well."""
         self._turn = turn = (self._turn + 1) % len(self._members)
+        return self._usable(turn)
+
+    def _usable(self, turn: int) -> list[Member]:
         rotated = self._members[turn:] + self._members[:turn]
         return [each for each in rotated if each.is_usable] or list(rotated)
 
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """Raises as `SessionPool.run`, the first token's refusal, when no token can."""
-        first: Unavailable | None = None
-        for member in self.usable():
+        first, *_ = self.usable()
+        turn = self._members.index(first)
+        try:
+            return first.run(work)
+        except Unavailable as refusal:
+            return self._by_another(work, first, turn, refusal)
+
+    def _by_another(
+        self, work: Callable[[PooledSession], T], first: Member, turn: int, refusal: Unavailable
+    ) -> T:
+        tried, suspects = {first}, [first] if self._is_suspect(first, refusal) else []
+        # Looked at anew each time: one that was away may have returned while another was tried.
+        while (member := next((m for m in self._usable(turn) if m not in tried), None)) is not None:
+            tried.add(member)
             try:
-                return member.run(work)
-            except Unavailable as refusal:
-                first = first or refusal
-                self._judge(member, refusal)
-        assert first is not None
-        raise first
+                result = member.run(work)
+            except Unavailable as another:
+                if self._is_suspect(member, another):
+                    suspects.append(member)
+                continue
+            for suspect in suspects:
+                self._count_failure(suspect)
+            return result
+        raise refusal
 
     @contextmanager
     def write(self) -> Iterator[pkcs11.Session]:
@@ -144,20 +162,28 @@ class FailoverSessions:
         for member in self._members:
             member.sessions.close()
 
-    def _judge(self, member: Member, refusal: Unavailable) -> None:
-        """Leave out a token that is at fault; a request may be at fault, too."""
+    def _is_suspect(self, member: Member, refusal: Unavailable) -> bool:
+        """Leave out a token that is at fault. True: it may be, if another serves the request."""
         if refusal.code in _OF_THE_REQUEST:
-            return
-        if refusal.code == "token.failed":
-            member.failures_in_a_row += 1
-            if member.failures_in_a_row < _FAILURES_IN_A_ROW and member.fault() is None:
-                return
+            return False
+        if refusal.code == "token.failed" and member.fault() is None:
+            return True
+        self._leave_out(member, refusal.code)
+        return False
+
+    def _count_failure(self, member: Member) -> None:
+        """Of a request that another token served."""
+        member.failures_in_a_row += 1
+        if member.failures_in_a_row >= _FAILURES_IN_A_ROW:
+            self._leave_out(member, "token.failed")
+
+    def _leave_out(self, member: Member, code: str) -> None:
         with self._lock:
             if member.failure is not None:
                 return
-            member.failure = refusal.code
-        _log.warning("token %s is left out: %s", member.name, refusal)
-        self._changed(member, refusal.code)
+            member.failure = code
+        _log.warning("token %s is left out: %s", member.name, code)
+        self._changed(member, code)
         name = f"token {member.name} returns"
         threading.Thread(target=self._await, args=(member,), name=name, daemon=True).start()
 

@@ -47,7 +47,8 @@ def _made_by_officer(
     pool.close()  # the officer does not log in beside the user
     found = module.token(token)
     try:
-        with module.operation(), module.cryptoki.security_officer(found.slot.slot_id, so_pin):
+        officer = module.cryptoki.security_officer(found.slot.slot_id, so_pin)
+        with module.operation(), module.alone(), officer:
             session: pkcs11.Session = found.open(rw=True)
             session.create_object(_template(label, value, trusted=True))
             return session

@@ -4,15 +4,20 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import ClassVar
 
 import pkcs11
 from pkcs11.exceptions import PKCS11Error
 
 from hsm.cryptoki import Cryptoki, CryptokiError
+from hsm.neighbours import kept_out
 from hsm.pins import WrongPins
-from hsm.quirks import signs_from_copies, takes_one_call_at_a_time
+from hsm.quirks import (
+    shows_half_written_tokens,
+    signs_from_copies,
+    takes_one_call_at_a_time,
+)
 from kernel.refusals import Unavailable
 
 _RELOAD_PAUSE_SECONDS = 5.0
@@ -52,12 +57,15 @@ class Module:
         self.wrong_pins = WrongPins()
         self.generation = 0
         """Counts reloads: handles of an older generation are dead and must not be used."""
+        self._shows_half_written = False
         try:
             self._cryptoki = Cryptoki(path)
             if parameters is None:
                 self._lib = pkcs11.lib(path)
+                self._shows_half_written = shows_half_written_tokens(self.manufacturer)
                 self._is_shared = self._cryptoki.finalize_if_initialised()
-                self._cryptoki.initialize_with_locking()
+                with self.alone():
+                    self._cryptoki.initialize_with_locking()
             else:  # python-pkcs11 cannot give them
                 self._is_shared = True
                 self._cryptoki.initialize_with_locking(parameters)
@@ -92,6 +100,11 @@ class Module:
                     module = cls._loaded[path] = cls(path, parameters)
         module.require_own_process()
         return module
+
+    def alone(self) -> AbstractContextManager[None]:
+        """No other process looks for tokens or logs in meanwhile, where that would go wrong. Does
+        not nest."""
+        return kept_out(self.path) if self._shows_half_written else nullcontext()
 
     @property
     def cryptoki(self) -> Cryptoki:
@@ -145,23 +158,25 @@ class Module:
             self._reloaded_at = time.monotonic()
             self.generation += 1
             try:
-                self._cryptoki.finalize_if_initialised()
-                if not self._is_shared:
-                    with suppress(PKCS11Error):  # an earlier try may have got no further than this
-                        self._lib.finalize()
-                    self._lib.initialize()
-                self._cryptoki.initialize_with_locking(self._parameters)
+                with self.alone():
+                    self._cryptoki.finalize_if_initialised()
+                    if not self._is_shared:
+                        with suppress(PKCS11Error):  # an earlier try may have got only this far
+                            self._lib.finalize()
+                        self._lib.initialize()
+                    self._cryptoki.initialize_with_locking(self._parameters)
             except (CryptokiError, PKCS11Error):
                 return False
             return True
 
-    def tokens(self) -> Iterator[pkcs11.Token]:
-        """The tokens that are present now, initialised or not."""
-        for slot in self._lib.get_slots(token_present=True):
-            try:
-                yield slot.get_token()
-            except PKCS11Error:
-                continue
+    def tokens(self) -> list[pkcs11.Token]:
+        """The tokens that are present now, initialised or not. Raises PKCS11Error."""
+        found = []
+        with self.alone():
+            for slot in self._lib.get_slots(token_present=True):
+                with suppress(PKCS11Error):
+                    found.append(slot.get_token())
+        return found
 
     def token(self, label: str) -> pkcs11.Token:
         """Raises Unavailable `token.missing` or `token.ambiguous`."""

@@ -28,6 +28,14 @@ def takes_one_call_at_a_time(manufacturer: str, *, through_a_server: bool) -> bo
     return through_a_server or manufacturer in _ONE_CALL_AT_A_TIME
 
 
+_SHOWS_HALF_WRITTEN = frozenset({"SoftHSM"})
+"""Modules whose tokens other processes do not see while one logs in (`hsm.neighbours`)."""
+
+
+def shows_half_written_tokens(manufacturer: str) -> bool:
+    return manufacturer in _SHOWS_HALF_WRITTEN
+
+
 def unstated_attributes(manufacturer: str) -> tuple[Attribute, ...]:
     """What key generation leaves to the modules of this manufacturer."""
     return _UNSTATED.get(manufacturer, ())

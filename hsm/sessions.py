@@ -228,7 +228,8 @@ class SessionPool:
         if wrong.holds(name, pin):
             raise Unavailable("token.pin-wrong", "the PIN is wrong", token=self._label)
         try:
-            session = present_pin(token, pin)
+            with self._module.alone():
+                session = present_pin(token, pin)
         except exceptions.UserAlreadyLoggedIn:
             return token.open()
         except _WRONG_PIN:

@@ -247,7 +247,13 @@ def two_nodes(
 ) -> Iterator[list["subprocess.Popen[str]"]]:
     command = [sys.executable, "-m", "tests.ca.crl_worker", fresh_postgresql_url, "ca-tests", "12"]
     nodes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=token_bench.environment)
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=token_bench.environment,
+        )
         for _ in range(2)
     ]
     yield nodes
@@ -261,8 +267,9 @@ def test_numbers_of_two_nodes_never_go_back_and_a_higher_one_never_tells_less(
     shared_world: World, two_nodes: list["subprocess.Popen[str]"]
 ) -> None:
     """Each node revokes a certificate and issues a list, in turns of its own, at the same time."""
-    outputs = [node.communicate(timeout=60)[0].split() for node in two_nodes]
-    assert [node.returncode for node in two_nodes] == [0, 0]
+    told = [node.communicate(timeout=60) for node in two_nodes]
+    assert [node.returncode for node in two_nodes] == [0, 0], [errors for _, errors in told]
+    outputs = [output.split() for output, _ in told]
     numbers = [[int(word) for word in output[1::2]] for output in outputs]
     for own in numbers:
         assert own == sorted(own)

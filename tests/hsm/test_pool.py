@@ -13,6 +13,7 @@ import pkcs11
 import pytest
 
 from hsm.backup import back_up, restore
+from hsm.failover import FailoverSessions, Member
 from hsm.generation import Export
 from hsm.pool import REPLICATION, TokenPool
 from hsm.secret_keys import SecretUse
@@ -280,6 +281,30 @@ def test_when_every_token_is_away_it_is_told_and_ends_with_the_first_return(
     told.await_(lambda so_far: {token for token, code in so_far[-2:] if code is None}
                 == {"one", "two"})  # fmt: skip
     assert key("issuing").sign(b"x")
+
+
+def test_a_request_that_a_token_fails_after_the_other_returned_goes_to_that(
+    token_bench: TokenBench,
+) -> None:
+    """The other was away when the request came, and is not any more."""
+    one, two = token_bench.new_token("while-one"), token_bench.new_token("while-two")
+    switch = Pulled(one._pool)
+    members = [Member("one", switch), Member("two", two._pool)]
+    told = Told()
+    sessions = FailoverSessions(members, lambda member, failure: told(member.name, failure))
+    switch.is_away = True
+    while members[0].failure is None:
+        sessions.run(lambda session: None)
+
+    def work(session: PooledSession) -> str:
+        if not switch.is_away:
+            return "done"
+        switch.is_away = False
+        told.await_return("one")
+        raise Unavailable("token.missing", "pulled in this moment")
+
+    assert sessions.run(work) == "done"
+    sessions.close()
 
 
 def test_a_bad_request_leaves_no_token_out(token_bench: TokenBench) -> None:
