@@ -5,6 +5,7 @@ claimed in the database first, so that of several nodes one makes it; a claim wh
 taken over, and whatever the dead node had done already is used.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import insert, select, update
@@ -22,6 +23,7 @@ from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.identifiers import serial_text
+from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable
 from records.database import Database
 from records.events import Event
@@ -44,8 +46,10 @@ class ResponderKeys:
         database: Database,
         journal: Journal,
         clock: Clock,
+        accounted: Callable[[KeyHandle], KeyHandle] = lambda key: key,
     ) -> None:
-        """`first`: the certificate that the ceremony made."""
+        """`first`: the certificate that the ceremony made. `accounted` gives the key that answers
+        are signed with, whose uses are recorded."""
         self._authority = authority
         self._profile = profile
         self._first = first
@@ -54,6 +58,7 @@ class ResponderKeys:
         self._database = database
         self._journal = journal
         self._clock = clock
+        self._accounted = accounted
         self._inventory = Inventory(database)
         self._known = 0
 
@@ -69,7 +74,7 @@ class ResponderKeys:
             return None
         key = self._token.key(self._label(generation), self._suite)
         refused = RefusedAnswers(self._database, self._journal, self._authority.name)
-        signer = OcspSigner(issuer, key, certificate, refused)
+        signer = OcspSigner(issuer, self._accounted(key), certificate, refused)
         self._known = generation
         return signer
 

@@ -1,5 +1,6 @@
 """The web application: bare WSGI for status and timestamps, Flask for the rest."""
 
+import atexit
 import gc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ def _open_house() -> House:
     logs.install(settings.log)
     house = House(settings)
     house.self_test()
+    atexit.register(house.key_uses.close)
     return house
 
 

@@ -15,6 +15,8 @@ class Event(StrEnum):
     KEY_BACKED_UP = "key.backed-up"
     KEY_RESTORED = "key.restored"
     KEY_DESTROYED = "key.destroyed"
+    KEY_USE_OPENED = "key.use-opened"
+    KEY_USED = "key.used"
     ROOT_SESSION_OPENED = "root-session.opened"
     ROOT_SESSION_CLOSED = "root-session.closed"
     TOKEN_FAILED = "token.failed"

@@ -94,5 +94,8 @@ class JournalSettings(SettingsTable):
 
     checkpoint_minutes: Annotated[int, Field(ge=1, le=10_080)] = 10
     """After which records that are not yet covered are."""
+    key_use_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    """Uses of the keys of timestamps and OCSP answers are recorded together, after so long. When
+    a record is three seconds late these keys sign nothing."""
     checkpoint_records: Annotated[int, Field(ge=1)] = 1000
     """Records after which it is not waited for."""

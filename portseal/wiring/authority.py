@@ -1,7 +1,7 @@
 """The certificate authority: issuing, lists, OCSP, the directory."""
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
@@ -132,6 +132,7 @@ class AuthorityFloor(Foundation):
                 self.database,
                 self.journal,
                 self.clock,
+                accounted=partial(self.key_uses.of, purpose=_ocsp_of(each.name)),
             )
             for each in self.authorities.by_name.values()
         }
@@ -148,7 +149,7 @@ class AuthorityFloor(Foundation):
             OcspResponder(
                 each.name,
                 each.own.certificate,
-                each.responder.key,
+                self.key_uses.of(each.responder.key, _ocsp_of(each.name)),
                 each.responder.certificate,
                 self.database,
                 self.clock,
@@ -263,3 +264,8 @@ class AuthorityFloor(Foundation):
         """Account for intents that a dead process left; how many."""
         opened = self.authorities.by_name.values()
         return sum(len(each.authority.reconcile(older_than)) for each in opened)
+
+
+def _ocsp_of(authority: str) -> str:
+    """As the journal names it."""
+    return f"ocsp {authority}"

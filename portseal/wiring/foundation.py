@@ -19,6 +19,7 @@ from portseal.settings import Settings, TokenSettings
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
+from records.key_uses import KeyUses
 from records.outbox import Outbox
 
 _log = logging.getLogger("portseal.wiring")
@@ -44,6 +45,8 @@ class Foundation:
         self.entropy = entropy or SystemEntropy()
 
     def close(self) -> None:
+        if "key_uses" in self.__dict__:
+            self.key_uses.close()
         if "token" in self.__dict__:
             self.token.close()
         root = self.__dict__.get("root_token")
@@ -60,6 +63,12 @@ class Foundation:
     def journal(self) -> Journal:
         limit = timedelta(milliseconds=self.settings.nodes.max_clock_difference_milliseconds)
         return Journal(self.clock, limit)
+
+    @cached_property
+    def key_uses(self) -> KeyUses:
+        """For keys that are used too often for a record each time."""
+        period = self.settings.journal.key_use_seconds
+        return KeyUses(self.database, self.journal, self.clock, period)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
+from kernel.keys import KeyHandle
 from portseal.settings import JOURNAL_POLICY
 from portseal.wiring.authority import AuthorityFloor
 from portseal.witness import FILE_NAME, Seal, Witness
@@ -24,16 +25,17 @@ class TimestampFloor(AuthorityFloor):
     @cached_property
     def timestamp_authority(self) -> TimestampAuthority:
         configured = self.settings.timestamp
+        key = self.key_uses.of(self.authorities.tsa.key, "timestamps")
         return self._timestamp_authority(
-            _TSA_POLICY, configured.further_policies, configured.ordering
+            key, _TSA_POLICY, configured.further_policies, configured.ordering
         )
 
     def _timestamp_authority(
-        self, policy: str, further: Sequence[str] = (), ordering: bool = False
+        self, key: KeyHandle, policy: str, further: Sequence[str] = (), ordering: bool = False
     ) -> TimestampAuthority:
         pair = self.authorities.tsa
         return TimestampAuthority(
-            pair.key,
+            key,
             pair.certificate,
             pair.chain[:1],
             f"{self.settings.policy.arc}.{policy}",
@@ -83,9 +85,15 @@ class TimestampFloor(AuthorityFloor):
     @cached_property
     def witness(self) -> Witness:
         """Makes the journal's checkpoints."""
-        witnessing = LocalTimestamper(self._timestamp_authority(JOURNAL_POLICY), self.entropy)
+        # Not accounted for: each checkpoint is kept with its token, and to record it would make the
+        # next one due.
+        own = self._timestamp_authority(self.authorities.tsa.key, JOURNAL_POLICY)
         return Witness(
-            self.database, witnessing, self.journal_seal, self.clock, self.journal_checkpoints
+            self.database,
+            LocalTimestamper(own, self.entropy),
+            self.journal_seal,
+            self.clock,
+            self.journal_checkpoints,
         )
 
     @property

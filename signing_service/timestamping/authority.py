@@ -144,6 +144,8 @@ class TimestampAuthority:
             return _refusal(refused.failure, refused.text)
         except Unavailable as unavailable:
             _log.warning("no timestamp: %s", unavailable.code)
+            if unavailable.code == "clock.apart":
+                return _refusal(Failure.TIME_NOT_AVAILABLE, "the clock cannot be trusted now")
             return _refusal(Failure.SYSTEM_FAILURE, "the signing key is not available")
 
     def _read(self, request: bytes) -> tsp.TimeStampReq:

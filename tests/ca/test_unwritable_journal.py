@@ -66,6 +66,21 @@ def full(database: Database) -> Iterator[None]:
     assert pages
 
 
+@contextmanager
+def read_only(database: Database) -> Iterator[None]:
+    """The database became readable only (SQLite)."""
+
+    def forbid(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    engine = database.engine
+    engine.dispose()
+    event.listen(engine, "connect", forbid)
+    yield
+    event.remove(engine, "connect", forbid)
+    engine.dispose()
+
+
 @pytest.fixture
 def signatures(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What keys of the token signed from now on; they sign all the same."""
