@@ -57,7 +57,7 @@ class SessionCopies:
         original is gone.
         """
         change = self._changes.count
-        original.get_attributes([Attribute.LABEL])
+        original[Attribute.CLASS]
         copy = self._copies.get(label)
         if copy is None:
             copy = self._copies[label] = _Copy(_copy_of(original, label), 0.0, change)

@@ -2,16 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select
+from sqlalchemy.sql import Executable
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
 from records.database import Database
 
-_THEIRS = text("SELECT clock_timestamp()")
+THEIR_TIME = func.clock_timestamp()
+_THEIRS = select(THEIR_TIME)
 
 
 def clock_difference(connection: Connection, clock: Clock) -> timedelta:
@@ -21,8 +23,19 @@ def clock_difference(connection: Connection, clock: Clock) -> timedelta:
     """
     if connection.dialect.name == "sqlite":
         return timedelta(0)
+    return difference_told_by(connection, clock, _THEIRS)
+
+
+def difference_told_by(
+    connection: Connection,
+    clock: Clock,
+    statement: Executable,
+    parameters: Mapping[str, object] | None = None,
+) -> timedelta:
+    """The same from a statement that does something else and answers with `THEIR_TIME`; one that
+    waits for nobody, or the difference is off by half the wait."""
     asked = clock.now()
-    theirs: datetime = connection.execute(_THEIRS).scalar_one()
+    theirs: datetime = connection.execute(statement, parameters).scalar_one()
     answered = clock.now()
     return asked + (answered - asked) / 2 - theirs.astimezone(UTC)
 

@@ -19,7 +19,7 @@ from kernel.clock import Clock
 from kernel.refusals import Unavailable
 from kernel.request_id import current_request
 from records.bulk import insert_rows
-from records.common_time import clock_difference
+from records.common_time import THEIR_TIME, difference_told_by
 from records.database import do_last
 from records.events import Event
 from records.tables import journal, journal_head
@@ -29,6 +29,7 @@ _HEAD_ID = 1
 # Built once: on the path of every certificate, building a statement costs as much as running it.
 _HEAD = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
 _MOVE_HEAD = update(journal_head).where(journal_head.c.id == _HEAD_ID)
+_MOVE_HEAD_AND_TELL_TIME = _MOVE_HEAD.returning(THEIR_TIME)
 _FIELDS = ("position", "at", "event", "subject", "actor", "facts")
 
 _FIRST_HEAD = text(
@@ -105,8 +106,6 @@ class Journal:
         if not collected:
             return
         position, digest = _locked_head(connection)
-        if self._max_difference is not None:
-            self._require_common_time(connection, self._max_difference)
         asked = current_request.get()
         request = None if asked is None else {"request": asked}
         rows = []
@@ -122,10 +121,31 @@ class Journal:
             }
             digest = _digest(digest, record)
             rows.append({**record, "hash": digest})
-        _write(connection, rows, {"position": position, "hash": digest})
+        self._write(connection, rows, {"position": position, "hash": digest})
 
-    def _require_common_time(self, connection: Connection, limit: timedelta) -> None:
-        difference = clock_difference(connection, self._clock)
+    def _write(
+        self, connection: Connection, rows: list[dict[str, object]], head: dict[str, object]
+    ) -> None:
+        try:
+            insert_rows(connection, journal, rows)
+            self._move_head(connection, head)
+        except (OperationalError, InterfaceError):
+            raise  # the database as a whole: `Database` says so
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            raise Unavailable(
+                "journal.unwritable", "the journal cannot be written, so nothing is done"
+            ) from error
+
+    def _move_head(self, connection: Connection, head: dict[str, object]) -> None:
+        """The row is locked already, so this statement waits for nobody and can tell the time."""
+        limit = self._max_difference
+        if limit is None or connection.dialect.name == "sqlite":
+            connection.execute(_MOVE_HEAD, head)
+            return
+        statement = _MOVE_HEAD_AND_TELL_TIME
+        difference = difference_told_by(connection, self._clock, statement, head)
         if abs(difference) > limit:
             raise Unavailable(
                 "clock.apart",
@@ -189,20 +209,6 @@ def _locked_head(connection: Connection) -> tuple[int, bytes]:
             raise Unavailable("journal.unwritable", "the journal's head is missing")
         head = connection.execute(_HEAD).one()
     return head.position, head.hash
-
-
-def _write(connection: Connection, rows: list[dict[str, object]], head: dict[str, object]) -> None:
-    try:
-        insert_rows(connection, journal, rows)
-        connection.execute(_MOVE_HEAD, head)
-    except (OperationalError, InterfaceError):
-        raise  # the database as a whole: `Database` says so
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-        raise Unavailable(
-            "journal.unwritable", "the journal cannot be written, so nothing is done"
-        ) from error
 
 
 def _digest(previous: bytes, record: dict[str, object]) -> bytes:
