@@ -18,6 +18,7 @@ from key_agent.patience import Patience
 from key_agent.pin_changes import PinChanges
 from key_agent.presence import Presence
 from key_agent.reading import Copies
+from key_agent.renewing import Renewing
 from key_agent.signing import SigningPurposes
 from key_agent.uses import UseLog
 from key_agent.windows import Windows
@@ -60,6 +61,7 @@ class Agent:
         self._asking = Asking(windows, words, self.patience)
         enrolling = Enrolling(cards, self._asking, origins, clock)
         signing = SigningPurposes(cards, self._asking, origins, clock, copies)
+        renewing = Renewing(cards, self._asking, origins, clock)
         encryption = EncryptionKeys(cards, self._asking, origins, clock)
         pins = PinChanges(cards, self._asking)
         presence = Presence(cards, origins, log)
@@ -77,6 +79,7 @@ class Agent:
                 m.InstallEncryptionKeyBody, encryption.install_encryption_key, 4 * m.SMALL
             ),
             "sign_in": Method(m.SignInBody, signing.sign_in),
+            "sign_renewal": Method(m.SignRenewalBody, renewing.sign_renewal),
             "sign": Method(m.SignBody, signing.sign, m.LARGE),
             "sign_bundle": Method(m.SignBundleBody, signing.sign_bundle, m.LARGE),
             "change_pin": Method(m.TokenBody, pins.change_pin),

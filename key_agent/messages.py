@@ -61,6 +61,14 @@ class SignInBody(Body):
     certificate: _Fingerprint | None = None
 
 
+class SignRenewalBody(Body):
+    certificate: _Fingerprint
+    """Of the card as it is."""
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._-]{1,40}$")]
+    """Label of the new key, as `make_key` told it."""
+    challenge: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+
 class ItemBody(Body):
     document: _Large
     format: Annotated[str, Field(max_length=16)]

@@ -31,6 +31,12 @@ _WORDS: dict[str, tuple[str, str]] = {
         "请求用已有密钥申请新证书。",
         "It asks to request a certificate for the existing key.",
     ),
+    "renew-card": (
+        "请求为您的卡换发证书：由旧密钥为新密钥作证。",
+        "It asks to renew your card: the old key vouches for a new one.",
+    ),
+    "old-key": ("旧密钥：{digest}", "Old key: {digest}"),
+    "new-key": ("新密钥：{digest}", "New key: {digest}"),
     "write": ("请求将证书写入 USB Key。", "It asks to write a certificate onto the USB key."),
     "ask-encryption": (
         "请求为您的卡领取加密密钥。",

@@ -8,11 +8,10 @@ from ca.ocsp_messages import single_request
 from ca.status import OwnStatus
 from hsm.secret_keys import SecretKey
 from hsm.token import Token
-from kernel.algorithms import ECDSA_P256_SHA256, SUITES_BY_JOSE, AlgorithmSuite
+from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.keys import KeyHandle
-from kernel.refusals import Unauthenticated
 from ra_portal.directory import HolderDirectory
 from ra_portal.people.identity import HolderKind as PortalKind
 from ra_portal.people.identity import Identity, Role
@@ -21,10 +20,7 @@ from ra_portal.seals.seals import Seals
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import CertificateStatus, Holder, HolderKind, StatusAnswer
 from signing_service.remote.ports import Seal as RemoteSeal
-from signing_service.sso.authentication_token import read_authentication_token
-from signing_service.sso.card_login import verify_answer
 from signing_service.sso.sessions import SignedIn
-from signing_service.sso.settings import SIGN_IN_ALGORITHMS
 
 
 class PortalHolders:
@@ -137,23 +133,6 @@ class TokenKeys:
         if label in self._token.key_labels():
             return self._token.key(label)
         return self._token.generate_shared(label, ECDSA_P256_SHA256)
-
-
-class CardProofs:
-    """Fulfils `ra_portal.cards.renewal.CardProof`: a card answers as it answers a sign-in."""
-
-    def __init__(self, origin: str) -> None:
-        self._origin = origin
-        self._suites = {name: SUITES_BY_JOSE[name] for name in SIGN_IN_ALGORITHMS}
-
-    def __call__(self, answer: str, challenge: str, certificate_der: bytes) -> None:
-        """Raises Malformed and Unauthenticated `signin.*`."""
-        token = read_authentication_token(answer)
-        certificate = Certificate.parse(certificate_der)
-        answered = Certificate.parse(token.certificate_der)  # or one re-issued for the same key
-        if answered.spki != certificate.spki:
-            raise Unauthenticated("signin.other-card", "another card answered")
-        verify_answer(token, certificate, self._suites, self._origin, challenge)
 
 
 class OwnMaterial:

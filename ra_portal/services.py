@@ -30,7 +30,7 @@ from ra_portal.cards.expiry import Expiry
 from ra_portal.cards.loss import LossReports, Stamp
 from ra_portal.cards.one_time_codes import OneTimeCodes
 from ra_portal.cards.recovery import Recovery
-from ra_portal.cards.renewal import CardProof, Renewal
+from ra_portal.cards.renewal import Renewal
 from ra_portal.cards.without_card import WithoutCard
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
@@ -113,15 +113,13 @@ def open_portal(
     make_seal_key: Callable[[str], PublicKey],
     stamp: Stamp,
     posting: Posting,
-    prove: CardProof,
     personal: PersonalData,
     registry: Registry | None = None,
     on_card_ended: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
     """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
     `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
-    `posting` is how notices leave; `prove` verifies a card's answer to a challenge;
-    `registry` is what applications are compared with."""
+    `posting` is how notices leave; `registry` is what applications are compared with."""
     seals = Seals(
         database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
     )
@@ -168,7 +166,7 @@ def open_portal(
             making,
             revocation,
             policy,
-            prove,
+            posting.origin,
             on_card_ended,
         ),
         expiry=Expiry(

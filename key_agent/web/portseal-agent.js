@@ -247,6 +247,17 @@ export class PortSealAgent {
   }
 
   /**
+   * The card's word for the new key on its own token, as `POST /api/v1/renewals/{id}` takes it.
+   * @param {{certificate: string, key: string, challenge: string}} what `certificate`: id of the
+   *   card's own; `key`: label that `makeKey` told; `challenge`: the service's
+   * @param {CallOptions} [options]
+   * @returns {Promise<{signature: string}>} base64
+   */
+  signRenewal({ certificate, key, challenge }, options) {
+    return this.#call("sign_renewal", { certificate, key, challenge }, options);
+  }
+
+  /**
    * Show a document to the user and sign what the service prepared for it.
    * @param {ToSign & {certificate: string}} what `certificate`: its id
    * @param {CallOptions} [options]

@@ -4,9 +4,10 @@ from hsm.pins import PinSource
 from hsm.pyca import certificate_request
 from hsm.token import Token, TokenInfo
 from hsm.token_key import TokenKey
-from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
+from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite, PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound
+from kernel.renewal_statement import renewal_statement
 from key_agent.encryption_slot import EncryptionSlot
 from signing_service.sso.authentication_token import make_authentication_token
 
@@ -35,19 +36,28 @@ class Card:
         key = self.key if labels else self._token.generate(SIGNING_KEY, suite)
         return certificate_request(key, self.label)
 
-    def next_request(self, suite: AlgorithmSuite = ECDSA_P256_SHA256) -> bytes:
-        """As `request`, by a new key beside the one in use: for renewal. A new key that an
-        attempt before left without a certificate serves again.
+    def next_request(self, suite: AlgorithmSuite = ECDSA_P256_SHA256) -> tuple[bytes, PublicKey]:
+        """As `request`, by a new key beside the one in use, and that key: for renewal. A new key
+        that an attempt before left without a certificate serves again.
 
         Raises Conflict `card.too-many-keys`.
         """
+        key = self._next_key(suite)
+        return certificate_request(key, self.label), key.public_key
+
+    def vouch_for(self, new_key: PublicKey, origin: str, challenge: str) -> bytes:
+        """The word of the key in use for the one that follows it (`kernel.renewal_statement`)."""
+        key = self.key
+        return key.sign(renewal_statement(key.public_key, new_key, origin, challenge))
+
+    def _next_key(self, suite: AlgorithmSuite) -> TokenKey:
         taken = self._key_labels()
         unused = [label for label in taken if self._token.certificate(label) is None]
         if unused:
-            return certificate_request(self._token.key(unused[-1]), self.label)
+            return self._token.key(unused[-1])
         for label in _LABELS:
             if label not in taken:
-                return certificate_request(self._token.generate(label, suite), self.label)
+                return self._token.generate(label, suite)
         raise Conflict("card.too-many-keys", "this USB key holds too many keys of old cards")
 
     @property
@@ -81,7 +91,7 @@ class Card:
 
     def key_under(self, suite: AlgorithmSuite | None) -> TokenKey:
         """The same key under another suite that it fits, such as RSA-PSS; None: its usual one."""
-        return self._token.key(SIGNING_KEY, suite)
+        return self._token.key(self._label_in_use, suite)
 
     @property
     def certificate(self) -> Certificate:

@@ -339,11 +339,11 @@ class Service:
         """Renew the card that is signed in: a new key on it, for which the old one signs; the
         record of the new card."""
         number = str(self.call("GET", "/sso/session")["card"])
-        body = {"pkcs10": base64.b64encode(card.next_request()).decode("ascii")}
+        pkcs10, key = card.next_request()
         path = f"/api/v1/cards/{quote(number, safe='')}/renewals"
-        begun = self.call("POST", path, body)
-        token = card.answer(self.origin, begun["challenge"])
-        made = self.call("POST", f"/api/v1/renewals/{begun['id']}", {"token": token})
+        begun = self.call("POST", path, {"pkcs10": base64_of(pkcs10)})
+        signature = base64_of(card.vouch_for(key, self.origin, begun["challenge"]))
+        made = self.call("POST", f"/api/v1/renewals/{begun['id']}", {"signature": signature})
         card.store(Certificate.parse(made["certificate"]))
         renewed: dict[str, Any] = made["card"]
         return renewed

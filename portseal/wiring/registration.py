@@ -7,7 +7,7 @@ from ca.ceremony import PERSONAL_DATA, PERSONAL_INDEX
 from hsm.secret_keys import SecretKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.refusals import Conflict
-from portseal.adapters import CardProofs, PortalHolders, TokenSealing
+from portseal.adapters import PortalHolders, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
 from ra_portal.applications.registry import LdapAttributes, LdapRegistry
 from ra_portal.cards.card import Card
@@ -37,7 +37,6 @@ class RegistrationFloor(TimestampFloor, ABC):
             self._make_seal_key,
             lambda digest: self.timestamper.stamp(digest, "sha256"),
             self._posting,
-            CardProofs(self.settings.web.origin),
             PersonalData(
                 lambda: self.token.secret_key(PERSONAL_DATA),
                 lambda: self.token.secret_key(PERSONAL_INDEX),

@@ -4,7 +4,8 @@ In numbered lines, with what is left when the process dies after each:
 
 1. `begin`: signed in with the old card, the holder sends a PKCS#10 for the new key. The answer is
    a challenge that names it: SHA-256 over a random value and the request.
-2. `finish`: the old card's answer to the challenge is verified: the old key has signed for the new.
+2. `finish`: the old key has signed a statement that names both keys, our origin and the challenge
+   (`kernel.renewal_statement`), which it signs for nothing else.
 3. The certificate is issued under the successor's number, which the renewal noted before. Dying
    here leaves a certificate without a card: `finish` again takes it over, and `settle` revokes it
    when nobody does.
@@ -30,7 +31,8 @@ from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.identifiers import serial_text
-from kernel.refusals import Conflict, Forbidden, NotFound, Refusal
+from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unauthenticated
+from kernel.renewal_statement import renewal_statement
 from policies.card_life import CardLifePolicy
 from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card, CardState
@@ -48,17 +50,14 @@ from records.journal import Journal
 
 LIFETIME = timedelta(minutes=15)
 _RANDOM_OCTETS = 32
-
-CardProof = Callable[[str, str, bytes], None]
-"""(answer, challenge, certificate DER): that the certificate's key gave the answer to this
-challenge for our origin. Raises a Refusal `signin.*`."""
+_MAX_SIGNATURE_BYTES = 1024
 
 
 @dataclass(frozen=True)
 class BegunRenewal:
     id: str
     challenge: str
-    """44 characters; the old card answers it as it answers a sign-in."""
+    """44 characters, for the statement that the old key signs."""
     expires_at: datetime
 
 
@@ -73,9 +72,10 @@ class Renewal:
         making: CardMaking,
         revocation: Revocation,
         policy: CardLifePolicy,
-        prove: CardProof,
+        origin: str,
         on_card_ended: Callable[[Card], None],
     ) -> None:
+        """`origin`: ours, as the statement of a renewal names it."""
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -84,7 +84,7 @@ class Renewal:
         self._making = making
         self._revocation = revocation
         self._policy = policy.renewal
-        self._prove = prove
+        self._origin = origin
         self._on_card_ended = on_card_ended
 
     def is_due(self, card: Card) -> bool:
@@ -118,9 +118,10 @@ class Renewal:
             connection.execute(insert(renewals), row)
         return BegunRenewal(identifier, _challenge(nonce, pkcs10), now + LIFETIME)
 
-    def finish(self, by: Identity, identifier: str, answer: str) -> EnrolledCard:
-        """The successor, made. Raises as `begin`, NotFound `renewal.unknown`, Conflict
-        `renewal.over`, what the proof raises, and as `Authority.prepare`."""
+    def finish(self, by: Identity, identifier: str, signature: bytes) -> EnrolledCard:
+        """The successor, made. `signature`: the old key's over `renewal_statement`, under the
+        key's usual suite. Raises as `begin`, NotFound `renewal.unknown`, Conflict `renewal.over`,
+        Unauthenticated `renewal.signature`, and as `Authority.prepare`."""
         with self._database.reading() as connection:
             row = connection.execute(
                 select(renewals).where(renewals.c.id == identifier[:32])
@@ -134,13 +135,19 @@ class Renewal:
             raise Conflict("renewal.over", "this renewal is finished or too old; begin another")
         _require_active(old)
         pkcs10, key = bytes(row.pkcs10), read_pkcs10(bytes(row.pkcs10)).public_key
-        try:
-            self._prove(answer, _challenge(bytes(row.random), pkcs10), old.certificate or b"")
-        except Refusal as refusal:
+        old_key = Certificate.parse(old.certificate or b"").public_key
+        challenge = _challenge(bytes(row.random), pkcs10)
+        statement = renewal_statement(old_key, key, self._origin, challenge)
+        if len(signature) > _MAX_SIGNATURE_BYTES or not old_key.verify(
+            old_key.default_suite(), signature, statement
+        ):
+            refusal = Unauthenticated(
+                "renewal.signature", "the card's key has not signed for this new key here"
+            )
             self._refuse(old, refusal)
-            raise
+            raise refusal
         following, certificate = self._certify(old, row.following, key)
-        evidence = _evidence(bytes(row.random), pkcs10, answer)
+        evidence = _evidence(bytes(row.random), pkcs10, statement, signature)
         made = self._hand_over(identifier, old, following, certificate, evidence)
         withdraw(self._revocation, old, RevocationReason.SUPERSEDED, by.actor)
         self._settled(identifier)
@@ -272,11 +279,12 @@ def _challenge(random: bytes, pkcs10: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
-def _evidence(random: bytes, pkcs10: bytes, answer: str) -> Evidence:
+def _evidence(random: bytes, pkcs10: bytes, statement: bytes, signature: bytes) -> Evidence:
     told = {
         "random": base64.b64encode(random).decode("ascii"),
         "pkcs10": base64.b64encode(pkcs10).decode("ascii"),
-        "answer": answer,
+        "statement": statement.decode("ascii"),
+        "signature": base64.b64encode(signature).decode("ascii"),
     }
     return Evidence(EvidenceKind.CARD_PROOF, json.dumps(told, sort_keys=True).encode("utf-8"))
 

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -121,17 +120,18 @@ def _add_renewal_routes(route: Route, services: PortalServices, person: Person) 
     @route("POST", "/renewals/<identifier>")
     def finish_renewal(identifier: str) -> Answer:
         by = person.required()
-        token = read_body().get("token")
-        if not isinstance(token, dict):
-            raise Malformed("request.malformed", "token is the card's answer", field="token")
-        return _enrolled(renewal.finish(by, identifier, json.dumps(token)))
+        return _enrolled(renewal.finish(by, identifier, _octets(read_body(), "signature")))
 
 
 def _pkcs10(body: dict[str, Any]) -> bytes:
+    return _octets(body, "pkcs10")
+
+
+def _octets(body: dict[str, Any], name: str) -> bytes:
     try:
-        return base64.b64decode(read_text(body, "pkcs10"), validate=True)
+        return base64.b64decode(read_text(body, name), validate=True)
     except (binascii.Error, ValueError):
-        raise Malformed("request.malformed", "pkcs10 is base64 of the request") from None
+        raise Malformed("request.malformed", f"{name} is base64", field=name) from None
 
 
 def loss_channel(by: Identity) -> str:

@@ -16,7 +16,6 @@ from hsm.token import Token
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.entropy import SystemEntropy
 from policies.rights import load_rights
-from portseal.adapters import CardProofs
 from ra_portal.applications.application import Application
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, Holder
@@ -162,7 +161,6 @@ def open_portal_world(authority: World) -> PortalWorld:
             gateways,
             ORIGIN,
         ),
-        CardProofs(ORIGIN),
         personal_data_of(authority.token),
         on_card_ended=ended.append,
     )

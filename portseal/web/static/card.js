@@ -10,6 +10,9 @@ import "/agent/portseal-progress.js";
 
 /** @typedef {import("/agent/portseal-agent.js").Token} Token */
 
+/** The first agent that vouches for a new key. */
+const RENEWS_SINCE = "1.2.0";
+
 /**
  * The USB key for a new card: the one that was chosen, a blank one (which is given its PIN first),
  * or the only one without a card of ours.
@@ -58,6 +61,7 @@ const acts = {
 
   async renew(agent, section, progress) {
     progress("agent");
+    agent.minimumVersion = RENEWS_SINCE;
     await agent.ready();
     progress("token");
     const { tokens } = await agent.tokens();
@@ -66,13 +70,14 @@ const acts = {
       .find((each) => each.id === section.dataset.certificate && each.hasKey);
     if (!old) throw new AgentError("no-certificate", "card.no-certificate", "not this USB key");
     progress("key");
-    const { pkcs10 } = await agent.makeKey({ token: old.token, purpose: "rekey" });
+    const { pkcs10, key } = await agent.makeKey({ token: old.token, purpose: "rekey" });
     progress("request");
     const begun = await callService(`/api/v1/cards/${section.dataset.card}/renewals`, { pkcs10 });
     progress("pin");
-    const { token } = await agent.signIn({ nonce: begun.challenge, certificate: old.id });
+    const what = { certificate: old.id, key, challenge: begun.challenge };
+    const { signature } = await agent.signRenewal(what);
     progress("answer");
-    const made = await callService(`/api/v1/renewals/${begun.id}`, { token });
+    const made = await callService(`/api/v1/renewals/${begun.id}`, { signature });
     progress("certificate");
     const certificates = [pemToBase64(made.certificate)];
     await agent.writeCertificates({ token: old.token, certificates });

@@ -1,7 +1,9 @@
 """`portseal card freeze`, `unfreeze`, `report-loss` and `history`."""
 
 import json
+from pathlib import Path
 
+from portseal.demo.signing_steps import import_declaration
 from tests.portseal.cli.conftest import CODE, Holder
 from tests.portseal.service import RunningService
 
@@ -41,3 +43,30 @@ def test_a_card_is_renewed_on_its_own_usb_key(service: RunningService, holder: H
     owner = service.signed_in("legal-person")
     assert owner.call("GET", f"/api/v1/cards/{old}")["state"] == "replaced"
     assert owner.card_moves(old)[-1]["evidence_kind"] == "card-proof"
+
+
+def test_the_renewed_key_signs_under_the_renewed_certificate(
+    service: RunningService, holder: Holder, tmp_path: Path
+) -> None:
+    holder.card("life-signing", PIN, service.activation_code_of_new_operator())
+    token = ("--token", "life-signing")
+    assert holder.run_with_pin(PIN, "card", "renew", *token).code == 0
+    certificate = json.loads(holder.run_with_pin(PIN, "card", "show", *token, "--json").out)
+    document, written = tmp_path / "declaration.xml", tmp_path / "signed"
+    document.write_bytes(import_declaration())
+
+    def verified(signature: Path) -> str:
+        report = service.anonymous().verify(document.read_bytes(), signature.read_bytes())
+        (finding,) = [each["finding"] for each in report["signatures"]]
+        assert finding["signer"]["serial"] == certificate["serial"]
+        return str(finding["indication"])
+
+    for manner in ((), ("--local",), ("--suite", "ecdsa-p256-sha256")):
+        signature = tmp_path / "signature"
+        to = ("--output", str(signature))
+        signed = holder.run_with_pin(PIN, "card", "sign", *token, str(document), *manner, *to)
+        assert signed.code == 0, signed.said
+        assert verified(signature) == "TOTAL-PASSED", manner
+    many = ("card", "sign-batch", *token, str(tmp_path), "--output", str(written))
+    assert holder.run_with_pin(PIN, *many).code == 0
+    assert verified(written / "declaration.xml.p7s") == "TOTAL-PASSED"

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from kernel.asn1.certificate import Certificate
 from kernel.identifiers import parse_serial
-from kernel.refusals import Conflict, Forbidden, NotFound, Refusal
+from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated
+from kernel.renewal_statement import renewal_statement
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import EvidenceKind, Move
 from ra_portal.cards.enrolment import EnrolledCard
-from ra_portal.cards.renewal import LIFETIME, Renewal
+from ra_portal.cards.renewal import LIFETIME, BegunRenewal, Renewal
 from ra_portal.people.identity import Identity
 from signing_service.sso.authentication_token import make_authentication_token
 from tests.ra_portal.world import ORIGIN, PortalWorld, pkcs10
@@ -29,16 +31,22 @@ class Held:
         self.card = portal.services.enrolment.enrol(code, pkcs10(self.key)).card
         self.identity = Identity(self.card.holder.kind, self.card.holder.id, "张操作")
 
-    def answer(self, challenge: str, origin: str = ORIGIN, key: SoftwareKey | None = None) -> str:
-        der = self.card.certificate or b""
-        token = make_authentication_token(key or self.key, der, origin, challenge, "tests")
-        return json.dumps(token)
+    def answer(
+        self,
+        begun: BegunRenewal,
+        fresh: SoftwareKey,
+        origin: str = ORIGIN,
+        key: SoftwareKey | None = None,
+    ) -> bytes:
+        """The card's word for the fresh key."""
+        own, challenge = self.key.public_key, begun.challenge
+        return (key or self.key).sign(renewal_statement(own, fresh.public_key, origin, challenge))
 
     def renew(self, key: SoftwareKey | None = None) -> EnrolledCard:
         fresh = key or SoftwareKey.generate()
         renewal = self.portal.services.renewal
         begun = renewal.begin(self.identity, self.card.number, pkcs10(fresh))
-        made = renewal.finish(self.identity, begun.id, self.answer(begun.challenge))
+        made = renewal.finish(self.identity, begun.id, self.answer(begun, fresh))
         self.card, self.key = made.card, fresh
         return made
 
@@ -78,8 +86,10 @@ def test_near_its_end_a_card_renews_itself_without_an_officer(any_portal: Portal
     assert move.evidence is not None
     assert move.evidence.kind is EvidenceKind.CARD_PROOF
     told = json.loads(move.evidence.content)
-    answer = json.loads(told["answer"])
-    assert base64.b64decode(answer["unverifiedCertificate"]) == old.certificate
+    signed, statement = base64.b64decode(told["signature"]), told["statement"].encode()
+    old_key = Certificate.parse(old.certificate or b"").public_key
+    assert old_key.verify(old_key.default_suite(), signed, statement)
+    assert f"new-key: {held.key.public_key.fingerprint}" in told["statement"].splitlines()
     assert portal.events(old.number)[-1] == "card.renewed"
 
 
@@ -95,20 +105,27 @@ def test_only_the_old_key_speaks_for_the_new_one(portal: PortalWorld) -> None:
     owner = portal.legal_person()
     held, other = Held(portal, owner), Held(portal, owner, "E-002")
     renewal = portal.services.renewal
-    begun = renewal.begin(held.identity, held.card.number, pkcs10())
-    another = renewal.begin(held.identity, held.card.number, pkcs10())
+    fresh = SoftwareKey.generate()
+    begun = renewal.begin(held.identity, held.card.number, pkcs10(fresh))
+    another = renewal.begin(held.identity, held.card.number, pkcs10(fresh))
+    own, der = held.key, held.card.certificate or b""
+    login = make_authentication_token(own, der, ORIGIN, begun.challenge, "tests")["signature"]
     wrong = (
-        held.answer(another.challenge),
-        held.answer(begun.challenge, origin="https://evil.example"),
-        held.answer(begun.challenge, key=SoftwareKey.generate()),
-        other.answer(begun.challenge),
-        "{}",
+        held.answer(another, fresh),
+        held.answer(begun, SoftwareKey.generate()),
+        held.answer(begun, fresh, origin="https://evil.example"),
+        held.answer(begun, fresh, key=SoftwareKey.generate()),
+        other.answer(begun, fresh),
+        own.suite.from_raw(base64.b64decode(login)),
+        own.sign(begun.challenge.encode()),
+        b"",
+        b"0" * 100_000,
     )
     for answer in wrong:
-        with pytest.raises(Refusal, match=r"signin\."):
+        with pytest.raises(Unauthenticated, match=r"renewal\.signature"):
             renewal.finish(held.identity, begun.id, answer)
     assert portal.events(held.card.number).count("card.renewal-refused") == len(wrong)
-    right = held.answer(begun.challenge)
+    right = held.answer(begun, fresh)
     with pytest.raises(Forbidden, match=r"card\.foreign"):
         renewal.finish(other.identity, begun.id, right)
     with pytest.raises(NotFound, match=r"renewal\.unknown"):
@@ -126,17 +143,18 @@ def test_what_may_not_be_renewed(portal: PortalWorld) -> None:
         renewal.begin(held.identity, held.card.number, pkcs10(held.key))
     with pytest.raises(Forbidden, match=r"card\.foreign"):
         renewal.begin(owner, held.card.number, pkcs10())
-    begun = renewal.begin(held.identity, held.card.number, pkcs10())
+    fresh = SoftwareKey.generate()
+    begun = renewal.begin(held.identity, held.card.number, pkcs10(fresh))
     life.freeze(owner, held.card.number, "leave")
     with pytest.raises(Conflict, match=r"card\.state"):
         renewal.begin(held.identity, held.card.number, pkcs10())
     with pytest.raises(Conflict, match=r"card\.state"):
-        renewal.finish(held.identity, begun.id, held.answer(begun.challenge))
+        renewal.finish(held.identity, begun.id, held.answer(begun, fresh))
     life.unfreeze(owner, held.card.number, "back")
-    late = renewal.begin(held.identity, held.card.number, pkcs10())
+    late = renewal.begin(held.identity, held.card.number, pkcs10(fresh))
     portal.authority.clock.advance(LIFETIME)
     with pytest.raises(Conflict, match=r"renewal\.over"):
-        renewal.finish(held.identity, late.id, held.answer(late.challenge))
+        renewal.finish(held.identity, late.id, held.answer(late, fresh))
 
 
 def test_after_three_times_an_officer_looks_again(portal: PortalWorld) -> None:
@@ -191,7 +209,7 @@ def test_an_attempt_that_died_is_taken_over_with_the_same_answer(
     held, fresh = Held(portal, portal.legal_person()), SoftwareKey.generate()
     renewal = portal.services.renewal
     begun = renewal.begin(held.identity, held.card.number, pkcs10(fresh))
-    answer = held.answer(begun.challenge)
+    answer = held.answer(begun, fresh)
 
     def die(*arguments: object) -> None:
         raise KeyboardInterrupt
