@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, literal, select, update
 
 from ca import mass_changes
 from ca.authority import DIRECTORY_CHANNEL
@@ -80,7 +80,7 @@ class MassRevocation:
         return self._plan(serials, RELEASE, actor)
 
     def _plan(self, serials: Iterable[Serial], reason: str, actor: str) -> str:
-        job, total = new_id(), 0
+        job = new_id()
         waiting = enumerate(serials, start=1)
         with self._database.transaction() as connection:
             while part := list(islice(waiting, _WRITTEN_AT_ONCE)):
@@ -89,18 +89,43 @@ class MassRevocation:
                     for position, serial in part
                 ]
                 connection.execute(insert(mass_items), rows)
-                total += len(rows)
-            values = {"id": job, "reason": reason, "actor": actor[:200], "total": total}
-            connection.execute(insert(mass_jobs), {**values, "created_at": self._clock.now()})
-            self._journal.append(
-                connection,
-                Event.REVOCATION_PLANNED,
-                subject=job,
-                actor=actor,
-                reason=reason,
-                total=total,
-            )
+            self.start(connection, job, reason, actor)
         return job
+
+    def freeze(self, connection: Connection, serials: Select[tuple[str]]) -> str:
+        """Write down what a job would be over, as `serial_text`; its identifier. Nobody runs it
+        until `start`. One statement, however many they are."""
+        job, found = new_id(), serials.subquery()
+        rows = select(literal(job), func.row_number().over(), found.c[0])
+        connection.execute(insert(mass_items).from_select(["job", "position", "serial"], rows))
+        return job
+
+    def start(self, connection: Connection, job: str, reason: str, actor: str) -> None:
+        """From the end of the caller's transaction on, a frozen job is to be run. `reason`: a
+        `RevocationReason`, or `RELEASE`."""
+        items = select(func.count()).where(mass_items.c.job == job)
+        total = connection.execute(items).scalar_one()
+        values = {"id": job, "reason": str(reason), "actor": actor[:200], "total": total}
+        connection.execute(insert(mass_jobs), {**values, "created_at": self._clock.now()})
+        self._journal.append(
+            connection,
+            Event.REVOCATION_PLANNED,
+            subject=job,
+            actor=actor,
+            reason=reason,
+            total=total,
+        )
+
+    @staticmethod
+    def serials(job: str) -> Select[tuple[str]]:
+        """What a job is over, to be looked for in the caller's own rows."""
+        return select(mass_items.c.serial).where(mass_items.c.job == job)
+
+    @staticmethod
+    def discard(connection: Connection, job: str) -> None:
+        """Forget a frozen job that was never started."""
+        started = select(mass_jobs.c.id).where(mass_jobs.c.id == job).exists()
+        connection.execute(delete(mass_items).where(mass_items.c.job == job, ~started))
 
     def unfinished(self) -> list[str]:
         """Jobs that are not done, oldest first: after a restart they are run on."""

@@ -1,6 +1,6 @@
 """The registration portal's use cases, put together from what the front hall gives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -115,11 +115,15 @@ def open_portal(
     posting: Posting,
     personal: PersonalData,
     registry: Registry | None = None,
-    on_card_ended: Callable[[Card], None] = lambda card: None,
+    on_cards_ended: Callable[[Sequence[Card]], None] = lambda cards: None,
 ) -> PortalServices:
-    """Wire the use cases. `on_card_ended` ends the sessions of a revoked or replaced card;
+    """Wire the use cases. `on_cards_ended` ends the sessions of revoked or replaced cards;
     `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
     `posting` is how notices leave; `registry` is what applications are compared with."""
+
+    def on_card_ended(card: Card) -> None:
+        on_cards_ended([card])
+
     seals = Seals(
         database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
     )
@@ -177,7 +181,7 @@ def open_portal(
             journal,
             clock,
             MassRevocation(database, journal, outbox, clock),
-            on_card_ended,
+            on_cards_ended,
         ),
         figures=Figures(database, outbox, clock),
         recovery=Recovery(

@@ -1,6 +1,7 @@
 """Registration: enterprises, people, cards, seals."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 
 from ca.ceremony import PERSONAL_DATA, PERSONAL_INDEX
@@ -42,7 +43,7 @@ class RegistrationFloor(TimestampFloor, ABC):
                 lambda: self.token.secret_key(PERSONAL_INDEX),
             ),
             self._registry,
-            on_card_ended=self._end_sessions,
+            on_cards_ended=self._end_sessions,
         )
 
     @cached_property
@@ -65,8 +66,8 @@ class RegistrationFloor(TimestampFloor, ABC):
         return PortalHolders(self.portal.directory)
 
     @abstractmethod
-    def _end_sessions(self, card: Card) -> None:
-        """Sign whoever holds this card out, everywhere; sign-in is a floor above."""
+    def _end_sessions(self, cards: Sequence[Card]) -> None:
+        """Sign whoever holds these cards out, everywhere; sign-in is a floor above."""
 
     @cached_property
     def _personal_data_key(self) -> SecretKey:

@@ -1,5 +1,6 @@
 """Sign-in with the card, and remote signing, which leans on it."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from ca.ceremony import (
@@ -19,10 +20,10 @@ from signing_service.sso.settings import SsoSettings
 class SignInFloor(SigningFloor):
     """What `signing_service/sso/` and `remote/` offer."""
 
-    def _end_sessions(self, card: Card) -> None:
-        self.sso.sessions.end_sessions_of_card(
-            card.number, actor="portal", reason=f"card-{card.state}"
-        )
+    def _end_sessions(self, cards: Sequence[Card]) -> None:
+        for state in sorted({card.state for card in cards}):
+            numbers = [card.number for card in cards if card.state is state]
+            self.sso.sessions.end_sessions_of_cards(numbers, actor="portal", reason=f"card-{state}")
 
     @cached_property
     def sso(self) -> SsoServices:

@@ -1,7 +1,9 @@
 """One act on many cards: seen first, proposed by one, confirmed by another, done as a durable job.
 
-The certificates go first, as one recorded job of the authority (`ca.mass`); the cards follow in
-batches. Dying anywhere, the next run goes on: what is done is not done again.
+The certificates are written down with the proposal, as a job of the authority (`ca.mass`) that is
+started by the confirmation: no card can join them in between. The worker moves them first; when
+none is open any more, the cards follow. Each of its turns is short, so that others have theirs.
+Dying anywhere, the next turn goes on: what is done is not done again.
 """
 
 import json
@@ -11,12 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, func, insert, select, update
 
 from ca.inventory import RevocationReason
-from ca.mass import MassRevocation
+from ca.mass import RELEASE, MassRevocation
 from kernel.clock import Clock
-from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from ra_portal import fields
 from ra_portal.cards import card_rows
@@ -34,6 +35,9 @@ from records.events import Event
 from records.journal import Entry, Journal
 
 _BATCH = 1000
+_CERTIFICATES_IN_A_TURN = 5000
+_BATCHES_IN_A_TURN = 3
+"""Of cards that follow."""
 _SAMPLE = 20
 MOST_CARDS = 3_000_000
 
@@ -78,16 +82,17 @@ class MassActions:
         journal: Journal,
         clock: Clock,
         mass: MassRevocation,
-        on_card_ended: Callable[[Card], None],
+        on_cards_ended: Callable[[Sequence[Card]], None],
     ) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
         self._mass = mass
-        self._on_card_ended = on_card_ended
+        self._on_cards_ended = on_cards_ended
 
     def preview(self, by: Identity, act: Act, wanted: CardFilter) -> Preview:
-        """A dry run. Raises Forbidden `role.missing`."""
+        """A dry run. Raises Forbidden `branch.foreign`, `role.missing`."""
+        require_head_office(by)
         by.require("card.manage")
         with self._database.reading() as connection:
             meant = meant_by(act, wanted)
@@ -112,9 +117,10 @@ class MassActions:
     def propose(self, by: Identity, act: Act, wanted: CardFilter, reason: str) -> MassAction:
         """Record it for another officer. `reason`: for a revocation one of `cards.REASONS`.
 
-        Raises Forbidden `role.missing`, Unprocessable `card.reason`, `mass.nothing`,
-        `mass.too-many`, Malformed `field.*`.
+        Raises Forbidden `branch.foreign`, `role.missing`, Unprocessable `card.reason`,
+        `mass.nothing`, `mass.too-many`, Malformed `field.*`.
         """
+        require_head_office(by)
         by.require("card.manage")
         if act is Act.REVOKE:
             why = str(read_reason(reason))
@@ -129,6 +135,9 @@ class MassActions:
             if total > MOST_CARDS:
                 raise Unprocessable("mass.too-many", "too many cards for one action")
             identifier = new_id()
+            job = self._mass.freeze(
+                connection, joined(select(cards.c.serial)).where(meant_by(act, wanted))
+            )
             values = {
                 "id": identifier,
                 "act": str(act),
@@ -138,14 +147,17 @@ class MassActions:
                 "state": str(ActionState.PROPOSED),
                 "proposed_by": by.actor,
                 "proposed_at": self._clock.now(),
+                "job": job,
                 "moved": 0,
+                "followed": 0,
             }
             connection.execute(insert(mass_actions), values)
             self._record(connection, Event.MASS_ACTION_PROPOSED, identifier, by.actor, total)
             return _action(_row(connection, identifier))
 
     def all(self, by: Identity, limit: int = 50) -> list[MassAction]:
-        """Newest first. Raises Forbidden `role.missing`."""
+        """Newest first. Raises Forbidden `branch.foreign`, `role.missing`."""
+        require_head_office(by)
         by.require_one_of("card.manage", "card.confirm")
         query = select(mass_actions).order_by(mass_actions.c.proposed_at.desc()).limit(limit)
         with self._database.reading() as connection:
@@ -154,26 +166,21 @@ class MassActions:
     def confirm(self, by: Identity, identifier: str) -> MassAction:
         """The second pair of eyes; from now on the worker does it.
 
-        Raises Forbidden `role.missing`, `approval.same-officer`, NotFound `mass.unknown`,
-        Conflict `mass.state`, `mass.changed` when other cards are meant by now.
+        Raises Forbidden `branch.foreign`, `role.missing`, `approval.same-officer`, NotFound
+        `mass.unknown`, Conflict `mass.state`, `mass.changed` when other cards are meant by now.
         """
+        require_head_office(by)
         by.require("card.confirm")
         with self._database.transaction() as connection:
-            action = _action(_row(connection, identifier))
+            row = _row(connection, identifier)
+            action = _action(row)
             if action.proposed_by == by.actor:
                 raise Forbidden(
                     "approval.same-officer", "another officer must confirm what you proposed"
                 )
-            meant = meant_by(action.act, action.filter)
-            now_meant = connection.execute(joined(select(func.count())).where(meant)).scalar_one()
-            if now_meant != action.total:
-                raise Conflict(
-                    "mass.changed",
-                    "other cards are meant by now: propose it again",
-                    then=action.total,
-                    now=now_meant,
-                )
             self._move(connection, action, ActionState.RUNNING, confirmed_by=by.actor)
+            self._require_unchanged(connection, action, row.job)
+            self._mass.start(connection, row.job, _reason(action), by.actor)
             self._record(
                 connection, Event.MASS_ACTION_CONFIRMED, identifier, by.actor, action.total
             )
@@ -181,10 +188,13 @@ class MassActions:
 
     def withdraw(self, by: Identity, identifier: str) -> MassAction:
         """Never mind. Raises as `confirm`."""
+        require_head_office(by)
         by.require_one_of("card.manage", "card.confirm")
         with self._database.transaction() as connection:
-            action = _action(_row(connection, identifier))
+            row = _row(connection, identifier)
+            action = _action(row)
             self._move(connection, action, ActionState.WITHDRAWN)
+            self._mass.discard(connection, row.job or "")
             self._record(
                 connection, Event.MASS_ACTION_WITHDRAWN, identifier, by.actor, action.total
             )
@@ -197,83 +207,82 @@ class MassActions:
             return bool(_running(connection))
 
     def run(self) -> int:
-        """Do what was confirmed; how many cards followed."""
+        """A turn at what was confirmed; how many cards followed. Call it again while `has_work`."""
         with self._database.reading() as connection:
             running = _running(connection)
-        return sum(self._run(row) for row in running)
+        return sum(self._turn(row) for row in running)
 
-    def _run(self, row: Any) -> int:
-        action = _action(row)
-        job = row.job or self._plan(action)
-        self._mass.run(job)
-        done, after = 0, 0
-        while moved := self._mass.moved(job, after, _BATCH):
-            after = moved[-1][0]
+    def _turn(self, row: Any) -> int:
+        if self._mass.run(row.job, batch=_CERTIFICATES_IN_A_TURN, batches=1).left:
+            return 0  # the rest is for another turn, or another node has it in hand
+        action, followed, done = _action(row), row.followed, 0
+        for _ in range(_BATCHES_IN_A_TURN):
+            moved = self._mass.moved(row.job, followed, _BATCH)
+            if not moved:
+                self._end(action)
+                break
             done += self._follow(action, [serial for _, serial in moved])
-        with self._database.transaction() as connection:
-            ended = update(mass_actions).where(mass_actions.c.id == action.id)
-            connection.execute(ended.values(state=str(ActionState.DONE)))
-            self._record(
-                connection, Event.MASS_ACTION_DONE, action.id, "worker", action.moved + done
-            )
+            followed = moved[-1][0]
+            self._note(action, followed)
         return done
-
-    def _plan(self, action: MassAction) -> str:
-        """The job over the certificates. Dying before it is noted plans it again: a second job
-        over the same certificates finds them revoked."""
-        with self._database.reading() as connection:
-            meant = meant_by(action.act, action.filter)
-            serials = [
-                parse_serial(text)
-                for text in connection.execute(
-                    joined(select(cards.c.serial)).where(meant)
-                ).scalars()
-            ]
-        actor = action.confirmed_by or action.proposed_by
-        if action.act is Act.UNFREEZE:
-            job = self._mass.plan_release(serials, actor)
-        else:
-            held = RevocationReason.CERTIFICATE_HOLD
-            revokes = action.act is Act.REVOKE
-            reason = RevocationReason(action.reason) if revokes else held
-            job = self._mass.plan(serials, reason, actor)
-        with self._database.transaction() as connection:
-            mine = update(mass_actions).where(mass_actions.c.id == action.id)
-            connection.execute(mine.values(job=job))
-        return job
 
     def _follow(self, action: MassAction, serials: Sequence[str]) -> int:
         """One batch of cards whose certificates the job has moved; those that have followed, or
-        have ended otherwise meanwhile, are left alone."""
+        have ended otherwise meanwhile, are left alone. Their sessions end, unless they are in use
+        again."""
         actor = action.confirmed_by or action.proposed_by
         change = MassChange(action.act, action.id, actor, action.reason, self._clock.now())
+        values = {"version": cards.c.version + 1, **change.columns}
         with self._database.transaction() as connection:
-            batch = card_rows.by_serials(connection, serials, STATES[action.act])
-            if not batch:
-                return 0
-            values = {"version": cards.c.version + 1, **change.columns}
-            ids = [card.id for card in batch]
-            connection.execute(update(cards).where(cards.c.id.in_(ids)).values(values))
-            moved = {"at": change.at, "move": str(change.move), "actor": actor, "why": change.why}
-            moves = [{"card": card.number, **moved} for card in batch]
-            connection.execute(insert(card_moves), moves)
-            entries = [
-                Entry(
-                    change.event,
-                    card.number,
-                    actor,
-                    {"serial": card.serial, "reason": change.why, "mass_action": action.id},
-                )
-                for card in batch
-            ]
-            mine = update(mass_actions).where(mass_actions.c.id == action.id)
-            connection.execute(mine.values(moved=mass_actions.c.moved + len(batch)))
-            self._journal.append_many(connection, entries)
-        for card in batch:
-            ended = change.ended(card)
-            if ended is not None:
-                self._on_card_ended(ended)
+            mine = (cards.c.serial.in_(serials)) & cards.c.state.in_(STATES[action.act])
+            changed = update(cards).where(mine).values(values)
+            batch = connection.execute(changed.returning(cards.c.number, cards.c.serial)).all()
+            if batch:
+                moved = {"at": change.at, "move": str(change.move), "actor": actor}
+                moves = [{"card": card.number, **moved, "why": change.why} for card in batch]
+                connection.execute(insert(card_moves), moves)
+                more = {"moved": mass_actions.c.moved + len(batch)}
+                connection.execute(_of(action).values(more))
+                about = {"reason": change.why, "mass_action": action.id}
+                told = [
+                    Entry(change.event, card.number, actor, {"serial": card.serial, **about})
+                    for card in batch
+                ]
+                self._journal.append_many(connection, told)
+        if action.act is not Act.UNFREEZE:
+            # Also of those that followed in a turn that died before this.
+            with self._database.reading() as connection:
+                ended = card_rows.by_serials(connection, serials, [str(change.state)])
+            self._on_cards_ended(ended)
         return len(batch)
+
+    def _note(self, action: MassAction, followed: int) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(_of(action).values(followed=followed))
+
+    def _end(self, action: MassAction) -> None:
+        with self._database.transaction() as connection:
+            running = _of(action).where(mass_actions.c.state == str(ActionState.RUNNING))
+            ended = running.values(state=str(ActionState.DONE)).returning(mass_actions.c.moved)
+            moved = connection.execute(ended).scalar_one_or_none()
+            if moved is not None:
+                self._record(connection, Event.MASS_ACTION_DONE, action.id, "worker", moved)
+
+    def _require_unchanged(
+        self, connection: Connection, action: MassAction, job: str | None
+    ) -> None:
+        """The cards that are meant now are those that were seen, one by one. `job`: None for a
+        proposal from before the serials were written down. Raises Conflict `mass.changed`."""
+        meant = joined(select(func.count())).where(meant_by(action.act, action.filter))
+        seen = meant.where(cards.c.serial.in_(self._mass.serials(job or "")))
+        now_meant = connection.execute(meant).scalar_one()
+        if not connection.execute(seen).scalar_one() == now_meant == action.total:
+            raise Conflict(
+                "mass.changed",
+                "other cards are meant by now: propose it again",
+                then=action.total,
+                now=now_meant,
+            )
 
     def _move(
         self, connection: Connection, action: MassAction, state: ActionState, **more: object
@@ -289,6 +298,23 @@ class MassActions:
         self, connection: Connection, event: Event, identifier: str, actor: str, count: int
     ) -> None:
         self._journal.append(connection, event, subject=identifier, actor=actor, cards=count)
+
+
+def require_head_office(by: Identity) -> None:
+    """Many cards are of many branches. Raises Forbidden `branch.foreign`."""
+    if by.branch is not None:
+        raise Forbidden("branch.foreign", "this is for the head office alone")
+
+
+def _reason(action: MassAction) -> str:
+    """Of the job over the certificates."""
+    if action.act is Act.UNFREEZE:
+        return RELEASE
+    return action.reason if action.act is Act.REVOKE else RevocationReason.CERTIFICATE_HOLD
+
+
+def _of(action: MassAction) -> Update:
+    return update(mass_actions).where(mass_actions.c.id == action.id)
 
 
 def _counted(column: ColumnElement[Any]) -> Select[Any]:

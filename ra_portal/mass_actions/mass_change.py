@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card import CardState
 from ra_portal.cards.card_moves import Move
 from ra_portal.mass_actions.mass_filter import Act
 from records.events import Event
@@ -35,21 +35,22 @@ class MassChange:
         ]
 
     @property
+    def state(self) -> CardState:
+        """That the cards are in afterwards."""
+        return {
+            Act.REVOKE: CardState.REVOKED,
+            Act.FREEZE: CardState.FROZEN,
+            Act.UNFREEZE: CardState.ACTIVE,
+        }[self.act]
+
+    @property
     def columns(self) -> dict[str, object]:
         """As every card's row becomes."""
         if self.act is Act.REVOKE:
             ended = {"ended_at": self.at, "end_reason": self.why, "live_holder": None}
-            return {"state": str(CardState.REVOKED), **ended}
+            return {"state": str(self.state), **ended}
         if self.act is Act.FREEZE:
             held = {"held_at": self.at, "held_by": self.actor[:64], "hold_reason": self.why}
-            return {"state": str(CardState.FROZEN), "held_in": self.action, **held}
+            return {"state": str(self.state), "held_in": self.action, **held}
         names = ("held_at", "held_by", "hold_reason", "held_in")
-        return {"state": str(CardState.ACTIVE), **dict.fromkeys(names)}
-
-    def ended(self, card: Card) -> Card | None:
-        """The card as its sessions end with it; None: it is in use again."""
-        if self.act is Act.REVOKE:
-            return card.revoke(self.why, self.at)
-        if self.act is Act.FREEZE:
-            return card.freeze(self.actor, self.why, self.at)
-        return None
+        return {"state": str(self.state), **dict.fromkeys(names)}

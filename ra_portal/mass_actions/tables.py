@@ -18,4 +18,5 @@ mass_actions = Table(
     Column("confirmed_by", String(64)),
     Column("job", String(32)),
     Column("moved", Integer, nullable=False),
+    Column("followed", Integer, nullable=False),  # position in the job up to which cards followed
 )

@@ -1,10 +1,13 @@
 """Fixtures: a portal on a fresh database, on an authority whose ceremony is held once."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from hsm.token import Token
-from records.database import Database
+from records.database import Database, metadata
 from tests.ca.world import new_clock, open_world
+from tests.database import load_all_tables
 from tests.ra_portal.world import PortalWorld, open_portal_world, token_after_ceremony
 from tests.token import TokenBench
 
@@ -18,6 +21,16 @@ def portal_token(token_bench: TokenBench, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def portal(portal_token: Token, database: Database) -> PortalWorld:
     return open_portal_world(open_world(portal_token, database, new_clock()))
+
+
+@pytest.fixture
+def postgresql_portal(portal_token: Token, fresh_postgresql_url: str) -> Iterator[PortalWorld]:
+    """As `portal`, where two may write at the same time."""
+    load_all_tables()
+    database = Database(fresh_postgresql_url)
+    metadata.create_all(database.engine)
+    yield open_portal_world(open_world(portal_token, database, new_clock()))
+    database.dispose()
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def open_portal_world(authority: World) -> PortalWorld:
             ORIGIN,
         ),
         personal_data_of(authority.token),
-        on_card_ended=ended.append,
+        on_cards_ended=ended.extend,
     )
     return PortalWorld(authority, services, ended, post)
 

@@ -1,13 +1,19 @@
 """Many cards at once: seen, proposed, confirmed by another, done, gone on with after a death."""
 
+import threading
+
 import pytest
+from sqlalchemy import func, select, text, update
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
 from ca.mass import MassRevocation
+from ca.tables import mass_items, mass_jobs
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Malformed, Unprocessable
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import Move
+from ra_portal.cards.tables import cards
+from ra_portal.mass_actions import mass_actions
 from ra_portal.mass_actions.mass_actions import ActionState, MassActions
 from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.people.identity import Identity, Role
@@ -31,6 +37,11 @@ def states(portal: PortalWorld, cards: list[Card]) -> set[tuple[CardState, Certi
         assert record is not None
         found.add((portal.services.cards.show(owner, card.number).state, record.state))
     return found
+
+
+def mass_of(portal: PortalWorld) -> MassRevocation:
+    world = portal.authority
+    return MassRevocation(world.database, world.journal, world.outbox, world.clock)
 
 
 def of(number: int) -> CardFilter:
@@ -148,7 +159,14 @@ def test_who_dies_while_unfreezing_goes_on_with_it(
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [(MassRevocation, "run"), (MassActions, "_follow"), (MassActions, "_record")]
+    ("where", "name"),
+    [
+        (MassRevocation, "run"),
+        (MassActions, "_follow"),
+        (MassActions, "_note"),
+        (MassActions, "_end"),
+        (MassActions, "_record"),
+    ],
 )
 def test_dying_midway_is_gone_on_with(
     portal: PortalWorld, monkeypatch: pytest.MonkeyPatch, where: type, name: str
@@ -167,6 +185,97 @@ def test_dying_midway_is_gone_on_with(
     assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
     for card in mine:
         assert portal.events(card.number).count("card.revoked") == 1
+        assert card.number in {each.number for each in portal.ended}
+    assert not portal.services.mass_actions.has_work()
+
+
+@pytest.mark.parametrize("where", [(MassRevocation, "start"), (MassActions, "_record")])
+def test_dying_in_the_confirmation_leaves_the_proposal_and_no_job(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch, where: tuple[type, str]
+) -> None:
+    mine = operators(portal, portal.legal_person(1), 2)
+    actions, database = portal.services.mass_actions, portal.authority.database
+    proposed = actions.propose(portal.officer(Role.ADMINISTRATOR), Act.REVOKE, of(1), "superseded")
+    approver = portal.officer(Role.APPROVER)
+    whole = getattr(*where)
+
+    def die(*arguments: object, **more: object) -> None:
+        whole(*arguments, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(*where, die)
+        with pytest.raises(KeyboardInterrupt):
+            actions.confirm(approver, proposed.id)
+    assert not actions.has_work()
+    assert mass_of(portal).unfinished() == []
+    actions.confirm(approver, proposed.id)
+    assert actions.run() == 2
+    with database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(mass_jobs)).scalar_one() == 1
+    assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
+
+
+def test_an_action_is_not_done_while_another_node_has_some_of_it_in_hand(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal = postgresql_portal
+    mine = operators(portal, portal.legal_person(1), 3)
+    confirmed(portal, Act.REVOKE, of(1), "superseded")
+    actions, database = portal.services.mass_actions, portal.authority.database
+    with database.transaction() as other:
+        first = select(mass_items).where(mass_items.c.position == 1)
+        other.execute(first.with_for_update())
+        assert actions.run() == 0
+        assert actions.has_work()
+        assert len(mass_of(portal).moved(portal.column("mass_actions", "job")[0], 0, 10)) == 2
+    assert actions.run() == 3
+    assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
+    (action,) = actions.all(portal.officer(Role.ADMINISTRATOR))
+    assert (action.state, action.moved) == (ActionState.DONE, 3)
+
+
+def test_a_card_that_ends_otherwise_at_the_same_moment_stays_as_it_ended(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal = postgresql_portal
+    (card,) = operators(portal, portal.legal_person(1), 1)
+    confirmed(portal, Act.FREEZE, of(1), "suspected leak")
+    actions, database = portal.services.mass_actions, portal.authority.database
+    worker = threading.Thread(target=actions.run)
+    with database.transaction() as other:
+        mine = update(cards).where(cards.c.number == card.number)
+        other.execute(mine.values(state=str(CardState.LOST), ended_at=portal.authority.clock.now()))
+        worker.start()
+        waits = text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        with database.engine.connect() as onlooker:
+            while worker.is_alive() and not onlooker.execute(waits).scalar_one():
+                onlooker.rollback()  # look again: what is seen stays the same in one transaction
+    worker.join(30)
+    shown = portal.services.cards.show(portal.officer(Role.ADMINISTRATOR), card.number)
+    assert shown.state is CardState.LOST
+    assert portal.events(card.number)[-1] != "card.frozen"
+    (action,) = actions.all(portal.officer(Role.ADMINISTRATOR))
+    assert (action.state, action.moved) == (ActionState.DONE, 0)
+
+
+def test_a_turn_is_short_and_the_next_one_goes_on(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = operators(portal, portal.legal_person(1), 5)
+    monkeypatch.setattr(mass_actions, "_CERTIFICATES_IN_A_TURN", 3)
+    monkeypatch.setattr(mass_actions, "_BATCH", 1)
+    confirmed(portal, Act.REVOKE, of(1), "superseded")
+    actions = portal.services.mass_actions
+    followed = []
+    while actions.has_work():
+        followed.append(actions.run())
+    assert followed == [0, 3, 2]
+    assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
+    assert [each.number for each in portal.ended] == [each.number for each in mine]
 
 
 def test_what_was_seen_is_what_is_done(portal: PortalWorld) -> None:
@@ -184,6 +293,30 @@ def test_what_was_seen_is_what_is_done(portal: PortalWorld) -> None:
     with pytest.raises(Conflict, match=r"mass\.(state|changed)"):
         actions.confirm(portal.officer(Role.APPROVER), proposed.id)
     assert not actions.has_work()
+    assert portal.column("ca_mass_items", "serial") == []
+
+
+def test_as_many_cards_but_others_are_not_what_was_seen(portal: PortalWorld) -> None:
+    owner = portal.legal_person(1)
+    (card,) = operators(portal, owner, 1)
+    actions, administrator = portal.services.mass_actions, portal.officer(Role.ADMINISTRATOR)
+    proposed = actions.propose(administrator, Act.REVOKE, of(1), "superseded")
+    portal.services.cards.revoke(administrator, card.number, "superseded")
+    code = portal.operator(owner, employee_number="E-late").activation_code
+    portal.services.enrolment.enrol(code, pkcs10())
+    with pytest.raises(Conflict, match=r"mass\.changed"):
+        actions.confirm(portal.officer(Role.APPROVER), proposed.id)
+
+
+def test_a_card_that_is_made_after_the_confirmation_is_left_alone(portal: PortalWorld) -> None:
+    owner = portal.legal_person(1)
+    mine = operators(portal, owner, 2)
+    confirmed(portal, Act.REVOKE, of(1), "superseded")
+    code = portal.operator(owner, employee_number="E-late").activation_code
+    late = portal.services.enrolment.enrol(code, pkcs10()).card
+    assert portal.services.mass_actions.run() == 2
+    assert states(portal, mine) == {(CardState.REVOKED, CertificateState.REVOKED)}
+    assert states(portal, [late]) == {(CardState.ACTIVE, CertificateState.ISSUED)}
 
 
 def test_nonsense_and_everything_are_refused(portal: PortalWorld) -> None:

@@ -9,6 +9,7 @@ from ra_portal.applications.application import ApplicationState
 from ra_portal.applications.queue import Asked
 from ra_portal.cards.card import Holder
 from ra_portal.fields import InvalidFields
+from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.papers.documents import DocumentKind
 from ra_portal.people import register
 from ra_portal.people.identity import HolderKind, Identity, Role
@@ -78,6 +79,28 @@ DOORS: dict[str, Callable[[Places, Identity], object]] = {
         by, holder(p), {"region": "上海"}, "x"
     ),
 }
+
+
+HEAD_OFFICE = CardFilter(uscc=samples.uscc(2))
+HEAD_OFFICE_DOORS: dict[str, Callable[[Places, Identity], object]] = {
+    "mass preview": lambda p, by: p.portal.services.mass_actions.preview(
+        by, Act.FREEZE, HEAD_OFFICE
+    ),
+    "mass proposal": lambda p, by: p.portal.services.mass_actions.propose(
+        by, Act.FREEZE, HEAD_OFFICE, "leak"
+    ),
+    "mass list": lambda p, by: p.portal.services.mass_actions.all(by),
+    "mass confirmation": lambda p, by: p.portal.services.mass_actions.confirm(by, "f" * 32),
+    "mass withdrawal": lambda p, by: p.portal.services.mass_actions.withdraw(by, "f" * 32),
+}
+"""Shut to every branch."""
+
+
+@pytest.mark.parametrize("door", HEAD_OFFICE_DOORS)
+def test_what_is_over_all_branches_is_for_the_head_office_alone(places: Places, door: str) -> None:
+    for by in (places.here, places.elsewhere):
+        with pytest.raises(Forbidden, match=r"branch\.foreign"):
+            HEAD_OFFICE_DOORS[door](places, by)
 
 
 @pytest.mark.parametrize("door", DOORS)
