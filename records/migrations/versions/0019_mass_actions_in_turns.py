@@ -1,13 +1,13 @@
 """mass actions in turns
 
-Revision: 0018. After: 0017. Written: 2026-11-29 21:10:00.
+Revision: 0019. After: 0018. Written: 2026-11-29 21:10:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0018'
-down_revision = '0017'
+revision = '0019'
+down_revision = '0018'
 branch_labels = None
 depends_on = None
 
