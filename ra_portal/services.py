@@ -185,7 +185,16 @@ def open_portal(
         ),
         figures=Figures(database, outbox, clock),
         recovery=Recovery(
-            database, journal, clock, entropy, cards, contacts, notices, revocation, policy
+            database,
+            journal,
+            clock,
+            entropy,
+            cards,
+            contacts,
+            notices,
+            revocation,
+            policy,
+            on_card_ended,
         ),
         data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
         seals=seals,

@@ -24,6 +24,8 @@ from ra_portal.applications.tables import data_changes
 from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
+from ra_portal.keyset import Cut, Place
+from ra_portal.keyset_rows import oldest_first
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
 from ra_portal.people import branches, name_search, people_rows
@@ -42,6 +44,8 @@ _FIELDS = {
     },
     HolderKind.OPERATOR: {"name": fields.text(LONGEST_NAME)},
 }
+PAGE_LENGTH = 20
+"""Changes on one page of those that wait."""
 _CERTIFIED = frozenset({"name"})
 """Fields that stand in certificates."""
 
@@ -113,18 +117,22 @@ class DataChanges:
             self._record(connection, Event.DATA_CHANGE_PROPOSED, change, by)
         return change
 
-    def waiting(self, by: Identity, limit: int = 100) -> list[DataChange]:
-        """Undecided ones, oldest first. Raises Forbidden `role.missing`."""
+    def waiting(
+        self, by: Identity, after: Place | None = None, backwards: bool = False
+    ) -> Cut[DataChange]:
+        """Undecided ones that the officer's branch may see, a page of them, oldest first.
+
+        Raises Forbidden `role.missing`.
+        """
         by.require("application.read")
-        query = (
-            select(data_changes)
-            .where(data_changes.c.state == str(ChangeState.PROPOSED))
-            .order_by(data_changes.c.proposed_at)
-            .limit(limit)
+        query = select(data_changes).where(
+            data_changes.c.state == str(ChangeState.PROPOSED),
+            branches.seen_by(by, data_changes.c.holder_kind, data_changes.c.holder_id),
         )
+        place = (data_changes.c.proposed_at, data_changes.c.id)
         with self._database.reading() as connection:
-            found = [_change(row) for row in connection.execute(query)]
-            return [each for each in found if branches.sees(connection, by, each.holder)]
+            page = oldest_first(connection, query, *place, PAGE_LENGTH, after, backwards)
+        return Cut([_change(row) for row in page.shown], page.earlier, page.later)
 
     def approve(self, by: Identity, identifier: str) -> DataChange:
         """The data change, and the cards concerned are to be renewed.

@@ -1,7 +1,7 @@
 """What time does to cards: notices before the end, each once, and revocation of those that were
 to be renewed and were not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -18,6 +18,7 @@ from ra_portal.cards.withdrawal import withdraw
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
+from ra_portal.row_by_row import row_by_row
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
@@ -86,21 +87,28 @@ class Expiry:
 
     def end_overdue_renewals(self, limit: int = _IN_A_ROUND) -> int:
         """Revoke, as superseded, cards whose data changed and that were not renewed in time."""
-        now = self._clock.now()
-        query = select(cards.c.number).where(
-            cards.c.renew_by < now, cards.c.live_holder.is_not(None)
+        query = (
+            select(cards.c.number)
+            .where(cards.c.renew_by < self._clock.now(), cards.c.live_holder.is_not(None))
+            .order_by(cards.c.number)
+            .limit(limit)
         )
-        with self._database.reading() as connection:
-            numbers = connection.execute(query.limit(limit)).scalars().all()
-        for number in numbers:
+
+        def page(behind: str) -> Sequence[str]:
             with self._database.reading() as connection:
-                card = card_rows.by_number(connection, number)
-            ended = card.revoke("superseded", now)
-            withdraw(self._revocation, card, RevocationReason.SUPERSEDED, "worker")
-            with self._database.transaction() as connection:
-                card_rows.save(connection, ended)
-                card_moves.record(
-                    connection, self._journal, Move.REVOKE, ended, now, "worker", "not renewed"
-                )
-            self._on_card_ended(ended)
-        return len(numbers)
+                return connection.execute(query.where(cards.c.number > behind)).scalars().all()
+
+        return row_by_row("renewals due", page, str, self._end_overdue)
+
+    def _end_overdue(self, number: str) -> None:
+        now = self._clock.now()
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, number)
+        ended = card.revoke("superseded", now)
+        withdraw(self._revocation, card, RevocationReason.SUPERSEDED, "worker")
+        with self._database.transaction() as connection:
+            card_rows.save(connection, ended)
+            card_moves.record(
+                connection, self._journal, Move.REVOKE, ended, now, "worker", "not renewed"
+            )
+        self._on_card_ended(ended)

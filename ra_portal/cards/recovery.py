@@ -7,8 +7,9 @@ authority sees either half, no PIN is reset, and none is known but to the holder
 (docs/decisions/, "Recovery without a PIN reset").
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -27,17 +28,21 @@ from ra_portal.cards.cards import Cards
 from ra_portal.cards.recovery_rows import Approval, RecoveryCase, RecoveryState
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.codes import CodePurpose, code_hash, new_secret
+from ra_portal.keyset import Cut, Place
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
 from ra_portal.people import branches, people_rows
 from ra_portal.people.contacts import Contact, Contacts
 from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.row_by_row import row_by_row
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
 
 _MAIL_CHARACTERS, _SMS_CHARACTERS = 16, 12
 """Of 5 bits each: 80 and 60 bits; who reads one channel still has to guess the other half."""
+PAGE_LENGTH = 20
+"""Requests on one page of those that wait."""
 MOST_IN_A_DAY = 3
 """Requests for one enterprise."""
 
@@ -54,6 +59,7 @@ class Recovery:
         notices: Notices,
         revocation: Revocation,
         policy: CardLifePolicy,
+        on_card_ended: Callable[[Card], None],
     ) -> None:
         self._database = database
         self._journal = journal
@@ -64,6 +70,7 @@ class Recovery:
         self._notices = notices
         self._revocation = revocation
         self._policy = policy.recovery
+        self._on_card_ended = on_card_ended
 
     def ask(self, uscc: str, why: str) -> None:
         """Anybody may ask for an enterprise; whether there is one is not told.
@@ -89,18 +96,22 @@ class Recovery:
                 Event.RECOVERY_ASKED,
                 subject=card.number,
                 actor="anonymous",
-                reason=reason,
+                # What a stranger writes may be anything, and the journal forgets nothing.
+                reason_sha256=hashlib.sha256(reason.encode("utf-8")).hexdigest(),
             )
 
-    def waiting(self, by: Identity, limit: int = 100) -> list[RecoveryCase]:
-        """Undecided ones, oldest first. Raises Forbidden `role.missing`."""
+    def waiting(
+        self, by: Identity, after: Place | None = None, backwards: bool = False
+    ) -> Cut[RecoveryCase]:
+        """Undecided ones that the officer's branch may see, a page of them, oldest first.
+
+        Raises Forbidden `role.missing`.
+        """
         by.require_one_of("card.confirm", "card.manage")
         with self._database.reading() as connection:
-            return [
-                self._case(connection, row)
-                for row in recovery_rows.asked(connection, limit)
-                if branches.sees(connection, by, recovery_rows.holder_of(row))
-            ]
+            page = recovery_rows.asked(connection, by, PAGE_LENGTH, after, backwards)
+            cases = [self._case(connection, row) for row in page.shown]
+        return Cut(cases, page.earlier, page.later)
 
     def approve(self, by: Identity, identifier: str, note: str) -> RecoveryCase:
         """One officer agrees, and says what was checked; with the last that is needed, the card
@@ -148,6 +159,7 @@ class Recovery:
             case = self._case(connection, recovery_rows.by_id(connection, row.id))
         if old is not None:
             withdraw(self._revocation, old, RevocationReason.SUPERSEDED, by.actor)
+            self._on_card_ended(old)
         return case
 
     def refuse(self, by: Identity, identifier: str, why: str) -> RecoveryCase:
@@ -168,16 +180,22 @@ class Recovery:
             return self._case(connection, recovery_rows.by_id(connection, row.id))
 
     def withdraw_old(self, limit: int = 100) -> int:
-        """Revoke old cards' certificates that a death between the two left. For the worker."""
-        with self._database.reading() as connection:
-            rows = recovery_rows.unsettled(connection, limit)
-        for row in rows:
+        """Revoke old cards' certificates and end their sessions, where a death left them; how
+        many were settled. For the worker."""
+
+        def page(behind: str) -> Sequence[Any]:
             with self._database.reading() as connection:
-                card = card_rows.by_number(connection, row.card)
-            withdraw(self._revocation, card, RevocationReason.SUPERSEDED, "recovery")
-            with self._database.transaction() as connection:
-                recovery_rows.store_settled(connection, row.id, self._clock.now())
-        return len(rows)
+                return recovery_rows.unsettled(connection, behind, limit)
+
+        return row_by_row("recoveries", page, lambda row: str(row.id), self._withdraw_old)
+
+    def _withdraw_old(self, row: Any) -> None:
+        with self._database.reading() as connection:
+            card = card_rows.by_number(connection, row.card)
+        withdraw(self._revocation, card, RevocationReason.SUPERSEDED, "recovery")
+        self._on_card_ended(card)
+        with self._database.transaction() as connection:
+            recovery_rows.store_settled(connection, row.id, self._clock.now())
 
     def _grant(
         self,
@@ -198,8 +216,9 @@ class Recovery:
             ended = old.replace_by_another(now)
             card_rows.save(connection, ended)
         card_moves.record(
-            connection, self._journal, Move.RECOVER, ended or old, now, by.actor, row.why, evidence
-        )
+            connection, self._journal, Move.RECOVER, ended or old, now, by.actor,
+            f"recovery {row.id}", evidence,
+        )  # fmt: skip
         following = self._cards.request(connection, old.holder, by.actor, predecessor=old.number)
         halves = {
             Channel.MAIL: new_secret(self._entropy, _MAIL_CHARACTERS),

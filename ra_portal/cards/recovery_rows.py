@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
 from ra_portal.cards.card import Holder
 from ra_portal.cards.tables import recoveries
+from ra_portal.keyset import Cut, Place
+from ra_portal.keyset_rows import oldest_first
+from ra_portal.people import branches
 from ra_portal.people.contacts import Contact, KnownContact
-from ra_portal.people.identity import HolderKind
+from ra_portal.people.identity import HolderKind, Identity
 from records.database import new_id
 
 
@@ -73,23 +76,25 @@ def insert_asked(
     return True
 
 
-def asked(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Undecided ones, oldest first."""
-    query = (
-        select(recoveries)
-        .where(recoveries.c.state == str(RecoveryState.ASKED))
-        .order_by(recoveries.c.asked_at)
-        .limit(limit)
+def asked(
+    connection: Connection, by: Identity, length: int, after: Place | None, backwards: bool
+) -> Cut[Row[Any]]:
+    """A page of the undecided ones that the officer's branch may see, oldest first."""
+    query = select(recoveries).where(
+        recoveries.c.state == str(RecoveryState.ASKED),
+        branches.seen_by(by, literal(str(HolderKind.LEGAL_PERSON)), recoveries.c.enterprise_id),
     )
-    return list(connection.execute(query))
+    place = (recoveries.c.asked_at, recoveries.c.id)
+    return oldest_first(connection, query, *place, length, after, backwards)
 
 
-def unsettled(connection: Connection, limit: int) -> list[Row[Any]]:
-    """`id, card` of granted ones whose old card may still be good."""
+def unsettled(connection: Connection, behind: str, limit: int) -> list[Row[Any]]:
+    """`id, card` of granted ones whose old card may still be good, behind an id."""
     query = (
         select(recoveries.c.id, recoveries.c.card)
-        .where(recoveries.c.state == str(RecoveryState.GRANTED))
+        .where(recoveries.c.state == str(RecoveryState.GRANTED), recoveries.c.id > behind)
         .where(recoveries.c.settled_at.is_(None))
+        .order_by(recoveries.c.id)
         .limit(limit)
     )
     return list(connection.execute(query))

@@ -17,9 +17,10 @@ In numbered lines, with what is left when the process dies after each:
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
@@ -44,6 +45,7 @@ from ra_portal.cards.enrolment import EnrolledCard
 from ra_portal.cards.tables import renewals
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.people.identity import Identity
+from ra_portal.row_by_row import row_by_row
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -150,31 +152,37 @@ class Renewal:
         evidence = _evidence(bytes(row.random), pkcs10, statement, signature)
         made = self._hand_over(identifier, old, following, certificate, evidence)
         withdraw(self._revocation, old, RevocationReason.SUPERSEDED, by.actor)
-        self._settled(identifier)
         self._on_card_ended(made[0])
+        self._settled(identifier)
         return EnrolledCard(made[1], certificate, self._making.path_of(certificate))
 
     def settle(self, limit: int = 100) -> int:
-        """Make up for what died midway: certificates without a card, old ones not yet revoked.
-        How many were looked at. For the worker."""
+        """Make up for what died midway: certificates without a card, old ones not yet revoked,
+        their sessions not yet ended. How many were settled. For the worker."""
         now = self._clock.now()
         query = (
             select(renewals)
             .where(renewals.c.settled_at.is_(None))
             .where(or_(renewals.c.expires_at < now, renewals.c.finished_at.is_not(None)))
+            .order_by(renewals.c.id)
             .limit(limit)
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-        for row in rows:
-            if row.finished_at is None:
-                self._making.withdraw_all(row.following)
-            else:
-                with self._database.reading() as connection:
-                    old = card_rows.by_number(connection, row.card)
-                withdraw(self._revocation, old, RevocationReason.SUPERSEDED, "renewal")
-            self._settled(row.id)
-        return len(rows)
+
+        def page(behind: str) -> Sequence[Any]:
+            with self._database.reading() as connection:
+                return connection.execute(query.where(renewals.c.id > behind)).all()
+
+        return row_by_row("renewals", page, lambda row: str(row.id), self._settle)
+
+    def _settle(self, row: Any) -> None:
+        if row.finished_at is None:
+            self._making.withdraw_all(row.following)
+        else:
+            with self._database.reading() as connection:
+                old = card_rows.by_number(connection, row.card)
+            withdraw(self._revocation, old, RevocationReason.SUPERSEDED, "renewal")
+            self._on_card_ended(old)
+        self._settled(row.id)
 
     def _require_renewable(self, connection: Connection, card: Card, key: PublicKey) -> None:
         _require_active(card)

@@ -6,7 +6,7 @@ An officer without a branch works at the head office and sees all.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, true
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
@@ -15,7 +15,7 @@ from ra_portal import fields
 from ra_portal.cards.card import Holder
 from ra_portal.people import people_rows
 from ra_portal.people.identity import HolderKind, Identity
-from ra_portal.people.tables import branches
+from ra_portal.people.tables import branches, enterprises, operators
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -88,13 +88,19 @@ def require_branch(by: Identity, branch_id: str | None) -> None:
         raise Forbidden("branch.foreign", "this belongs to another branch")
 
 
-def sees(connection: Connection, by: Identity, holder: Holder) -> bool:
-    """Whether `require_holder` lets it pass: for lists."""
-    try:
-        require_holder(connection, by, holder)
-    except Forbidden:
-        return False
-    return True
+def seen_by(
+    by: Identity, kind: ColumnElement[str], holder_id: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """The rows about holders that `require_holder` lets pass: for lists of enterprises' and
+    operators' matters."""
+    if by.kind is not HolderKind.OFFICER or by.branch is None:
+        return true()
+    own = select(enterprises.c.id).where(enterprises.c.branch_id == by.branch)
+    workers = select(operators.c.id).where(operators.c.enterprise_id.in_(own))
+    return or_(
+        and_(kind == str(HolderKind.LEGAL_PERSON), holder_id.in_(own)),
+        and_(kind == str(HolderKind.OPERATOR), holder_id.in_(workers)),
+    )
 
 
 def require_holder(connection: Connection, by: Identity, holder: Holder) -> None:

@@ -12,6 +12,7 @@ from ra_portal.people.identity import HolderKind
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person
+from ra_portal.web.turning import asked_place, following, neighbours
 
 Page = str | Response | tuple[str, int]
 
@@ -42,8 +43,11 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
 
     @blueprint.get("/officer/changes")
     def data_changes() -> Page:
+        page = changes.waiting(person.signed_in(), *asked_place())
         return render_template(
-            "ra_portal/data_changes.html", changes=changes.waiting(person.signed_in())
+            "ra_portal/data_changes.html",
+            changes=page.shown,
+            **neighbours("portal.data_changes", page),
         )
 
     @blueprint.post("/officer/changes/<identifier>")
@@ -65,7 +69,8 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
 
     @route("GET", "/data-changes")
     def waiting_changes() -> Answer:
-        return jsonify(changes=[_shown(each) for each in changes.waiting(person.required())])
+        page = changes.waiting(person.required(), *asked_place())
+        return jsonify(changes=[_shown(each) for each in page.shown], later=following(page))
 
     @route("POST", "/data-changes")
     def propose_change() -> Answer:

@@ -11,6 +11,7 @@ from ra_portal.cards.recovery_rows import RecoveryCase
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person
+from ra_portal.web.turning import asked_place, following, neighbours
 
 Page = str | Response | tuple[str, int]
 
@@ -40,7 +41,13 @@ def add_pages(
     @blueprint.get("/officer/recoveries")
     def recoveries() -> Page:
         by = person.signed_in()
-        return render_template("ra_portal/recoveries.html", cases=recovery.waiting(by), me=by)
+        page = recovery.waiting(by, *asked_place())
+        return render_template(
+            "ra_portal/recoveries.html",
+            cases=page.shown,
+            me=by,
+            **neighbours("portal.recoveries", page),
+        )
 
     @blueprint.post("/officer/recoveries/<identifier>")
     def decide_recovery(identifier: str) -> Page:
@@ -75,7 +82,8 @@ def add_api(
 
     @route("GET", "/recoveries")
     def waiting_recoveries() -> Answer:
-        return jsonify(recoveries=[_shown(each) for each in recovery.waiting(person.required())])
+        page = recovery.waiting(person.required(), *asked_place())
+        return jsonify(recoveries=[_shown(each) for each in page.shown], later=following(page))
 
     @route("POST", "/recoveries/<identifier>/approval")
     def approve_recovery(identifier: str) -> Answer:

@@ -57,9 +57,9 @@ def test_the_renewed_key_signs_under_the_renewed_certificate(
 
     def verified(signature: Path) -> str:
         report = service.anonymous().verify(document.read_bytes(), signature.read_bytes())
-        (finding,) = [each["finding"] for each in report["signatures"]]
-        assert finding["signer"]["serial"] == certificate["serial"]
-        return str(finding["indication"])
+        (found,) = report["signatures"]
+        assert found["signer"]["certificate"]["serial"] == certificate["serial"]
+        return str(found["finding"]["indication"])
 
     for manner in ((), ("--local",), ("--suite", "ecdsa-p256-sha256")):
         signature = tmp_path / "signature"

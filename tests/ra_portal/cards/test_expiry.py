@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from ca.inventory import CertificateState, Inventory
-from kernel.identifiers import parse_serial
+from ca.revocation import Revocation
+from kernel.identifiers import Serial, parse_serial
 from ra_portal.cards.card import Card, CardState
 from ra_portal.notices.channels import Channel
 from ra_portal.people.identity import Identity
@@ -75,3 +76,27 @@ def test_a_card_that_was_to_be_renewed_is_revoked_when_it_was_not(
         assert (now.state, now.end_reason) == (CardState.REVOKED, "superseded")
         assert record.state is CertificateState.REVOKED
         assert portal.ended[-1].number == card.number
+
+
+def test_one_overdue_card_that_fails_holds_no_other_up(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = portal.legal_person()
+    first, second = sorted(
+        (told(portal, owner, number) for number in ("E-001", "E-002")), key=lambda c: c.number
+    )
+    for card in (first, second):
+        portal.demand_renewal(card)
+    portal.authority.clock.advance(timedelta(days=31))
+    revoke = Revocation.revoke
+
+    def fail(self: Revocation, serial: Serial, *more: object) -> None:
+        if serial == parse_serial(first.serial or ""):
+            raise RuntimeError("this one is broken")
+        revoke(self, serial, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Revocation, "revoke", fail)
+    assert portal.services.expiry.end_overdue_renewals(limit=1) == 1
+    shown = portal.services.cards.show
+    assert shown(owner, first.number).state is CardState.ACTIVE
+    assert shown(owner, second.number).state is CardState.REVOKED

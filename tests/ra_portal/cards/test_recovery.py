@@ -1,20 +1,27 @@
 """A locked or expired legal-person card comes back without post, counter or PIN reset."""
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, select
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.revocation import Revocation
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Malformed, Unauthenticated
 from policies.card_life import card_life_policy
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.recovery_rows import RecoveryState
+from ra_portal.cards.tables import recoveries
 from ra_portal.notices.channels import Channel
+from ra_portal.people import people_rows
 from ra_portal.people.identity import Identity, Role
+from records.journal import records
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
 
@@ -55,7 +62,7 @@ def test_two_officers_and_two_channels_bring_a_locked_card_back(any_portal: Port
     recovery = portal.services.recovery
     recovery.ask(samples.uscc(), WHY)
     first, second = portal.officer(Role.APPROVER), portal.officer(Role.ADMINISTRATOR)
-    (case,) = recovery.waiting(first)
+    (case,) = recovery.waiting(first).shown
     assert (case.card, case.needed, case.contact.email) == (old.number, 2, "l***@example.com")
 
     assert recovery.approve(first, case.id, CHECKED).state is RecoveryState.ASKED
@@ -80,6 +87,9 @@ def test_two_officers_and_two_channels_bring_a_locked_card_back(any_portal: Port
         CertificateState.REVOKED,
         RevocationReason.SUPERSEDED,
     )
+    assert [(card.number, card.state) for card in portal.ended] == [
+        (old.number, CardState.REPLACED)
+    ]
     move = portal.services.life.history(owner, old.number)[-1]
     assert move.move is Move.RECOVER
     assert move.evidence is not None
@@ -102,7 +112,7 @@ def test_an_expired_card_is_recovered_too(portal: PortalWorld) -> None:
     portal.services.cards.expire_overdue()
     recovery = portal.services.recovery
     recovery.ask(samples.uscc(), "已过期")
-    (case,) = recovery.waiting(portal.officer(Role.APPROVER))
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER)).shown
     for _ in range(2):
         recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
     assert portal.services.cards.show(owner, old.number).state is CardState.EXPIRED
@@ -115,7 +125,7 @@ def test_nobody_agrees_twice_and_not_everybody_may(portal: PortalWorld) -> None:
     recovery = portal.services.recovery
     recovery.ask(samples.uscc(), WHY)
     officer = portal.officer(Role.APPROVER)
-    (case,) = recovery.waiting(officer)
+    (case,) = recovery.waiting(officer).shown
     recovery.approve(officer, case.id, CHECKED)
     with pytest.raises(Forbidden, match=r"recovery\.same-officer"):
         recovery.approve(officer, case.id, CHECKED)
@@ -136,7 +146,7 @@ def test_who_cannot_be_reached_both_ways_comes_to_the_counter(portal: PortalWorl
     portal.services.contacts.change(owner, card.number, contact)
     recovery = portal.services.recovery
     recovery.ask(samples.uscc(), WHY)
-    (case,) = recovery.waiting(portal.officer(Role.APPROVER))
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER)).shown
     with pytest.raises(Conflict, match=r"recovery\.unreachable"):
         recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
 
@@ -146,10 +156,10 @@ def test_a_stranger_learns_nothing_and_floods_nobody(portal: PortalWorld) -> Non
     recovery, officer = portal.services.recovery, portal.officer(Role.APPROVER)
     recovery.ask(samples.uscc(9), WHY)
     recovery.ask("' OR 1=1", WHY)
-    assert recovery.waiting(officer) == []
+    assert recovery.waiting(officer).shown == []
     for _ in range(6):
         recovery.ask(samples.uscc(), WHY)
-        for case in recovery.waiting(officer):
+        for case in recovery.waiting(officer).shown:
             recovery.refuse(officer, case.id, "again")
     events = portal.events(portal.column("recoveries", "card")[0])
     assert events.count("recovery.asked") == 3
@@ -159,7 +169,7 @@ def test_the_halves_hold_two_days(portal: PortalWorld) -> None:
     enterprise(portal)
     recovery = portal.services.recovery
     recovery.ask(samples.uscc(), WHY)
-    (case,) = recovery.waiting(portal.officer(Role.APPROVER))
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER)).shown
     for _ in range(2):
         recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
     both = half(portal, Channel.MAIL) + half(portal, Channel.SMS)
@@ -173,7 +183,7 @@ OTHER = {"phone": "+8613900000009", "email": "clerk@example.com"}
 
 def asked(portal: PortalWorld) -> str:
     portal.services.recovery.ask(samples.uscc(), WHY)
-    (case,) = portal.services.recovery.waiting(portal.officer(Role.APPROVER))
+    (case,) = portal.services.recovery.waiting(portal.officer(Role.APPROVER)).shown
     return case.id
 
 
@@ -243,3 +253,96 @@ def test_a_contact_that_has_stood_a_while_takes_the_usual_number(portal: PortalW
     recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
     granted = recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
     assert granted.state is RecoveryState.GRANTED
+
+
+def test_what_a_stranger_wrote_stands_in_no_journal(portal: PortalWorld) -> None:
+    owner, old = enterprise(portal)
+    recovery = portal.services.recovery
+    slander = "王小明 330201 偷了 USB Key"
+    recovery.ask(samples.uscc(), slander)
+    (case,) = recovery.waiting(portal.officer(Role.APPROVER)).shown
+    assert case.why == slander
+    for _ in range(2):
+        recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
+    with portal.authority.database.reading() as connection:
+        told = "\n".join(record.facts for record in records(connection, old.number))
+    assert hashlib.sha256(slander.encode()).hexdigest() in told
+    assert "王小明" not in told
+    assert json.dumps("王小明").strip('"') not in told
+    assert portal.services.life.history(owner, old.number)[-1].why == f"recovery {case.id}"
+
+
+def test_a_death_before_the_sessions_end_is_made_up_for(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, old = enterprise(portal)
+    case = asked(portal)
+    recovery = portal.services.recovery
+    recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+
+    def die(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Revocation, "revoke", die)
+        with pytest.raises(KeyboardInterrupt):
+            recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    assert portal.ended == []
+    assert recovery.withdraw_old() == 1
+    assert [card.number for card in portal.ended] == [old.number]
+    assert recovery.withdraw_old() == 0
+
+
+def test_one_row_that_fails_holds_no_other_up(
+    portal: PortalWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    enterprise(portal)
+    recovery = portal.services.recovery
+    case = asked(portal)
+    for _ in range(2):
+        recovery.approve(portal.officer(Role.APPROVER), case, CHECKED)
+    with portal.authority.database.transaction() as connection:
+        row = connection.execute(select(recoveries)).one()._mapping
+        # The first in the walk, and of a card that is nowhere.
+        poison = {**row, "id": "0" * 32, "card": "LP-0000-NOWHERE2"}
+        connection.execute(insert(recoveries), poison)
+    assert recovery.withdraw_old(limit=1) == 1
+    assert "1 done, 1 failed" in caplog.text
+    assert recovery.withdraw_old(limit=1) == 0
+    assert portal.column("recoveries", "settled_at").count(None) == 1  # type: ignore[arg-type]
+
+
+def test_the_branch_s_own_are_found_behind_any_number_of_others(portal: PortalWorld) -> None:
+    head = portal.officer(Role.ADMINISTRATOR)
+    branch = portal.services.branches.add(head, "2900", "宁波制卡点", "浙江 宁波")
+    enterprise(portal)
+    recovery, clock = portal.services.recovery, portal.authority.clock
+    recovery.ask(samples.uscc(), WHY)
+    with portal.authority.database.transaction() as connection:
+        row = connection.execute(select(recoveries)).one()._mapping
+        others = [
+            {
+                **row,
+                "id": f"{number:032x}",
+                "open_enterprise": f"{number:032x}",
+                "asked_at": clock.now() - timedelta(hours=number),
+            }
+            for number in range(1, 121)
+        ]
+        connection.execute(insert(recoveries), others)
+        own = people_rows.enterprise(connection, row["enterprise_id"])
+        twin = replace(own, id="e" * 32, uscc=samples.uscc(7), branch_id=branch.id, identity=None)
+        people_rows.add_enterprise(connection, twin)
+        mine = {**row, "id": "f" * 32, "enterprise_id": twin.id, "open_enterprise": twin.id}
+        connection.execute(insert(recoveries), mine)
+    here = portal.officer_at(branch, Role.APPROVER)
+    assert [case.id for case in recovery.waiting(here).shown] == ["f" * 32]
+    page, seen = recovery.waiting(head), []
+    seen += page.shown
+    while page.later is not None:
+        page = recovery.waiting(head, page.later)
+        seen += page.shown
+    assert len({case.id for case in seen}) == len(seen) == 122
+    assert [case.asked_at for case in seen] == sorted(case.asked_at for case in seen)
+    back = recovery.waiting(head, page.earlier, backwards=True)
+    assert [case.id for case in back.shown] == [case.id for case in seen[100:120]]

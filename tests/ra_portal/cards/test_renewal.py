@@ -5,8 +5,10 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, select
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
+from ca.revocation import Revocation
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated
@@ -15,6 +17,7 @@ from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import EvidenceKind, Move
 from ra_portal.cards.enrolment import EnrolledCard
 from ra_portal.cards.renewal import LIFETIME, BegunRenewal, Renewal
+from ra_portal.cards.tables import renewals
 from ra_portal.people.identity import Identity
 from signing_service.sso.authentication_token import make_authentication_token
 from tests.ra_portal.world import ORIGIN, PortalWorld, pkcs10
@@ -201,6 +204,43 @@ def test_dying_midway_leaves_nothing_usable_that_should_not_be(
 
 def _following(portal: PortalWorld, old: Card) -> list[str]:
     return portal.column("renewals", "following")
+
+
+def test_a_death_before_the_old_card_s_sessions_end_is_made_up_for(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(portal, portal.legal_person())
+    old = held.card
+
+    def die(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Revocation, "revoke", die)
+        with pytest.raises(KeyboardInterrupt):
+            held.renew()
+    assert portal.ended == []
+    assert portal.services.renewal.settle() == 1
+    assert [card.number for card in portal.ended] == [old.number]
+    assert state(portal, old) == (CertificateState.REVOKED, RevocationReason.SUPERSEDED)
+
+
+def test_one_renewal_that_fails_holds_no_other_up(
+    portal: PortalWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held(portal, portal.legal_person())
+    renewal = portal.services.renewal
+    renewal.begin(held.identity, held.card.number, pkcs10())
+    with portal.authority.database.transaction() as connection:
+        row = connection.execute(select(renewals)).one()._mapping
+        now = portal.authority.clock.now()
+        # The first in the walk, and of a card that is nowhere.
+        poison = {"id": "0" * 32, "card": "OP-0000-NOWHERE2", "finished_at": now}
+        connection.execute(insert(renewals), {**row, **poison})
+    portal.authority.clock.advance(LIFETIME + timedelta(seconds=1))
+    assert renewal.settle(limit=1) == 1
+    assert "1 done, 1 failed" in caplog.text
+    assert renewal.settle(limit=1) == 0
 
 
 def test_an_attempt_that_died_is_taken_over_with_the_same_answer(

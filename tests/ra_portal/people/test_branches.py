@@ -134,6 +134,11 @@ def test_lists_hold_the_branchs_own(places: Places) -> None:
     assert abroad.isdisjoint({places.card.number, places.operators_card.number})
     assert [seal.number for seal in services.seals.visible(places.here)] == [places.seal.number]
     assert services.seals.visible(places.elsewhere) == []
+    operator = places.operators_card.holder
+    services.data_changes.propose(places.here, operator, {"name": "章操作"}, "x")
+    services.data_changes.propose(places.here, holder(places), {"region": "上海"}, "x")
+    assert len(services.data_changes.waiting(places.here).shown) == 2
+    assert services.data_changes.waiting(places.elsewhere).shown == []
     for wanted in (register.Asked(), register.Asked(text=samples.uscc(2))):
         shown = services.register.page(places.here, wanted).enterprises
         assert [each.id for each in shown] == [places.enterprise.subject]
