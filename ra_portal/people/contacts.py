@@ -49,8 +49,8 @@ class KnownContact:
     changed_at: datetime | None = None
     """None: never since the application."""
     phone_by: str | None = None
-    """The actor who put in the telephone number that stands there now; None: from the application,
-    or not recorded."""
+    """The actor who put in the telephone number that stands there now, or the officer who imported
+    the application that it is from; None: the applicant, or not recorded."""
     email_by: str | None = None
 
     @property
@@ -77,20 +77,41 @@ class Contacts:
         """As `of`, with when it was changed last and by whom."""
         mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
         row = connection.execute(select(contacts).where(mine)).one_or_none()
-        if row is not None:
-            told = json.loads(self._sealing.decrypt(bytes(row.sealed), _context(holder)))
-            contact = Contact(told["phone"], told["email"])
-            return KnownContact(contact, row.changed_at, row.phone_by, row.email_by)
-        return KnownContact(self._from_application(connection, holder))
-
-    def _from_application(self, connection: Connection, holder: Holder) -> Contact:
-        if holder.kind is not HolderKind.LEGAL_PERSON:
-            return Contact()
-        query = select(applications.c.phone, applications.c.email).where(
-            applications.c.enterprise_id == holder.id
+        first = self._from_application(connection, holder)
+        if row is None:
+            return first
+        told = json.loads(self._sealing.decrypt(bytes(row.sealed), _context(holder)))
+        contact = Contact(told["phone"], told["email"])
+        # Rows from before it was recorded who put a value in, and those that only confirm it.
+        same_phone = contact.phone == first.contact.phone
+        same_email = contact.email == first.contact.email
+        return KnownContact(
+            contact,
+            row.changed_at,
+            row.phone_by or (first.phone_by if same_phone else None),
+            row.email_by or (first.email_by if same_email else None),
         )
+
+    def _from_application(self, connection: Connection, holder: Holder) -> KnownContact:
+        if holder.kind is not HolderKind.LEGAL_PERSON:
+            return KnownContact(Contact())
+        query = select(
+            applications.c.phone,
+            applications.c.email,
+            applications.c.licence_id,
+            applications.c.registered_by,
+        ).where(applications.c.enterprise_id == holder.id)
         row = connection.execute(query).first()
-        return Contact() if row is None else Contact(row.phone, row.email)
+        if row is None:
+            return KnownContact(Contact())
+        by = None
+        if row.licence_id is None and row.registered_by is not None:  # an officer imported it
+            by = f"{HolderKind.OFFICER}:{row.registered_by}"
+        return KnownContact(
+            Contact(row.phone, row.email),
+            phone_by=by if row.phone else None,
+            email_by=by if row.email else None,
+        )
 
     def show(self, by: Identity, number: str) -> Contact:
         """Masked. Raises Forbidden `card.foreign`, NotFound `card.unknown`."""

@@ -14,13 +14,18 @@ from ca.revocation import Revocation
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Malformed, Unauthenticated
 from policies.card_life import card_life_policy
+from ra_portal.applications.application import ApplicationState
+from ra_portal.applications.queue import Asked
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.recovery_rows import RecoveryState
 from ra_portal.cards.tables import recoveries
+from ra_portal.imports.columns import ImportKind
 from ra_portal.notices.channels import Channel
+from ra_portal.papers.documents import Upload
 from ra_portal.people import people_rows
 from ra_portal.people.identity import Identity, Role
+from ra_portal.spreadsheets.writing import SheetFormat, write
 from records.journal import records
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
@@ -346,3 +351,43 @@ def test_the_branch_s_own_are_found_behind_any_number_of_others(portal: PortalWo
     assert [case.asked_at for case in seen] == sorted(case.asked_at for case in seen)
     back = recovery.waiting(head, page.earlier, backwards=True)
     assert [case.id for case in back.shown] == [case.id for case in seen[100:120]]
+
+
+def imported(portal: PortalWorld, clerk: Identity) -> Card:
+    """The made legal-person card of an enterprise that an officer typed into a spreadsheet."""
+    imports, registration = portal.services.imports, portal.services.registration
+    details = samples.details(5)
+    head = ["企业名称", "统一社会信用代码", "海关注册编码", "法定代表人", "所在地区", "电话"]
+    names = ("name", "uscc", "customs_code", "legal_representative", "region", "phone")
+    rows = [[*head, "电子邮箱"], [*(str(details[name]) for name in names), "typed@example.com"]]
+    sheet = Upload(write(rows, SheetFormat.XLSX), "导入.xlsx")
+    imports.confirm(clerk, imports.preview(clerk, ImportKind.ENTERPRISES, sheet).id)
+    registered = Asked((ApplicationState.REGISTERED,))
+    (waiting,) = portal.services.queue.page(clerk, registered).applications
+    card = registration.approve(portal.officer(Role.APPROVER), waiting.id)[1]
+    portal.services.cards.new_activation_code(portal.officer(Role.ADMINISTRATOR), card.number)
+    code = portal.services.cards.confirm_code(portal.officer(Role.APPROVER), card.number)[1]
+    return portal.services.enrolment.enrol(code, pkcs10()).card
+
+
+@pytest.mark.parametrize("changed", [{}, {"phone": "+8613900000007"}])
+def test_who_imported_where_the_secret_goes_has_no_say(
+    portal: PortalWorld, changed: dict[str, str]
+) -> None:
+    """Nor when somebody else changes the rest of it."""
+    clerk = portal.officer(Role.REGISTRAR, Role.APPROVER)
+    card = imported(portal, clerk)
+    owner = Identity(card.holder.kind, card.holder.id, "x", enterprise_id=card.holder.id)
+    if changed:
+        kept = {"email": "typed@example.com", **changed}
+        portal.services.contacts.change(owner, card.number, kept)
+    portal.authority.clock.advance(COOLING)
+    recovery = portal.services.recovery
+    recovery.ask(samples.uscc(5), WHY)
+    (case,) = recovery.waiting(clerk).shown
+    assert clerk.actor in case.contact_set_by
+    with pytest.raises(Forbidden, match=r"recovery\.own-contact"):
+        recovery.approve(clerk, case.id, CHECKED)
+    for _ in range(2):
+        case = recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
+    assert case.state is RecoveryState.GRANTED
