@@ -140,6 +140,11 @@ def made_of(connection: Connection, holder: Holder) -> list[Card]:
     return [card_of(row._mapping) for row in connection.execute(query)]
 
 
+def lock(connection: Connection, number: str) -> None:
+    """Keep others that do so, or that move the card, waiting until the transaction ends."""
+    connection.execute(select(cards.c.id).where(cards.c.number == number).with_for_update())
+
+
 def by_serials(connection: Connection, serials: Sequence[str], states: Sequence[str]) -> list[Card]:
     """Cards in one of the states whose certificates have these serial numbers."""
     query = select(cards).where(cards.c.serial.in_(serials), cards.c.state.in_(states))

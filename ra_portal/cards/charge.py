@@ -4,7 +4,9 @@
 from sqlalchemy import Connection
 
 from kernel.refusals import Forbidden
-from ra_portal.cards.card import Card
+from policies.permissions import permissions
+from ra_portal.cards import card_rows
+from ra_portal.cards.card import Card, CardState
 from ra_portal.people import branches, people_rows
 from ra_portal.people.identity import HolderKind, Identity
 
@@ -25,10 +27,32 @@ def permission_for(connection: Connection, card: Card, act: str) -> str:
 def require_act(connection: Connection, by: Identity, card: Card, act: str) -> None:
     """An officer, or the console, may do this to this card.
 
-    Raises Forbidden `role.missing`, `branch.foreign`.
+    Raises Forbidden `role.missing`, `branch.foreign`, `console.use-card`.
     """
-    by.require(permission_for(connection, card, act))
+    permission = permission_for(connection, card, act)
+    by.require(permission)
+    if by.kind is None and permissions()[permission].console == "first":
+        require_first(connection, permission)
     branches.require_holder(connection, by, card.holder)
+
+
+def require_first(connection: Connection, permission: str) -> None:
+    """What the console may do only at first: nobody who holds an active card may do it yet.
+
+    Raises Forbidden `console.use-card`.
+    """
+    able = [
+        officer.id
+        for officer in people_rows.all_officers(connection)
+        if permissions().allows(officer.roles, permission)
+    ]
+    cards = card_rows.newest_of(connection, HolderKind.OFFICER, able)
+    if any(card.state is CardState.ACTIVE for card in cards.values()):
+        raise Forbidden(
+            "console.use-card",
+            "somebody with a card may do this; the console does so in an emergency only",
+            permission=permission,
+        )
 
 
 def require_access(connection: Connection, by: Identity, card: Card) -> None:
@@ -43,7 +67,7 @@ def require_access(connection: Connection, by: Identity, card: Card) -> None:
 
 
 def require_charge(connection: Connection, by: Identity, card: Card) -> None:
-    """Raises Forbidden `card.foreign`, `role.missing`, `branch.foreign`."""
+    """Raises Forbidden `card.foreign`, `role.missing`, `branch.foreign`, `console.use-card`."""
     if by.kind is None or by.kind is HolderKind.OFFICER:
         require_act(connection, by, card, "manage")
         return

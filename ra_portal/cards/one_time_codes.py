@@ -82,6 +82,7 @@ class OneTimeCodes:
             card = card_rows.find_by_number(connection, card_number)
             if card is None or not card.is_made:
                 return identifier
+            card_rows.lock(connection, card.number)  # one counts after the other
             to = self._contacts.of(connection, card.holder).at(channel)
             now = self._clock.now()
             if to is None or self._recent(connection, card, now) >= MOST_IN_AN_HOUR:

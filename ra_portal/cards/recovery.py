@@ -83,6 +83,7 @@ class Recovery:
             enterprise = people_rows.find_enterprise(connection, uscc)
             if enterprise is None or enterprise.closed_at is not None:
                 return
+            people_rows.lock_enterprise(connection, enterprise.id)  # one counts after the other
             card = _recoverable(connection, enterprise.holder)
             if (
                 card is None

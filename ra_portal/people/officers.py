@@ -8,16 +8,15 @@ which the journal tells.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from kernel.clock import Clock
-from kernel.refusals import Forbidden, Unprocessable
+from kernel.refusals import Unprocessable
 from policies.permissions import permissions
 from ra_portal import fields
 from ra_portal.applications.application import LONGEST_NAME
 from ra_portal.cards import card_rows
-from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card import Card
 from ra_portal.cards.cards import Cards
+from ra_portal.cards.charge import require_first
 from ra_portal.people import branches, people_rows
 from ra_portal.people.identity import HolderKind, Identity, Role
 from ra_portal.people.people import Officer
@@ -73,7 +72,7 @@ class Officers:
         why = {"emergency": emergency.strip()[:200]} if emergency.strip() else {}
         with self._database.transaction() as connection:
             if by.kind is None and not why:
-                _require_first(connection, permission)
+                require_first(connection, permission)
             people_rows.add_officer(connection, officer)
             self._journal.append(
                 connection,
@@ -107,22 +106,6 @@ class Officers:
                 connection, HolderKind.OFFICER, [officer.id for officer in officers]
             )
         return [(officer, cards.get(officer.id)) for officer in officers]
-
-
-def _require_first(connection: Connection, permission: str) -> None:
-    """Raises Forbidden `console.use-card` when somebody who holds a card may do it."""
-    able = [
-        officer.id
-        for officer in people_rows.all_officers(connection)
-        if permissions().allows(officer.roles, permission)
-    ]
-    cards = card_rows.newest_of(connection, HolderKind.OFFICER, able)
-    if any(card.state is CardState.ACTIVE for card in cards.values()):
-        raise Forbidden(
-            "console.use-card",
-            "an officer with a card appoints others; the console does so in an emergency only",
-            permission=permission,
-        )
 
 
 def read_roles(roles: Iterable[str]) -> frozenset[Role]:

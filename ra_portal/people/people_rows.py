@@ -40,6 +40,14 @@ def enterprises_by(connection: Connection, query: Select[Any]) -> list[Enterpris
     return [Enterprise(**_with_identity(row._mapping)) for row in connection.execute(query)]
 
 
+def lock_enterprise(connection: Connection, identifier: str) -> None:
+    """Keep others that do so waiting until the transaction ends: what is counted of an enterprise
+    and then added to is counted by one at a time."""
+    connection.execute(
+        select(enterprises.c.id).where(enterprises.c.id == identifier).with_for_update()
+    )
+
+
 def find_enterprise(connection: Connection, uscc: str) -> Enterprise | None:
     """By its credit code."""
     query = select(enterprises.c.id).where(enterprises.c.uscc == uscc.strip().upper()[:18])

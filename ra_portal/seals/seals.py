@@ -85,6 +85,7 @@ class Seals:
             requested_by=by.actor,
         )
         with self._database.transaction() as connection:
+            people_rows.lock_enterprise(connection, enterprise_id)  # one counts after the other
             live = [
                 each
                 for each in seal_rows.of_enterprise(connection, enterprise_id)

@@ -143,12 +143,12 @@ class Proposals:
         written = "null" if draft is None else json.dumps(draft.to_json(), ensure_ascii=False)
         row: dict[str, Any] = {**vars(proposal), "action": str(action), "draft": written}
         with self._database.transaction() as connection:
-            same = select(proposals.c.id).where(
-                proposals.c.client_id == client_id, proposals.c.decision.is_(None)
-            )
-            if connection.execute(same).first() is not None:
-                raise Conflict("platform.proposed", "a proposal for this platform is waiting")
-            connection.execute(insert(proposals), row)
+            try:
+                connection.execute(insert(proposals), row)
+            except IntegrityError:
+                raise Conflict(
+                    "platform.proposed", "a proposal for this platform is waiting"
+                ) from None
             self._journal.append(
                 connection,
                 Event.PLATFORM_PROPOSED,

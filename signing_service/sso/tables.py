@@ -101,6 +101,13 @@ proposals = Table(
     Column("decided_at", UtcDateTime),
     Column("decision", String(20)),
     Index("ix_sso_platform_proposal_client", "client_id"),
+    Index(
+        "uq_sso_platform_proposal_open",
+        "client_id",
+        unique=True,
+        postgresql_where=text("decision IS NULL"),
+        sqlite_where=text("decision IS NULL"),
+    ),
 )
 
 codes = Table(

@@ -1,5 +1,6 @@
 """Seals of enterprises: asked for by the legal person, approved by an officer, kept in a token."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -148,3 +149,27 @@ def test_an_enterprise_has_so_many_seals_and_no_more(portal: PortalWorld) -> Non
     for _ in range(20):
         seals.request(owner, NAME)
     assert refused(Conflict, lambda: seals.request(owner, NAME)) == "seal.too-many"
+
+
+def test_two_who_ask_for_the_last_seal_at_once_get_one(postgresql_portal: PortalWorld) -> None:
+    portal = postgresql_portal
+    seals, owner = portal.services.seals, portal.legal_person()
+    for _ in range(19):
+        seals.request(owner, NAME)
+    barrier = threading.Barrier(6)
+    codes: list[str] = []
+
+    def ask() -> None:
+        barrier.wait()
+        try:
+            seals.request(owner, NAME)
+        except Conflict as refusal:
+            codes.append(refusal.code)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert codes == ["seal.too-many"] * 5
+    assert len(seals.visible(owner)) == 20
