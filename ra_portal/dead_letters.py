@@ -1,6 +1,7 @@
 """Messages that another system refused: seen, sent again or discarded by an administrator."""
 
 from kernel.refusals import NotFound
+from ra_portal.notices.notices import Notices
 from ra_portal.people.identity import Identity
 from records.database import Database
 from records.events import Event
@@ -9,10 +10,13 @@ from records.outbox import DeadLetter, Outbox
 
 
 class DeadLetters:
-    def __init__(self, database: Database, journal: Journal, outbox: Outbox) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, outbox: Outbox, notices: Notices
+    ) -> None:
         self._database = database
         self._journal = journal
         self._outbox = outbox
+        self._notices = notices
 
     def all(self, by: Identity) -> list[DeadLetter]:
         """Newest first. Raises Forbidden `role.missing`."""
@@ -32,7 +36,9 @@ class DeadLetters:
         by.require("letter.manage")
         with self._database.transaction() as connection:
             if event is Event.LETTER_DISCARDED:
-                moved = self._outbox.discard(connection, identifier)
+                letter = self._outbox.discard(connection, identifier)
+                moved = letter is not None
+                self._notices.forget(connection, str((letter or {}).get("notice", "")))
             else:
                 moved = self._outbox.put_back(connection, identifier)
             if not moved:

@@ -135,7 +135,7 @@ def open_portal(
     notices = Notices(
         database, outbox, clock, sealing, posting.gateways, posting.origin, posting.language
     )
-    contacts = Contacts(database, journal, clock, sealing, notices)
+    contacts = Contacts(database, journal, clock, sealing, notices, personal)
     life = CardLife(database, journal, clock, revocation, losses, contacts, notices, on_card_ended)
     codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
@@ -156,7 +156,7 @@ def open_portal(
         notices=notices,
         contacts=contacts,
         without_card=WithoutCard(database, codes, life),
-        dead_letters=DeadLetters(database, journal, outbox),
+        dead_letters=DeadLetters(database, journal, outbox, notices),
         officers=Officers(database, journal, clock, cards),
         operators=operators,
         imports=Imports(database, journal, clock, entropy, personal, catalogue, operators),

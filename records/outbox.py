@@ -165,10 +165,11 @@ class Outbox:
         values = {"refused_at": None, "refusals": 0, "attempts": 0, "due_at": self._clock.now()}
         return connection.execute(update(outbox).where(mine).values(values)).rowcount == 1
 
-    def discard(self, connection: Connection, identifier: int) -> bool:
-        """Delete one message that was set aside; False: there is none."""
+    def discard(self, connection: Connection, identifier: int) -> Payload | None:
+        """Delete one message that was set aside; what it was, None: there is none."""
         mine = (outbox.c.id == identifier) & outbox.c.refused_at.is_not(None)
-        return connection.execute(delete(outbox).where(mine)).rowcount == 1
+        gone = connection.execute(delete(outbox).where(mine).returning(outbox.c.payload)).scalar()
+        return None if gone is None else json.loads(gone)
 
     def try_again(self, connection: Connection, channel: str) -> int:
         """Put the messages that were set aside back in their places; how many."""

@@ -6,7 +6,7 @@
        +---------+
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from enum import StrEnum
 from kernel.identifiers import parse_customs_code, parse_uscc
 from kernel.refusals import Conflict, Forbidden
 from ra_portal import fields
+from ra_portal.people.contact import Contact
 from ra_portal.people.personal_data import SealedNumber
 
 LONGEST_NAME = 64
@@ -41,15 +42,13 @@ class ApplicationDetails:
     customs_code: str
     legal_representative: str
     region: str
-    phone: str | None = None
-    email: str | None = None
     branch_id: str | None = None
     """Where the papers are examined and the cards handed out; None: at the head office."""
 
 
 @dataclass(frozen=True)
 class Papers:
-    """What is looked at beside the fields, and the one field that is kept sealed."""
+    """What is looked at beside the fields, and the fields that are kept sealed."""
 
     licence_id: str | None
     """None: the licence lies at the branch that imported the application."""
@@ -57,13 +56,15 @@ class Papers:
     """The power of attorney, where somebody other than the legal representative applies."""
     identity: SealedNumber | None = None
     """Of the legal representative."""
+    contact: bytes | None = None
+    """Telephone and mail, sealed (`applicants_contact`)."""
 
 
 def read_details(
     values: Mapping[str, object], branch_id: Callable[[str], str] = str
-) -> ApplicationDetails:
-    """Check the fields of a form or a JSON object, named as `ApplicationDetails`; the branch is
-    named by its code under `branch`, and `branch_id` finds it.
+) -> tuple[ApplicationDetails, Contact]:
+    """Check the fields of a form or a JSON object, named as `ApplicationDetails` and `Contact`;
+    the branch is named by its code under `branch`, and `branch_id` finds it.
 
     Raises `fields.InvalidFields` with every error, by field.
     """
@@ -74,12 +75,13 @@ def read_details(
         customs_code=reader.read("customs_code", parse_customs_code),
         legal_representative=reader.read("legal_representative", fields.text(LONGEST_NAME)),
         region=reader.read("region", fields.text(80)),
-        phone=reader.optional("phone", fields.phone),
-        email=reader.optional("email", fields.email),
         branch_id=reader.optional("branch", branch_id),
     )
+    contact = Contact(
+        reader.optional("phone", fields.phone), reader.optional("email", fields.email)
+    )
     reader.finish()
-    return details
+    return details, contact
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ class Application:
     remarks: Mapping[str, str] = field(default_factory=dict)
     """Field -> code of a reason in `policies/registration.toml`: why it came back."""
     previous: Mapping[str, str | None] = field(default_factory=dict)
-    """Field -> what it said before the last correction; papers and the identity number say only
-    that they changed (None)."""
+    """Field -> what it said before the last correction; papers and what is sealed say only that
+    they changed (None)."""
     assigned_to: str | None = None
     """The officer who looks after it."""
     reminded_at: datetime | None = None
@@ -169,8 +171,15 @@ class Application:
             ApplicationState.REFUSED, at, decided_by=officer, reasons=fields.paragraph(reasons)
         )
 
-    def resubmit(self, details: ApplicationDetails, papers: Papers, at: datetime) -> "Application":
-        """Corrected by the applicant. Raises Conflict `application.state`."""
+    def resubmit(
+        self,
+        details: ApplicationDetails,
+        papers: Papers,
+        at: datetime,
+        sealed: Iterable[str] = (),
+    ) -> "Application":
+        """Corrected by the applicant. `sealed`: the names of sealed fields that say something else
+        now. Raises Conflict `application.state`."""
         self._require(ApplicationState.RETURNED)
         before, after = asdict(self.details), asdict(details)
         changed: dict[str, str | None] = {
@@ -183,6 +192,7 @@ class Application:
                 changed[name.removesuffix("_id")] = None
         if _index(papers) != _index(self.papers):
             changed["identity_number"] = None
+        changed |= dict.fromkeys(sealed)
         return replace(
             self._moved(ApplicationState.APPLIED, at, decided_by=None, reasons=None, remarks={}),
             details=details,

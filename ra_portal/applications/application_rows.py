@@ -104,6 +104,7 @@ def _row(application: Application) -> dict[str, object]:
         **people_rows.identity_columns(papers.identity),
         "licence_id": papers.licence_id,
         "attorney_id": papers.attorney_id,
+        "contact_cipher": papers.contact,
         "remarks": _written(application.remarks),
         "previous": _written(application.previous),
         "live_uscc": live,
@@ -116,7 +117,12 @@ def from_row(row: Mapping[Any, Any]) -> Application:
     own["state"] = ApplicationState(row["state"])
     return Application(
         details=ApplicationDetails(**{name: row[name] for name in _DETAILS}),
-        papers=Papers(row["licence_id"], row["attorney_id"], people_rows.sealed_identity(row)),
+        papers=Papers(
+            row["licence_id"],
+            row["attorney_id"],
+            people_rows.sealed_identity(row),
+            row["contact_cipher"],
+        ),
         remarks=json.loads(row["remarks"] or "{}"),
         previous=json.loads(row["previous"] or "{}"),
         **own,

@@ -11,7 +11,7 @@ from kernel.refusals import Conflict, Refusal, Unprocessable
 from policies.identity_number import is_identity_card_number
 from policies.registration import RegistrationPolicy
 from ra_portal import fields, keyset
-from ra_portal.applications import application_rows, queue_rows
+from ra_portal.applications import applicants_contact, application_rows, queue_rows
 from ra_portal.applications.application import OPEN, Application, ApplicationState
 from ra_portal.applications.queue_rows import Filter
 from ra_portal.applications.registry import Comparison, Registry, compare
@@ -24,6 +24,7 @@ from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import DocumentKind
 from ra_portal.people import branches, name_search, people_rows
 from ra_portal.people.branches import Branch
+from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.personal_data import PersonalData
 from records.database import Database
@@ -78,6 +79,7 @@ class Review:
     papers: dict[DocumentKind, StoredDocument]
     identity_number: str | None
     """Masked."""
+    contact: Contact
     names: dict[str, str]
     """Names of the officers concerned, by id."""
     branch: Branch | None
@@ -153,9 +155,12 @@ class ApplicationQueue:
             branch = branches.by_id(connection, application.details.branch_id)
             card = _newest_card(connection, application)
         masked = self._personal.masked(application.papers.identity, application_row(application.id))
+        contact = applicants_contact.opened(
+            self._personal, application.papers.contact, application.id
+        )
         # Asked when the database has been let go: a slow registry holds nobody else up.
         found, refusal = self._look_up(application)
-        return Review(application, papers, masked, names, branch, card, found, refusal)
+        return Review(application, papers, masked, contact, names, branch, card, found, refusal)
 
     def _look_up(self, application: Application) -> tuple[Comparison | None, Refusal | None]:
         if self._registry is None or application.state not in OPEN:

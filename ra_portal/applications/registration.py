@@ -25,6 +25,7 @@ from ra_portal.papers import document_rows
 from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import DocumentKind, Upload
 from ra_portal.people import branches, people_rows
+from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.people import Enterprise
 from ra_portal.people.personal_data import PersonalData
@@ -148,12 +149,13 @@ class Registration:
         with self._database.reading() as connection:
             kept = application_rows.by_id(connection, application_id).papers
         read = self._submissions.read(values, upload, attorney, kept)
+        sealed = self._submissions.changed_contact(application_id, read, kept)
         now = self._clock.now()
         with self._database.transaction() as connection:
             before = application_rows.by_id(connection, application_id)
             before.resubmit(read.details, before.papers, now)  # refused before anything is kept
             papers = self._submissions.keep(connection, before.id, read, before.papers)
-            after = before.resubmit(read.details, papers, now)
+            after = before.resubmit(read.details, papers, now, sealed)
             application_rows.save(connection, after)
             self._journal.append(
                 connection,
@@ -180,6 +182,10 @@ class Registration:
     def masked_identity(self, application: Application) -> str | None:
         """The legal representative's identity number, but for its ends."""
         return self._submissions.masked_identity(application)
+
+    def contact_of(self, application: Application) -> Contact:
+        """Telephone and mail, for the applicant to correct."""
+        return self._submissions.contact_of(application.id, application.papers)
 
     def card_of(self, application_id: str) -> Card | None:
         """The legal-person card that the approval requested."""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from ra_portal import fields
+from ra_portal.applications import applicants_contact
 from ra_portal.applications.application import (
     Application,
     ApplicationDetails,
@@ -16,6 +17,7 @@ from ra_portal.applications.application import (
 from ra_portal.papers import document_rows
 from ra_portal.papers.documents import DocumentKind, Licence, Upload, read_scan
 from ra_portal.people import branches
+from ra_portal.people.contact import Contact
 from ra_portal.people.personal_data import PersonalData, SealedNumber
 from records.database import Database
 
@@ -25,6 +27,7 @@ class Submission:
     """What came, checked; nothing of it is kept yet."""
 
     details: ApplicationDetails
+    contact: Contact
     scans: Mapping[DocumentKind, Licence | None]
     identity_number: str | None
 
@@ -52,15 +55,18 @@ class Submissions:
             reader.read("licence", str)
         number = reader.optional("identity_number", fields.identity_number)
         details: ApplicationDetails | None = None
+        contact = Contact()
         with self._database.reading() as connection:
             try:
-                details = read_details(values, lambda code: branches.id_of(connection, code))
+                details, contact = read_details(
+                    values, lambda code: branches.id_of(connection, code)
+                )
             except fields.InvalidFields as invalid:
                 for name, refusal in invalid.errors.items():
                     reader.note(name, refusal)
         reader.finish()
         assert details is not None
-        return Submission(details, scans, number)
+        return Submission(details, contact, scans, number)
 
     def keep(
         self, connection: Connection, application_id: str, read: Submission, before: Papers
@@ -77,6 +83,7 @@ class Submissions:
             ids.get(DocumentKind.LICENCE, before.licence_id),
             ids.get(DocumentKind.ATTORNEY, before.attorney_id),
             identity,
+            applicants_contact.seal(self._personal, read.contact, application_id),
         )
 
     def identity_for(self, enterprise_id: str, application: Application) -> SealedNumber | None:
@@ -85,6 +92,15 @@ class Submissions:
             return None
         number = self._personal.open(application.papers.identity, application_row(application.id))
         return self._personal.seal(number, enterprise_row(enterprise_id))
+
+    def contact_of(self, application_id: str, papers: Papers) -> Contact:
+        return applicants_contact.opened(self._personal, papers.contact, application_id)
+
+    def changed_contact(self, application_id: str, read: Submission, kept: Papers) -> list[str]:
+        """The names of what says something else now."""
+        before = self.contact_of(application_id, kept)
+        names = ("phone", "email")
+        return [name for name in names if getattr(before, name) != getattr(read.contact, name)]
 
     def masked_identity(self, application: Application) -> str | None:
         """The legal representative's identity number, but for its ends."""

@@ -17,8 +17,9 @@ applications = Table(
     Column("customs_code", String(10), nullable=False),
     Column("legal_representative", String(80), nullable=False),
     Column("region", String(80), nullable=False),
-    Column("phone", String(32)),
-    Column("email", String(254)),
+    Column("contact_cipher", LargeBinary),  # telephone and mail, AES-GCM
+    Column("clear_phone", String(32)),  # from before; the worker seals and empties them
+    Column("clear_email", String(254)),
     Column("identity_cipher", LargeBinary),  # of the legal representative, AES-GCM
     Column("identity_index", String(64), index=True),  # HMAC
     Column("branch_id", ROW_ID, ForeignKey("branches.id")),

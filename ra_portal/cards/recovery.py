@@ -32,7 +32,8 @@ from ra_portal.keyset import Cut, Place
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
 from ra_portal.people import branches, people_rows
-from ra_portal.people.contacts import Contact, Contacts
+from ra_portal.people.contact import Contact
+from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.row_by_row import row_by_row
 from records.database import Database

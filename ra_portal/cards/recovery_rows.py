@@ -16,7 +16,8 @@ from ra_portal.cards.tables import recoveries
 from ra_portal.keyset import Cut, Place
 from ra_portal.keyset_rows import oldest_first
 from ra_portal.people import branches
-from ra_portal.people.contacts import Contact, KnownContact
+from ra_portal.people.contact import Contact
+from ra_portal.people.contacts import KnownContact
 from ra_portal.people.identity import HolderKind, Identity
 from records.database import new_id
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -16,7 +17,7 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unprocessable
 from policies.rights import RightsCatalogue
-from ra_portal.applications import application_rows
+from ra_portal.applications import applicants_contact, application_rows
 from ra_portal.applications.application import (
     Application,
     ApplicationDetails,
@@ -36,6 +37,7 @@ from ra_portal.imports.columns import (
 from ra_portal.imports.tables import imports
 from ra_portal.papers.documents import Upload
 from ra_portal.people import people_rows
+from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.operators import Operators
 from ra_portal.people.personal_data import PersonalData, mask
@@ -45,6 +47,8 @@ from records.events import Event
 from records.journal import Entry, Journal
 
 _PURPOSE = "import"
+_PIECE = 60_000
+"""Octets that are sealed at once."""
 
 ReadRow = tuple[dict[str, str], dict[str, Refusal]]
 """Values of a row's cells, and refusals, both by column."""
@@ -63,7 +67,7 @@ class Row:
     errors: Mapping[str, str]
     """Column -> what is wrong, an English sentence that the catalogue knows."""
     values: Mapping[str, str]
-    """As taken over; the identity number sealed, hexadecimal."""
+    """As taken over."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +119,13 @@ class Imports:
         with self._database.reading() as connection:
             taken = self._taken(connection, by, kind, read)
         identifier = new_id()
-        rows = self._judged(identifier, read, _key(kind), taken)
+        rows = self._judged(read, _key(kind), taken)
         row = {
             "id": identifier,
             "kind": str(kind),
             "owner": by.actor,
             "file_name": upload.file_name[-120:],
-            "content": json.dumps([_written(each) for each in rows], ensure_ascii=False),
+            "content": self._sealed(identifier, [_written(each) for each in rows]),
             "created_at": self._clock.now(),
         }
         with self._database.transaction() as connection:
@@ -131,7 +135,14 @@ class Imports:
     def show(self, by: Identity, identifier: str) -> Preview:
         """What was read, for whoever brought it. Raises NotFound `import.unknown`."""
         with self._database.reading() as connection:
-            return self._find(connection, by, identifier)
+            query = select(imports).where(imports.c.id == identifier)
+            row = connection.execute(query).one_or_none()
+        if row is None or row.owner != by.actor:
+            raise NotFound("import.unknown", "there is no such import of yours")
+        kind = ImportKind(row.kind)
+        rows = tuple(Row(**each) for each in self._opened(row.id, row.content))
+        columns = columns_of(kind, self._catalogue)
+        return Preview(row.id, kind, row.file_name, columns, rows, row.confirmed_at)
 
     def confirm(self, by: Identity, identifier: str) -> int:
         """Take over the rows without a fault; how many.
@@ -170,10 +181,8 @@ class Imports:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _judged(
-        self, identifier: str, read: Sequence[ReadRow], key: str, taken: Collection[str]
-    ) -> list[Row]:
-        """The rows as they are shown and kept; identity numbers sealed, in the token."""
+    def _judged(self, read: Sequence[ReadRow], key: str, taken: Collection[str]) -> list[Row]:
+        """The rows as they are shown and kept."""
         counted = Counter(values.get(key, "") for values, _ in read)
         rows = []
         for number, (values, errors) in enumerate(read, 2):
@@ -185,9 +194,6 @@ class Imports:
             shown, kept = dict(values), dict(values)
             if IDENTITY in values:
                 shown[IDENTITY] = "*****" if IDENTITY in errors else mask(values[IDENTITY])
-            if IDENTITY in values and not told:
-                sealed = self._personal.seal_text(values[IDENTITY], _PURPOSE, identifier)
-                kept[IDENTITY] = sealed.hex()
             rows.append(Row(number, shown, told, {} if told else kept))
         return rows
 
@@ -203,20 +209,24 @@ class Imports:
         found = people_rows.operators_of(connection, by.require_legal_person())
         return {operator.employee_number for operator in found}
 
-    def _find(self, connection: Connection, by: Identity, identifier: str) -> Preview:
-        row = connection.execute(select(imports).where(imports.c.id == identifier)).one_or_none()
-        if row is None or row.owner != by.actor:
-            raise NotFound("import.unknown", "there is no such import of yours")
-        kind = ImportKind(row.kind)
-        rows = tuple(Row(**each) for each in json.loads(row.content))
-        columns = columns_of(kind, self._catalogue)
-        return Preview(row.id, kind, row.file_name, columns, rows, row.confirmed_at)
+    def _sealed(self, identifier: str, rows: Sequence[Mapping[str, object]]) -> str:
+        """All that was read, in pieces that the token's key takes; each knows its place."""
+        text = json.dumps(rows)  # ASCII: cut anywhere, a piece is a text
+        pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+        return json.dumps(
+            [
+                self._personal.seal_text(piece, _PURPOSE, f"{identifier}:{number}").hex()
+                for number, piece in enumerate(pieces)
+            ]
+        )
 
-    def _number(self, preview: Preview, row: Row) -> str | None:
-        sealed = row.values.get(IDENTITY)
-        if sealed is None:
-            return None
-        return self._personal.open_text(bytes.fromhex(sealed), _PURPOSE, preview.id)
+    def _opened(self, identifier: str, content: str) -> list[dict[str, Any]]:
+        pieces = [
+            self._personal.open_text(bytes.fromhex(piece), _PURPOSE, f"{identifier}:{number}")
+            for number, piece in enumerate(json.loads(content))
+        ]
+        rows: list[dict[str, Any]] = json.loads("".join(pieces))
+        return rows
 
     def _applications(self, by: Identity, preview: Preview, now: datetime) -> TakeOver:
         """Applications that this officer has examined: another one approves each."""
@@ -241,13 +251,9 @@ class Imports:
     def _application(self, by: Identity, preview: Preview, row: Row, now: datetime) -> Application:
         identifier, values = new_id(), row.values
         named = ("uscc", "name", "customs_code", "legal_representative", "region")
-        details = ApplicationDetails(
-            **{name: values[name] for name in named},
-            phone=values.get("phone"),
-            email=values.get("email"),
-            branch_id=by.branch,
-        )
-        number = self._number(preview, row)
+        details = ApplicationDetails(**{name: values[name] for name in named}, branch_id=by.branch)
+        contact = Contact(values.get("phone"), values.get("email"))
+        number = row.values.get(IDENTITY)
         identity = self._personal.seal_optional(number, application_row(identifier))
         application = Application(
             id=identifier,
@@ -255,7 +261,9 @@ class Imports:
             access_hash=code_hash(CodePurpose.ACCESS, new_code(self._entropy)),
             state=ApplicationState.APPLIED,
             details=details,
-            papers=Papers(None, None, identity),
+            papers=Papers(
+                None, None, identity, applicants_contact.seal(self._personal, contact, identifier)
+            ),
             submitted_at=now,
             changed_at=now,
             import_id=preview.id,
@@ -269,7 +277,7 @@ class Imports:
                 row.values["name"],
                 row.values["employee_number"],
                 [code for code in row.values.get("rights", "").split(",") if code],
-                self._number(preview, row),
+                row.values.get(IDENTITY),
             )
             for row in preview.good
         ]

@@ -11,7 +11,7 @@ imports = Table(
     Column("kind", String(16), nullable=False),
     Column("owner", String(64), nullable=False),
     Column("file_name", String(120), nullable=False),
-    Column("content", Text, nullable=False),  # JSON: rows as read; identity numbers sealed
+    Column("content", Text, nullable=False),  # JSON: rows as read, in sealed pieces
     Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("confirmed_at", UtcDateTime),
 )

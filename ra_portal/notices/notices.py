@@ -146,6 +146,19 @@ class Notices:
         with self._database.transaction() as connection:
             connection.execute(update(notices).where(notices.c.id == identifier).values(values))
 
+    def forget(self, connection: Connection, identifier: str) -> None:
+        """Who a notice was for and what it said, when it will never be sent."""
+        mine = update(notices).where(notices.c.id == identifier)
+        connection.execute(mine.values(sealed=None))
+
+    def forget_expired(self) -> int:
+        """Of refused notices whose time is over; how many. For the worker."""
+        over = notices.c.sealed.is_not(None) & (notices.c.expires_at <= self._clock.now())
+        values = {"sealed": None, "outcome": "expired", "ended_at": self._clock.now()}
+        with self._database.transaction() as connection:
+            mine = over & notices.c.ended_at.is_not(None)  # the others are the outbox's to end
+            return connection.execute(update(notices).where(mine).values(values)).rowcount
+
     def _recent(self, connection: Connection, channel: Channel, about: str, now: datetime) -> int:
         query = select(func.count()).where(
             notices.c.about == about,

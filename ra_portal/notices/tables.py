@@ -18,4 +18,5 @@ notices = Table(
     Column("ended_at", UtcDateTime),
     Index("ix_notices_about", "about", "created_at"),
     partial_index("ix_notices_ended", "ended_at", where="ended_at IS NOT NULL"),
+    partial_index("ix_notices_kept", "expires_at", where="sealed IS NOT NULL"),
 )

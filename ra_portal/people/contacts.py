@@ -3,7 +3,6 @@
 They serve notices and one-time codes, nothing else; they are shown masked.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,35 +11,20 @@ from sqlalchemy import Connection, insert, select, update
 
 from kernel.clock import Clock
 from ra_portal import fields
+from ra_portal.applications import applicants_contact
 from ra_portal.applications.tables import applications
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.charge import is_own, require_charge
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices, Sealing
+from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.people.personal_data import PersonalData
 from ra_portal.people.tables import contacts
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
-
-
-@dataclass(frozen=True)
-class Contact:
-    phone: str | None = None
-    email: str | None = None
-
-    def at(self, channel: Channel) -> str | None:
-        return self.phone if channel is Channel.SMS else self.email
-
-    def masked(self) -> "Contact":
-        """Enough for the holder to know it again, too little for a stranger to use."""
-        phone = self.phone and f"{self.phone[:3]}****{self.phone[-2:]}"
-        email = self.email
-        if email:
-            name, _, host = email.partition("@")
-            email = f"{name[:1]}***@{host}"
-        return Contact(phone, email)
 
 
 @dataclass(frozen=True)
@@ -60,13 +44,20 @@ class KnownContact:
 
 class Contacts:
     def __init__(
-        self, database: Database, journal: Journal, clock: Clock, sealing: Sealing, notices: Notices
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        sealing: Sealing,
+        notices: Notices,
+        personal: PersonalData,
     ) -> None:
         self._database = database
         self._journal = journal
         self._clock = clock
         self._sealing = sealing
         self._notices = notices
+        self._personal = personal
 
     def of(self, connection: Connection, holder: Holder) -> Contact:
         """What the holder left; for an enterprise that left nothing, what stood in the
@@ -80,8 +71,8 @@ class Contacts:
         first = self._from_application(connection, holder)
         if row is None:
             return first
-        told = json.loads(self._sealing.decrypt(bytes(row.sealed), _context(holder)))
-        contact = Contact(told["phone"], told["email"])
+        sealed = self._sealing.decrypt(bytes(row.sealed), _context(holder))
+        contact = Contact.read(sealed.decode("utf-8"))
         # Rows from before it was recorded who put a value in, and those that only confirm it.
         same_phone = contact.phone == first.contact.phone
         same_email = contact.email == first.contact.email
@@ -96,8 +87,10 @@ class Contacts:
         if holder.kind is not HolderKind.LEGAL_PERSON:
             return KnownContact(Contact())
         query = select(
-            applications.c.phone,
-            applications.c.email,
+            applications.c.id,
+            applications.c.contact_cipher,
+            applications.c.clear_phone,
+            applications.c.clear_email,
             applications.c.licence_id,
             applications.c.registered_by,
         ).where(applications.c.enterprise_id == holder.id)
@@ -107,11 +100,18 @@ class Contacts:
         by = None
         if row.licence_id is None and row.registered_by is not None:  # an officer imported it
             by = f"{HolderKind.OFFICER}:{row.registered_by}"
+        contact = applicants_contact.opened(self._personal, row.contact_cipher, row.id)
+        if row.contact_cipher is None:  # the worker has not sealed it yet
+            contact = Contact(row.clear_phone, row.clear_email)
         return KnownContact(
-            Contact(row.phone, row.email),
-            phone_by=by if row.phone else None,
-            email_by=by if row.email else None,
+            contact,
+            phone_by=by if contact.phone else None,
+            email_by=by if contact.email else None,
         )
+
+    def seal_clear_ones(self) -> int:
+        """Seal what applicants left before contacts were sealed; how many. For the worker."""
+        return applicants_contact.seal_clear_ones(self._database, self._personal)
 
     def show(self, by: Identity, number: str) -> Contact:
         """Masked. Raises Forbidden `card.foreign`, NotFound `card.unknown`."""
@@ -159,8 +159,7 @@ class Contacts:
         """Who only confirms a value did not put it in, and a contact that stays keeps its age."""
         if wanted == known.contact:
             return
-        told = json.dumps({"phone": wanted.phone, "email": wanted.email}).encode("utf-8")
-        sealed = self._sealing.encrypt(told, _context(holder))
+        sealed = self._sealing.encrypt(wanted.written().encode("utf-8"), _context(holder))
         values = {
             "sealed": sealed,
             "changed_at": self._clock.now(),

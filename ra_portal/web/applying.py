@@ -249,6 +249,8 @@ def _typed(services: PortalServices, found: Application) -> dict[str, str]:
     """What the form says at first: all but the identity number, which is not sent back."""
     details = found.details
     values = {name: getattr(details, name) or "" for name in details.__dataclass_fields__}
+    contact = services.registration.contact_of(found)
+    values |= {"phone": contact.phone or "", "email": contact.email or ""}
     of_branch = (each.code for each in services.branches.all() if each.id == details.branch_id)
     return {**values, "branch": next(of_branch, "")}
 

@@ -109,11 +109,26 @@ def test_a_refused_one_is_a_dead_letter_until_somebody_decides(portal: PortalWor
     gone: list[str] = []
     behave(portal, lambda letter: gone.append(letter.to))
     letters.discard(administrator, found[0].id)
+    assert [kept for _, kept in rows(portal)].count(False) == 1
     letters.try_again(administrator, found[1].id)
     portal.services.notices.deliver()
     assert gone == ["a@example.com"]
     assert letters.all(administrator) == []
     assert portal.events(f"letter:{found[0].id}") == ["letter.discarded"]
+
+
+def test_a_refused_one_is_forgotten_when_its_time_is_over(portal: PortalWorld) -> None:
+    def refusing(letter: Letter) -> None:
+        raise Undeliverable("550")
+
+    behave(portal, refusing)
+    put(portal, lifetime=timedelta(minutes=10))
+    put(portal, "b@example.com")
+    portal.services.notices.deliver()
+    assert portal.services.notices.forget_expired() == 0
+    portal.authority.clock.advance(timedelta(minutes=10))
+    assert portal.services.notices.forget_expired() == 1
+    assert sorted(map(str, rows(portal))) == ["('expired', False)", "('refused', True)"]
 
 
 def test_a_notice_that_came_too_late_is_not_sent(portal: PortalWorld) -> None:
