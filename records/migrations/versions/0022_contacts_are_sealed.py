@@ -1,6 +1,6 @@
 """contacts are sealed
 
-Revision: 0021. After: 0020. Written: 2026-11-29 21:35:00.
+Revision: 0022. After: 0021. Written: 2026-11-29 21:35:00.
 """
 
 import json
@@ -8,8 +8,8 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0021'
-down_revision = '0020'
+revision = '0022'
+down_revision = '0021'
 branch_labels = None
 depends_on = None
 
