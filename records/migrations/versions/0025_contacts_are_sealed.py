@@ -1,6 +1,6 @@
 """contacts are sealed
 
-Revision: 0022. After: 0021. Written: 2026-11-29 21:35:00.
+Revision: 0025. After: 0024. Written: 2026-11-29 21:35:00.
 """
 
 import json
@@ -8,8 +8,8 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0022'
-down_revision = '0021'
+revision = '0025'
+down_revision = '0024'
 branch_labels = None
 depends_on = None
 

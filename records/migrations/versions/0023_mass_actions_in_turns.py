@@ -1,13 +1,13 @@
 """mass actions in turns
 
-Revision: 0020. After: 0019. Written: 2026-11-29 21:10:00.
+Revision: 0023. After: 0022. Written: 2026-11-29 21:10:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0020'
-down_revision = '0019'
+revision = '0023'
+down_revision = '0022'
 branch_labels = None
 depends_on = None
 

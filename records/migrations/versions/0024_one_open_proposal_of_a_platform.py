@@ -1,13 +1,13 @@
 """one open proposal of a platform
 
-Revision: 0021. After: 0020. Written: 2026-11-29 21:25:00.
+Revision: 0024. After: 0023. Written: 2026-11-29 21:25:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0021'
-down_revision = '0020'
+revision = '0024'
+down_revision = '0023'
 branch_labels = None
 depends_on = None
 
