@@ -24,6 +24,8 @@ def card() -> None:
 
 
 for _command in (*card_life.COMMANDS, *card_encryption.COMMANDS, sign, sign_batch, sign_bundle):
+    if _command.name in card.commands:
+        raise ImportError(f"two commands are named {_command.name}")
     card.add_command(_command)
 
 

@@ -6,8 +6,6 @@ on the public page; one PIN for two platforms; the card frozen, refused, unfroze
 reported lost by a code to the telephone, and replaced.
 """
 
-import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from portseal.demo.people import licence_png
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.portseal.service import RunningService
+from tests.portseal.text_messages import TextMessages
 from tests.servers.chromium import launch_arguments
 from tests.token import softhsm_configuration, softhsm_module
 
@@ -118,28 +117,8 @@ def browser(chromium: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def text_messages(service: RunningService) -> "TextMessages":
-    return TextMessages(service)
-
-
-class TextMessages:
-    """What arrives on telephones."""
-
-    def __init__(self, service: RunningService) -> None:
-        self._directory = service.text_messages
-
-    def code(self, card: str) -> str:
-        """The one-time code of the message about this card; waited for."""
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            for path in sorted(self._directory.glob("*.txt")) if self._directory.exists() else []:
-                text = path.read_text()
-                found = re.search(r"(?<!\d)\d{8}(?!\d)", text.partition("\n\n")[2])
-                if card in text and found:
-                    path.unlink()
-                    return found[0]
-            time.sleep(0.1)  # the worker sends it; nobody tells the test
-        raise AssertionError(f"no text message about {card}")
+def text_messages(service: RunningService) -> TextMessages:
+    return TextMessages(service.text_messages)
 
 
 def test_an_enterprise_from_its_application_to_a_replaced_card(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.portseal.cli.terminal import Outcome, converse, run, run_with_pin
+from tests.portseal.cli.terminal import Answer, Outcome, converse, run, run_with_pin
 from tests.portseal.service import RunningService
 from tests.token import softhsm_configuration
 
@@ -33,7 +33,7 @@ class Holder:
     def run_with_pin(self, pin: str, *arguments: str, **environment: str) -> Outcome:
         return run_with_pin(arguments, {**self.environment, **environment}, pin)
 
-    def converse(self, answers: Sequence[tuple[str, str]], *arguments: str) -> Outcome:
+    def converse(self, answers: Sequence[tuple[str, Answer]], *arguments: str) -> Outcome:
         return converse(arguments, self.environment, answers)
 
     def card(self, label: str, pin: str, activation_code: str) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 PORTSEAL = (sys.executable, "-m", "portseal.cli")
 _SECONDS = 30
+Answer = str | Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,10 @@ def run_with_pin(arguments: Sequence[str], environment: Mapping[str, str], pin: 
 
 
 def converse(
-    arguments: Sequence[str], environment: Mapping[str, str], answers: Sequence[tuple[str, str]]
+    arguments: Sequence[str], environment: Mapping[str, str], answers: Sequence[tuple[str, Answer]]
 ) -> Outcome:
-    """`portseal` in a terminal of its own: each question is waited for, then answered."""
+    """`portseal` in a terminal of its own: each question is waited for, then answered. An answer
+    that is only known then, such as a code that was sent, is a function."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["setsid", "--ctty", *PORTSEAL, *arguments],
@@ -74,7 +76,8 @@ def converse(
                 more = _read(ours)
                 assert more, f"ended without asking {question!r}: {said!r}"
                 said += more
-            os.write(ours, answer.encode() + b"\n")
+            typed = answer if isinstance(answer, str) else answer()
+            os.write(ours, typed.encode() + b"\n")
         while more := _read(ours):
             said += more
         return Outcome(process.wait(_SECONDS), said.decode(), "")

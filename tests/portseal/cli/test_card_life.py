@@ -6,6 +6,7 @@ from pathlib import Path
 from portseal.demo.signing_steps import import_declaration
 from tests.portseal.cli.conftest import CODE, Holder
 from tests.portseal.service import RunningService
+from tests.portseal.text_messages import TextMessages
 
 PIN = "40962-vTq"
 
@@ -70,3 +71,22 @@ def test_the_renewed_key_signs_under_the_renewed_certificate(
     many = ("card", "sign-batch", *token, str(tmp_path), "--output", str(written))
     assert holder.run_with_pin(PIN, *many).code == 0
     assert verified(written / "declaration.xml.p7s") == "TOTAL-PASSED"
+
+
+def test_a_loss_is_reported_with_a_telephone_alone(service: RunningService, holder: Holder) -> None:
+    code = service.activation_code_of_new_operator()
+    number = holder.card("life-lost", PIN, code)["number"]
+    owner = service.signed_in("legal-person")
+    contact = {"phone": "+8613900000042", "email": ""}
+    owner.call("PUT", f"/api/v1/cards/{number}/contact", contact)
+    messages = TextMessages(service.text_messages)
+    wrong = [("One-time code", "00000000")]
+    refused = holder.converse(wrong, "card", "lost", number, "--act", "freeze")
+    assert (refused.code, "code.refused" in refused.said) == (1, True), refused.said
+    messages.code(number)  # of the attempt that failed
+    answers = [("One-time code", lambda: messages.code(number))]
+    lost = holder.converse(answers, "card", "lost", number)
+    assert (lost.code, "lost" in lost.said) == (0, True), lost.said
+    assert owner.call("GET", f"/api/v1/cards/{number}")["state"] == "lost"
+    refused = holder.run_with_pin(PIN, "card", "login", "--token", "life-lost")
+    assert (refused.code, "[signin.revoked]" in refused.err) == (1, True)

@@ -1,6 +1,6 @@
 """contacts are sealed
 
-Revision: 0025. After: 0024. Written: 2026-11-29 21:35:00.
+Revision: 0026. After: 0025. Written: 2026-11-29 21:35:00.
 """
 
 import json
@@ -8,8 +8,8 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0025'
-down_revision = '0024'
+revision = '0026'
+down_revision = '0025'
 branch_labels = None
 depends_on = None
 

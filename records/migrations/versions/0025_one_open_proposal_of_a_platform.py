@@ -1,13 +1,13 @@
 """one open proposal of a platform
 
-Revision: 0024. After: 0023. Written: 2026-11-29 21:25:00.
+Revision: 0025. After: 0024. Written: 2026-11-29 21:25:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0024'
-down_revision = '0023'
+revision = '0025'
+down_revision = '0024'
 branch_labels = None
 depends_on = None
 

@@ -1,13 +1,13 @@
 """mass actions in turns
 
-Revision: 0023. After: 0022. Written: 2026-11-29 21:10:00.
+Revision: 0024. After: 0023. Written: 2026-11-29 21:10:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0023'
-down_revision = '0022'
+revision = '0024'
+down_revision = '0023'
 branch_labels = None
 depends_on = None
 
