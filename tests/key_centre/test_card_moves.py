@@ -1,6 +1,5 @@
 """Every move of a card takes its encryption certificate with it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,11 +16,11 @@ from ca.reissue import Reissue
 from ca.revocation import Revocation
 from hsm.pyca import certificate_request
 from kernel.asn1.certificate import Certificate
+from kernel.renewal_statement import renewal_statement
 from policies.card_life import card_life_policy
 from portseal.key_centre_ports import IssuingCertifier, PortalCards
 from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.people.identity import Identity, Role
-from signing_service.sso.authentication_token import make_authentication_token
 from tests.ca.openssl import openssl, run
 from tests.ca.test_crl import crl_issuer
 from tests.key_centre.world import SIGNING, TRANSPORT, CentreWorld, Holder
@@ -97,12 +96,10 @@ def replace_card(pair: Pair) -> Holder:
 def renew(pair: Pair) -> Holder:
     """The card asks for its successor, with a second key on the same token."""
     services, token = pair.centre.portal.services, pair.holder.token
-    request = certificate_request(token.generate("signing-2", token.key(SIGNING).suite), "card")
-    begun = services.renewal.begin(pair.itself, pair.number, request)
-    answer = make_authentication_token(
-        token.key(SIGNING), pair.holder.signing.der, ORIGIN, begun.challenge, "tests"
-    )
-    made = services.renewal.finish(pair.itself, begun.id, json.dumps(answer))
+    old, new = token.key(SIGNING), token.generate("signing-2", token.key(SIGNING).suite)
+    begun = services.renewal.begin(pair.itself, pair.number, certificate_request(new, "card"))
+    statement = renewal_statement(old.public_key, new.public_key, ORIGIN, begun.challenge)
+    made = services.renewal.finish(pair.itself, begun.id, old.sign(statement))
     return Holder(token, made.card, made.certificate, "signing-2")
 
 
