@@ -3,10 +3,12 @@
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from portseal.cli.options import default_module
 from portseal.sandbox.processes import ServerUnavailableError
 from portseal.sandbox.slapd import Slapd
 
-_START_SECONDS = 60
+_START_SECONDS = 180
 _STOP_SECONDS = 15
 
 
@@ -150,8 +152,13 @@ class Site:
         self, command: list[str], name: str, **environment: str
     ) -> subprocess.Popen[bytes]:
         with (self.directory / f"{name}.log").open("ab") as log:
+            # A group of its own, so that what it started can be ended with it.
             process = subprocess.Popen(
-                command, env={**self.environment, **environment}, stdout=log, stderr=log
+                command,
+                env={**self.environment, **environment},
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
         self._processes.append(process)
         return process
@@ -169,14 +176,15 @@ class Site:
             if process.poll() is not None:
                 break
             try:
-                if requests.get(url, timeout=2).status_code == 200:
+                if requests.get(url, timeout=10).status_code == 200:
                     return
             except requests.RequestException:
-                time.sleep(0.05)
+                pass  # it does not listen yet
+            time.sleep(0.05)
         raise Unavailable("demo.start", f"nothing answers at {url}; see {self.directory}/*.log")
 
     def stop(self) -> None:
-        """End every process that was started here."""
+        """End every process that was started here, and what they left behind."""
         for process in reversed(self._processes):
             if process.poll() is None:
                 process.terminate()
@@ -186,6 +194,9 @@ class Site:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            # A server that was killed leaves its workers.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         self._processes.clear()
         if self.slapd is not None:
             self.slapd.stop()
