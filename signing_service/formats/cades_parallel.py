@@ -6,10 +6,10 @@ from datetime import datetime
 from cryptography.x509 import ObjectIdentifier
 
 from kernel.algorithms import AlgorithmSuite
-from kernel.asn1 import cms, der
+from kernel.asn1 import cms
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, Malformed, Unprocessable
-from signing_service.formats import cades_writing, signed_data
+from signing_service.formats import cades_writing, counter_body, signed_data
 from signing_service.formats.claims import NO_CLAIMS, Claims
 from signing_service.formats.prepared import PreparedSignature, check_chain, choose_suite
 from signing_service.formats.signed_data import MAX_SIGNERS, SignedMessage
@@ -81,7 +81,7 @@ def prepare_counter_signature(
         claims=claims,
         content_type=None,
     )
-    body = der.sequence(der.integer(signer), der.octet_string(signed))
+    body = counter_body.encode(signer, signed)
     return PreparedSignature(
         SignatureFormat.CADES,
         Packaging.DETACHED,
@@ -99,12 +99,8 @@ def assemble_counter_signature(prepared: PreparedSignature, signature_value: byt
     Raises Unprocessable `signature.mismatch`; Malformed `prepared.malformed`.
     """
     prepared.check(signature_value)
-    try:
-        number, octets = der.children(prepared.body, der.read_only(prepared.body, der.SEQUENCE))
-    except ValueError:
-        raise Malformed("prepared.malformed", "not a counter-signature") from None
-    index = int.from_bytes(prepared.body[number.content : number.end], "big")
-    parts = Parts.read(prepared.body[octets.content : octets.end])
+    index, signed = counter_body.read(prepared.body)
+    parts = Parts.read(signed)
     info = cades_writing.signer_info(prepared, signature_value)
     countersigned = parts.signer(index).with_attribute(
         cms.attribute(cms.ID_COUNTER_SIGNATURE, info)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kernel.algorithms import AlgorithmSuite
-from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, Malformed, Unprocessable
+from signing_service.formats import counter_body
 from signing_service.formats import jades_json as json
 from signing_service.formats.claims import NO_CLAIMS, Claims
 from signing_service.formats.jades_header import signed_header
@@ -59,7 +59,7 @@ def prepare_counter_signature(
         raise Conflict("jades.archived", "an archived signature is not signed upon any more")
     header = signed_header(certificate, chain, suite, signing_time, claims, {})
     to_be_signed = f"{json.encode(json.serialise(header))}.{subject.value}".encode("ascii")
-    body = der.sequence(der.integer(signer), der.octet_string(signed))
+    body = counter_body.encode(signer, signed)
     return PreparedSignature(
         SignatureFormat.JADES, Packaging.DETACHED, suite, certificate, chain, to_be_signed, body
     )
@@ -71,12 +71,8 @@ def assemble_counter_signature(prepared: PreparedSignature, signature_value: byt
     Raises Unprocessable `signature.mismatch`; Malformed `prepared.malformed`.
     """
     prepared.check(signature_value)
-    try:
-        number, octets = der.children(prepared.body, der.read_only(prepared.body, der.SEQUENCE))
-    except ValueError:
-        raise Malformed("prepared.malformed", "not a counter-signature") from None
-    signer = int.from_bytes(prepared.body[number.content : number.end], "big")
-    message = JwsMessage.read(prepared.body[octets.content : octets.end])
+    signer, signed = counter_body.read(prepared.body)
+    message = JwsMessage.read(signed)
     counter = signature_members(signature_of(prepared, signature_value))
     countersigned = message.signature(signer).with_component("cSig", counter)
     return message.with_signature(signer, countersigned).encode()

@@ -6,7 +6,7 @@ processes above (signatures with time) need not run it again.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -54,15 +54,13 @@ class CertificateValidation(NamedTuple):
     revocation: tuple[RevocationFinding, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
 class CertificateValidator:
     """Validates signing certificates against the trust anchors, at a control time."""
 
-    def __init__(
-        self, paths: PathBuilder, status: RevocationStatus, policy: ValidationPolicy
-    ) -> None:
-        self._paths = paths
-        self._status = status
-        self._policy = policy
+    paths: PathBuilder
+    status: RevocationStatus
+    policy: ValidationPolicy
 
     def validate(
         self,
@@ -73,7 +71,7 @@ class CertificateValidator:
         at: datetime,
     ) -> CertificateValidation:
         """The best of all paths: the first that passes, else the first."""
-        search = self._paths.search(certificate, embedded)
+        search = self.paths.search(certificate, embedded)
         if search.fault is not None:
             sub = (
                 SubIndication.NO_CERTIFICATE_CHAIN_FOUND
@@ -149,7 +147,7 @@ class CertificateValidator:
         if (
             purpose_fault(path, expectations)
             or constraint_fault(path, expectations)
-            or weak_key_in(path, self._policy)
+            or weak_key_in(path, self.policy)
         ):
             return None
         below = path.certificates[:-1] or path.certificates
@@ -162,7 +160,7 @@ class CertificateValidator:
             suite = certificate.signature_suite
             if certificate is anchor or suite is None:
                 continue
-            until = self._policy.suites_until.get(suite.name)
+            until = self.policy.suites_until.get(suite.name)
             if until is None:
                 return None
             ends.append(end_of(until) - timedelta(microseconds=1))
@@ -172,9 +170,9 @@ class CertificateValidator:
         self, path: CertificatePath, given: Sequence[GivenEvidence], at: datetime
     ) -> tuple[RevocationFinding, ...]:
         def is_fresh(answer: StatusAnswer) -> bool:
-            return at <= fresh_until(answer, self._policy.revocation, is_end=True)
+            return at <= fresh_until(answer, self.policy.revocation, is_end=True)
 
-        of = self._status.of
+        of = self.status.of
         return tuple(
             [
                 RevocationFinding(one, of(one, path, issuer, given, at, is_fresh))
@@ -229,7 +227,7 @@ class CertificateValidator:
         self, finding: RevocationFinding, at: datetime, *, is_end: bool
     ) -> Conclusion | None:
         """The revocation freshness checker and what the status says."""
-        policy, answer = self._policy.revocation, finding.answer
+        policy, answer = self.policy.revocation, finding.answer
         if answer is None:
             if not policy.required:
                 return None
@@ -274,9 +272,9 @@ class CertificateValidator:
             # The anchor's signature on itself proves nothing and is not asked for.
             suite = certificate.signature_suite
             if certificate is not path.anchor and suite is not None:
-                weak = weak_suite(self._policy, suite, at)
+                weak = weak_suite(self.policy, suite, at)
                 weaknesses += [(weak, certificate)] if weak else []
-        return weak_key_in(path, self._policy) + [
+        return weak_key_in(path, self.policy) + [
             unproven(
                 SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE
                 if weak.good_before

@@ -48,15 +48,13 @@ class PastCertificateValidation:
     """The status used for each certificate, the signing certificate first."""
 
 
+@dataclass(frozen=True, eq=False)
 class PastCertificateValidator:
     """Validates certificates in the past. Safe to use from many threads."""
 
-    def __init__(
-        self, paths: PathBuilder, status: RevocationStatus, policy: ValidationPolicy
-    ) -> None:
-        self._paths = paths
-        self._status = status
-        self._policy = policy
+    paths: PathBuilder
+    status: RevocationStatus
+    policy: ValidationPolicy
 
     def validate(
         self,
@@ -69,7 +67,7 @@ class PastCertificateValidator:
         """The path that was good for longest, else why there is none."""
         results = [
             self._validate_path(path, given, expectations, proofs)
-            for path in self._paths.search(certificate, embedded).paths
+            for path in self.paths.search(certificate, embedded).paths
         ]
         if not results:
             sub = SubIndication.NO_CERTIFICATE_CHAIN_FOUND
@@ -88,7 +86,7 @@ class PastCertificateValidator:
         wrong = (
             purpose_fault(path, expectations)
             or constraint_fault(path, expectations)
-            or next(iter(weak_key_in(path, self._policy)), None)
+            or next(iter(weak_key_in(path, self.policy)), None)
             or _validity_fault(path)
         )
         if wrong is not None:
@@ -100,7 +98,7 @@ class PastCertificateValidator:
             before = min(before, self._algorithm_end(certificate, before))
             answer = self._status_before(before, path, certificate, issuer, given, proofs)
             findings.insert(0, RevocationFinding(certificate, answer))
-            if answer is None and self._policy.revocation.required:
+            if answer is None and self.policy.revocation.required:
                 return PastCertificateValidation(
                     _no_proof(certificate, before), path=path, revocation=tuple(findings)
                 )
@@ -130,11 +128,11 @@ class PastCertificateValidator:
     ) -> StatusAnswer | None:
         """5.6.2.2, 2 a: made before the control time and, like the certificate, proven to have
         existed then. Records that no key vouches for are good for any time."""
-        if not self._paths.is_configured(certificate) and proofs.of(certificate.der).at >= before:
+        if not self.paths.is_configured(certificate) and proofs.of(certificate.der).at >= before:
             return None
         found = [
             answer
-            for answer in self._status.answers(certificate, path, issuer, given, proofs.now.at)
+            for answer in self.status.answers(certificate, path, issuer, given, proofs.now.at)
             if answer.status is not CertificateStatus.UNKNOWN
             and (
                 answer.evidence is None
@@ -150,7 +148,7 @@ class PastCertificateValidator:
             return answer.revoked_at or certificate.not_before
         end = before
         if answer.evidence is not None:
-            end = min(end, fresh_until(answer, self._policy.revocation, is_end=is_end))
+            end = min(end, fresh_until(answer, self.policy.revocation, is_end=is_end))
         if answer.suite is not None:
             end = min(end, self._suite_end(answer.suite, end))
         return end
@@ -162,7 +160,7 @@ class PastCertificateValidator:
         return self._suite_end(suite.name, otherwise)
 
     def _suite_end(self, suite: str, otherwise: datetime) -> datetime:
-        until = self._policy.suites_until.get(suite)
+        until = self.policy.suites_until.get(suite)
         if until is None:
             return datetime.min.replace(tzinfo=UTC)
         return min(otherwise, end_of(until))
