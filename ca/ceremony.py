@@ -4,14 +4,15 @@ The certificates pass through the same preparation, lints and records as any oth
 that died is held again: what it had made is found and kept, the rest is made.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
+from ca.ceremony_conduct import CeremonyOutcome, Conduct, Watchers
 from ca.inventory import CertificateRecord, CertificateState, Inventory
 from ca.issuance import CertificateRequest
+from ca.labels import ISSUING_TOKEN, ROOT
 from ca.subject import SubjectFields
 from hsm.generation import Export
 from hsm.secret_keys import SecretUse
@@ -35,64 +36,6 @@ from records.database import Database
 from records.events import Event
 from records.journal import Journal, records
 from records.outbox import Outbox
-
-ROOT, ISSUING, OCSP, TSA, SIGN_IN = "root", "issuing", "ocsp", "tsa", "sign-in"
-ROOT_OCSP, REPORT = "root-ocsp", "report"
-PERSONAL_DATA, PERSONAL_INDEX, ESCROW = "personal-data", "personal-index", "escrow"
-"""Secret keys of the house's plan: for columns with personal data, for finding rows by them, and
-for the encryption keys of holders."""
-ROOT_TOKEN, ISSUING_TOKEN = "root", "issuing"
-"""The tokens of a plan. In normal running the first is away."""
-
-
-@dataclass(frozen=True)
-class Conduct:
-    """Who holds the ceremony, and for whom."""
-
-    organization: str
-    """Whose authority it is: O of every certificate made here."""
-    conducted_by: str
-    """For the transcript and the journal."""
-
-
-@dataclass(frozen=True)
-class CeremonyOutcome:
-    certificates: dict[str, Certificate]
-    """By name, in the order of issue."""
-    transcript: str
-
-    @property
-    def root(self) -> Certificate:
-        return self.certificates[ROOT]
-
-    @property
-    def issuing(self) -> Certificate:
-        return self.certificates[ISSUING]
-
-    @property
-    def ocsp(self) -> Certificate:
-        return self.certificates[OCSP]
-
-    @property
-    def tsa(self) -> Certificate:
-        return self.certificates[TSA]
-
-    @property
-    def root_ocsp(self) -> Certificate:
-        return self.certificates[ROOT_OCSP]
-
-
-@dataclass(frozen=True)
-class Watchers:
-    """Who is told while the ceremony goes on."""
-
-    progress: Callable[[str], None] = lambda line: None
-    """Each line of the transcript, as soon as the step is done."""
-    certified: Callable[[str, Certificate], None] = lambda name, certificate: None
-    """Each certificate, before the ceremony counts as finished."""
-    conclude: Callable[[], None] = lambda: None
-    """Called when everything is made and the last line told: the transcript is signed here. The
-    ceremony counts as finished after it."""
 
 
 class Ceremony:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.ceremony import ISSUING, REPORT, ROOT
+from ca.labels import ISSUING, REPORT, ROOT
 from hsm.absent import AbsentKey
 from hsm.token import Token
 from hsm.token_key import TokenKey

@@ -5,11 +5,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from ca.addresses import StatusAddresses
-from ca.ceremony import ROOT, SIGN_IN
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive
 from ca.drafting import issues_as
 from ca.inventory import Inventory
+from ca.labels import ROOT, SIGN_IN
 from ca.mass import MassRevocation
 from ca.ocsp import AnswerPlan, OcspResponder
 from ca.ocsp_ahead import OcspAhead

@@ -17,8 +17,9 @@ import pkcs11
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ca.ceremony import ISSUING, Conduct, Watchers
+from ca.ceremony_conduct import Conduct, Watchers
 from ca.issuance import CertificateRequest, IssuedCertificate
+from ca.labels import ISSUING
 from ca.subject import SubjectFields, organization_identifier
 from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID
 
 from ca.addresses import StatusAddresses
-from ca.ceremony import CeremonyOutcome
+from ca.ceremony_conduct import CeremonyOutcome
 from ca.crl import CrlIssuer, ListPlan
 from ca.crl_archive import CrlArchive, StoredCrl
 from ca.crl_entries import Joined

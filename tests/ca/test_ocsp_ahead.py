@@ -13,8 +13,8 @@ from pkilint.pkix import ocsp as pkilint_ocsp
 
 from ca import ocsp_store
 from ca.authority import Authority
-from ca.ceremony import OCSP
 from ca.inventory import RevocationReason
+from ca.labels import OCSP
 from ca.ocsp import AnswerPlan, OcspResponder
 from ca.ocsp_ahead import OcspAhead
 from ca.ocsp_rotation import ResponderKeys

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.ceremony import Ceremony, CeremonyOutcome, Conduct, Watchers
+from ca.ceremony import Ceremony
+from ca.ceremony_conduct import CeremonyOutcome, Conduct, Watchers
 from ca.issuance import CertificateRequest, IssuedCertificate
 from ca.opening import Authorities, open_authorities
 from ca.subject import SubjectFields, organization_identifier
