@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,10 +33,11 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 MAX_FILES = 1000
 MAX_BYTES = 4 << 30
+MAX_MANIFEST, PIECE = 16 << 20, 1 << 20
 DIGESTS = {
     "608648016503040201": "sha256",
     "608648016503040202": "sha384",
@@ -91,23 +93,24 @@ def unpack(export: Path, directory: Path) -> Manifest:
     listed: dict[str, Manifest] = {}
     manifest: Manifest = {}
     seen = set()
-    for name, data in contents(export):
+    for name, file in contents(export):
         if name.startswith("/") or ".." in name.split("/") or "\\" in name or name in seen:
             raise Failed(f"a path that leads outside, or stands twice: {name}")
         seen.add(name)
         if name == "manifest.json":
-            manifest = json.loads(data)
+            manifest = json.loads(file.read(MAX_MANIFEST))
             listed = {entry["path"]: entry for entry in manifest["files"]}
             continue
         if not manifest:
             raise Failed("manifest.json is not the first file")
-        if name in listed and hashlib.sha256(data).hexdigest() != listed[name]["sha256"]:
-            raise Failed(f"{name} was changed")
         if name not in listed:
             continue  # what this text says of the export does not rest on it
         path = directory / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with path.open("wb") as target:
+            shutil.copyfileobj(file, target, PIECE)
+        if file_digest("sha256", path).hex() != listed[name]["sha256"]:
+            raise Failed(f"{name} was changed")
     missing = set(listed) - seen
     if missing or not listed:
         raise Failed(f"missing: {', '.join(sorted(missing)) or 'manifest.json'}")
@@ -115,19 +118,21 @@ def unpack(export: Path, directory: Path) -> Manifest:
     return manifest
 
 
-def contents(export: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes, manifest.json first."""
+def contents(export: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Names and files, manifest.json first."""
     if export.is_dir():
         paths = [path for path in sorted(export.rglob("*")) if path.is_file()]
         for path in sorted(paths, key=lambda each: each.name != "manifest.json"):
-            yield path.relative_to(export).as_posix(), path.read_bytes()
+            with path.open("rb") as file:
+                yield path.relative_to(export).as_posix(), file
         return
     with zipfile.ZipFile(export) as archive:
         entries = archive.infolist()
         if len(entries) > MAX_FILES or sum(each.file_size for each in entries) > MAX_BYTES:
             raise Failed("the export is too large")
         for entry in entries:
-            yield entry.filename, archive.read(entry)
+            with archive.open(entry) as packed:
+                yield entry.filename, packed
 
 
 def files(manifest: Manifest, directory: Path, role: str) -> list[Path]:
@@ -175,7 +180,7 @@ def check_evidence_record(manifest: Manifest, directory: Path, root: Path) -> No
         print("note    evidence record: none yet (made after the signature's first batch)")
         return
     objects = [
-        (directory / "files" / entry["path"]).read_bytes()
+        directory / "files" / entry["path"]
         for entry in manifest["files"]
         if entry["covered_by_evidence_record"]
     ]
@@ -191,7 +196,7 @@ def check_evidence_record(manifest: Manifest, directory: Path, root: Path) -> No
         say("archive timestamp", f"{number} over all {len(objects)} files, {stamp['at']:%c} UTC")
 
 
-def follow(record: bytes, objects: list[bytes]) -> Iterator[dict[str, Any]]:
+def follow(record: bytes, objects: list[Path]) -> Iterator[dict[str, Any]]:
     """Every archive timestamp, oldest first, after the way from the objects to its root."""
     (outer,) = elements(record)
     _version, _algorithms, *_optional, chains = elements(outer[1])
@@ -204,7 +209,7 @@ def follow(record: bytes, objects: list[bytes]) -> Iterator[dict[str, Any]]:
             tagged = {tag: inner for tag, inner, _ in fields[:-1]}
             name = DIGESTS[elements(tagged[0xA0])[0][1].hex()]
             if not hashes:
-                hashes = [digest(name, each) for each in objects]
+                hashes = [file_digest(name, each) for each in objects]
                 if past:
                     before = digest(name, tlv(0x30, past))
                     hashes = [digest(name, each + before) for each in hashes]
@@ -277,6 +282,15 @@ def tlv(tag: int, content: bytes) -> bytes:
 
 def digest(name: str, data: bytes) -> bytes:
     return hashlib.new(name, data).digest()
+
+
+def file_digest(name: str, path: Path) -> bytes:
+    """Of any size."""
+    running = hashlib.new(name)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            running.update(piece)
+    return running.digest()
 
 
 # -- what openssl verifies -----------------------------------------------------------------------

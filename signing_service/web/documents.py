@@ -24,9 +24,10 @@ def documents_blueprint(uploads: Uploads, streams: Streams, card: Callable[[], s
             raise Malformed("request.malformed", "say its size (Content-Length)")
         if request.content_length > uploads.max_bytes:
             raise too_large(uploads.max_bytes)
-        request.max_content_length = uploads.max_bytes
+        # One more, because werkzeug refuses at the limit what might go on behind it.
+        request.max_content_length = uploads.max_bytes + 1
         with streams.one("document.busy"):
-            made = uploads.receive(_pieces(), holder_card)
+            made = uploads.receive(_pieces(request.content_length), holder_card)
         told = jsonify(
             upload=made.id,
             sha256=made.sha256,
@@ -38,6 +39,11 @@ def documents_blueprint(uploads: Uploads, streams: Streams, card: Callable[[], s
     return blueprint
 
 
-def _pieces() -> Iterator[bytes]:
+def _pieces(size: int) -> Iterator[bytes]:
+    """Raises Malformed `request.malformed` for a body that broke off."""
+    seen = 0
     while piece := request.stream.read(_PIECE_BYTES):
+        seen += len(piece)
         yield piece
+    if seen != size:
+        raise Malformed("request.malformed", "the document has another size than Content-Length")

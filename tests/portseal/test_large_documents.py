@@ -18,6 +18,8 @@ from tests.portseal.memory import forget_peaks, peak_mebibytes, servers_of
 from tests.portseal.service import RunningService
 
 MIB, GIB = 1 << 20, 1 << 30
+_SECONDS = 600
+"""A GiB takes its time on a busy machine."""
 FORMATS = ("cades", "xades", "jades", "asic-s", "asic-e")
 
 
@@ -35,7 +37,7 @@ class Desk:
     def run(self, *arguments: str | Path) -> Outcome:
         environment = {**os.environ, "PORTSEAL_URL": self.service.origin}
         environment["TEST_PIN"] = self.service.stage.usb_keys.keys["operator"].pin
-        return run([*map(str, arguments)], environment)
+        return run([*map(str, arguments)], environment, seconds=_SECONDS)
 
     def sign(self, format_: str, *more: str) -> Path:
         output = self.directory / f"large.{format_}"
@@ -147,6 +149,7 @@ def test_a_large_file_that_holds_its_signature_is_refused(small: Desk) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("where", ["--local", "--no-local"])
 @pytest.mark.parametrize("format_", FORMATS)
 def test_one_gibibyte_is_signed_and_verified_in_bounded_memory(

@@ -28,7 +28,10 @@ class Outcome:
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], fds: Sequence[int] = ()
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    fds: Sequence[int] = (),
+    seconds: float = 60,
 ) -> Outcome:
     """`portseal` without a terminal: no prompt can be answered."""
     done = subprocess.run(
@@ -37,7 +40,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
         pass_fds=tuple(fds),
     )
     return Outcome(done.returncode, done.stdout, done.stderr)

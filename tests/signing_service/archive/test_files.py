@@ -1,9 +1,11 @@
 """Objects as files: durable, whole, compared with their name."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from kernel.refusals import Unavailable
 from signing_service.archive.files import FileStore
-from signing_service.archive.objects import address_of
+from signing_service.archive.objects import address_of, object_digest, pieces_of
 
 ROOT = Path(__file__).parents[3]
 DATA = b"what is kept"
@@ -40,6 +42,40 @@ def test_the_same_object_lies_there_once(store: FileStore) -> None:
     assert store.put(DATA) == store.put(DATA)
     assert list(store.addresses()) == [address_of(DATA)]
     assert not list((store._directory / "incoming").iterdir())
+
+
+def test_what_comes_in_pieces_lies_there_whole_or_not_at_all(store: FileStore) -> None:
+    pieces: list[bytes | memoryview] = [os.urandom(1 << 20), memoryview(DATA)]
+    address, size = store.put_pieces(iter(pieces))
+    whole = b"".join(map(bytes, pieces))
+    assert (address, size) == (address_of(whole), len(whole))
+    assert b"".join(pieces_of(store, address)) == whole
+    assert object_digest(store, address, "sha512") == hashlib.sha512(whole).digest()
+    assert path_of(store, address).stat().st_mode & 0o077 == 0
+
+    def breaks_off() -> Iterator[bytes]:
+        yield DATA
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        store.put_pieces(breaks_off())
+    assert list(store.addresses()) == [address]
+    assert not list((store._directory / "incoming").iterdir())
+
+
+def test_a_large_object_that_was_changed_is_told_at_its_end(store: FileStore) -> None:
+    address, _ = store.put_pieces(iter([b"x" * (3 << 20)]))
+    path_of(store, address).write_bytes(b"x" * (3 << 20) + b"y")
+    with pytest.raises(Unavailable, match=r"archive\.damaged"):
+        for _ in pieces_of(store, address):
+            pass
+
+
+def test_what_comes_in_pieces_stops_before_the_disk_is_full(tmp_path: Path) -> None:
+    full = FileStore(tmp_path / "archive", reserve_bytes=1 << 62)
+    with pytest.raises(Unavailable, match=r"archive\.full"):
+        full.put_pieces(iter([DATA]))
+    assert not list(full.addresses())
 
 
 def test_only_the_service_can_read_it(store: FileStore) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from kernel.refusals import Unavailable
 from portseal.demo.site import free_port
-from signing_service.archive.objects import address_of
+from signing_service.archive.objects import address_of, pieces_of
 from signing_service.archive.s3 import S3Store
 
 _GATEWAY = shutil.which("versitygw") or shutil.which("versitygw", path=str(Path.home() / "go/bin"))
@@ -77,6 +77,17 @@ def test_what_is_put_is_got(gateway: Gateway) -> None:
         assert store.put(data) == address == address_of(data)
         assert store.get(address) == data
     assert len(list(store.addresses())) == 3
+
+
+def test_what_comes_in_pieces_is_got(gateway: Gateway) -> None:
+    store = gateway.store(prefix="pieces")
+    pieces: list[bytes | memoryview] = [os.urandom(6 << 20), memoryview(DATA)]
+    address, size = store.put_pieces(iter(pieces))
+    whole = b"".join(map(bytes, pieces))
+    assert (address, size) == (address_of(whole), len(whole))
+    assert b"".join(pieces_of(store, address)) == whole
+    with pytest.raises(Unavailable, match=r"archive\.missing"):
+        store.open("0" * 64)
 
 
 def test_a_changed_object_is_told(gateway: Gateway) -> None:
