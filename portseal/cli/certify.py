@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 
 from ca.issuance import CertificateRequest
-from ca.request import read_pkcs10
+from ca.request import MAX_REQUEST_BYTES, Pkcs10, read_pkcs10
 from ca.subject import SubjectFields
+from kernel.refusals import Refusal
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
 from ra_portal.people.identity import console
+from records.events import Event
 
 _ORGANIZATION = "2.5.4.10"
 
@@ -37,8 +39,11 @@ def certify(
     Names come from the options: what the request says of its subject is not looked at, and a
     request that asks for extensions is refused.
     """
-    asked = read_pkcs10(request.read_bytes())
+    actor, reference = console(getpass.getuser()).actor, f"{profile}:{common_name}"
     with House.opened() as house:
+        with request.open("rb") as file:
+            octets = file.read(MAX_REQUEST_BYTES + 1)
+        asked = _read(house, octets, profile, reference, actor)
         authority = house.authorities.issuing
         own = authority.certificate
         wanted = CertificateRequest(
@@ -47,8 +52,8 @@ def certify(
                 organization=organization or (own.attribute(_ORGANIZATION) if own else None),
                 common_name=common_name,
             ),
-            requester=console(getpass.getuser()).actor,
-            reference=f"{profile}:{common_name}",
+            requester=actor,
+            reference=reference,
             dns_names=(common_name, *dns_names) if profile == "tls-server" else dns_names,
         )
         issued = authority.issue(authority.prepare(profile, wanted))
@@ -62,3 +67,20 @@ def certify(
         },
         as_json,
     )
+
+
+def _read(house: House, octets: bytes, profile: str, reference: str, actor: str) -> Pkcs10:
+    """The journal has a request that is refused, as it has what `Authority.prepare` refuses."""
+    try:
+        return read_pkcs10(octets)
+    except Refusal as refusal:
+        with house.database.transaction() as connection:
+            house.journal.append(
+                connection,
+                Event.CERTIFICATE_REFUSED,
+                subject=reference,
+                actor=actor,
+                profile=profile,
+                code=refusal.code,
+            )
+        raise

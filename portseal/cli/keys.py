@@ -1,13 +1,16 @@
 """`portseal key`: backup, restore on another token, destruction."""
 
 import getpass
+import sys
 from pathlib import Path
 
 import click
 
+from ca.shared_factors import find_shared
 from hsm.backup import restore as restore_backup
 from hsm.token import Token
 from kernel.refusals import Conflict, Malformed, Unavailable
+from portseal.cli.exit_codes import ExitCode
 from portseal.cli.options import card_options, pin_source
 from portseal.cli.output import json_option, show
 from portseal.custodians import collect
@@ -127,3 +130,18 @@ def destroy(label: str, name: str, reason: str, confirm: str, as_json: bool) -> 
                 token=token.label, reason=reason[:500],
             )  # fmt: skip
     show({"destroyed": label, "key": fingerprint}, as_json)
+
+
+@key.command("shared-factors")
+@json_option
+def shared_factors(as_json: bool) -> None:
+    """Look for RSA keys of the register that share a prime with another (exit code 5).
+
+    Such keys are broken: revoke each certificate for keyCompromise, and have new keys made.
+    """
+    with House.opened() as house:
+        found = find_shared(house.database)
+    told = {"rsa_keys": found.compared, "broken": ", ".join(found.serials) or "none"}
+    show(told, as_json)
+    if found.serials:
+        sys.exit(ExitCode.NOT_PASSED)

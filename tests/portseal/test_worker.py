@@ -1,16 +1,23 @@
 """The worker: a job that fails, however it fails, does not hold up the others."""
 
+import json
 import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ldap3 import Connection, Server
 
 from hsm.admin import initialise_token
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import serial_text
 from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
 from portseal.wiring import House
 from portseal.worker import Worker
 from records.database import Database
+from tests.portseal.service import RunningService
 from tests.token import TokenBench
 
 PIN = "right-73519"
@@ -84,3 +91,25 @@ def test_a_wrong_pin_is_tried_once(
     refused = [each for each in caplog.messages if "token.pin-wrong" in each]
     assert len(refused) == 1
     mistaken.close()
+
+
+def test_the_worker_publishes_again_what_the_directory_forgot(service: RunningService) -> None:
+    """slapd took the operator's certificate, and then lost it; nothing in the outbox tells."""
+    slapd, site = service.site.slapd, service.site
+    assert slapd is not None
+    serial = serial_text(Certificate.parse(service.stage.cards["operator"].certificate.der).serial)
+    filter_ = f"(&(objectClass=pkiUser)(serialNumber={serial}))"
+    site.run("worker", "--once")
+    with Connection(Server(slapd.uri), slapd.root_dn, slapd.password, auto_bind=True) as directory:
+        directory.search(slapd.suffix, filter_, attributes=["userCertificate;binary"])
+        (entry,) = directory.entries
+        published = entry["userCertificate;binary"].raw_values
+        assert directory.delete(entry.entry_dn)
+        assert not directory.search(slapd.suffix, filter_)
+        site.run("worker", "--once")
+        assert directory.search(slapd.suffix, filter_, attributes=["userCertificate;binary"])
+        assert directory.entries[0]["userCertificate;binary"].raw_values == published
+    query = "SELECT facts FROM journal WHERE event = 'directory.repaired' ORDER BY position DESC"
+    with closing(sqlite3.connect(service.database_file)) as connection:
+        (facts,) = connection.execute(query).fetchone()
+    assert json.loads(facts)["missing"] == 1

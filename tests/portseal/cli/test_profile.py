@@ -2,6 +2,8 @@
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from policies.catalogue import DIRECTORY
 from tests.ca.openssl import openssl
 from tests.portseal.cli.conftest import Console
 from tests.portseal.cli.terminal import run
+from tests.portseal.service import RunningService
 
 
 def test_profiles_are_listed_and_shown() -> None:
@@ -71,3 +74,27 @@ def test_what_no_server_is_called_is_refused(console: Console, tmp_path: Path, n
     assert done.code == 1
     assert "dns-name.malformed" in done.err
     assert not (tmp_path / "no.pem").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [(["-addext", "basicConstraints=CA:TRUE"], "pkcs10.extension"), (None, "pkcs10.malformed")],
+)
+def test_a_request_that_is_refused_is_in_the_journal(
+    console: Console, service: RunningService, tmp_path: Path, options: list[str] | None, code: str
+) -> None:
+    key, request, name = tmp_path / "key.pem", tmp_path / "request.pem", f"{code}.example"
+    request.write_text("not a request")
+    if options is not None:
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
+        openssl("req", "-new", "-key", key, "-subj", "/CN=x", "-out", request, *options)
+    done = console.run(
+        "certify", "tls-server", str(request), "--name", name, "--output", str(tmp_path / "no.pem")
+    )
+    assert (done.code, code in done.err) == (1, True)
+    assert not (tmp_path / "no.pem").exists()
+    query = "SELECT event, facts FROM journal WHERE subject = ?"
+    with closing(sqlite3.connect(service.database_file)) as connection:
+        ((event, facts),) = connection.execute(query, [f"tls-server:{name}"]).fetchall()
+    assert event == "certificate.refused"
+    assert json.loads(facts)["code"] == code
