@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from portseal.demo.authority_steps import hold_ceremony
+from portseal.demo.encryption_steps import encrypt_to_card
 from portseal.demo.ground import renew, require_ours
 from portseal.demo.people_steps import (
     add_operator,
@@ -37,6 +38,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("Declaration signed", sign_declaration),
     ("Signature verified", verify_declaration),
     ("Timestamp for anybody", stamp_file),
+    ("Encrypted to the card", encrypt_to_card),
     ("Signed in once, two platforms", sign_in_once),
     ("Operator's card revoked", revoke_card),
     ("Signatures after the revocation", verify_afterwards),

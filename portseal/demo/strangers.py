@@ -40,6 +40,14 @@ def openssl_verifies_cades(signature: Path, document: Path, root: Path) -> None:
     )  # fmt: skip
 
 
+def openssl_encrypts(document: Path, certificate: Path, output: Path) -> None:
+    """`openssl cms -encrypt` to whoever holds the certificate's key."""
+    _run(
+        "openssl", "cms", "-encrypt", "-binary", "-aes256", "-in", document,
+        "-outform", "DER", "-out", output, certificate,
+    )  # fmt: skip
+
+
 def openssl_verifies_timestamp(answer: Path, data: Path, root: Path, issuing: Path) -> None:
     """`openssl ts -verify` of a time-stamp response over a file."""
     _run(
