@@ -25,6 +25,8 @@ class CardCertificate:
     use: Use
     serial: str
     """Hexadecimal, upper case."""
+    fingerprint: str
+    """SHA-256, hexadecimal."""
     issuer: str
     """The authority's name, RFC 4514."""
     not_before: datetime
@@ -71,9 +73,15 @@ def _shown(use: Use, record: CertificateRecord, at: datetime, current: bool) -> 
     certificate = record.certificate
     assert certificate is not None, "only issued ones are shown"
     return CardCertificate(
-        use, serial_text(record.serial), certificate.issuer_text(), record.not_before,
-        record.not_after, _state(record, at), current,
-    )  # fmt: skip
+        use,
+        serial_text(record.serial),
+        certificate.fingerprint,
+        certificate.issuer_text(),
+        record.not_before,
+        record.not_after,
+        _state(record, at),
+        current,
+    )
 
 
 def _state(record: CertificateRecord, at: datetime) -> str:

@@ -1,11 +1,15 @@
 """Pages of cards: the list for officers; one card for its holder and who has charge of it."""
 
+import base64
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal, Unprocessable
 from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card_certificates import Use
 from ra_portal.cards.charge import is_own
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
@@ -34,6 +38,8 @@ def card_page(
     in_charge = by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR
     proposed = card.state is CardState.REQUESTED and card.code_proposed_by is not None
     owns = is_own(by, card)
+    certificates = services.cards.certificates(by, card.number)
+    signing = [each.fingerprint for each in certificates if each.use is Use.SIGNING]
     unseen = card.state is CardState.ACTIVE and card.witnessed_at is None
     return render_template(
         "ra_portal/card.html",
@@ -57,9 +63,18 @@ def card_page(
         may_replace=card.state is not CardState.REQUESTED and (manages or in_charge),
         contact=services.contacts.show(by, card.number) if manages or in_charge or owns else None,
         moves=services.life.history(by, card.number),
-        certificates=services.cards.certificates(by, card.number),
+        certificates=certificates,
+        signing=" ".join(signing),
+        may_fetch=owns and card.state is CardState.ACTIVE and by.kind is not HolderKind.OFFICER,
+        newest=_newest(services, card) if owns and len(signing) > 1 else "",
         back=url_for(_BACK.get(by.kind, "portal.home")),
     )
+
+
+def _newest(services: PortalServices, card: Card) -> str:
+    """What the card's certificate was re-issued as, base64."""
+    newest = services.directory.newest_of(Certificate.parse(card.certificate or b""))
+    return base64.b64encode(newest.der).decode("ascii")
 
 
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:

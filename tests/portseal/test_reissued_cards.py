@@ -5,17 +5,24 @@ import os
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from ca.inventory import Inventory
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import serial_text
+from portseal.demo.site import free_port
 from portseal.holder.card import Card
 from portseal.holder.service import Service, ServiceRefusal
 from records.database import Database
 from signing_service.validation.evidence import SignatureFormat
+from tests.key_agent.running import running_agent
+from tests.portseal.cli.conftest import Holder
 from tests.portseal.cli.terminal import run
 from tests.portseal.service import RunningService, Twin
+from tests.servers.chromium import launch_arguments
+from tests.token import softhsm_module
 
+PIN = "84017-nXe"
 SAMPLE = Path(__file__).parents[1] / "samples" / "dec-import.xml"
 
 
@@ -80,6 +87,64 @@ def refusal_of(service: Service, card: Card) -> str:
     return caught.value.code
 
 
+def roll_over(twin: Twin, directory: Path, **settings: str) -> Certificate:
+    """New keys for the authority, and a second certificate for every card; who issues now."""
+    twin.kill()
+    plan = ["ceremony", "run", "roll-over", "--organization", "示例电子口岸"]
+    twin.site.run(*plan, "--output", str(directory / "rolled"))
+    twin.serve(**settings)
+    done = twin.site.run_json("reissue", "issuing")
+    assert (done["left"], done["refused"]) == (0, 0)
+    return Certificate.parse((directory / "rolled" / "issuing-2.pem").read_bytes())
+
+
+@pytest.mark.browser
+def test_the_card_s_page_brings_the_newer_certificate_onto_the_usb_key(
+    service: RunningService, twin: Twin, tmp_path: Path, chromium: Path
+) -> None:
+    home, port = tmp_path / "computer", free_port()
+    settings = {"PORTSEAL_WEB__AGENT_PORT": str(port)}
+    twin.serve(**settings)
+    owner = twin.anonymous()
+    owner.sign_in(service.stage.cards["legal-person"])
+    wanted = {"name": "换发", "employee_number": "paged", "rights": ["declare-import"]}
+    holder = Holder(home / "usb-keys", service)
+    holder.environment["PORTSEAL_URL"] = twin.origin
+    code = owner.call("POST", "/api/v1/operators", wanted)["activation_code"]
+    number = holder.card("paged", PIN, code)["number"]
+
+    def held() -> str:
+        """The SHA-256 of the certificate on the USB key."""
+        shown = holder.run_with_pin(PIN, "card", "show", "--token", "paged", "--json")
+        assert shown.code == 0, shown.said
+        return str(json.loads(shown.out)["fingerprint"])
+
+    old = held()
+    roll_over(twin, tmp_path, **settings)
+    tokens = holder.environment["SOFTHSM2_CONF"]
+    with (
+        running_agent(home, softhsm_module(), {}, port, SOFTHSM2_CONF=tokens) as agent,
+        sync_playwright() as playwright,
+    ):
+        agent.human.answer = lambda window: (
+            {"ok": True} if window.command == "CONFIRM" else {"pin": PIN}
+        )
+        browser = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
+        page = browser.new_context(base_url=twin.origin, locale="zh-CN").new_page()
+        page.goto(f"/sso/sign-in?next=/cards/{number}")
+        page.click("#agent-sign-in")
+        expect(page).to_have_url(f"{twin.origin}/cards/{number}", timeout=30_000)
+        section = page.locator("[data-agent-act=fetch]")
+        section.locator("button").click()
+        expect(section.locator("[data-after]")).to_be_visible(timeout=30_000)
+        browser.close()
+    owner = twin.anonymous()
+    owner.sign_in(service.stage.cards["legal-person"])
+    told = owner.call("GET", f"/api/v1/cards/{number}")["certificates"]
+    signing = [each["fingerprint"] for each in told if each["use"] == "signing"]
+    assert signing == [held(), old]
+
+
 def test_a_card_goes_on_with_the_certificate_that_the_new_authority_made(
     service: RunningService, twin: Twin, tmp_path: Path
 ) -> None:
@@ -89,18 +154,12 @@ def test_a_card_goes_on_with_the_certificate_that_the_new_authority_made(
     old, before = card.certificate, renewed.certificate
     fetched(twin, card)
     assert card.certificate == old
-    twin.kill()
-    plan = ["ceremony", "run", "roll-over", "--organization", "示例电子口岸"]
-    twin.site.run(*plan, "--output", str(tmp_path / "rolled"))
-    twin.serve()
-    done = twin.site.run_json("reissue", "issuing")
-    assert (done["left"], done["refused"]) == (0, 0)
+    above = roll_over(twin, tmp_path)
 
     fetched(twin, card)
 
     new = card.certificate
     shown_as_one_card(twin, service, number, old, new)
-    above = Certificate.parse((tmp_path / "rolled" / "issuing-2.pem").read_bytes())
     assert new.is_signed_by(above)
     assert (new.spki, new.subject_der) == (old.spki, old.subject_der)
     operator = twin.anonymous()

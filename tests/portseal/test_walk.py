@@ -141,6 +141,9 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
         operator.show_again(applicant)
         operator.act("enrol")
         operator.sign_in(f"/cards/{number}")
+        operator.act("encryption")
+        operator.page.reload()
+        expect(operator.page.locator("#certificates tbody tr")).to_have_count(2)
         signed = operator.sign(declaration())
         assert operator.agent is not None
         last = operator.agent.human.windows[-1]

@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * Buttons that make or renew a card through the key agent. Without the agent, or without scripts,
- * the same is done with the commands that stand beside them.
+ * Buttons that make or renew a card, or bring to it what was made for it meanwhile, through the key
+ * agent. Without the agent, or without scripts, the same is done with the commands beside them.
  */
 
 import { AgentError, PortSealAgent } from "/agent/portseal-agent.js";
-import { callService, enrolCard, pemToBase64 } from "/agent/portseal-journeys.js";
+import { callService, enrolCard, fetchEncryptionKey, pemToBase64 } from "/agent/portseal-journeys.js";
 import "/agent/portseal-progress.js";
 
 /** @typedef {import("/agent/portseal-agent.js").Token} Token */
@@ -48,6 +48,26 @@ function chosenOf(tokens, section) {
   throw new AgentError("refused", "token.several", section.dataset.several ?? "");
 }
 
+/**
+ * A certificate of this card, for signing, with its token; the newest that is there.
+ * @param {PortSealAgent} agent
+ * @param {HTMLElement} section
+ * @param {(step: string) => void} progress
+ */
+async function ownCertificate(agent, section, progress) {
+  progress("agent");
+  await agent.ready();
+  progress("token");
+  const { tokens } = await agent.tokens();
+  const own = (section.dataset.certificate ?? "").split(" ");
+  const found = tokens
+    .flatMap((token) => token.certificates.map((each) => ({ token: token.id, ...each })))
+    .filter((each) => own.includes(each.id) && each.hasKey)
+    .sort((one, other) => own.indexOf(one.id) - own.indexOf(other.id));
+  if (found.length > 0) return found[0];
+  throw new AgentError("no-certificate", "card.no-certificate", "not this USB key");
+}
+
 /** @type {Record<string, (agent: PortSealAgent, section: HTMLElement, step: any) => Promise<any>>} */
 const acts = {
   async enrol(agent, section, progress) {
@@ -60,15 +80,8 @@ const acts = {
   },
 
   async renew(agent, section, progress) {
-    progress("agent");
     agent.minimumVersion = RENEWS_SINCE;
-    await agent.ready();
-    progress("token");
-    const { tokens } = await agent.tokens();
-    const old = tokens
-      .flatMap((token) => token.certificates.map((each) => ({ token: token.id, ...each })))
-      .find((each) => each.id === section.dataset.certificate && each.hasKey);
-    if (!old) throw new AgentError("no-certificate", "card.no-certificate", "not this USB key");
+    const old = await ownCertificate(agent, section, progress);
     progress("key");
     const { pkcs10, key } = await agent.makeKey({ token: old.token, purpose: "rekey" });
     progress("request");
@@ -83,6 +96,18 @@ const acts = {
     await agent.writeCertificates({ token: old.token, certificates });
     progress("done", made);
     return made;
+  },
+
+  async fetch(agent, section, progress) {
+    const { token } = await ownCertificate(agent, section, progress);
+    progress("certificate");
+    await agent.writeCertificates({ token, certificates: [section.dataset.newest ?? ""] });
+    progress("done");
+  },
+
+  async encryption(agent, section, progress) {
+    const { token, ...certificate } = await ownCertificate(agent, section, progress);
+    return fetchEncryptionKey(agent, { token, certificate, progress });
   },
 };
 
