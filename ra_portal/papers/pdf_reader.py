@@ -43,22 +43,22 @@ _ACTIVE_NAMES = frozenset(
 """Values of /S, /Subtype and /Type that make a PDF do, carry or ask something (ISO 32000-1, 12)."""
 
 
-class _Said(Exception):
-    pass
+class Said(Exception):
+    """Why there are no pictures: a key of `REFUSALS`."""
 
 
 def read(content: bytes) -> list[bytes]:
     try:
         with pikepdf.open(io.BytesIO(content), suppress_warnings=True) as pdf:
             if pdf.is_encrypted:
-                raise _Said("encrypted")
+                raise Said("encrypted")
             if not 1 <= len(pdf.pages) <= MOST_PAGES:
-                raise _Said("pages")
+                raise Said("pages")
             _require_passive(pdf)
     except pikepdf.PasswordError:
-        raise _Said("encrypted") from None
+        raise Said("encrypted") from None
     except pikepdf.PdfError:
-        raise _Said("damaged") from None
+        raise Said("damaged") from None
     return list(_draw(content))
 
 
@@ -66,11 +66,11 @@ def _require_passive(pdf: pikepdf.Pdf) -> None:
     waiting = [(item, 0) for item in pdf.objects]
     waiting.append((pdf.trailer, 0))
     if len(waiting) > _MOST_OBJECTS:
-        raise _Said("damaged")
+        raise Said("damaged")
     while waiting:
         item, depth = waiting.pop()
         if depth > _DEEPEST:
-            raise _Said("damaged")
+            raise Said("damaged")
         if isinstance(item, pikepdf.Dictionary | pikepdf.Stream):
             _require_passive_dictionary(item)
             children = [item.get(key) for key in item.keys()]  # noqa: SIM118 -- not a mapping
@@ -88,11 +88,11 @@ def _require_passive(pdf: pikepdf.Pdf) -> None:
 def _require_passive_dictionary(item: pikepdf.Object) -> None:
     keys = set(item.keys())
     if keys & _ACTIVE_KEYS:
-        raise _Said("active")
+        raise Said("active")
     for key in ("/S", "/Subtype", "/Type"):
         value = item.get(key)
         if isinstance(value, pikepdf.Name) and str(value) in _ACTIVE_NAMES:
-            raise _Said("active")
+            raise Said("active")
 
 
 def _draw(content: bytes) -> Iterator[bytes]:
@@ -102,7 +102,7 @@ def _draw(content: bytes) -> Iterator[bytes]:
             scale = min(LONGEST_EDGE / max(*page.get_size(), 1), 4)
             yield encode(page.render(scale=scale).to_pil())
     except pypdfium2.PdfiumError:
-        raise _Said("damaged") from None
+        raise Said("damaged") from None
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
     out = sys.stdout.buffer
     try:
         pages = read(sys.stdin.buffer.read())
-    except _Said as said:
+    except Said as said:
         out.write(f"{said}\n".encode())
         return
     out.write(" ".join(["read", *(str(len(page)) for page in pages)]).encode() + b"\n")

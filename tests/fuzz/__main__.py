@@ -13,7 +13,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["kernel", "signing_service", "ca.request", "ca.ocsp_messages"]
+    include=[
+        *("kernel", "policies", "signing_service", "ra_portal", "key_agent"),
+        *("ca.request", "ca.ocsp_messages", "portseal.holder", "openpyxl", "joserfc"),
+    ]
 ):
     from tests.fuzz.targets import TARGETS
 

@@ -9,9 +9,12 @@ from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 from ca.ocsp_messages import single_request
+from kernel.asn1.key_envelope import KeyEnvelope
 from kernel.entropy import SystemEntropy
 from records.database import Database, metadata
 from signing_service.formats import asic, cades, jades, pades, xades
@@ -223,6 +226,28 @@ class Seeds:
             records = [world.evidence.of_signature(each) for each in accepted]
             database.dispose()
         return [record.encoded for record in records if record is not None]
+
+    # -- keys and secrets on their way ---------------------------------------------------------
+
+    @staticmethod
+    def key_envelopes() -> list[bytes]:
+        return [KeyEnvelope(bytes(20), bytes(range(256)) * 2, bytes(range(144))).encode()]
+
+    def encrypted_messages(self) -> list[bytes]:
+        recipient = rsa.generate_private_key(65537, 2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "card")])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .serial_number(7)
+            .not_valid_before(START)
+            .not_valid_after(START + YEAR)
+            .public_key(recipient.public_key())
+            .sign(recipient, hashes.SHA256())
+        )
+        message = pkcs7.PKCS7EnvelopeBuilder().set_data(DOCUMENT).add_recipient(certificate)
+        return [message.encrypt(serialization.Encoding.DER, [])]
 
     # -- other -----------------------------------------------------------------------------------
 

@@ -1,21 +1,24 @@
 """What is fuzzed: each target takes any octets and gives a result or a Refusal, nothing else."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ca.ocsp_messages import read_request as read_ocsp_request
 from ca.request import read_pkcs10
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
+from kernel.asn1.key_envelope import KeyEnvelope
 from kernel.refusals import Refusal
 from policies.rights import load_rights
+from portseal.holder.enveloped import read_enveloped
 from signing_service.declaration import read_declaration
 from signing_service.evidence_records.structure import EvidenceRecord
 from signing_service.evidence_records.verification import hash_of, timestamps_of
-from signing_service.formats import asic, cades, jades, making, pades, xades
+from signing_service.formats import asic, asic_zip, cades, jades, making, pades, xades
 from signing_service.formats import bundle as bundles
 from signing_service.formats.catalogue import LEVELS
+from signing_service.formats.document import StreamedDocument
 from signing_service.formats.making import FORMATS
 from signing_service.formats.manner import Manner, Subject
 from signing_service.formats.prepared import PreparedSignature
@@ -30,7 +33,10 @@ from signing_service.validation.evidence import (
     TimestampKind,
 )
 from signing_service.validation.ocsp import ocsp_answer
+from tests.fuzz import applicants, requests
+from tests.fuzz.checksums import mended_zip
 from tests.fuzz.seeds import DOCUMENT, IMPRINT, NONCE, Seeds
+from tests.fuzz.target import Target
 from tests.signing_service.validation.scenery import START
 
 MADE = Seeds()
@@ -51,21 +57,6 @@ _FACTS = (
     "subject_key_identifier", "authority_key_identifier", "ocsp_urls", "crl_urls",
     "ca_issuers_urls", "policies", "has_ocsp_nocheck", "critical_unknown_extensions",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Target:
-    """One parser, with what is done to its result."""
-
-    read: Callable[[bytes], object]
-    seeds: Callable[[], Sequence[bytes]]
-    runs: int = 8000
-    """Executions in the normal test run: a second or two."""
-    max_bytes: int = 64 * 1024
-
-    def __call__(self, data: bytes) -> None:
-        with suppress(Refusal):
-            self.read(data)
 
 
 def _judged(read: Callable[[bytes], list[SignatureEvidence]]) -> Callable[[bytes], object]:
@@ -185,6 +176,34 @@ def _authentication_token(data: bytes) -> object:
     return read_authentication_token(data.decode("utf-8", "surrogateescape"))
 
 
+def _container(data: bytes) -> list[SignatureEvidence]:
+    """As it is, and with the checksums of its entries made right."""
+    with suppress(Refusal):
+        asic.read(mended_zip(data))
+    return asic.read(data)
+
+
+def _container_on_disk(data: bytes) -> object:
+    """Read piece by piece, with every document left in the file."""
+    asic_zip.LARGE_ENTRY_BYTES = _LEFT_ON_DISK
+    try:
+        with suppress(Refusal):
+            _of_file(mended_zip(data))
+        return _of_file(data)
+    finally:
+        asic_zip.LARGE_ENTRY_BYTES = _LARGE
+
+
+_LARGE, _LEFT_ON_DISK = asic_zip.LARGE_ENTRY_BYTES, len(DOCUMENT) - 8
+
+
+def _of_file(data: bytes) -> object:
+    with os.fdopen(os.memfd_create("container"), "w+b") as file:
+        file.write(data)
+        file.flush()
+        return [_ENGINE.validate(each, START) for each in asic.read(StreamedDocument(file))]
+
+
 def _anything(data: bytes) -> object:
     """The whole use case behind the verification page, report and all."""
     beside = _VERIFICATION.verify(DOCUMENT, data).complete()
@@ -197,7 +216,10 @@ TARGETS: dict[str, Target] = {
     "xades": Target(_judged(lambda data: xades.read(data, DOCUMENT)), MADE.xades, 2000),
     "pades": Target(_judged(pades.read), MADE.pades, 1200),
     "jades": Target(_judged(lambda data: jades.read(data, DOCUMENT)), MADE.jades, 4000),
-    "asic": Target(_judged(asic.read), MADE.asic, 2500),
+    "asic": Target(_judged(_container), MADE.asic, 2500),
+    "container-on-disk": Target(_container_on_disk, MADE.asic, 1500),
+    "key-envelope": Target(KeyEnvelope.decode, MADE.key_envelopes),
+    "encrypted-message": Target(read_enveloped, MADE.encrypted_messages),
     "timestamp-request": Target(MADE.timestamper._authority.answer, MADE.timestamp_requests),
     "timestamp-response": Target(_timestamp_response, MADE.timestamp_responses),
     "timestamp-token": Target(_timestamp_token, MADE.timestamp_tokens, 4000),
@@ -216,4 +238,6 @@ TARGETS: dict[str, Target] = {
     ),
     "declaration": Target(lambda data: read_declaration(data, _RIGHTS), MADE.declarations),
     "verification": Target(_anything, MADE.signed_files, 1000),
+    **applicants.TARGETS,
+    **requests.TARGETS,
 }
