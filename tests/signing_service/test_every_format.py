@@ -107,7 +107,9 @@ def example(kind: Kind) -> bytes:
 @pytest.mark.parametrize(
     ("level", "after", "passes"),
     [
+        ("B-B", 2 * YEAR + DAY, False),  # nothing proves that it was there before the card ended
         ("B-T", timedelta(), True),
+        ("B-T", 2 * YEAR + DAY, True),  # the card has ended; its authority still tells of it
         ("B-LT", 2 * YEAR + DAY, True),  # the card has ended
         ("B-LT", 4 * YEAR, False),  # its authority, too: nobody vouches for its lists
         ("B-LTA", 4 * YEAR, True),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from portseal.holder.batch import BatchSigning
 from portseal.holder.service import Service, ServiceRefusal
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
-from tests.portseal.service import RunningService
+from tests.portseal.service import RunningService, Twin
 
 COUNT = 60
 
@@ -29,10 +30,12 @@ def fill(directory: Path, count: int, *, distinct: int = 0) -> Path:
     return directory
 
 
-def start(service: RunningService, directory: Path, output: Path) -> subprocess.Popen[str]:
+def start(
+    service: RunningService, directory: Path, output: Path, origin: str | None = None
+) -> subprocess.Popen[str]:
     pin = service.stage.usb_keys.keys["operator"].pin
     command = [sys.executable, "-m", "portseal.cli", "card", "sign-batch", str(directory)]
-    command += ["--token", "operator", "--url", service.origin, "--pin-env", "TEST_PIN"]
+    command += ["--token", "operator", "--url", origin or service.origin, "--pin-env", "TEST_PIN"]
     command += ["--output", str(output), "--json"]
     return subprocess.Popen(
         command,
@@ -84,6 +87,54 @@ def test_a_killed_run_goes_on_where_it_was(
     finished = start(service, directory, output)
     told, _ = finished.communicate(timeout=60)
     assert json.loads(told)["id"] == summary["id"], "the same list is the same job"
+
+
+def wait_until_signed(process: subprocess.Popen[str], output: Path, count: int) -> None:
+    while process.poll() is None and len(signatures(output)) < count:
+        os.sched_yield()
+
+
+def run_through_a_killed_service(
+    service: RunningService, twin: Twin, directory: Path, output: Path, kill_at: int, total: int
+) -> dict[str, Any]:
+    """SIGKILL the web server and its workers when `kill_at` are signed, start it and the run
+    again; the summary of the last run. Every document has one signature that was accepted once."""
+    cut_off = start(service, directory, output, twin.origin)
+    wait_until_signed(cut_off, output, kill_at)
+    twin.kill()
+    cut_off.communicate(timeout=600)
+    assert cut_off.returncode != 0, "it told that the service is gone"
+    before = {each.name: each.read_bytes() for each in signatures(output)}
+    assert kill_at <= len(before) < total, "killed in between"
+
+    twin.serve()
+    again = start(service, directory, output, twin.origin)
+    told, said = again.communicate(timeout=600)
+    assert again.returncode == 0, said
+    summary: dict[str, Any] = json.loads(told)
+    assert (summary["total"], summary["signed"], summary["refused"]) == (total, total, [])
+    after = {each.name: each.read_bytes() for each in signatures(output)}
+    assert len(after) == total
+    assert {name: after[name] for name in before} == before, "nothing was signed twice"
+    with sqlite3.connect(twin.database_file) as database:
+        query = "SELECT count(*), count(DISTINCT outcome) FROM batch_items WHERE batch = ?"
+        assert database.execute(query, (summary["id"],)).fetchone() == (total, total)
+        query = (
+            "SELECT count(*) FROM accepted_signatures WHERE document_sha256 IN"
+            " (SELECT document_sha256 FROM batch_items WHERE batch = ?)"
+        )
+        assert database.execute(query, (summary["id"],)).fetchone() == (total,), "none twice"
+    return summary
+
+
+def test_a_killed_service_loses_and_doubles_nothing(
+    service: RunningService, twin: Twin, tmp_path: Path
+) -> None:
+    total = 300
+    directory, output = fill(tmp_path / "in", total, distinct=2), tmp_path / "out"
+    twin.serve()
+    run_through_a_killed_service(service, twin, directory, output, total // 3, total)
+    assert twin.site.run_json("journal", "verify")["journal"] == "intact"
 
 
 def test_a_job_may_have_any_format_and_level(service: RunningService, tmp_path: Path) -> None:

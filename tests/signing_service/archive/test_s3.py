@@ -1,13 +1,11 @@
-"""The archive on a real S3-compatible store: versitygw, where it is installed.
-
-`go install github.com/versity/versitygw/cmd/versitygw@latest` puts it on PATH (or in ~/go/bin).
-"""
+"""The archive on a real S3-compatible store: versitygw, which `scripts/setup.sh test` builds."""
 
 import os
 import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +19,7 @@ from portseal.demo.site import free_port
 from signing_service.archive.objects import address_of, pieces_of
 from signing_service.archive.s3 import S3Store
 
-_GATEWAY = shutil.which("versitygw") or shutil.which("versitygw", path=str(Path.home() / "go/bin"))
+_GATEWAY = shutil.which("versitygw", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 DATA = b"what is kept"
 
 
@@ -45,8 +43,7 @@ class Gateway:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    if _GATEWAY is None:
-        pytest.skip("versitygw is not installed")
+    assert _GATEWAY is not None, "scripts/setup.sh test installs versitygw"
     directory, port = tmp_path_factory.mktemp("s3"), free_port()
     made = Gateway(port, directory)
     keys = {"ROOT_ACCESS_KEY": "archive", "ROOT_SECRET_KEY": made.secret}
