@@ -3,8 +3,9 @@
 import base64
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,10 +21,13 @@ from tests.bench.timing import Pace, Row, best
 from tests.software_keys import SoftwareKey
 
 CERTIFICATES = 200
+Known = tuple[int, datetime]
+"""Serial and end of a certificate."""
 
 
 def ocsp_over_http(site: Site, pace: Pace) -> list[Row]:
     certificates = [issued.certificate for issued in site.issue(CERTIFICATES)]
+    known = [(certificate.serial, certificate.not_after) for certificate in certificates]
     issuer = site.chain[0]
     encoded = [
         quote(base64.b64encode(_request(certificate, issuer)).decode(), safe="")
@@ -31,7 +35,7 @@ def ocsp_over_http(site: Site, pace: Pace) -> list[Row]:
     ]
     ours = [HttpRequest("GET", f"/ocsp/{one}") for one in encoded]
     theirs = [HttpRequest("GET", f"/{one}") for one in encoded]
-    with site.served() as origin, _openssl(site, certificates, theirs[0]) as peer:
+    with site.served() as origin, openssl(site, known, theirs[0]) as peer:
         size = len(_good(answer_to(origin, ours[0]), certificates[0]))
         _good(answer_to(peer, theirs[0]), certificates[0])
         with constant(size) as bare:
@@ -61,7 +65,7 @@ def constant(size: int) -> Iterator[str]:
 
 
 @contextmanager
-def _openssl(site: Site, certificates: list[Certificate], probe: HttpRequest) -> Iterator[str]:
+def openssl(site: Site, known: Sequence[Known], probe: HttpRequest) -> Iterator[str]:
     """`openssl ocsp` over the same certificates; it signs with a software key, each time."""
     key, authority = SoftwareKey.generate(), site.house.authorities.issuing
     responder = authority.issue(authority.prepare("ocsp", site.responder_request(key.public_key)))
@@ -69,7 +73,7 @@ def _openssl(site: Site, certificates: list[Certificate], probe: HttpRequest) ->
     (directory / "responder.key").write_bytes(key.pem())
     (directory / "responder.pem").write_text(responder.certificate.pem)
     (directory / "issuing.pem").write_text(site.chain[0].pem)
-    index = _index(directory / "index.txt", certificates)
+    index = _index(directory / "index.txt", known)
     port = free_port()
     command = ["openssl", "ocsp", "-port", str(port), "-index", str(index)]
     command += ["-CA", str(directory / "issuing.pem"), "-nmin", "60"]
@@ -80,12 +84,12 @@ def _openssl(site: Site, certificates: list[Certificate], probe: HttpRequest) ->
         yield origin
 
 
-def _index(path: Path, certificates: list[Certificate]) -> Path:
+def _index(path: Path, known: Sequence[Known]) -> Path:
     """The text database of `openssl ca`: state, expiry, revocation, serial, file, subject."""
     path.write_text(
         "".join(
-            f"V\t{c.not_after:%y%m%d%H%M%SZ}\t\t{_even_hex(c.serial)}\tunknown\t/CN={c.serial}\n"
-            for c in certificates
+            f"V\t{until:%y%m%d%H%M%SZ}\t\t{_even_hex(serial)}\tunknown\t/CN={serial}\n"
+            for serial, until in known
         )
     )
     return path

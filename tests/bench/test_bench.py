@@ -10,6 +10,8 @@ import pytest
 
 from tests.bench import report
 from tests.bench.catalogue import BENCHMARKS
+from tests.bench.promises import PROMISES
+from tests.bench.scale.test_scale import NAMES
 from tests.bench.site import Site, open_site
 from tests.bench.timing import Pace, Row, best, repeating
 from tests.token import TokenBench
@@ -75,8 +77,35 @@ def test_the_table_shows_ratios() -> None:
     fast = report.text_table(ROWS).splitlines()[1]
 
     assert re.split(r"\s{2,}", fast) == [
-        "fast", "2,000", "4,000", "50%", "raw", "100", "20.0", "another"
+        "fast", "2,000", "-", "-", "4,000", "50%", "raw", "100", "20.0", "another"
     ]  # fmt: skip
+
+
+def test_the_table_tells_what_was_promised_and_whether_it_is_met() -> None:
+    rows = [
+        Row("cades.verify.cached", 50.0, 100.0, "raw", 3.0, "pyHanko"),
+        Row("cades.verify.cached", 49.0, 100.0, "raw", 3.0, "pyHanko"),
+        Row("ocsp.growth", 1.54, unit="ratio"),
+        Row("agent.sign.ms", 19.96, 3.0, "token", unit="ms"),
+        Row("tsa.http", 100.0),  # its limit was not measured
+    ]
+    told = [re.split(r"\s{2,}", line)[1:4] for line in report.text_table(rows).splitlines()[1:]]
+    assert told == [
+        ["50.0", ">= 50% of the limit, >= 15 times the peer", "met"],
+        ["49.0", ">= 50% of the limit, >= 15 times the peer", "not met"],
+        ["1.54 ratio", "<= 1.5", "not met"],
+        ["20.0 ms", "< 20 ms", "met"],
+        ["100", ">= 50% of the limit", "-"],
+    ]
+
+
+def test_every_promise_is_about_a_row_that_there_is() -> None:
+    assert set(PROMISES) <= {*BENCHMARKS, *NAMES, "cades.sign.token", "cades.verify.cached"}
+
+
+def test_three_digits_of_a_ratio_are_kept(tmp_path: Path) -> None:
+    report.write_json([Row("ocsp.growth", 1.5449, unit="ratio")], tmp_path / "bench.json")
+    assert json.loads((tmp_path / "bench.json").read_text())[0]["ours"] == 1.545
 
 
 def test_the_document_takes_the_results_between_its_marks(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from portseal.sandbox.postgresql import PostgreSQL
 from tests.bench import report
-from tests.bench.scale import growth, lists, register
+from tests.bench.scale import all_cards, growth, lists, register, revoking
 from tests.bench.scale.http import ocsp_over_http
 from tests.bench.scale.issuing import issuing
 from tests.bench.site import Site, open_site
@@ -17,6 +17,7 @@ from tests.token import TokenBench
 
 _ROOT = Path(__file__).parents[3]
 _JSON = _ROOT / "var" / "bench-scale.json"
+_DOCUMENT = _ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000, help="of the complete list")
     parser.add_argument("--revoke", type=int, default=100_000, help="cards in one job")
     parser.add_argument("--output", type=Path, default=_JSON)
+    parser.add_argument("--document", action="store_true", help="write docs/benchmarks.md anew")
     asked = parser.parse_args()
     print(f"{report.machine()}\nPostgreSQL, load generator and servers share these cores.\n")
     started = time.monotonic()
@@ -45,6 +47,11 @@ def main() -> None:
     report.write_json(rows, asked.output)
     print(f"\n{report.text_table(rows)}\n\n{asked.output} written; ", end="")
     print(f"{time.monotonic() - started:.0f} s")
+    plan = all_cards.replaced_in(rows)
+    print(f"\n{plan}")
+    if asked.document:
+        report.write_document(rows, _DOCUMENT, report.SCALE, plan)
+        print(f"{_DOCUMENT.relative_to(_ROOT)} written")
 
 
 def run(
@@ -57,19 +64,18 @@ def run(
 ) -> list[Row]:
     """Every row; each step prints what it found. `small` stays at the first of the sizes."""
     rows = _told(issuing(site, pace or Pace(2.0, 3)))
-    register.grow(small.house.database, small.card, 1, sizes[0])
+    in_region = max(1, min(revoked, sizes[-1] // 2) // register.CARDS_EACH)
+    register.grow(small.house.database, small.card, 1, sizes[0], in_region)
     specimen, have = site.card, 0
     for size in sizes:
         begun = time.monotonic()
-        register.grow(site.house.database, specimen, have + 1, size)
+        register.grow(site.house.database, specimen, have + 1, size, in_region)
         have = size
         loaded = time.monotonic() - begun
         first, last = growth.compare(small, site, min(growth.SAMPLE, sizes[0] // 10))
         print(
             f"{size:>9,} certificates (loaded in {loaded:.0f} s): "
-            f"look-up {last.lookup:.0f} us, OCSP answer with nonce {last.ocsp:.0f} us, "
-            f"search {last.search:.0f} us; beside it {sizes[0]:,}: "
-            f"{first.lookup:.0f} us, {first.ocsp:.0f} us, {first.search:.0f} us",
+            f"{_shown(last)}; beside it {sizes[0]:,}: {_shown(first)}",
             flush=True,
         )
     rows += _told(
@@ -77,14 +83,22 @@ def run(
             Row("ocsp.growth", last.ocsp / first.ocsp, unit="ratio"),
             Row("lookup.growth", last.lookup / first.lookup, unit="ratio"),
             Row("search.growth", last.search / first.search, unit="ratio"),
+            Row("search.name.growth", last.names / first.names, unit="ratio"),
         ]
     )
     rows += _told(ocsp_over_http(site, pace or Pace(2.0, 3)))
     register.list_entries(site.house.database, entries)
     rows += _told(lists.complete_list(site))
     rows += _told(lists.delta_list(site, min(1000, sizes[-1] // 2)))
-    rows += _told(lists.mass_revocation(site, min(revoked, sizes[-1] // 2)))
+    rows += _told(revoking.mass_revocation(site))
     return rows
+
+
+def _shown(speed: growth.Speed) -> str:
+    return (
+        f"look-up {speed.lookup:.0f} us, OCSP answer but for the token {speed.ocsp:.0f} us, "
+        f"search by number {speed.search:.0f} us, by name {speed.names:.0f} us"
+    )
 
 
 def _give_memory(server: PostgreSQL) -> None:

@@ -15,6 +15,8 @@ from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial, parse_serial
 from records.database import Database
 
+CARDS_EACH = 10
+"""Cards of one enterprise."""
 # 20 octets of which the first lies between 0x20 and 0x2F, as a serial of 158 bits begins.
 _SERIAL = "'2' || upper(substr(encode(sha256((CAST(:salt AS text) || i)::bytea), 'hex'), 1, 39))"
 _KEY = "encode(sha256(('key' || CAST(:salt AS text) || i)::bytea), 'hex')"
@@ -34,6 +36,32 @@ SELECT substr({_KEY}, 1, 32), 'OP-2026-' || lpad(CAST(i AS text), 8, '0'), 'oper
   substr({_KEY}, 33, 32), 'active', :begin, 0, {_SERIAL}, {_KEY}, :begin, :until, 1
 FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS i
 """
+_ENTERPRISE = "substr(encode(sha256(('enterprise' || {})::bytea), 'hex'), 1, 32)"
+_ENTERPRISES = f"""
+INSERT INTO enterprises (id, uscc, name, customs_code, legal_representative, region, created_at)
+SELECT {_ENTERPRISE.format("e")}, 'E' || lpad(CAST(e AS text), 17, '0'), '企业' || e,
+  lpad(CAST(e AS text), 10, '0'), '张三', 'region-' || e / CAST(:in_region AS integer) || '.',
+  :begin
+FROM generate_series(CAST(:first AS integer) / {CARDS_EACH}, CAST(:last AS integer) / {CARDS_EACH})
+  AS e
+ON CONFLICT (uscc) DO NOTHING
+"""
+_CHARACTER = "chr(19968 + ('x' || substr({key}, {at}, 4))::bit(16)::integer % 3000)"
+_NAME = " || ".join(_CHARACTER.format(key=_KEY, at=at) for at in (1, 5, 9))
+"""Of a person: three characters; hardly two of millions are called alike."""
+_OPERATORS = f"""
+INSERT INTO operators (id, enterprise_id, name, employee_number, created_at)
+SELECT substr({_KEY}, 33, 32), {_ENTERPRISE.format(f"(i / {CARDS_EACH})")}, {_NAME},
+  CAST(i AS text), :begin
+FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS i
+"""
+_NAME_PARTS = f"""
+INSERT INTO person_name_parts (part, holder)
+SELECT DISTINCT convert_to(substr(name, start), 'UTF8'), holder
+FROM (SELECT {_NAME} AS name, 'operator:' || substr({_KEY}, 33, 32) AS holder
+  FROM generate_series(CAST(:first AS integer), CAST(:last AS integer)) AS i) AS people,
+  generate_series(1, 3) AS start ORDER BY 1
+"""
 _ENTRIES = f"""
 INSERT INTO ca_crl_entries (serial, authority, shard, entry, listed, until, version)
 SELECT s, 'issuing', 1 + i % 7,
@@ -42,8 +70,11 @@ FROM (SELECT i, {_SERIAL} AS s FROM generate_series(1, CAST(:count AS integer)) 
 """
 
 
-def grow(database: Database, specimen: Certificate, first: int, last: int) -> None:
-    """Add the certificates number `first` to `last`."""
+def grow(
+    database: Database, specimen: Certificate, first: int, last: int, in_region: int = 10_000
+) -> None:
+    """Add the certificates number `first` to `last`, with cards, operators and enterprises, of
+    which so many are in each region."""
     begin = datetime.now(UTC)
     values = {
         "salt": "c",
@@ -54,17 +85,19 @@ def grow(database: Database, specimen: Certificate, first: int, last: int) -> No
         "der": specimen.der,
         "first": first,
         "last": last,
+        "in_region": in_region,
     }
     with database.transaction() as connection:
         # As for any bulk load: the indexes are made when the rows are there.
         indexes = _indexes(connection) if last - first > 50_000 else []
-        connection.execute(text(_CARDS), values)
+        for statement in (_ENTERPRISES, _OPERATORS, _NAME_PARTS, _CARDS):
+            connection.execute(text(statement), values)
         for name, _ in indexes:
             connection.execute(text(f"DROP INDEX {name}"))
         connection.execute(text(_CERTIFICATES), values)
         for _, definition in indexes:
             connection.execute(text(definition))
-    for table in ("ca_certificates", "cards"):
+    for table in ("ca_certificates", "cards", "enterprises", "operators", "person_name_parts"):
         _settle(database, table)
 
 
@@ -117,6 +150,39 @@ def card_numbers(database: Database, count: int) -> list[str]:
         total = connection.execute(text("SELECT count(*) FROM cards")).scalar_one()
         places = [f"OP-2026-{1 + place * (total - 1) // count:08}" for place in range(count)]
         return [connection.execute(query, {"place": each}).scalar_one() for each in places]
+
+
+def names(database: Database, numbers: list[str]) -> list[str]:
+    """Of the people who hold these cards."""
+    query = text(
+        "SELECT o.name FROM cards c JOIN operators o ON o.id = c.holder_id WHERE c.number = :number"
+    )
+    with database.reading() as connection:
+        return [connection.execute(query, {"number": each}).scalar_one() for each in numbers]
+
+
+def fullest_region(database: Database) -> tuple[str, int]:
+    """The region with most cards in use, and how many they are."""
+    query = text(
+        "SELECT e.region, count(*) FROM cards c JOIN operators o ON o.id = c.holder_id "
+        "JOIN enterprises e ON e.id = o.enterprise_id WHERE c.state = 'active' "
+        "GROUP BY 1 ORDER BY 2 DESC, 1 DESC LIMIT 1"
+    )
+    with database.reading() as connection:
+        region, count = connection.execute(query).one()
+        return str(region), int(count)
+
+
+def serials_in(database: Database, region: str, count: int) -> list[Serial]:
+    """So many serials of cards of that region, from all over it."""
+    query = text(
+        "SELECT c.serial FROM cards c JOIN operators o ON o.id = c.holder_id "
+        "JOIN enterprises e ON e.id = o.enterprise_id WHERE e.region = :region "
+        "ORDER BY c.serial"
+    )
+    with database.reading() as connection:
+        found = list(connection.execute(query, {"region": region}).scalars())
+    return [parse_serial(each) for each in found[:: max(1, len(found) // count)]]
 
 
 def serials(database: Database, count: int) -> list[Serial]:

@@ -1,0 +1,107 @@
+"""Mass revocation as the portal does it: proposed, confirmed, run, and seen over HTTP on two nodes.
+
+Two served nodes on one database; the run is the worker's own code here. Time ends when each node
+says of every sampled card that it is revoked, and the lists and delta lists that they give say so.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.error import URLError
+
+from cryptography import x509
+from cryptography.x509 import ocsp
+
+from kernel.asn1.certificate import Certificate
+from kernel.identifiers import Serial
+from ra_portal.mass_actions.mass_filter import Act, CardFilter
+from ra_portal.people.identity import HolderKind, Identity, Role
+from tests.bench.loopback import HttpRequest, answer_to, free_port, serving
+from tests.bench.scale import register
+from tests.bench.scale.growth import request
+from tests.bench.site import Site
+from tests.bench.timing import Row
+
+SAMPLE = 500
+_PATIENCE_SECONDS = 600
+_TYPE = "application/ocsp-request"
+
+
+def mass_revocation(site: Site) -> list[Row]:
+    """All cards of the fullest region, from the confirmation to true status everywhere."""
+    house = site.house
+    region, count = register.fullest_region(house.database)
+    sampled = register.serials_in(house.database, region, SAMPLE)
+    proposing, confirming = _officer("first"), _officer("second")
+    wanted = CardFilter(kind="operator", region=region)
+    actions = house.portal.mass_actions
+    proposed = actions.propose(proposing, Act.REVOKE, wanted, "key-compromise")
+    assert proposed.total == count
+    with _two_nodes(site) as nodes:
+        for node in nodes:  # their kept answers say that all is well
+            assert not any(_is_revoked(node, site.chain[0], each) for each in sampled)
+        started = time.perf_counter()
+        actions.confirm(confirming, proposed.id)
+        assert actions.run() == count
+        followed = time.perf_counter() - started
+        made = house.crl_issuers[1].renew()
+        listed = time.perf_counter() - started
+        for node in nodes:
+            _wait_until_revoked(node, site.chain[0], sampled)
+        elapsed = time.perf_counter() - started
+    _require_listed([crl.der for crl in made if crl.shard == 0 and not crl.is_delta], sampled)
+    print(
+        f"  {count:,} cards: certificates and cards had followed after {followed:.1f} s, "
+        f"{len(made)} lists were made after {listed:.1f} s, two nodes said so of {len(sampled)} "
+        f"after {elapsed:.1f} s"
+    )
+    return [Row("revoke.100k.seconds", elapsed, unit="s")]
+
+
+def _officer(name: str) -> Identity:
+    roles = frozenset({Role.ADMINISTRATOR, Role.APPROVER})
+    return Identity(HolderKind.OFFICER, name, name, roles)
+
+
+@contextmanager
+def _two_nodes(site: Site) -> Iterator[list[str]]:
+    """Two `portseal serve` on ports of their own, on one database."""
+    origins = []
+    with ExitStack() as stack:
+        for _ in range(2):
+            port = free_port()
+            origin = f"http://127.0.0.1:{port}"
+            environment = {
+                **os.environ,
+                "PORTSEAL_CONFIG": str(site.settings_file),
+                "PORTSEAL_WEB__PORT": str(port),
+                "PORTSEAL_WEB__ORIGIN": origin,
+            }
+            command = [sys.executable, "-m", "portseal.cli", "serve"]
+            stack.enter_context(serving(command, f"{origin}/health/ready", environment))
+            origins.append(origin)
+        yield origins
+
+
+def _is_revoked(origin: str, issuer: Certificate, serial: Serial) -> bool:
+    body = answer_to(origin, HttpRequest("POST", "/ocsp", _TYPE, request(issuer, serial, None)))
+    status = ocsp.load_der_ocsp_response(body).certificate_status
+    return status is ocsp.OCSPCertStatus.REVOKED
+
+
+def _wait_until_revoked(origin: str, issuer: Certificate, sampled: list[Serial]) -> None:
+    until, left = time.monotonic() + _PATIENCE_SECONDS, sampled
+    while left:
+        assert time.monotonic() < until, f"{len(left)} are still good on {origin}"
+        try:
+            left = [each for each in left if not _is_revoked(origin, issuer, each)]
+        except URLError as error:
+            raise RuntimeError(f"{origin} does not answer") from error
+
+
+def _require_listed(lists: list[bytes], sampled: list[Serial]) -> None:
+    (complete,) = map(x509.load_der_x509_crl, lists)
+    for serial in sampled:
+        assert complete.get_revoked_certificate_by_serial_number(serial) is not None
