@@ -32,7 +32,7 @@ def ocsp_over_http(site: Site, pace: Pace) -> list[Row]:
     ]
     theirs = [HttpRequest("GET", f"/{one}") for one in plain]
     theirs_with_nonce = [HttpRequest("GET", f"/{_in_url(one)}") for one in with_nonce]
-    in_index = [(int(serial), until) for serial, _, _ in known]
+    in_index = [(serial, until) for serial in dict.fromkeys(int(each) for each, _, _ in known)]
     with site.served() as origin, openssl(site, in_index, theirs[0]) as peer:
         size, signed_size = (len(answer_to(origin, one)) for one in (kept[0], nonces[0]))
         assert min(size, signed_size) > 200
