@@ -78,6 +78,7 @@ check_test_packages() {
     has_command certutil || need libnss3-tools "prepares that token"
     has_command pinentry-tty || need pinentry-tty "asks for PINs in a terminal, beside the key agent's own way"
     has_command pinentry-curses || need pinentry-curses "the same, drawing a window"
+    has_command tsc || need node-typescript "checks the types that the scripts of pages declare"
     has_command wrk || need wrk "load for the benchmarks over HTTP"
     has_command nginx || need nginx "the proxy that asks browsers for TLS client certificates"
     has_command apache2 || need apache2-bin "a platform that signs people in, of strangers' making"

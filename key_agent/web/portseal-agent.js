@@ -89,9 +89,8 @@ export class AgentError extends Error {
 
 export class PortSealAgent {
   /**
-   * @param {Object} [options]
-   * @param {number} [options.port] where the agent listens on loopback
-   * @param {string} [options.minimumVersion] the oldest agent that the page can work with
+   * @param {{port?: number, minimumVersion?: string}} options `port`: where the agent listens on
+   *   loopback; `minimumVersion`: the oldest agent that the page can work with
    */
   constructor({ port = DEFAULT_PORT, minimumVersion = "0" } = {}) {
     this.address = `http://127.0.0.1:${port}`;
@@ -331,7 +330,7 @@ export class PortSealAgent {
   /**
    * @param {string} method
    * @param {object} body
-   * @param {CallOptions} [options]
+   * @param {CallOptions} options
    * @returns {Promise<any>}
    */
   async #call(method, body, { signal } = {}) {

@@ -34,7 +34,7 @@ export class ServiceError extends Error {
  * One JSON call to the service.
  * @param {string} path
  * @param {object} body
- * @param {Options} [options]
+ * @param {Options} options
  * @returns {Promise<any>}
  */
 export async function callService(path, body, { signal, service = "" } = {}) {

@@ -6,6 +6,7 @@ import { ServiceError, callService, openSession } from "/agent/portseal-journeys
 import "/agent/portseal-progress.js";
 import { chosen, offer } from "./choice.js";
 
+/** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 const progress = element("agent-progress");
 const button = element("agent-sign-in");

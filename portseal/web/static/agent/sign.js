@@ -5,11 +5,13 @@ import { PortSealAgent } from "/agent/portseal-agent.js";
 import { signDeclarations } from "/agent/portseal-journeys.js";
 import "/agent/portseal-progress.js";
 
+/** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 const form = element("sign-form");
 const progress = element("agent-progress");
 const button = element("agent-sign");
 const results = element("signed");
+/** @type {Record<string, string>} */
 const SUFFIXES = {
   CAdES: ".p7s", XAdES: ".xades.xml", PAdES: ".signed.pdf", JAdES: ".jades.json", "ASiC-S": ".asics",
 };
@@ -53,7 +55,7 @@ function show(name, format, receipt) {
   element("signed-part").hidden = false;
 }
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   sign();
 });
