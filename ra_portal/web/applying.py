@@ -127,6 +127,7 @@ def _add_continuation_routes(
         except Unauthenticated as refusal:
             page = render_template("ra_portal/draft_continue.html", refusal=refusal)
             return page, refusal.status
+        flash(gettext("The draft is here. Go on where you stopped."), "good")
         return redirect(url_for("portal.apply"))
 
     @blueprint.post("/apply/draft/erasure")
@@ -183,11 +184,13 @@ def _add_correction_routes(blueprint: Blueprint, services: PortalServices) -> No
             return _form(services, values, invalid.errors, returned=found), 422
         except Refusal as refusal:
             return _form(services, values, {"": refusal}, returned=found), refusal.status
+        flash(gettext("Handed in again. What you corrected is marked for the officer."), "good")
         return redirect(url_for("portal.application"))
 
     @blueprint.post("/application/leave")
     def leave() -> Page:
         forget_application()
+        flash(gettext("The application is closed on this computer."), "good")
         return redirect(url_for("portal.home"))
 
 

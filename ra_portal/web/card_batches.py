@@ -51,7 +51,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             said = ngettext(
                 "%(num)s code is proposed.", "%(num)s codes are proposed.", len(numbers)
             )
-            flash(f"{said} {gettext('Another officer fetches them now.')}", "good")
+            then = gettext("Another officer fetches them now.")
+            flash(f"{said} {then}", "good")
             return redirect(url_for("portal.card_batch", origin=origin, identifier=identifier))
         return render_template(
             "ra_portal/codes.html",

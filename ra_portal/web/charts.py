@@ -7,6 +7,8 @@ WIDTH, HEIGHT = 640, 200
 BASE = HEIGHT - 22
 """Where the bars stand; labels below."""
 _ROOM = BASE - 16
+_HALF_A_LABEL = 18
+"""Of five characters, with room."""
 _FEW = 12
 """Bars that have room for their values."""
 
@@ -29,6 +31,19 @@ class Bar:
     @property
     def middle(self) -> float:
         return round(self.x + self.width / 2, 1)
+
+    @property
+    def label_x(self) -> float:
+        """The label's middle; near an edge of the drawing the label's own edge."""
+        edges = {"start": 0, "end": WIDTH}
+        return edges.get(self.anchor, self.middle)
+
+    @property
+    def anchor(self) -> str:
+        """`text-anchor` of the label, so that none is cut."""
+        if self.middle < _HALF_A_LABEL:
+            return "start"
+        return "end" if self.middle > WIDTH - _HALF_A_LABEL else "middle"
 
 
 def bar_chart(pairs: Sequence[tuple[str, int]], every: int = 1) -> list[Bar]:

@@ -67,7 +67,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         count = services.imports.confirm(by, identifier)
         said = ngettext("%(num)s row is taken over.", "%(num)s rows are taken over.", count)
         if kind is ImportKind.ENTERPRISES:
-            said = f"{said} {gettext('Another officer approves each application.')}"
+            approval = gettext("Another officer approves each application.")
+            said = f"{said} {approval}"
         flash(said, "good")
         return redirect(url_for(_BACK[kind]))
 

@@ -16,8 +16,9 @@ from portseal.demo.ground import renew
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
-from tests.portseal.gallery import EXHIBITS, Exhibit, seated
-from tests.portseal.service import PAST, people_more, recoveries_wait
+from tests.portseal.gallery import EXHIBITS, Exhibit, seat, seated
+from tests.portseal.gallery_past import everything_to_see
+from tests.portseal.service import PAST, people_more
 from tests.servers.chromium import find_chromium, launch_arguments
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "pages"
@@ -28,8 +29,8 @@ _LONGEST = 4000
 
 def take(browser: Browser, stage: Stage, exhibit: Exhibit, directory: Path) -> None:
     """Four pictures of one page."""
-    service = stage.anonymous() if exhibit.who is None else stage.signed_in(exhibit.who)
-    address = exhibit.address(service)
+    service = seat(stage, exhibit.who)
+    address = exhibit.address(service, stage.facts)
     for language in ("zh", "en"):
         for width, size in WIDTHS.items():
             with seated(browser, service, language, viewport=size) as page:
@@ -60,7 +61,7 @@ def main() -> None:
         public.mkdir()
         stage = Stage(site, public, keys)
         try:
-            for step in (*PAST, people_more, recoveries_wait):
+            for step in (*PAST, people_more, everything_to_see):
                 step(stage)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(

@@ -11,8 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, sync_playwright
 
 from portseal.holder.service import Service
-from tests.portseal.gallery import EXHIBITS, Exhibit, seated
-from tests.portseal.service import RunningService, recoveries_wait
+from tests.portseal.gallery import EXHIBITS, Exhibit, seat, seated
+from tests.portseal.gallery_past import everything_to_see
+from tests.portseal.service import RunningService
 from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
@@ -50,19 +51,18 @@ class Seats:
     """One conversation for each person, signed in once."""
 
     def __init__(self, service: RunningService) -> None:
-        self._service = service
+        self.service = service
         self._seats: dict[str | None, Service] = {}
 
     def of(self, who: str | None) -> Service:
         if who not in self._seats:
-            service = self._service
-            self._seats[who] = service.anonymous() if who is None else service.signed_in(who)
+            self._seats[who] = seat(self.service.stage, who)
         return self._seats[who]
 
 
 @pytest.fixture(scope="module")
 def seats(service: RunningService) -> Seats:
-    recoveries_wait(service.stage)
+    everything_to_see(service.stage)
     return Seats(service)
 
 
@@ -70,9 +70,9 @@ def seats(service: RunningService) -> Seats:
 def test_a_page_is_accessible_light_and_fast(
     browser: Browser, seats: Seats, exhibit: Exhibit
 ) -> None:
-    seat = seats.of(exhibit.who)
-    address = exhibit.address(seat)
-    with seated(browser, seat, "zh", viewport=WIDE) as page:
+    visitor = seats.of(exhibit.who)
+    address = exhibit.address(visitor, seats.service.stage.facts)
+    with seated(browser, visitor, "zh", viewport=WIDE) as page:
         answers: list[Response] = []
         page.on("response", lambda answer: answers.append(answer))
         page.goto(address, wait_until="networkidle")
@@ -100,11 +100,24 @@ def test_the_keyboard_alone_reaches_the_content_and_the_form(
         expect(page.locator("#name")).to_be_focused()
 
 
+def test_what_just_happened_has_the_focus_and_is_read_out(browser: Browser, seats: Seats) -> None:
+    with seated(browser, seats.of(None), "zh", viewport=WIDE, java_script_enabled=False) as page:
+        page.goto("/apply")
+        page.locator("#name").fill("宁波示例贸易有限公司")
+        page.locator("button[formaction$='/apply/draft']").click()
+        message = page.get_by_role("status").filter(has_text="草稿")
+        expect(message).to_be_focused()
+        expect(message).to_have_attribute("aria-live", "polite")
+        page.keyboard.press("Tab")
+        expect(page.locator("#content :focus")).to_have_count(1)
+
+
 def test_on_a_telephone_the_menu_opens_and_closes_without_a_script(
     browser: Browser, seats: Seats
 ) -> None:
-    seat = seats.of("legal-person")
-    with seated(browser, seat, "zh", viewport=NARROW, java_script_enabled=False) as page:
+    with seated(
+        browser, seats.of("legal-person"), "zh", viewport=NARROW, java_script_enabled=False
+    ) as page:
         page.goto("/")
         link = page.locator("nav.sections a[href='/enterprise']")
         expect(link).to_be_hidden()

@@ -1,48 +1,16 @@
 """The description of the HTTP interface and the routes that are there say the same."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from flask import Flask
-from pydantic import SecretStr
 
 import portseal.web
-from hsm.token import Token
-from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
-from portseal.web.app import create_flask
-from portseal.wiring import House
-from tests.ra_portal.world import token_after_ceremony
-from tests.token import TokenBench
 
 DESCRIPTION = Path(portseal.web.__file__).with_name("openapi.yaml")
 DESCRIBED_PREFIXES = ("/api/", "/oidc/", "/csc/", "/cas/", "/.well-known/")
 _PATH = re.compile(r"^  (/\S*):$")
 _METHOD = re.compile(r"^    (get|put|post|delete|patch):$")
-
-
-@pytest.fixture(scope="module")
-def web_token(token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory) -> Token:
-    return token_after_ceremony(token_bench, "web-tests", tmp_path_factory.mktemp("web"))
-
-
-@pytest.fixture
-def flask(web_token: Token, token_bench: TokenBench, tmp_path: Path) -> Iterator[Flask]:
-    """The whole application, on a token that has been through the ceremony."""
-    settings = Settings(
-        data_directory=tmp_path,
-        web=WebSettings(secret_key=SecretStr("k" * 40)),
-        database=DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path / 'portseal.db'}")),
-        token=TokenSettings(
-            module=token_bench.module,
-            label=web_token.label,
-            pin_variable=token_bench.pin_variable(web_token.label),
-        ),
-    )
-    house = House(settings)
-    yield create_flask(house)
-    house.close()
 
 
 def described() -> set[tuple[str, str]]:

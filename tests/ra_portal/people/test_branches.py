@@ -1,10 +1,12 @@
 """An officer of a branch meets that branch's enterprises at every door, and nobody else's."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from kernel.refusals import Conflict, Forbidden
+from policies.card_life import card_life_policy
 from ra_portal.applications.application import ApplicationState
 from ra_portal.applications.queue import Asked
 from ra_portal.cards.card import Holder
@@ -14,7 +16,7 @@ from ra_portal.papers.documents import DocumentKind
 from ra_portal.people import register
 from ra_portal.people.identity import HolderKind, Identity, Role
 from tests.ra_portal import samples
-from tests.ra_portal.world import PortalWorld
+from tests.ra_portal.world import PortalWorld, pkcs10
 
 BUSINESS = (Role.REGISTRAR, Role.APPROVER)
 
@@ -145,6 +147,44 @@ def test_lists_hold_the_branchs_own(places: Places) -> None:
         assert services.register.page(places.elsewhere, wanted).enterprises == []
     with pytest.raises(Forbidden, match=r"branch\.foreign"):
         services.register.page(places.elsewhere, register.Asked(branch_id=places.ningbo.id))
+
+
+def test_a_change_of_data_is_decided_by_the_branch_alone(places: Places) -> None:
+    changes = places.portal.services.data_changes
+    operator = places.operators_card.holder
+    for changed, values in ((holder(places), {"region": "上海"}), (operator, {"name": "章操作"})):
+        proposed = changes.propose(places.enterprise, changed, values, "更名")
+        assert changes.waiting(places.elsewhere) == []
+        for decide in (changes.approve, changes.refuse):
+            with pytest.raises(Forbidden, match=r"branch\.foreign"):
+                decide(places.elsewhere, proposed.id)
+        assert [each.id for each in changes.waiting(places.here)] == [proposed.id]
+        changes.approve(places.here, proposed.id)
+        assert changes.waiting(places.here) == []
+
+
+def test_a_recovery_is_decided_by_the_branch_alone(places: Places) -> None:
+    services = places.portal.services
+    services.cards.new_activation_code(
+        places.portal.officer(Role.ADMINISTRATOR), places.card.number
+    )
+    _, code = services.cards.confirm_code(places.here, places.card.number)
+    made = services.enrolment.enrol(code, pkcs10()).card
+    contact = {"phone": "+8613900000000", "email": "legal@example.com"}
+    services.contacts.change(places.enterprise, made.number, contact)
+    days = card_life_policy().recovery.contact_days
+    places.portal.authority.clock.advance(timedelta(days=days))
+    services.recovery.ask(samples.uscc(2), "PIN 输错被锁定")
+    (case,) = services.recovery.waiting(places.here)
+    assert services.recovery.waiting(places.elsewhere) == []
+    with pytest.raises(Forbidden, match=r"branch\.foreign"):
+        services.recovery.approve(places.elsewhere, case.id, "licence seen")
+    with pytest.raises(Forbidden, match=r"branch\.foreign"):
+        services.recovery.refuse(places.elsewhere, case.id, "not known here")
+    (untouched,) = services.recovery.waiting(places.here)
+    assert untouched == case
+    services.recovery.refuse(places.here, case.id, "not the enterprise's caller")
+    assert services.recovery.waiting(places.here) == []
 
 
 def test_the_head_office_sees_every_branch(places: Places) -> None:
