@@ -319,29 +319,3 @@ def test_the_pin_is_in_nothing_that_the_browser_sends_or_gets(
     seen.append(page.content())
     assert any("/v1/sign_in" in each for each in seen)
     assert not [each for each in seen if PIN in each]
-
-
-@pytest.mark.usefixtures("card")
-def test_its_holder_fetches_the_encryption_key_on_the_cards_page(
-    context: BrowserContext, service: RunningService, agent: RunningAgent
-) -> None:
-    operators = service.signed_in("legal-person").call("GET", "/api/v1/operators")["operators"]
-    (own,) = [each["card"] for each in operators if each["name"] == "示例操作员丙"]
-    page = context.new_page()
-    sign_in(page, f"/cards/{own['number']}")
-    agent.human.windows.clear()
-    section = page.locator("[data-agent-act=encryption]")
-    section.locator("button").click()
-    expect(section.locator("[data-after]")).to_be_visible(timeout=30_000)
-    (window,) = [each for each in agent.human.windows if each.command == "GETPIN"]
-    assert window.lines[0] == f"Site: {service.origin}"
-    held = page.evaluate(_USAGES, service.agent_port)
-    assert {usage for each in held for usage in each} == {"encryption", "signing"}
-
-
-_USAGES = """async (port) => {
-  const { PortSealAgent } = await import("/agent/portseal-agent.js");
-  const { tokens } = await new PortSealAgent({ port }).tokens();
-  return tokens.flatMap((token) => token.certificates.map((each) => each.usage));
-}"""
-"""What the certificates on the USB keys are for, as the page sees them."""
