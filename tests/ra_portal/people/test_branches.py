@@ -154,13 +154,13 @@ def test_a_change_of_data_is_decided_by_the_branch_alone(places: Places) -> None
     operator = places.operators_card.holder
     for changed, values in ((holder(places), {"region": "上海"}), (operator, {"name": "章操作"})):
         proposed = changes.propose(places.enterprise, changed, values, "更名")
-        assert changes.waiting(places.elsewhere) == []
+        assert changes.waiting(places.elsewhere).shown == []
         for decide in (changes.approve, changes.refuse):
             with pytest.raises(Forbidden, match=r"branch\.foreign"):
                 decide(places.elsewhere, proposed.id)
-        assert [each.id for each in changes.waiting(places.here)] == [proposed.id]
+        assert [each.id for each in changes.waiting(places.here).shown] == [proposed.id]
         changes.approve(places.here, proposed.id)
-        assert changes.waiting(places.here) == []
+        assert changes.waiting(places.here).shown == []
 
 
 def test_a_recovery_is_decided_by_the_branch_alone(places: Places) -> None:
@@ -175,16 +175,16 @@ def test_a_recovery_is_decided_by_the_branch_alone(places: Places) -> None:
     days = card_life_policy().recovery.contact_days
     places.portal.authority.clock.advance(timedelta(days=days))
     services.recovery.ask(samples.uscc(2), "PIN 输错被锁定")
-    (case,) = services.recovery.waiting(places.here)
-    assert services.recovery.waiting(places.elsewhere) == []
+    (case,) = services.recovery.waiting(places.here).shown
+    assert services.recovery.waiting(places.elsewhere).shown == []
     with pytest.raises(Forbidden, match=r"branch\.foreign"):
         services.recovery.approve(places.elsewhere, case.id, "licence seen")
     with pytest.raises(Forbidden, match=r"branch\.foreign"):
         services.recovery.refuse(places.elsewhere, case.id, "not known here")
-    (untouched,) = services.recovery.waiting(places.here)
+    (untouched,) = services.recovery.waiting(places.here).shown
     assert untouched == case
     services.recovery.refuse(places.here, case.id, "not the enterprise's caller")
-    assert services.recovery.waiting(places.here) == []
+    assert services.recovery.waiting(places.here).shown == []
 
 
 def test_the_head_office_sees_every_branch(places: Places) -> None:
