@@ -191,7 +191,7 @@ def _canonical(tag: str) -> Callable[[bytes], object]:
     def meaning(content: bytes) -> object:
         try:
             (element,) = etree.fromstring(content).iter(tag)
-        except (etree.XMLSyntaxError, ValueError):
+        except (etree.LxmlError, ValueError):
             return None
         return etree.tostring(element, method="c14n", with_comments=False)
 
@@ -201,7 +201,7 @@ def _canonical(tag: str) -> Callable[[bytes], object]:
 def _everything(content: bytes) -> object:
     try:
         return etree.tostring(etree.fromstring(content), method="c14n", with_comments=False)
-    except etree.XMLSyntaxError:
+    except etree.LxmlError:  # not XML any more, or without canonical form
         return None
 
 
