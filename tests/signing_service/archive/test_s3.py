@@ -43,7 +43,8 @@ class Gateway:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    assert _GATEWAY is not None, "scripts/setup.sh test installs versitygw"
+    if _GATEWAY is None:
+        pytest.skip("no versitygw: scripts/setup.sh test builds it where there is a Go")
     directory, port = tmp_path_factory.mktemp("s3"), free_port()
     made = Gateway(port, directory)
     keys = {"ROOT_ACCESS_KEY": "archive", "ROOT_SECRET_KEY": made.secret}
