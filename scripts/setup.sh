@@ -226,6 +226,7 @@ make_s3_server() {
         say "no Go of 1.25 or later: the archive's tests on an S3 server are left out"
         return
     fi
+    mkdir -p var
     say "building versitygw $versitygw, an S3 server for the tests (its output: $log)"
     if GOBIN="$PWD/$venv/bin" GOTOOLCHAIN=local CGO_ENABLED=0 \
         timeout 600 go install "github.com/versity/versitygw/cmd/versitygw@v$versitygw" >>"$log" 2>&1
