@@ -303,6 +303,7 @@ class Cards:
         self._on_card_ended(ended)
         if closes:  # and what was made meanwhile; from now on nothing is
             self._end_operators(by, card.holder.id)
+            self._end_seals(by, card.holder.id)
         return ended
 
     def _end_operators(self, by: Identity, enterprise_id: str) -> None:

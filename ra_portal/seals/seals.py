@@ -41,6 +41,8 @@ MOST_SEALS = 20
 """Of one enterprise, that wait or are in use."""
 _LONGEST_NAME = 64
 _LONGEST_QUEUE = 200
+_TRIES = 5
+"""So often are seals looked at again that somebody else moves while their enterprise closes."""
 _LIVE = (SealState.REQUESTED, SealState.APPROVED, SealState.ACTIVE)
 
 
@@ -71,7 +73,7 @@ class Seals:
 
     def request(self, by: Identity, name: str) -> Seal:
         """The enterprise asks for a seal. Raises Forbidden `legal-person.required`; Conflict
-        `seal.too-many`; Malformed or Unprocessable `field.*` of the name."""
+        `enterprise.closed`, `seal.too-many`; Malformed or Unprocessable `field.*` of the name."""
         enterprise_id = by.require_legal_person()
         if not name.strip():
             raise Malformed("field.missing", "say what the seal is for")
@@ -86,6 +88,7 @@ class Seals:
         )
         with self._database.transaction() as connection:
             people_rows.lock_enterprise(connection, enterprise_id)  # one counts after the other
+            people_rows.enterprise(connection, enterprise_id).require_active()
             live = [
                 each
                 for each in seal_rows.of_enterprise(connection, enterprise_id)
@@ -114,8 +117,9 @@ class Seals:
         """An officer agrees: key, certificate, active seal. The legal person asked, so two people
         stand for it.
 
-        Raises Forbidden `role.missing`; NotFound `seal.unknown`; Conflict `seal.state`,
-        `seal.changed`; Unavailable `seal.unsettled` and from the token; as `Authority.prepare`.
+        Raises Forbidden `role.missing`; NotFound `seal.unknown`; Conflict `enterprise.closed`,
+        `seal.state`, `seal.changed`; Unavailable `seal.unsettled` and from the token; as
+        `Authority.prepare`.
         """
         by.require("seal.decide")
         with self._database.transaction() as connection:
@@ -124,10 +128,10 @@ class Seals:
             # Looked at before the token is asked for a key; the seal stays locked, so that two
             # who approve at once cannot make two keys of one name.
             seal.approve(by.actor, seal.key_fingerprint or "")
+            subject = self._subject(connection, seal)
             key = self._make_key(seal.key_label)
             seal = seal.approve(by.actor, key.fingerprint)
             seal_rows.save(connection, seal)
-            subject = self._subject(connection, seal)
             self._record(connection, Event.SEAL_APPROVED, seal, by, key=key.fingerprint)
         certificate = self._left_behind(seal) or self._issue(by, seal, key, subject)
         return self._activate(by, seal, certificate)
@@ -164,10 +168,17 @@ class Seals:
         return ended
 
     def end_of_enterprise(self, by: Identity, enterprise_id: str) -> None:
-        """Revoke the seals of an enterprise that closes; repeating it does what is left."""
-        for seal in self.of_enterprise(enterprise_id):
-            if seal.state is SealState.ACTIVE:
-                self.revoke(by, seal.number, str(RevocationReason.CESSATION_OF_OPERATION))
+        """Revoke the seals of an enterprise that closes, those that wait or are being made among
+        them; repeating it does what is left."""
+        for left in reversed(range(_TRIES)):
+            try:
+                for seal in self.of_enterprise(enterprise_id):
+                    if seal.state in _LIVE:
+                        self.revoke(by, seal.number, str(RevocationReason.CESSATION_OF_OPERATION))
+                return
+            except Conflict:  # an officer moved it meanwhile: looked at again
+                if not left:
+                    raise
 
     def enterprise_names(self, seals: Iterable[Seal]) -> dict[str, str]:
         """The names of the seals' enterprises, by id."""
@@ -191,7 +202,9 @@ class Seals:
     # -- inside ----------------------------------------------------------------------------------
 
     def _subject(self, connection: Connection, seal: Seal) -> SubjectFields:
+        """Raises Conflict `enterprise.closed`."""
         enterprise = people_rows.enterprise(connection, seal.enterprise_id)
+        enterprise.require_active()
         return SubjectFields(
             organization=enterprise.name,
             organization_identifier=organization_identifier(enterprise.uscc),
@@ -240,7 +253,10 @@ class Seals:
         return active
 
     def _withdraw(self, seal: Seal, reason: RevocationReason, actor: str) -> None:
-        if seal.serial is None:
+        if seal.serial is None:  # an attempt that died may have left a certificate
+            for record in self._inventory.by_reference(seal.number):
+                if record.state is CertificateState.ISSUED:
+                    self._revocation.revoke(record.serial, reason, actor)
             return
         try:
             self._revocation.revoke(parse_serial(seal.serial), reason, actor)

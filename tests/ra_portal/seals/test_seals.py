@@ -10,6 +10,7 @@ from ca.inventory import CertificateState, Inventory
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unavailable, Unprocessable
+from ra_portal.people import people_rows
 from ra_portal.people.identity import Identity, Role, console
 from ra_portal.seals.seal import Seal, SealState
 from tests.ra_portal import samples
@@ -116,6 +117,78 @@ def test_the_owner_or_an_administrator_revokes_a_seal_and_its_certificate(
         record = Inventory(portal.authority.database).by_serial(parse_serial(each.serial))
         assert record is not None
         assert record.state is CertificateState.REVOKED
+
+
+def closed(portal: PortalWorld, owner: Identity) -> None:
+    own = portal.services.operators.home(owner).card
+    assert own is not None
+    portal.services.cards.revoke(
+        portal.officer(Role.ADMINISTRATOR), own.number, "cessationOfOperation"
+    )
+
+
+def test_closing_an_enterprise_ends_the_seals_that_wait_and_that_are_being_made(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal = any_portal
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    owner = portal.legal_person()
+    active, waiting = made(portal, owner), seals.request(owner, NAME)
+    dying = seals.request(owner, NAME)
+
+    def died(*_: object) -> None:
+        raise Unavailable("database.unavailable", "killed")
+
+    with monkeypatch.context() as patch:  # the certificate is issued, the seal is not active
+        patch.setattr(seals, "_activate", died)
+        refused(Unavailable, lambda: seals.approve(officer, dying.number))
+    closed(portal, owner)
+    for each in (active, waiting, dying):
+        found = seals.find(each.number)
+        assert found is not None
+        assert (found.state, found.end_reason) == (SealState.REVOKED, "cessationOfOperation")
+        assert portal.events(each.number)[-1] == "seal.revoked"
+        issued = Inventory(portal.authority.database).by_reference(each.number)
+        assert [str(record.state) for record in issued] == ["revoked"] * (each is not waiting)
+    assert seals.visible(officer) == []
+    assert refused(Conflict, lambda: seals.approve(officer, waiting.number)) == "seal.state"
+
+
+def test_a_seal_that_is_approved_while_its_enterprise_closes_ends_all_the_same(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    owner = portal.legal_person()
+    waiting = seals.request(owner, NAME)
+    withdraw = seals._withdraw
+
+    def approved_first(*given: object) -> None:
+        monkeypatch.setattr(seals, "_withdraw", withdraw)
+        seals.approve(officer, waiting.number)
+
+    monkeypatch.setattr(seals, "_withdraw", approved_first)
+    closed(portal, owner)
+    (ended,) = seals.of_enterprise(owner.subject)
+    assert ended.state is SealState.REVOKED
+    assert ended.serial is not None
+    record = Inventory(portal.authority.database).by_serial(parse_serial(ended.serial))
+    assert record is not None
+    assert record.state is CertificateState.REVOKED
+
+
+def test_nobody_asks_for_a_seal_of_a_closed_enterprise_or_approves_one(
+    any_portal: PortalWorld,
+) -> None:
+    portal = any_portal
+    seals, owner = portal.services.seals, portal.legal_person()
+    left = seals.request(owner, NAME)
+    with portal.authority.database.transaction() as connection:  # as closing left it in the past
+        people_rows.close_enterprise(connection, owner.subject, portal.authority.clock.now())
+    officer = portal.officer(Role.APPROVER)
+    assert refused(Conflict, lambda: seals.approve(officer, left.number)) == "enterprise.closed"
+    assert refused(Conflict, lambda: seals.request(owner, NAME)) == "enterprise.closed"
+    assert left.key_label not in portal.authority.token.key_labels()
+    assert seals.of_enterprise(owner.subject) == [left]
 
 
 def test_the_directory_knows_whose_seal_a_certificate_is(portal: PortalWorld) -> None:
