@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import _lru_cache_wrapper, lru_cache
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -109,7 +109,7 @@ def _memories() -> Iterator[tuple[object, str, Any]]:
         for name, value in list(vars(module).items()):
             if _remembers(value):
                 yield module, name, value.__wrapped__
-            elif isinstance(value, type) and value.__module__ == module.__name__:
+            elif issubclass(type(value), type) and value.__module__ == module.__name__:
                 for inner, member in list(vars(value).items()):
                     held: Any = member.__func__ if isinstance(member, staticmethod) else member
                     if _remembers(held):
@@ -122,7 +122,13 @@ _BY_SIZE = remembered(1, 1)(len).__code__
 
 
 def _remembers(value: object) -> bool:
-    return isinstance(value, _lru_cache_wrapper) or getattr(value, "__code__", None) is _BY_SIZE
+    return _is_cache(value) or (type(value) is FunctionType and value.__code__ is _BY_SIZE)
+
+
+def _is_cache(value: object) -> TypeGuard["_lru_cache_wrapper[Any]"]:
+    # Asked of its type alone: a proxy of Flask's says that it is whatever it stands for, and
+    # outside a request it stands for nothing.
+    return type(value) is _lru_cache_wrapper
 
 
 def _asked() -> dict[int, int]:
@@ -136,5 +142,5 @@ def _all_memories(modules: int) -> list["_lru_cache_wrapper[Any]"]:
     return [
         each
         for each in gc.get_objects()
-        if isinstance(each, _lru_cache_wrapper) and str(each.__module__).partition(".")[0] in ROOMS
+        if _is_cache(each) and str(each.__module__).partition(".")[0] in ROOMS
     ]
