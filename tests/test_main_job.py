@@ -27,7 +27,7 @@ RESULTS = (
     "report-tampered.json", "issuing.crl", "ocsp-good.der", "ocsp-revoked.der", "timestamp.tsr",
     "id-token.jwt", "jwks.json", "transcript.txt",
 )  # fmt: skip
-STEPS = 15
+STEPS = 16
 SIGNED_PROPERTIES = "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"
 
 

@@ -126,12 +126,12 @@ class RunningService:
             conversation.sign_in(self.stage.cards[label])
         return conversation
 
-    def activation_code_of_new_operator(self, *rights: str) -> str:
+    def activation_code_of_new_operator(self, *rights: str, name: str | None = None) -> str:
         """The enterprise adds another operator; the code for that operator's USB key."""
         legal_person = self.stage.signed_in("legal-person")
         number = next(self._employee_numbers)
         body = {
-            "name": f"操作员{number}",
+            "name": name or f"操作员{number}",
             "employee_number": f"T{number:05}",
             "rights": rights or ["declare-import"],
         }

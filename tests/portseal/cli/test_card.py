@@ -18,7 +18,7 @@ LABEL = "cli-operator"
 @pytest.fixture(scope="session")
 def operator(holder: Holder) -> str:
     """The label of an operator's USB key that was made with the command line alone."""
-    code = holder.service.activation_code_of_new_operator()
+    code = holder.service.activation_code_of_new_operator(name="操作员101")
     card = holder.card(LABEL, PIN, code)
     assert card["state"] == "active"
     return LABEL

@@ -69,7 +69,7 @@ def test_after_two_officers_the_activation_code_is_shown_once(
     code = between(r'id="activation-code">([^<]+)', shown.text)
     command = between(r'id="enrol-command">([^<]+)', shown.text)
     assert re.fullmatch(
-        r"portseal card enrol --token LP-\d{4}-\w{8} --url http://localhost", command
+        r"portseal card enrol --token LP-\d{4}-\w{8} --url https://id\.example", command
     )
     assert code not in browser.text("/application")
     portal.services.enrolment.enrol(code, pkcs10())
