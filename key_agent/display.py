@@ -1,10 +1,11 @@
 """What a person sees of a document before signing it: told by a template for each kind, as data."""
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,10 @@ _ITEM_MARGIN = 8
 _CLIPPED = 3
 """Columns of the mark of a clipped cell and of what parts it from the next."""
 _PDF = b"%PDF-"
+_NUMBER = re.compile(r"[+-]?[0-9]{1,24}(\.[0-9]{0,12})?|[+-]?\.[0-9]{1,12}")
+"""Decimals as XML Schema writes them (Part 2, 3.3.3), without an exponent."""
+_EXACT = Context(prec=60)
+"""Sums of so many of those as a request has room for are exact: they are never rounded."""
 _STEP = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _Path = Annotated[str, Field(pattern=rf"^{_STEP}(/{_STEP})*$", max_length=256)]
 _Name = Annotated[str, Field(min_length=1, max_length=40)]
@@ -163,11 +168,8 @@ def _totals(
         for element in root.findall(_steps(template, parents)):
             units = " ".join(_texts(element, template, total.unit))
             for text in _texts(element, template, last):
-                try:
-                    amount = Decimal(text)
-                except InvalidOperation:
-                    amount = Decimal("NaN")
-                sums[name, units] = sums.get((name, units), Decimal(0)) + amount
+                before = sums.get((name, units), Decimal(0))
+                sums[name, units] = _EXACT.add(before, _number(text))
     yield from sums.items()
 
 
@@ -176,12 +178,17 @@ def add_totals(documents: Sequence[Shown]) -> list[str]:
     sums: dict[tuple[str, str], Decimal] = {}
     for document in documents:
         for key, value in document.totals.items():
-            sums[key] = sums.get(key, Decimal(0)) + value
+            sums[key] = _EXACT.add(sums.get(key, Decimal(0)), value)
     return [f"{name}: {_amount(value)} {unit}" for (name, unit), value in sums.items()]
 
 
+def _number(text: str) -> Decimal:
+    """Not a number for what is none, and for what no amount is as big or as small as."""
+    return Decimal(text if _NUMBER.fullmatch(text) else "NaN")
+
+
 def _amount(value: Decimal) -> str:
-    return f"{value:,}" if value.is_finite() else "?"
+    return f"{value:,f}" if value.is_finite() else "?"
 
 
 def _texts(element: etree._Element, template: Template, path: str) -> list[str]:

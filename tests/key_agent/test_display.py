@@ -1,5 +1,6 @@
 """What a person sees of a document: from the templates, and cleaned of whatever could deceive."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,36 @@ def test_amounts_of_different_currencies_are_never_added() -> None:
 def test_an_amount_that_is_no_number_is_no_total() -> None:
     shown = show(DECLARATION.replace(b">12400.00<", b">many<"), None, EN)
     assert "Total value: ? EUR" in shown.lines
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "9E+999999", "1E-999999", "9E+3", "sNaN", "NaN", "Infinity", "-Infinity", "1_000", "١٢",
+        "9" * 25, "0." + "1" * 13, "9" * 100_000, ".", "+", "--1", "1.2.3",
+    ],
+    ids=lambda amount: amount[:12],
+)  # fmt: skip
+def test_no_amount_is_so_odd_that_the_document_cannot_be_shown(amount: str) -> None:
+    odd = amount.encode()
+    once = DECLARATION.replace(b">12400.00<", b">%b<" % odd)
+    all_odd = re.sub(rb"<DeclTotal>[^<]*<", b"<DeclTotal>%b<" % odd, DECLARATION)
+    assert all_odd.count(b">%b<" % odd) > once.count(b">%b<" % odd) > 0
+    shown = [show(document, None, EN) for document in (once, all_odd, all_odd)]
+    for each in shown:
+        assert "Total value: ? EUR" in each.lines
+    assert add_totals(shown) == ["Total value: ? EUR"]
+
+
+def test_totals_are_exact_to_the_last_digit() -> None:
+    large, small = b"9" * 24, b".000000000001"
+    document = DECLARATION.replace(b">12400.00<", b">%b<" % large, 1)
+    document = re.sub(rb">(?!9{24})[^<]*</DeclTotal>", b">%b</DeclTotal>" % small, document)
+    shown = show(document, None, EN)
+    ones = document.count(small)
+    total = f"{int(large):,}.{ones:012d}"
+    assert f"Total value: {total} EUR" in shown.lines
+    assert add_totals([shown]) == [f"Total value: {total} EUR"]
 
 
 def test_a_long_list_says_how_much_is_not_shown() -> None:
