@@ -3,7 +3,9 @@
 import json
 import re
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 
 from kernel.clock import Clock
 from kernel.refusals import Forbidden, TooMany, Unavailable
+from key_agent.file_lock import locked
 from key_agent.places import write_private
 
 MAX_ORIGINS = 256
@@ -62,7 +65,10 @@ def parse_origin(text: str | None) -> str:
 
 
 class Origins:
-    """The list, in one file. Another process may change it: each look reads the newest."""
+    """The list, in one file. Another process may change it: each look reads the newest.
+
+    Methods that change it may raise Unavailable `file.locked`.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
@@ -83,25 +89,33 @@ class Origins:
 
     def set(self, origin: str, standing: Standing, certificates: frozenset[str]) -> None:
         """Remember the user's word. Raises TooMany `origins.too-many`."""
-        with self._lock:
-            known = self._read()
+        with self._changing() as known:
             if len(known) >= MAX_ORIGINS and origin not in known:
                 raise TooMany("origins.too-many", f"at most {MAX_ORIGINS} origins")
             since = self._clock.now().isoformat(timespec="seconds")
             known[origin] = KnownOrigin(origin, standing, since, certificates)
-            self._write(known)
 
     def grant(self, origin: str, certificate: str) -> None:
-        """Let an allowed origin see one more certificate."""
-        self.set(origin, Standing.ALLOWED, self.may_see(origin) | {certificate})
+        """Let an origin see one more certificate, if it is allowed still: what the user said of it
+        meanwhile stands."""
+        with self._changing() as known:
+            before = known.get(origin)
+            if before is not None and before.standing is Standing.ALLOWED:
+                known[origin] = replace(before, certificates=before.certificates | {certificate})
 
     def forget(self, origin: str) -> bool:
         """Whether it was known; it will be asked about again."""
-        with self._lock:
+        with self._changing() as known:
+            return known.pop(origin, None) is not None
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, KnownOrigin]]:
+        """What is known, to be changed: by one thread of one process at a time, and written when
+        that ends well."""
+        with self._lock, locked(self._path):
             known = self._read()
-            found = known.pop(origin, None)
+            yield known
             self._write(known)
-            return found is not None
 
     def _read(self) -> dict[str, KnownOrigin]:
         try:

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _NAME = "portseal-agent"
@@ -36,8 +38,13 @@ def _usual() -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Whole or not at all, readable by its owner alone."""
-    part = path.with_name(path.name + ".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(part, path)
+    # A name of this call's own (0600): two processes never write into one file.
+    descriptor, part = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part)
+        raise
