@@ -150,17 +150,23 @@ class Cards:
             finally:
                 token.close()
 
-    def keep(self, origin: str, plugged: PluggedToken, pin: str) -> Token:
-        """Log in and stay so for a while, for one origin that has more to write."""
+    @contextmanager
+    def keep(self, origin: str, plugged: PluggedToken, pin: str) -> Iterator[Token]:
+        """The token, logged in for as long as this lasts; then, if it ended well, for a while
+        longer, for one origin that has more to write. Raises as `opened`."""
         with self._lock:
             self._drop()
             token = self._log_in(plugged, pin)
+            try:
+                yield token
+            except BaseException:
+                token.close()
+                raise
             until = time.monotonic() + KEPT_SECONDS
             kept = self._kept = _Kept(origin, plugged.identifier, token, until)
             timer = threading.Timer(KEPT_SECONDS, self._expire, (kept,))
             timer.daemon = True
             timer.start()
-            return token
 
     @contextmanager
     def kept(self, origin: str, identifier: str) -> Iterator[Token | None]:

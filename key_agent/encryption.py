@@ -40,8 +40,7 @@ class EncryptionKeys:
         recovers = None
         if body.purpose != _OWN:
             recovers = parse_serial(body.purpose.partition(" ")[2])
-        with request.using_token():
-            token = self._cards.keep(request.origin, held.token, pin)
+        with request.using_token(), self._cards.keep(request.origin, held.token, pin) as token:
             asked = self._slot(token, held).ask(held.certificate, request.origin, recovers)
         told = asdict(asked)
         return {"transport_key": told["transport_key"], "signature": told["signature"]}

@@ -75,8 +75,7 @@ class Enrolling:
         words = self._asking.words
         line = words("renew-key" if exists else "make-key")
         pin = self._asking.pin(request, plugged, line)
-        with request.using_token():
-            token = self._cards.keep(request.origin, plugged, pin)
+        with request.using_token(), self._cards.keep(request.origin, plugged, pin) as token:
             key = token.key(label) if exists else token.generate(label, suite)
             pkcs10 = certificate_request(key, plugged.label)
         return {"pkcs10": text_of(pkcs10), "key": label}

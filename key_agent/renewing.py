@@ -50,7 +50,6 @@ class Renewing:
             words("new-key", digest=new.fingerprint),
         )
         statement = renewal_statement(old, new, request.origin, body.challenge)
-        with request.using_token():
-            token = self._cards.keep(request.origin, held.token, pin)
+        with request.using_token(), self._cards.keep(request.origin, held.token, pin) as token:
             signature = token.key(str(held.key), old.default_suite()).sign(statement)
         return {"signature": text_of(signature)}
