@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hsm.plugged import PluggedToken
 from kernel.refusals import Conflict
 from key_agent.cards import HeldCertificate
 from key_agent.patience import Patience
+from key_agent.sealing import fingerprint
 from key_agent.windows import Abandoned, Cancelled, View, Windows, view
 from key_agent.words import Words
 
@@ -73,6 +74,17 @@ class Asking:
         until = held.certificate.not_after.date().isoformat()
         subject = held.certificate.attribute("2.5.4.3") or held.certificate.subject_text()
         return self.words("card", subject=subject), self.words("until", date=until)
+
+    def of_recovery(self, request: Request, key: dict[str, Any] | None) -> tuple[str, ...]:
+        """The lines that say to whose key, a JWK that the page gave, the unblocking code goes.
+
+        Raises Malformed `recovery.key`.
+        """
+        if key is None:
+            return ()
+        digest = fingerprint(key)
+        request.facts["recovery_key"] = digest
+        return self.words("code-goes"), self.words("code-key", digest=digest)
 
     def _of_token(self, token: PluggedToken) -> tuple[str, ...]:
         named = self.words("token", label=token.label or token.model)

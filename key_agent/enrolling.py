@@ -47,17 +47,15 @@ class Enrolling:
         request.facts["token"] = body.label
         # A wrong recovery key is found before anything is changed.
         code = secrets.token_hex(16)
-        payload = {"serial": blank.serial, "code": code}
-        if body.recovery_key is not None:
-            seal(body.recovery_key, payload)
-        words = self._asking.words
-        pin = self._asking.new_pin(request, blank, words("initialise", label=body.label))
+        goes = self._asking.of_recovery(request, body.recovery_key)
+        line = self._asking.words("initialise", label=body.label)
+        pin = self._asking.new_pin(request, blank, line, *goes)
         with self._cards.exclusive(), request.using_token():
             initialise_token(blank.module, body.label, code, pin)
         made = self._newly_made(body.label)
         recovery = None
         if body.recovery_key is not None:
-            recovery = seal(body.recovery_key, {**payload, "serial": made.serial})
+            recovery = seal(body.recovery_key, {"serial": made.serial, "code": code})
         return {"token": token_json(made, frozenset()), "recovery": recovery}
 
     def make_key(self, request: Request, body: MakeKeyBody) -> dict[str, Any]:

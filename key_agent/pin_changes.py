@@ -1,6 +1,7 @@
 """Changing a PIN, and unlocking a token whose PIN was lost."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from hsm.admin import change_pin, change_so_pin, reset_pin
@@ -33,11 +34,13 @@ class PinChanges:
         """Raises Malformed `recovery.envelope`, `recovery.key`; Forbidden `recovery.secret`,
         Conflict `recovery.other-token`; Unavailable `token.unblocking-code-wrong`."""
         token = self._initialised(body.token, request)
-        code = self._code(request, token, body.envelope)
+        line = self._asking.words("unlock")
+        lines = (line, *self._asking.of_recovery(request, body.recovery_key))
+        code = self._code(request, token, body.envelope, lines)
         fresh = secrets.token_hex(16)
         payload = {"serial": token.serial, "code": fresh}
         recovery = None if body.recovery_key is None else seal(body.recovery_key, payload)
-        new = self._asking.new_pin(request, token, self._asking.words("unlock"))
+        new = self._asking.new_pin(request, token, *lines)
         with self._cards.exclusive(), request.using_token():
             reset_pin(token.module, token.label, code, new)
             # A code that was on its way is spent; without somebody to keep the next one it stays.
@@ -45,11 +48,12 @@ class PinChanges:
                 change_so_pin(token.module, token.label, code, fresh)
         return {"recovery": recovery}
 
-    def _code(self, request: Request, token: PluggedToken, envelope: str | None) -> str:
-        line = self._asking.words("unlock")
+    def _code(
+        self, request: Request, token: PluggedToken, envelope: str | None, lines: Sequence[str]
+    ) -> str:
         if envelope is None:
-            return self._asking.pin(request, token, line, prompt="code")
-        secret = self._asking.pin(request, token, line, prompt="secret")
+            return self._asking.pin(request, token, *lines, prompt="code")
+        secret = self._asking.pin(request, token, *lines, prompt="secret")
         opened = open_with_secret(envelope, secret)
         if opened.keys() != {"serial", "code"}:
             raise Malformed("recovery.envelope", "not an envelope with an unblocking code")

@@ -6,12 +6,13 @@ JWE in compact form (RFC 7516): `ECDH-ES+A256KW` (RFC 7518, 4.6) to the authorit
 
 import base64
 import binascii
+import hashlib
 import json
 import secrets
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
@@ -48,6 +49,12 @@ def seal(recipient: dict[str, Any], payload: dict[str, str]) -> str:
         header["kid"] = recipient["kid"]
     wrapping = _agreed(ephemeral.exchange(ec.ECDH(), public))
     return _compact(header, wrapping, json.dumps(payload).encode())
+
+
+def fingerprint(recipient: dict[str, Any]) -> str:
+    """SHA-256 of the key's SubjectPublicKeyInfo, hexadecimal. Raises Malformed `recovery.key`."""
+    encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(_public_key(recipient).public_bytes(encoding, form)).hexdigest()
 
 
 def open_with_secret(envelope: str, secret: str) -> dict[str, str]:

@@ -1,4 +1,9 @@
-"""The agent's own log: every use of it, for its user to read. No PIN, no document, no secret."""
+"""The agent's own log: every use of it, for its user to read. No PIN and no secret.
+
+No document either; but of one that a page wants signed, beside its digest, the lines of the
+question to the user: the fields of a declaration, the first lines of a text, of a bundle its first
+documents.
+"""
 
 import heapq
 import json

@@ -52,6 +52,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "change-pin": ("请求修改 PIN。", "It asks to change the PIN."),
     "unlock": ("请求解锁并设置新 PIN。", "It asks to unlock the USB key with a new PIN."),
+    "code-goes": (
+        "可重设 PIN 的解锁码将加密交给该网站所给密钥的持有者：",
+        "The code that can reset the PIN goes, sealed, to the holder of this key:",
+    ),
+    "code-key": ("密钥：{digest}", "Key: {digest}"),
     "card": ("证书：{subject}", "Certificate: {subject}"),
     "until": ("有效期至：{date}", "Valid until: {date}"),
     "token": ("USB Key：{label}", "USB key: {label}"),

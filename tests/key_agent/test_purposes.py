@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from fpdf import FPDF
 from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey
@@ -413,6 +414,16 @@ def test_a_lost_pin_is_reset_without_the_page_or_the_mail_having_the_code(
     agent.human.answer = lambda window: {"pin": "193-746-first"}
     made = agent.call("initialise", token=blank_token(agent), label="unlocked", recovery_key=public)
     escrowed = sealed(made["recovery"], key)
+    spki = serialization.load_pem_public_key(key.as_pem(private=False)).public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    goes = [
+        "The code that can reset the PIN goes, sealed, to the holder of this key:",
+        f"Key: {hashlib.sha256(spki).hexdigest()}",
+    ]
+    (window,) = agent.human.windows
+    assert window.lines[2:4] == goes
+    agent.human.windows.clear()
     assert escrowed["serial"] == made["token"]["serial"]
     assert len(escrowed["code"]) == 32
     secret = "ABCD-2345-EFGH-6789"
@@ -425,6 +436,8 @@ def test_a_lost_pin_is_reset_without_the_page_or_the_mail_having_the_code(
     agent.human.answer = lambda window: {"pin": typed[window.prompt]}
     unlock = {"token": made["token"]["id"], "envelope": envelope, "recovery_key": public}
     told = agent.call("unlock", **unlock)
+    assert [window.lines[2:4] for window in agent.human.windows] == [goes, goes]
+    assert agent.uses()[-1]["recovery_key"] == hashlib.sha256(spki).hexdigest()
     fresh = sealed(told["recovery"], key)
     assert fresh["serial"] == escrowed["serial"]
     assert fresh["code"] != escrowed["code"]
@@ -435,6 +448,20 @@ def test_a_lost_pin_is_reset_without_the_page_or_the_mail_having_the_code(
     typed["One-time secret:"] = "WRONG"
     agent.human.answer = lambda window: {"pin": typed[window.prompt]}
     assert agent.refused("unlock", **unlock)["code"] == "recovery.secret"
+
+
+@pytest.mark.parametrize("key", [{}, {"kty": "RSA"}, {"kty": "EC", "crv": "P-256", "x": "AA"}])
+def test_a_recovery_key_that_is_none_is_refused_before_anything_is_asked_or_changed(
+    agent: RunningAgent, card: MadeCard, key: dict[str, str]
+) -> None:
+    blank = blank_token(agent)
+    for method, what in (
+        ("initialise", {"token": blank, "label": "none"}),
+        ("unlock", {"token": card.token["id"]}),
+    ):
+        assert agent.refused(method, **what, recovery_key=key)["code"] == "recovery.key"
+    assert not agent.human.windows
+    assert blank_token(agent) == blank
 
 
 def test_the_unblocking_code_that_came_with_a_token_unlocks_it(
