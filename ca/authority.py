@@ -155,9 +155,8 @@ class Authority:
         succeeded = {serial for _, each in requests for serial in each.succeeds}
         try:
             with self._database.transaction() as connection:
-                for _, request in requests:
-                    if request.companion_of is not None:
-                        require_live(connection, request.companion_of, now)
+                signing = [request.companion_of for _, request in requests if request.companion_of]
+                require_live(connection, signing, now)
                 self._journal.append_many(connection, told)
                 wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
                 require_free_keys(connection, wanted, now, succeeded)
@@ -266,10 +265,10 @@ class Authority:
             for intent, _ in signed
             if intent.published
         ]
+        beside = [intent for intent, _ in signed if intent.companion_of is not None]
+        signing = [intent.companion_of for intent in beside if intent.companion_of is not None]
         with self._database.transaction() as connection:
-            for intent, _ in signed:
-                if intent.companion_of is not None:
-                    require_live(connection, intent.companion_of, now)
+            require_live(connection, signing, now, [intent.serial for intent in beside])
             rows = [(intent.serial, intent.tbs, made) for intent, made in signed]
             if not transitions.record_issued(connection, rows, now):
                 raise Conflict("intent.abandoned", "an intent was given up meanwhile")
@@ -304,6 +303,7 @@ class Authority:
     def _end(self, connection: Connection, intents: Sequence[tuple[str, str, str]]) -> list[Serial]:
         """Intents (serial, profile, reference) that are still open count as revoked from now on."""
         now, abandoned = self._clock.now(), []
+        inventory.lock(connection, [parse_serial(serial) for serial, _, _ in intents])
         version = transitions.bump_status_version(connection, self.name) if intents else 0
         for serial, profile, reference in intents:
             entry = crl_entry(parse_serial(serial), now, RevocationReason.UNSPECIFIED)

@@ -46,14 +46,24 @@ def required_end(
     return certificate.not_after if wanted is None else min(wanted, certificate.not_after)
 
 
-def require_live(connection: Connection, signing: Serial, at: datetime) -> None:
-    """That nobody ends this signing certificate before this transaction is over.
+def require_live(
+    connection: Connection,
+    signing: Sequence[Serial],
+    at: datetime,
+    companions: Sequence[Serial] = (),
+) -> None:
+    """That nobody ends these signing certificates before this transaction is over.
 
-    Locks its row, as a revocation does first of all. Raises Conflict `companion.not-live`.
+    Locks their rows, as a revocation does first of all, and with them those of `companions` that
+    are there already. Raises Conflict `companion.not-live`.
     """
-    record = inventory.find(connection, signing, for_update=True)
-    if record is None or record.state is not CertificateState.ISSUED or record.not_after <= at:
-        raise _not_live()
+    if not signing:
+        return
+    locked = inventory.lock(connection, [*signing, *companions])
+    for serial in signing:
+        record = locked.get(serial)
+        if record is None or record.state is not CertificateState.ISSUED or record.not_after <= at:
+            raise _not_live()
 
 
 def _not_live() -> Conflict:

@@ -118,6 +118,13 @@ FIND = select(*_RECORD).where(certificates.c.serial == bindparam("serial"))
 
 
 # Statements on the path of every certificate, built once.
+_LOCKED_AT_ONCE = 5000
+_LOCK = (
+    select(*_RECORD)
+    .where(certificates.c.serial.in_(bindparam("serials", expanding=True)))
+    .order_by(certificates.c.serial)
+    .with_for_update()
+)
 _HOLDERS_OF_KEYS = select(
     certificates.c.serial,
     certificates.c.key_fingerprint,
@@ -152,12 +159,25 @@ class Inventory:
             return [record_of(row) for row in connection.execute(query)]
 
 
-def find(
-    connection: Connection, serial: Serial, *, for_update: bool = False
-) -> CertificateRecord | None:
-    query = FIND.with_for_update() if for_update else FIND
-    row = connection.execute(query, {"serial": serial_text(serial)}).one_or_none()
+def find(connection: Connection, serial: Serial) -> CertificateRecord | None:
+    row = connection.execute(FIND, {"serial": serial_text(serial)}).one_or_none()
     return None if row is None else record_of(row)
+
+
+def lock(connection: Connection, serials: Iterable[Serial]) -> dict[Serial, CertificateRecord]:
+    """Records whose rows nobody else moves until the transaction ends; unknown ones are left out.
+
+    Every transaction locks in one order, so that no two wait for each other: rows of certificates
+    first, in the order of their serial numbers, companions among them; then the status versions,
+    by authority; the journal's head last.
+    """
+    wanted = sorted({serial_text(serial) for serial in serials})
+    found = [
+        record_of(row)
+        for start in range(0, len(wanted), _LOCKED_AT_ONCE)
+        for row in connection.execute(_LOCK, {"serials": wanted[start : start + _LOCKED_AT_ONCE]})
+    ]
+    return {record.serial: record for record in found}
 
 
 def of_key(connection: Connection, fingerprint: str) -> list[CertificateRecord]:

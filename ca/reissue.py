@@ -262,7 +262,8 @@ class Reissue:
 
     def _tie(self, connection: Connection, old: str, new: str) -> bool:
         """The new certificate ends with the old one. False: that ended meanwhile."""
-        record = inventory.find(connection, parse_serial(old), for_update=True)
+        locked = inventory.lock(connection, [parse_serial(old), parse_serial(new)])
+        record = locked.get(parse_serial(old))
         tied = update(certificates).where(certificates.c.serial == new)
         connection.execute(
             tied.where(certificates.c.companion_of.is_(None)).values(companion_of=old)

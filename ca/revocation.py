@@ -1,9 +1,11 @@
 """Revocation: named transitions, each idempotent, journalled, and seen by every responder.
 
 A change of status counts the authority's status version up in the same transaction; responders
-in all processes look at that counter, so that a revocation is answered within a second.
+in all processes look at that counter, so that a revocation is answered within a second. Rows are
+locked as `ca.inventory.lock` says.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,16 +61,22 @@ class Revocation:
         `revocation.time`; Unavailable.
         """
         with self._database.transaction() as connection:
-            record = _find(connection, serial)
+            record, companions = _locked(connection, serial)
             now = self._clock.now()
             if record.state is CertificateState.REVOKED:
                 known = _already(record, reason)
                 if known is not None:
                     return known
             moment = self._moment(record, at, now)
-            self._move(connection, record, reason, moment)
+            ending = [each for each in companions if _ends_with_its_signing(each, reason)]
+            versions = _versions(connection, [record, *ending])
+            self._move(connection, record, reason, moment, versions)
             self._tell(connection, record, Event.CERTIFICATE_REVOKED, actor, reason=str(reason))
-            self._end_companions(connection, record, reason, moment, actor)
+            told = {"reason": str(reason), "companion_of": serial_text(serial)}
+            for each in ending:  # the same, in the same moment
+                at = each.revoked_at or max(moment, each.not_before)
+                self._move(connection, each, reason, at, versions)
+                self._tell(connection, each, Event.CERTIFICATE_REVOKED, actor, **told)
             return Revoked(serial, moment, reason, changed=True)
 
     def release(self, serial: Serial, actor: str) -> None:
@@ -77,50 +85,21 @@ class Revocation:
         Raises NotFound `certificate.unknown`; Conflict `certificate.not-on-hold`; Unavailable.
         """
         with self._database.transaction() as connection:
-            record = _find(connection, serial)
+            record, companions = _locked(connection, serial)
             if record.state is CertificateState.ISSUED:
                 return
-            if not self._release(connection, record, actor):
+            if record.reason is not _HOLD:
                 raise Conflict("certificate.not-on-hold", "the certificate is not on hold")
-            for companion in self._companions(connection, record):
-                if companion.reason is _HOLD:
-                    self._release(connection, companion, actor)
-
-    def _release(self, connection: Connection, record: CertificateRecord, actor: str) -> bool:
-        """False: it is not on hold."""
-        version = transitions.bump_status_version(connection, record.authority)
-        removal = removal_entry(record.serial, self._clock.now())
-        if not transitions.record_released(
-            connection, serial_text(record.serial), removal, version
-        ):
-            return False
-        self._tell(connection, record, Event.CERTIFICATE_RELEASED, actor)
-        return True
-
-    def _companions(
-        self, connection: Connection, record: CertificateRecord
-    ) -> list[CertificateRecord]:
-        """Certificates that end with this one, their rows locked."""
-        serials = companions_of(connection, [serial_text(record.serial)])
-        return [_find(connection, parse_serial(serial)) for serial in serials]
-
-    def _end_companions(
-        self,
-        connection: Connection,
-        record: CertificateRecord,
-        reason: RevocationReason,
-        moment: datetime,
-        actor: str,
-    ) -> None:
-        """The same, in the same moment, for the certificates that go with it."""
-        for companion in self._companions(connection, record):
-            if companion.state not in (CertificateState.ISSUED, CertificateState.REVOKED):
-                continue  # being issued at this moment: the authority sees that it may not be
-            if companion.reason in (None, _HOLD) or reason is RevocationReason.KEY_COMPROMISE:
-                at = companion.revoked_at or max(moment, companion.not_before)
-                self._move(connection, companion, reason, at)
-                told = {"reason": str(reason), "companion_of": serial_text(record.serial)}
-                self._tell(connection, companion, Event.CERTIFICATE_REVOKED, actor, **told)
+            held = [record, *(each for each in companions if each.reason is _HOLD)]
+            versions = _versions(connection, held)
+            for each in held:
+                transitions.record_released(
+                    connection,
+                    serial_text(each.serial),
+                    removal_entry(each.serial, self._clock.now()),
+                    versions[each.authority],
+                )
+                self._tell(connection, each, Event.CERTIFICATE_RELEASED, actor)
 
     def _moment(self, record: CertificateRecord, at: datetime | None, now: datetime) -> datetime:
         if record.revoked_at is not None:
@@ -137,6 +116,7 @@ class Revocation:
         record: CertificateRecord,
         reason: RevocationReason,
         moment: datetime,
+        versions: Mapping[str, int],
     ) -> None:
         moved = transitions.record_revoked(
             connection,
@@ -146,7 +126,7 @@ class Revocation:
             at=moment,
             reason=reason,
             crl_entry=crl_entry(record.serial, moment, reason),
-            version=transitions.bump_status_version(connection, record.authority),
+            version=versions[record.authority],
         )
         if not moved:
             raise Conflict("certificate.not-issued", "the certificate was never issued")
@@ -172,11 +152,36 @@ class Revocation:
         self._outbox.put(connection, DIRECTORY_CHANNEL, {"kind": "certificate", "serial": serial})
 
 
-def _find(connection: Connection, serial: Serial) -> CertificateRecord:
-    record = inventory.find(connection, serial, for_update=True)
-    if record is None:
+def _locked(
+    connection: Connection, serial: Serial
+) -> tuple[CertificateRecord, list[CertificateRecord]]:
+    """The certificate and those that end with it. Raises NotFound `certificate.unknown`."""
+    locked = inventory.lock(connection, [serial, *_companions(connection, serial)])
+    if serial not in locked:
         raise NotFound("certificate.unknown", "no such certificate", serial=serial_text(serial))
-    return record
+    # Whoever records a companion locks the signing certificate, so that from now on there are no
+    # more; one that was recorded while we waited is locked now.
+    late = [each for each in _companions(connection, serial) if each not in locked]
+    locked.update(inventory.lock(connection, late))
+    record = locked.pop(serial)
+    return record, list(locked.values())
+
+
+def _companions(connection: Connection, serial: Serial) -> list[Serial]:
+    return [parse_serial(each) for each in companions_of(connection, [serial_text(serial)])]
+
+
+def _ends_with_its_signing(companion: CertificateRecord, reason: RevocationReason) -> bool:
+    """One that is being issued at this moment does not: the authority sees that it may not be."""
+    if companion.state not in (CertificateState.ISSUED, CertificateState.REVOKED):
+        return False
+    return companion.reason in (None, _HOLD) or reason is RevocationReason.KEY_COMPROMISE
+
+
+def _versions(connection: Connection, moving: Sequence[CertificateRecord]) -> dict[str, int]:
+    """By authority, each counted up once."""
+    names = sorted({record.authority for record in moving})
+    return {name: transitions.bump_status_version(connection, name) for name in names}
 
 
 def _already(record: CertificateRecord, reason: RevocationReason) -> Revoked | None:
