@@ -100,6 +100,26 @@ def test_an_approval_that_died_after_the_key_is_taken_up_with_the_same_key(
     assert certificate_of(approved).public_key.spki == left.spki
 
 
+def test_a_key_that_was_made_and_not_recorded_is_taken_up_by_approving_again(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    seal = seals.request(portal.legal_person(), NAME)
+
+    def died(*_: object, **__: object) -> None:
+        raise Unavailable("database.unavailable", "killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seals, "_record", died)
+        refused(Unavailable, lambda: seals.approve(officer, seal.number))
+    assert seals.find(seal.number) == seal, "as if nobody had approved"
+    left = portal.authority.token.key(seal.key_label).public_key
+    approved = seals.approve(officer, seal.number)
+    assert approved.state is SealState.ACTIVE
+    assert certificate_of(approved).public_key.spki == left.spki
+    assert portal.authority.token.key_labels().count(seal.key_label) == 1
+
+
 def test_the_owner_or_an_administrator_revokes_a_seal_and_its_certificate(
     portal: PortalWorld,
 ) -> None:
