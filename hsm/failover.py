@@ -30,7 +30,9 @@ _OF_THE_REQUEST = frozenset(
     {"token.no-key", "token.ambiguous", "token.not-exportable", "token.mechanism", "token.busy"}
 )
 """Refusals that say nothing against the token; another may hold the key all the same."""
-_FOR_A_PERSON = frozenset({"token.locked", "token.pin-wrong", "token.last-try", "pin.missing"})
+OTHER_KEYS = frozenset({"token.other-key", "token.wrong-key"})
+"""It would sign with keys that are not the others', or not those that it shows."""
+_FOR_A_PERSON = OTHER_KEYS | {"token.locked", "token.pin-wrong", "token.last-try", "pin.missing"}
 """What a token that was left out for something else may turn out to be, and is told anew."""
 
 
@@ -44,6 +46,8 @@ class Member:
         """Code of the refusal that it was left out for."""
         self.failures_in_a_row = 0
         """Since the last call that it served itself: those that it failed and another served."""
+        self.has_other_keys = False
+        """See `OTHER_KEYS`: not asked even when nobody else is well."""
         self.pause = _FIRST_PAUSE
         """Until it is tried, once it is left out."""
         self.returned_at = float("-inf")
@@ -116,13 +120,15 @@ class FailoverSessions:
         return self._members
 
     def usable(self) -> list[Member]:
-        """Who may be asked, in the order of turns; everybody when nobody is well."""
+        """Who may be asked, in the order of turns; everybody when nobody is well, but for those
+        that are known to hold other keys."""
         self._turn = turn = (self._turn + 1) % len(self._members)
         return self._usable(turn)
 
     def _usable(self, turn: int) -> list[Member]:
         rotated = self._members[turn:] + self._members[:turn]
-        return [each for each in rotated if each.is_usable] or list(rotated)
+        usable = [each for each in rotated if each.is_usable]
+        return usable or [each for each in rotated if not each.has_other_keys] or list(rotated)
 
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """Raises as `SessionPool.run`, the first token's refusal, when no token can."""
@@ -157,6 +163,10 @@ class FailoverSessions:
         with self.usable()[0].sessions.write() as session:
             yield session
 
+    def leave_out(self, member: Member, code: str) -> None:
+        """Use it no more until it is tried in the background and `returning` lets it."""
+        self._leave_out(member, code)
+
     def close(self) -> None:
         self._closed.set()
         for member in self._members:
@@ -181,6 +191,7 @@ class FailoverSessions:
         with self._lock:
             if member.failure is not None:
                 return
+            member.has_other_keys = code in OTHER_KEYS
             member.failure = code
         _log.warning("token %s is left out: %s", member.name, code)
         self._changed(member, code)
@@ -200,8 +211,12 @@ class FailoverSessions:
                 self._returning(member)
             except Exception as error:  # noqa: BLE001 - whatever it is, the token is tried again
                 _log.warning("token %s is not yet up to date: %r", member.name, error)
+                if isinstance(error, Unavailable) and error.code in OTHER_KEYS:
+                    member.has_other_keys = True
+                    self._tell_person(member, error.code)
                 continue
             member.failures_in_a_row = 0
+            member.has_other_keys = False
             member.returned_at = time.monotonic()
             member.failure = None
             _log.warning("token %s is used again", member.name)

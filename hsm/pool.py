@@ -2,14 +2,17 @@
 
 Keys get from one to the other wrapped under the secret key `replication`, which all of them hold
 (a restored backup brings it along). What is made while a token is away is copied when it returns.
+A token that holds another key under a label that they share is not used (`hsm.same_keys`).
 """
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from hsm.failover import FailoverSessions, Member
+from hsm.failover import OTHER_KEYS, FailoverSessions, Member
 from hsm.generation import Export
+from hsm.same_keys import require_same_keys, require_signing, shown_keys
 from hsm.secret_keys import SecretKey, SecretUse
 from hsm.token import Token, TokenInfo
 from hsm.token_key import TokenKey
@@ -28,9 +31,11 @@ class TokenPool(Token):
         self,
         tokens: Sequence[Token],
         changed: Callable[[str, str | None], None] = lambda token, failure: None,
+        replicated: Callable[[str, str, str], None] = lambda label, source, target: None,
     ) -> None:
         """`changed`: told when a token is left out, with the refusal's code, and when it is used
-        again (None). It is called from the request's or a background thread."""
+        again (None). `replicated`: told of each private key that was copied, by its label, from
+        which token and to which. Both are called from the request's or a background thread."""
         first = tokens[0]
         self.label = first.label
         self.pin_source = first.pin_source
@@ -44,6 +49,9 @@ class TokenPool(Token):
             lambda member: self._level(self._tokens[member.name]),
         )
         self._pool = self._failover
+        self._replicated = replicated
+        self._comparing = threading.Lock()
+        self._is_compared = False
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -52,11 +60,34 @@ class TokenPool(Token):
         return {each.name: each.failure for each in members if each.failure is not None}
 
     def login(self) -> None:
-        """Log in everywhere. Raises the first token's Unavailable when none lets us in."""
+        """Log in everywhere, and the first time leave out who holds other keys than those before
+        it (`token.other-key`) or signs with others than it shows (`token.wrong-key`). Who cannot
+        be asked is compared when it returns.
+
+        Raises the first token's Unavailable when none lets us in."""
         self._pool.run(lambda session: None)
         for member in self._failover.members:
             with suppress(Unavailable):
                 member.run(lambda session: None)
+        with self._comparing:
+            if not self._is_compared:
+                self._compare()
+                self._is_compared = True
+
+    def _compare(self) -> None:
+        kept: dict[str, dict[str, bytes]] = {}
+        for member in self._failover.members:
+            token = self._tokens[member.name]
+            if member.failure is not None:
+                continue
+            try:
+                shown = shown_keys(token)
+                require_same_keys(member.name, shown, kept)
+                require_signing(token, shown)
+            except Unavailable as refusal:
+                self._failover.leave_out(member, refusal.code)
+            else:
+                kept[member.name] = shown
 
     def info(self) -> TokenInfo:
         for token in self._serving():
@@ -139,11 +170,21 @@ class TokenPool(Token):
         """The first token first, while it serves."""
         away = self.left_out
         ready = [token for token in self._tokens.values() if token.label not in away]
-        return ready or list(self._tokens.values())
+        return ready or self._of_the_same_keys()
+
+    def _of_the_same_keys(self) -> list[Token]:
+        """But for those known to hold other keys."""
+        others = {each.name for each in self._failover.members if each.has_other_keys}
+        same = [token for token in self._tokens.values() if token.label not in others]
+        return same or list(self._tokens.values())
 
     def _level(self, token: Token) -> None:
-        """Give a token that returns what was made meanwhile."""
-        source = next((each for each in self._serving() if each is not token), None)
+        """Give a token that returns what was made meanwhile.
+
+        Raises Unavailable `token.other-key`, `token.wrong-key`, and as the tokens do."""
+        shown = shown_keys(token)
+        require_signing(token, shown)
+        source = self._source_for(token, shown)
         if source is None:
             return
         if REPLICATION in source.secret_labels():
@@ -154,6 +195,23 @@ class TokenPool(Token):
             if token.certificate(held.label) != held.der:
                 token.write_certificate(held.label, held.der)
 
+    def _source_for(self, token: Token, shown: Mapping[str, bytes]) -> Token | None:
+        """Who holds the same keys. Raises Unavailable `token.other-key` when one that serves
+        holds others; while nobody serves, the earlier of two is right."""
+        order, same = list(self._tokens), []
+        for other in self._serving():
+            if other is token:
+                continue
+            try:
+                require_same_keys(token.label, shown, {other.label: shown_keys(other)})
+            except Unavailable as refusal:
+                is_later = order.index(other.label) > order.index(token.label)
+                if refusal.code in OTHER_KEYS and other.label in self.left_out and is_later:
+                    continue
+                raise
+            same.append(other)
+        return next(iter(same), None)
+
     def _replicate(self, label: str, source: Token, target: Token) -> None:
         try:
             wrapped = source.secret_key(REPLICATION).wrap(label)
@@ -162,3 +220,4 @@ class TokenPool(Token):
         except Unavailable as refusal:
             _log.warning("key %s is not on token %s: %s", label, target.label, refusal)
             raise
+        self._replicated(label, source.label, target.label)

@@ -251,6 +251,10 @@ class Token:
         """The labels of all private keys."""
         return self._labels(ObjectClass.PRIVATE_KEY)
 
+    def certificate_labels(self) -> list[str]:
+        """The labels of all certificates, one for each certificate."""
+        return self._labels(ObjectClass.CERTIFICATE)
+
     def _labels(self, kind: ObjectClass) -> list[str]:
         def work(session: PooledSession) -> list[str]:
             found = session.session.get_objects({Attribute.CLASS: kind})

@@ -15,7 +15,7 @@ from kernel.algorithms import AlgorithmSuite, KeyKind, PublicKey
 from kernel.identifiers import KeyUri
 from kernel.refusals import Unavailable, Unprocessable
 
-_PUBLIC_ATTRIBUTES = {
+PUBLIC_ATTRIBUTES = {
     KeyType.EC: (Attribute.EC_PARAMS, Attribute.EC_POINT),
     KeyType.EC_EDWARDS: (Attribute.EC_PARAMS, Attribute.EC_POINT),
     KeyType.RSA: (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT),
@@ -98,7 +98,7 @@ def read_public_key(session: pkcs11.Session, label: str) -> PublicKey:
     """Raises NoSuchKey."""
     wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
     for found in session.get_objects(wanted):
-        if found[Attribute.KEY_TYPE] in _PUBLIC_ATTRIBUTES:
+        if found[Attribute.KEY_TYPE] in PUBLIC_ATTRIBUTES:
             with suppress(NoSuchKey):
                 return shown_by(found)
     raise NoSuchKey(f"no usable public key labelled {label}")
@@ -107,7 +107,7 @@ def read_public_key(session: pkcs11.Session, label: str) -> PublicKey:
 def shown_by(public: pkcs11.Object) -> PublicKey:
     """What a public key object holds. Raises NoSuchKey for a kind that we do not use."""
     kind = public[Attribute.KEY_TYPE]
-    attributes = public.get_attributes([Attribute.KEY_TYPE, *_PUBLIC_ATTRIBUTES[kind]])
+    attributes = public.get_attributes([Attribute.KEY_TYPE, *PUBLIC_ATTRIBUTES[kind]])
     key = public_key_of(attributes)
     if key is None:
         raise NoSuchKey("a public key of another kind")

@@ -9,6 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 from ca.authority import DIRECTORY_CHANNEL
 from ca.crl_archive import CrlArchive
 from ca.tables import certificates
+from hsm.pool import TokenPool
 from kernel.refusals import Refusal
 from portseal.wiring import House
 from portseal.witness import check
@@ -81,6 +82,9 @@ def _schema(house: House) -> str:
 def _token(house: House) -> str:
     info = house.token.info()
     house.token.login()
+    if isinstance(house.token, TokenPool) and house.token.left_out:
+        away = [f"{token} is left out [{code}]" for token, code in house.token.left_out.items()]
+        return f"{NOT_IN_ORDER}{'; '.join(away)}"
     return f"{info.label} ({info.manufacturer} {info.model}): open"
 
 

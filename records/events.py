@@ -14,6 +14,7 @@ class Event(StrEnum):
     CUSTODY_SPLIT = "custody.split"
     KEY_BACKED_UP = "key.backed-up"
     KEY_RESTORED = "key.restored"
+    KEY_REPLICATED = "key.replicated"
     KEY_DESTROYED = "key.destroyed"
     KEY_USE_OPENED = "key.use-opened"
     KEY_USED = "key.used"

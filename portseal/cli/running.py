@@ -5,11 +5,12 @@ import multiprocessing
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from kernel.refusals import Refusal, Unprocessable
+from kernel.refusals import Refusal, Unavailable, Unprocessable
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import fail
 from portseal.settings import read_settings
@@ -111,6 +112,9 @@ def worker(once: bool) -> None:
             from portseal.metrics.counts import count_signature
 
             house.token.on_signature(count_signature)
+        if house.settings.token_replicas:
+            with suppress(Unavailable):  # the worker waits for its tokens; they are compared
+                house.token.login()
         runner = Worker(house)
         if once:
             done = runner.round(at_once=True)

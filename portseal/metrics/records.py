@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from ca.crl_archive import CrlArchive
 from ca.labels import ISSUING, OCSP, ROOT
+from hsm.pool import TokenPool
 from kernel.refusals import Refusal
 from portseal.jobs import JOBS
 from portseal.wiring import House
@@ -160,6 +161,12 @@ def _journal(house: House) -> Iterator[Metric]:
 def _token(house: House) -> Iterator[Metric]:
     """Signs and verifies: a token that answers but signs wrongly is not up."""
     took = _gauge("portseal_token_signature_seconds", "One signature of the OCSP key, verified.")
+    if isinstance(house.token, TokenPool):
+        house.token.login()
+        out = _gauge("portseal_token_left_out", "1: of several, not used now.", "token", "code")
+        for token, code in house.token.left_out.items():
+            out.add_metric([token, code], 1)
+        yield out
     started = time.perf_counter()
     house.token.key(OCSP).self_test()
     took.add_metric([], time.perf_counter() - started)

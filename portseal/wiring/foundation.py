@@ -82,17 +82,23 @@ class Foundation:
         tokens = [
             open_token(each, limit_seconds=_POOL_LIMIT_SECONDS) for each in (first, *replicas)
         ]
-        return TokenPool(tokens, self._tell_of_token)
+        return TokenPool(tokens, self._tell_of_token, self._tell_of_copy)
 
     def _tell_of_token(self, token: str, failure: str | None) -> None:
         """Into the journal, as soon as the database takes it; the pool goes on in any case."""
         event = Event.TOKEN_RETURNED if failure is None else Event.TOKEN_FAILED
-        facts = {} if failure is None else {"code": failure}
+        self._tell(event, token, {} if failure is None else {"code": failure})
+
+    def _tell_of_copy(self, label: str, source: str, target: str) -> None:
+        """As `_tell_of_token`: a private key is on one token more."""
+        self._tell(Event.KEY_REPLICATED, label, {"source": source, "target": target})
+
+    def _tell(self, event: Event, subject: str, facts: dict[str, str]) -> None:
         try:
             with self.database.transaction() as connection:
-                self.journal.append(connection, event, subject=token, actor="system", **facts)
+                self.journal.append(connection, event, subject=subject, actor="system", **facts)
         except Refusal as refusal:
-            _log.warning("token %s: %s is not in the journal: %s", token, event, refusal)
+            _log.warning("%s: %s is not in the journal: %s", subject, event, refusal)
 
     @cached_property
     def root_token(self) -> Token | None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pkcs11
 import pytest
+from pkcs11 import Attribute, ObjectClass
 
 from hsm.backup import back_up, restore
 from hsm.failover import FailoverSessions, Member
@@ -19,6 +20,7 @@ from hsm.pool import REPLICATION, TokenPool
 from hsm.secret_keys import SecretUse
 from hsm.sessions import PooledSession, Sessions
 from hsm.token import Token
+from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256
 from kernel.clock import SystemClock
 from kernel.refusals import Conflict, Unavailable, Unprocessable
@@ -99,6 +101,7 @@ class Load:
 def test_a_token_is_killed_and_returns_under_load_and_no_request_fails(
     pool: TokenPool, token_servers: list[TokenServer], told: Told
 ) -> None:
+    begun = len(told)
     with Load(pool) as load:
         load.goes_on()
         for server in token_servers:
@@ -112,7 +115,7 @@ def test_a_token_is_killed_and_returns_under_load_and_no_request_fails(
             assert pool.left_out == {}
             load.goes_on()
     assert load.failures == []
-    assert [token for token, _ in told] == ["one", "one", "two", "two"]
+    assert [token for token, _ in told[begun:]] == ["one", "one", "two", "two"]
 
 
 def test_a_returned_token_serves_alone(
@@ -165,9 +168,11 @@ def test_what_is_made_while_a_token_is_away_is_there_when_it_returns(
     switches = [Pulled(one._pool), Pulled(two._pool)]
     one._pool, two._pool = switches
     told = Told()
-    pool = TokenPool([one, two], told)
+    copied: list[tuple[str, str, str]] = []
+    pool = TokenPool([one, two], told, lambda *copy: copied.append(copy))
     both = pool.generate_shared("seal-1", ECDSA_P256_SHA256)
     assert one.key("seal-1").public_key == two.key("seal-1").public_key == both.public_key
+    assert copied == [("seal-1", "left", "right")]
     switches[1].is_away = True
     while not pool.left_out:
         pool.key_labels()
@@ -176,6 +181,7 @@ def test_what_is_made_while_a_token_is_away_is_there_when_it_returns(
         pool.destroy("seal-2")
     switches[1].is_away = False
     told.await_(lambda so_far: so_far[-1] == ("right", None))
+    assert copied[1:] == [("seal-2", "left", "right")]
     switches[0].is_away = True
     assert made.public_key.verify(made.suite, made.sign(b"right"), b"right")
     switches[0].is_away = False
@@ -320,6 +326,96 @@ def test_a_bad_request_leaves_no_token_out(token_bench: TokenBench) -> None:
             pool.key("absent")
     assert pool.left_out == {}
     assert pool.secret_key("data").decrypt(made, b"here") == b"value"  # by the one that can
+
+
+def signs_always(pool: TokenPool, key: TokenKey) -> bool:
+    """Each token had several turns."""
+    return all(key.public_key.verify(key.suite, key.sign(b"x"), b"x") for _ in range(6))
+
+
+def test_a_token_with_another_key_of_the_same_name_is_left_out_when_the_pool_opens(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("odd-one"), token_bench.new_token("odd-two")
+    for token in (one, two):
+        token.generate("issuing", ECDSA_P256_SHA256)
+    told = Told()
+    pool = TokenPool([one, two], told)
+    pool.login()
+    assert pool.left_out == {"odd-two": "token.other-key"}
+    assert told == [("odd-two", "token.other-key")]
+    key = pool.key("issuing")
+    assert key.public_key == one.key("issuing").public_key
+    assert signs_always(pool, key)
+    two.destroy("issuing")  # somebody puts it right
+    told.await_(lambda so_far: so_far[-1] == ("odd-two", None))
+    assert signs_always(pool, key)
+    pool.close()
+
+
+def test_a_token_with_another_key_is_not_asked_even_while_the_right_one_is_away(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("sole-one"), token_bench.new_token("sole-two")
+    for token in (one, two):
+        token.generate("issuing", ECDSA_P256_SHA256)
+    switch = Pulled(one._pool)
+    one._pool = switch
+    told = Told()
+    pool = TokenPool([one, two], told)
+    pool.login()
+    key = pool.key("issuing")
+    switch.is_away = True
+    for _ in range(4):
+        with pytest.raises(Unavailable, match=r"token\.missing"):
+            key.sign(b"x")
+    switch.is_away = False
+    told.await_return("sole-one")
+    assert pool.left_out == {"sole-two": "token.other-key"}
+    assert signs_always(pool, key)
+    pool.close()
+
+
+def test_a_token_that_returns_with_another_key_of_the_same_name_stays_out(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("back-one"), token_bench.new_token("back-two")
+    first = one.generate("issuing", ECDSA_P256_SHA256)
+    really, switch = two._pool, Pulled(two._pool)
+    two._pool = switch
+    told = Told()
+    pool = TokenPool([one, two], told)
+    pool.login()
+    assert pool.left_out == {}
+    switch.is_away = True
+    while not pool.left_out:
+        pool.key_labels()
+    two._pool = really
+    two.generate("issuing", ECDSA_P256_SHA256)
+    two._pool = switch
+    switch.is_away = False
+    told.await_(lambda so_far: so_far[-1] == ("back-two", "token.other-key"))
+    assert pool.left_out == {"back-two": "token.other-key"}
+    assert signs_always(pool, pool.key("issuing"))
+    assert pool.key("issuing").public_key == first.public_key
+    pool.close()
+
+
+def test_a_token_that_signs_with_another_key_than_it_shows_is_left_out(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("shows-one"), token_bench.new_token("shows-two")
+    for label in ("issuing", "other"):
+        two.generate(label, ECDSA_P256_SHA256)
+    with two.pool.write() as session:
+        for label, new in (("issuing", "aside"), ("other", "issuing"), ("aside", "other")):
+            wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
+            (public,) = list(session.get_objects(wanted))
+            public[Attribute.LABEL] = new
+    pool = TokenPool([one, two])
+    pool.login()
+    assert pool.left_out == {"shows-two": "token.wrong-key"}
+    pool.close()
 
 
 def test_tokens_of_one_label_are_no_pool(token_bench: TokenBench) -> None:

@@ -251,16 +251,19 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 
 def test_with_the_root_s_token_pulled_everything_else_is_in_order(
-    held: Path, environment: dict[str, str], ground: Path
+    held: Path, environment: dict[str, str], custodians: Custodians, ground: Path
 ) -> None:
+    session = custodians.sit_at(["ceremony", "root-session"], environment, {"token the root": 1})
+    assert session.code == 0, session.said
     with root_pulled(ground):
-        status = json.loads(run(["status", "--json"], environment).out)
-        assert status["keys"] == "every key signs and verifies"
-        assert (
-            status["crls"].startswith("not in order: root: ") is False or "root" in status["crls"]
-        )
         worked = run(["worker", "--once"], environment)
         assert worked.code == 0, worked.said
+        status = json.loads(run(["status", "--json"], environment).out)
+        assert status["keys"] == "every key signs and verifies"
+        in_order = r"\d+ (s|min) old, good until \d{4}-\d\d-\d\dT\d\d:\d\dZ"
+        told = dict(each.split(": ", 1) for each in status["crls"].split("; "))
+        assert told.keys() == {"root", "issuing"}
+        assert all(re.fullmatch(in_order, words) for words in told.values()), status["crls"]
         refused = run(["ceremony", "root-session"], environment)
         assert "[root-session.no-root]" in refused.err
 
@@ -320,7 +323,7 @@ def test_a_rehearsal_leaves_nothing_but_its_results(ground: Path) -> None:
     assert (ground / "rolled" / "link-new-with-old.pem").exists()
 
 
-def test_a_token_that_fails_and_returns_is_in_the_journal(
+def test_a_token_that_fails_or_returns_and_a_copied_key_are_in_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the pool of tokens tells its house."""
@@ -338,10 +341,14 @@ def test_a_token_that_fails_and_returns_is_in_the_journal(
     assert isinstance(house.token, TokenPool)
     house._tell_of_token("two", "token.missing")
     house._tell_of_token("two", None)
+    house._tell_of_copy("seal-1", "one", "two")
     with house.database.reading() as connection:
         told = [
             (record.event, json.loads(record.facts).get("code"))
             for record in records(connection, "two")
         ]
+        (copied,) = records(connection, "seal-1")
     house.database.dispose()
+    assert copied.event == "key.replicated"
+    assert json.loads(copied.facts) == {"source": "one", "target": "two"}
     assert told == [("token.failed", "token.missing"), ("token.returned", None)]
