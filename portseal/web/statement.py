@@ -40,7 +40,7 @@ def statement_blueprint(settings: PolicySettings) -> Blueprint:
 def _html(code: str) -> Markup:
     """The text with an anchor at every clause: `/cps#4.9.7`. It is ours, and holds no HTML."""
     made = MarkdownIt("commonmark", {"html": False}).enable("table").render(statement(code))
-    # A table may be wider than a telephone.
-    made = made.replace("<table>", '<div class="scroll"><table>')
+    # A table may be wider than a telephone; it is scrolled by keyboard, too.
+    made = made.replace("<table>", '<div class="scroll" tabindex="0"><table>')
     made = made.replace("</table>", "</table></div>")
     return Markup(_HEADING.sub(r'<h\1 id="\2">\2', made))  # noqa: S704

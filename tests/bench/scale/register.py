@@ -173,16 +173,17 @@ def fullest_region(database: Database) -> tuple[str, int]:
         return str(region), int(count)
 
 
-def serials_in(database: Database, region: str, count: int) -> list[Serial]:
-    """So many serials of cards of that region, from all over it."""
+def good_serials_in(database: Database, region: str) -> list[Serial]:
+    """Of the cards of that region whose certificates are good, in their order."""
     query = text(
         "SELECT c.serial FROM cards c JOIN operators o ON o.id = c.holder_id "
-        "JOIN enterprises e ON e.id = o.enterprise_id WHERE e.region = :region "
-        "ORDER BY c.serial"
+        "JOIN enterprises e ON e.id = o.enterprise_id "
+        "JOIN ca_certificates k ON k.serial = c.serial "
+        "WHERE e.region = :region AND k.state = 'issued' ORDER BY c.serial"
     )
     with database.reading() as connection:
         found = list(connection.execute(query, {"region": region}).scalars())
-    return [parse_serial(each) for each in found[:: max(1, len(found) // count)]]
+    return [parse_serial(each) for each in found]
 
 
 def serials(database: Database, count: int) -> list[Serial]:

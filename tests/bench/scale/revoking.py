@@ -36,7 +36,8 @@ def mass_revocation(site: Site) -> list[Row]:
     """All cards of the fullest region, from the confirmation to true status everywhere."""
     house = site.house
     region, count = register.fullest_region(house.database)
-    sampled = register.serials_in(house.database, region, SAMPLE)
+    good = register.good_serials_in(house.database, region)
+    sampled = good[:: max(1, len(good) // SAMPLE)]
     proposing, confirming = _officer("first"), _officer("second")
     wanted = CardFilter(kind="operator", region=region)
     actions = house.portal.mass_actions
@@ -48,7 +49,10 @@ def mass_revocation(site: Site) -> list[Row]:
             assert not any(_is_revoked(node, site.chain[0], each) for each in sampled)
         started = time.perf_counter()
         actions.confirm(confirming, proposed.id)
-        assert actions.run() == count
+        done = actions.run()
+        while actions.has_work():  # each turn is short, as a worker's is
+            done += actions.run()
+        assert done == len(good), (done, len(good), count)  # the rest was revoked before
         followed = time.perf_counter() - started
         made = house.crl_issuers[1].renew()
         listed = time.perf_counter() - started
