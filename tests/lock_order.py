@@ -30,7 +30,8 @@ def look(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
 
 
 def forget(connection: Connection) -> None:
-    connection.info.pop(_TAKEN, None)
+    if not connection.invalidated:  # else the database went away, and what was known with it
+        connection.info.pop(_TAKEN, None)
 
 
 @pytest.fixture(scope="session", autouse=True)

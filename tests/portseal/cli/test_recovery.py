@@ -81,7 +81,7 @@ def test_a_locked_card_comes_back_by_mail_and_text_message(
     assert all(encrypted for _, _, encrypted in box.envelopes)
 
     there = {"PORTSEAL_URL": twin.origin}
-    token = ("--token", "recovered")
+    token = ("--token", "recovered by mail")
     assert holder.run_with_pin(PIN, "card", "init", *token).code == 0
     recover = ("card", "recover", *token, "--halves-env", HALVES, "--json")
     wrong = holder.run_with_pin(PIN, *recover, **there, **{HALVES: halves[1] + halves[0]})

@@ -11,7 +11,12 @@ import pytest
 from tests.portseal.cli.conftest import Holder
 from tests.portseal.cli.terminal import Outcome
 from tests.portseal.service import RunningService
-from tests.signing_service.remote.platform import SHA256, RemotePlatform, registered_platform
+from tests.signing_service.remote.platform import (
+    SHA256,
+    RemotePlatform,
+    refuse_waiting_seals,
+    registered_platform,
+)
 
 HASH = base64.b64encode(hashlib.sha256(b"bill of lading").digest()).decode()
 Run = Callable[..., Outcome]
@@ -37,8 +42,10 @@ def run(holder: Holder, service: RunningService) -> Run:
 
 
 def test_a_seal_from_its_request_to_its_use(service: RunningService, run: Run) -> None:
-    asked = json.loads(run("legal-person", "seal", "request", "命令行专用章", "--json").out)
-    number = asked["number"]
+    refuse_waiting_seals(service)
+    asked = run("legal-person", "seal", "request", "命令行专用章", "--json")
+    assert asked.code == 0, asked.said
+    number = json.loads(asked.out)["number"]
     refused = run("legal-person", "seal", "approve", number)
     assert (refused.code, "[role.missing]" in refused.err) == (1, True)
     assert number in run("approver", "seal", "list").out
