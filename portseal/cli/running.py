@@ -23,7 +23,7 @@ from portseal.settings import read_settings
 def serve(demo: bool, port: int | None, timestamps: bool) -> None:
     """Serve portal, signing, sign-in, status and timestamps over HTTP.
 
-    With --timestamps a process has one thread and does nothing else: it makes twice as many.
+    With --timestamps a process has one thread and does nothing else, and makes more of them.
     """
     if demo and timestamps:
         raise click.UsageError("--timestamps does not go with --demo")
