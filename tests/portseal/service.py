@@ -33,6 +33,7 @@ from portseal.demo.people_steps import (
     make_legal_person_card,
     register_enterprise,
 )
+from portseal.demo.revocation_steps import fetch_crl
 from portseal.demo.signin_steps import start_platforms
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage
@@ -185,6 +186,7 @@ def service(
             surroundings.setenv("PORTSEAL_SMS__SPOOL", str(site.directory / "sms"))
             for step in PAST:
                 step(stage)
+        fetch_crl(stage)  # tests find the lists that the worker makes in its first round
         yield RunningService(stage, agent_port)
     finally:
         site.stop()
