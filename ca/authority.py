@@ -14,15 +14,15 @@ from weakref import WeakSet
 from sqlalchemy import Connection
 
 from ca import inventory, transitions
-from ca.addresses import StatusAddresses
-from ca.companions import require_live
-from ca.crl_entry import crl_entry
-from ca.drafting import Drafter
+from ca.crl.entry import crl_entry
 from ca.inventory import CertificateState, RevocationReason
-from ca.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
-from ca.issuance_steps import AtStep, IssuanceStep, unwatched
-from ca.key_reuse import require_free_keys
-from ca.template import Draft, Issuer, assemble
+from ca.issuing.addresses import StatusAddresses
+from ca.issuing.companions import require_live
+from ca.issuing.drafting import Drafter
+from ca.issuing.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
+from ca.issuing.key_reuse import require_free_keys
+from ca.issuing.steps import AtStep, IssuanceStep, unwatched
+from ca.issuing.template import Draft, Issuer, assemble
 from hsm.absent import AbsentKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock

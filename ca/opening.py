@@ -8,9 +8,9 @@ them under other names. A root's own token may be away.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.labels import ISSUING, REPORT, ROOT
+from ca.ceremonies.labels import ISSUING, REPORT, ROOT
+from ca.issuing.addresses import StatusAddresses
 from hsm.absent import AbsentKey
 from hsm.token import Token
 from hsm.token_key import TokenKey

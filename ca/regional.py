@@ -10,8 +10,8 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from ca.authority import Authority
-from ca.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
-from ca.subject import SubjectFields
+from ca.issuing.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
+from ca.issuing.subject import SubjectFields
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import ProfileName
 from kernel.refusals import Conflict

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from ca import inventory, transitions
 from ca.authority import DIRECTORY_CHANNEL
-from ca.companions import companions_of
-from ca.crl_entry import crl_entry, removal_entry
+from ca.crl.entry import crl_entry, removal_entry
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
+from ca.issuing.companions import companions_of
 from kernel.clock import Clock
 from kernel.identifiers import Serial, parse_serial, serial_text
 from kernel.refusals import Conflict, NotFound, Unprocessable

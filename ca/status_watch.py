@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ca import crl_entries, inventory
+from ca import inventory
+from ca.crl import entries as crl_entries
 from kernel.identifiers import Serial
 from kernel.refusals import Unavailable
 from records.database import Database

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, text, update
 from sqlalchemy.exc import IntegrityError
 
-from ca import crl_entries
+from ca.crl import entries as crl_entries
 from ca.inventory import CertificateState, RevocationReason
 from ca.tables import certificates
 from kernel.asn1.certificate import Certificate

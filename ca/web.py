@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from ca.crl_archive import CrlArchive, StoredCrl
-from ca.ocsp import http_date
-from ca.ocsp_cache import Headers, OcspAnswer
-from ca.ocsp_messages import MAX_REQUEST_BYTES, ResponseStatus, error_response
-from ca.ocsp_service import Answering
+from ca.crl.archive import CrlArchive, StoredCrl
+from ca.ocsp.cache import Headers, OcspAnswer
+from ca.ocsp.messages import MAX_REQUEST_BYTES, ResponseStatus, error_response
+from ca.ocsp.responder import http_date
+from ca.ocsp.service import Answering
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unavailable
 

@@ -21,7 +21,7 @@ from signing_service.formats.claims import Claims, PolicyReference
 from signing_service.formats.coverage_counter import inside, is_upon
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.statement import Statement
-from signing_service.formats.xades_references import canonical_properties
+from signing_service.formats.xades.references import canonical_properties
 from signing_service.validation.evidence import SignatureEvidence, SignatureFormat
 
 _BESIDE = frozenset({"document", "manifest", "signed properties"})

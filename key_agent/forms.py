@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from kernel.refusals import Refusal
-from signing_service.formats import cades_reading, jades_reading, xml_security
-from signing_service.formats import jades_json as json
-from signing_service.formats.asic_container import Container, ContainerType, is_zip, uri_of
-from signing_service.formats.asic_manifest import CADES_TYPE, Manifest, write_manifest
+from signing_service.formats import xml_security
+from signing_service.formats.asic.container import Container, ContainerType, is_zip, uri_of
+from signing_service.formats.asic.manifest import CADES_TYPE, Manifest, write_manifest
+from signing_service.formats.cades import reading as cades_reading
 from signing_service.formats.coverage_xml import Expected, signed_info_covers
-from signing_service.formats.jades_content import signed_objects
-from signing_service.formats.pdf.changes import Permissions, judge
-from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.jades import jose_json as json
+from signing_service.formats.jades import reading as jades_reading
+from signing_service.formats.jades.content import signed_objects
+from signing_service.formats.pades.pdf.changes import Permissions, judge
+from signing_service.formats.pades.pdf.document import PdfFile
 from signing_service.formats.statement import Statement
-from signing_service.formats.xades_references import canonical_properties
+from signing_service.formats.xades.references import canonical_properties
 from signing_service.formats.xml_names import (
     BASE64,
     ENVELOPED_SIGNATURE,

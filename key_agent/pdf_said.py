@@ -11,13 +11,13 @@ from typing import Any
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
-from signing_service.formats.pdf.document import PdfFile, Revision
-from signing_service.formats.pdf.signature import (
+from signing_service.formats.pades.pdf.document import PdfFile, Revision
+from signing_service.formats.pades.pdf.signature import (
     CADES_DETACHED,
     EmbeddedSignature,
     read_signatures,
 )
-from signing_service.formats.pdf.syntax import Name
+from signing_service.formats.pades.pdf.syntax import Name
 
 _TOLD = frozenset({"Reason", "Location", "ContactInfo"})
 _KNOWN = _TOLD | {

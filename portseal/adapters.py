@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from ca.ocsp import OcspResponder
-from ca.ocsp_messages import single_request
+from ca.ocsp.messages import single_request
+from ca.ocsp.responder import OcspResponder
 from ca.status import OwnStatus
 from hsm.secret_keys import SecretKey
 from hsm.token import Token

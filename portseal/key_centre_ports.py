@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from ca.inventory import CertificateRecord, CertificateState, Inventory
-from ca.issuance import CertificateRequest
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields
 from ca.regional import Issuing
-from ca.subject import SubjectFields
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import ProgrammingError
 
 from ca.authority import DIRECTORY_CHANNEL
-from ca.crl_archive import CrlArchive
+from ca.crl.archive import CrlArchive
 from ca.tables import certificates
 from hsm.pool import TokenPool
 from kernel.refusals import Refusal

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ca.successors import live_of_key, predecessors
+from ca.mass.successors import live_of_key, predecessors
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.refusals import NotFound

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ca.inventory import Inventory
-from ca.mass import MassRevocation
+from ca.mass.job import MassRevocation
 from ca.regional import Issuing
 from ca.revocation import Revocation
 from kernel.algorithms import PublicKey

@@ -20,9 +20,9 @@ from signing_service.archive.keeping import Archive
 from signing_service.archive.kept import KeptDocument
 from signing_service.archive.retention import Retention
 from signing_service.filing import Filing
+from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.document import Document
 from signing_service.formats.recognition import read_signatures
-from signing_service.formats.signed_data import digest_of
 from signing_service.ports import Holder, MaterialSource
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from signing_service.validation.indications import Indication

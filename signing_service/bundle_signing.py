@@ -22,8 +22,9 @@ from signing_service.acceptance import Acceptance, Finished
 from signing_service.authorisation import Authorisation
 from signing_service.embedding import Embedding
 from signing_service.filing import Filing
-from signing_service.formats import bundle, cades
+from signing_service.formats import bundle
 from signing_service.formats.bundle import Part
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.catalogue import raise_to
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.validation_material import ValidationMaterial

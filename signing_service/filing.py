@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from kernel.refusals import Forbidden, TooLarge, Unprocessable
 from policies.rights import RightsCatalogue
 from signing_service.declaration import DeclaredField, check_right, read_declaration
-from signing_service.formats import pades
+from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.document import Document, head_of
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.formats.recognition import may_be_xml
-from signing_service.formats.signed_data import digest_of
 from signing_service.ports import Holder
 
 GENERAL_DOCUMENT = "document"

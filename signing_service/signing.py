@@ -29,7 +29,8 @@ from signing_service.authorisation import Authorisation
 from signing_service.batch import Batches, BatchItem
 from signing_service.embedding import Embedding
 from signing_service.filing import Filing
-from signing_service.formats import asic, making
+from signing_service.formats import making
+from signing_service.formats.asic import whole as asic
 from signing_service.formats.catalogue import (
     check_counter_level,
     counter_format,

@@ -14,7 +14,8 @@ from lxml import etree
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Malformed, Refusal, Unprocessable
 from policies.validation import ValidationPolicy
-from signing_service.formats import xades, xml_security
+from signing_service.formats import xml_security
+from signing_service.formats.xades import whole as xades
 from signing_service.trust import Purpose, TrustedAuthority
 from signing_service.validation import blocks
 from signing_service.validation.constraints import weak_key

@@ -7,10 +7,10 @@ from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unavailable
 from policies.rights import RightsCatalogue
 from policies.validation import ValidationPolicy
 from signing_service.declaration import Declaration, check_right, read_declaration
+from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.document import Document
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.formats.recognition import is_xml, read_signatures
-from signing_service.formats.signed_data import digest_of
 from signing_service.ports import Holder, Holders, StatusSource
 from signing_service.trust import TrustAnchors
 from signing_service.validation.article13 import Text

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 HOMES = {
     "pkcs11": ("hsm",),
     "shamir_mnemonic": ("hsm.shares",),
-    "ldap3": ("ca.ldap_connections", "ca.publishing", "ra_portal.applications.registry"),
+    "ldap3": ("ca.directory", "ra_portal.applications.registry"),
     "obstore": ("signing_service.archive.s3",),
     "flask": (
         "key_centre.web",
@@ -41,13 +41,17 @@ HOMES = {
     "markdown_it": ("portseal.web.statement",),
     "pydantic_settings": ("portseal",),
     "pkilint": ("policies", "ca"),
-    "fontTools": ("policies.scripts", "signing_service.formats.pdf", "signing_service.reports.pdf"),
+    "fontTools": (
+        "policies.scripts",
+        "signing_service.formats.pades.pdf",
+        "signing_service.reports.pdf",
+    ),
     "fpdf": ("signing_service.reports.pdf",),
-    "PIL": ("signing_service.formats.pdf", "ra_portal.papers.page_pictures"),
+    "PIL": ("signing_service.formats.pades.pdf", "ra_portal.papers.page_pictures"),
     "openpyxl": ("ra_portal.spreadsheets",),
     "pikepdf": ("ra_portal.papers.pdf_reader",),
     "pypdfium2": ("ra_portal.papers.pdf_reader",),
-    "segno": ("signing_service.formats.pdf",),
+    "segno": ("signing_service.formats.pades.pdf",),
 }
 
 

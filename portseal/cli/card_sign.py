@@ -22,10 +22,10 @@ from signing_service.formats.claims import (
     PolicyReference,
 )
 from signing_service.formats.document import Document, StreamedDocument
-from signing_service.formats.jades import Serialisation
+from signing_service.formats.jades.whole import Serialisation
 from signing_service.formats.making import FORMATS
 from signing_service.formats.manner import Act, Manner, Subject
-from signing_service.formats.pades import INVISIBLE, Placement, Seal
+from signing_service.formats.pades.whole import INVISIBLE, Placement, Seal
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.validation.evidence import Packaging, SignatureFormat
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ca.ceremony_conduct import Conduct, Watchers
+from ca.ceremonies.conduct import Conduct, Watchers
 from kernel.refusals import Unprocessable
 from policies.ceremony_plan import CeremonyPlan, load_ceremony_plan
 from policies.data_file import InvalidPolicyFile

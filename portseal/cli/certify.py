@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from ca.issuance import CertificateRequest
-from ca.request import MAX_REQUEST_BYTES, Pkcs10, read_pkcs10
-from ca.subject import SubjectFields
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.request import MAX_REQUEST_BYTES, Pkcs10, read_pkcs10
+from ca.issuing.subject import SubjectFields
 from kernel.refusals import Refusal
 from portseal.cli.output import json_option, show
 from portseal.wiring import House

@@ -4,7 +4,7 @@ import getpass
 
 import click
 
-from ca.labels import ESCROW
+from ca.ceremonies.labels import ESCROW
 from hsm.secret_keys import SecretUse
 from kernel.refusals import Conflict
 from portseal.cli.output import json_option, show

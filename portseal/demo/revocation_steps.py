@@ -14,7 +14,7 @@ from portseal.holder.service import Service, ServiceRefusal
 from records.database import Database, metadata
 from records.journal import Journal, Verification
 from records.tables import journal, journal_head
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.timestamping.client import HttpTimestamper
 from signing_service.validation.evidence import SignatureFormat
 

@@ -11,7 +11,8 @@ from kernel.clock import SystemClock
 from kernel.refusals import Unprocessable
 from portseal.holder.card import Card
 from portseal.holder.service import Service
-from signing_service.formats import asic, making
+from signing_service.formats import making
+from signing_service.formats.asic import whole as asic
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.document import StreamedDocument
 from signing_service.formats.manner import Act, Manner, Subject

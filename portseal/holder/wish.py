@@ -6,7 +6,7 @@ from typing import Any
 
 from signing_service.formats.claims import NO_CLAIMS, Claims
 from signing_service.formats.manner import Act, Manner, Subject
-from signing_service.formats.pades import INVISIBLE, Placement
+from signing_service.formats.pades.whole import INVISIBLE, Placement
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 _CONTAINERS = (SignatureFormat.ASIC_S, SignatureFormat.ASIC_E)

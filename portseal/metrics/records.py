@@ -10,8 +10,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from ca.crl_archive import CrlArchive
-from ca.labels import ISSUING, OCSP, ROOT
+from ca.ceremonies.labels import ISSUING, OCSP, ROOT
+from ca.crl.archive import CrlArchive
 from hsm.pool import TokenPool
 from kernel.refusals import Refusal
 from portseal.jobs import JOBS

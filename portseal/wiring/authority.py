@@ -4,21 +4,21 @@ from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from ca.addresses import StatusAddresses
-from ca.crl import CrlIssuer, ListPlan
-from ca.crl_archive import CrlArchive
-from ca.drafting import issues_as
+from ca.ceremonies.labels import ROOT, SIGN_IN
+from ca.crl.archive import CrlArchive
+from ca.crl.issuing import CrlIssuer, ListPlan
 from ca.inventory import Inventory
-from ca.labels import ROOT, SIGN_IN
-from ca.mass import MassRevocation
-from ca.ocsp import AnswerPlan, OcspResponder
-from ca.ocsp_ahead import OcspAhead
-from ca.ocsp_linting import RefusedAnswers
-from ca.ocsp_rotation import ResponderKeys
-from ca.ocsp_service import OcspService
+from ca.issuing.addresses import StatusAddresses
+from ca.issuing.drafting import issues_as
+from ca.linting.answers import RefusedAnswers
+from ca.mass.job import MassRevocation
+from ca.mass.reissue import Reissue
+from ca.ocsp.ahead import OcspAhead
+from ca.ocsp.responder import AnswerPlan, OcspResponder
+from ca.ocsp.rotation import ResponderKeys
+from ca.ocsp.service import OcspService
 from ca.opening import Authorities, OpenAuthority, open_authorities
 from ca.regional import RegionalIssuing
-from ca.reissue import Reissue
 from ca.revocation import Revocation
 from ca.status import OwnStatus
 from ca.web import CrlApplication, OcspApplication, StatusApplication
@@ -28,8 +28,8 @@ from portseal.adapters import AuthorityStatus
 from portseal.wiring.foundation import Foundation
 
 if TYPE_CHECKING:
-    from ca.directory_reconciliation import DirectoryReconciler
-    from ca.publishing import Directory, DirectoryPublisher
+    from ca.directory.publishing import Directory, DirectoryPublisher
+    from ca.directory.reconciliation import DirectoryReconciler
 
 
 class AuthorityFloor(Foundation):
@@ -215,7 +215,7 @@ class AuthorityFloor(Foundation):
         configured = self.settings.directory
         if configured is None:
             return None
-        from ca.publishing import Directory, DirectoryTls  # ldap3 is slow to load
+        from ca.directory.publishing import Directory, DirectoryTls  # ldap3 is slow to load
 
         tls = None
         if configured.starttls or configured.url.startswith("ldaps:"):
@@ -239,7 +239,7 @@ class AuthorityFloor(Foundation):
         """Publishes certificates and CRLs; None: no directory is configured."""
         if self.directory is None:
             return None
-        from ca.publishing import DirectoryPublisher
+        from ca.directory.publishing import DirectoryPublisher
 
         return DirectoryPublisher(self.directory, self.database, self.journal, self.clock)
 
@@ -248,7 +248,7 @@ class AuthorityFloor(Foundation):
         """Compares the directory with the records; None: no directory is configured."""
         if self.directory is None or self.publisher is None:
             return None
-        from ca.directory_reconciliation import DirectoryReconciler
+        from ca.directory.reconciliation import DirectoryReconciler
 
         published = [each.name for each in self.profiles if each.published and not each.ca]
         return DirectoryReconciler(

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from ca.ceremony import Ceremony
-from ca.ceremony_conduct import CeremonyOutcome, Conduct, Watchers
-from ca.labels import ISSUING_TOKEN, ROOT_TOKEN
-from ca.transcript import sign_transcript
+from ca.ceremonies.ceremony import Ceremony
+from ca.ceremonies.conduct import CeremonyOutcome, Conduct, Watchers
+from ca.ceremonies.labels import ISSUING_TOKEN, ROOT_TOKEN
+from ca.ceremonies.transcript import sign_transcript
 from kernel.refusals import Unavailable
 from policies.ceremony_plan import CeremonyPlan
 from portseal.settings import Settings

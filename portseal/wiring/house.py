@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ca.authority import DIRECTORY_CHANNEL
-from ca.labels import SIGN_IN
+from ca.ceremonies.labels import SIGN_IN
 from portseal.settings import read_settings
 from portseal.wiring.sign_in import SignInFloor
 

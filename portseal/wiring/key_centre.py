@@ -3,7 +3,7 @@
 from abc import ABC
 from functools import cached_property
 
-from ca.labels import ESCROW
+from ca.ceremonies.labels import ESCROW
 from hsm.token import Token
 from key_centre.services import KeyCentre, open_key_centre
 from portseal.key_centre_ports import IssuingCertifier, PortalCards, PortalPeople

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 
-from ca.labels import PERSONAL_DATA, PERSONAL_INDEX
+from ca.ceremonies.labels import PERSONAL_DATA, PERSONAL_INDEX
 from hsm.secret_keys import SecretKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.refusals import Conflict

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from ca.labels import SIGN_IN
+from ca.ceremonies.labels import SIGN_IN
 from portseal.adapters import PortalSeals, TokenKeys
 from portseal.metrics.files import is_counting
 from portseal.web.agent_files import agent_source

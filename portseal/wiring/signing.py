@@ -3,8 +3,8 @@
 from datetime import timedelta
 from functools import cached_property, partial
 
-from ca.crl_archive import CrlArchive
-from ca.labels import ROOT
+from ca.ceremonies.labels import ROOT
+from ca.crl.archive import CrlArchive
 from kernel.asn1.certificate import Certificate
 from policies.validation import load_validation_policy
 from portseal.adapters import OwnMaterial

@@ -22,7 +22,7 @@ from ldap3 import (
 from ldap3.core.exceptions import LDAPException
 from ldap3.utils.conv import escape_filter_chars
 
-from ca.ldap_connections import connect, disconnect
+from ca.directory.connections import connect, disconnect
 from kernel.refusals import Unavailable
 from ra_portal.applications.application import ApplicationDetails
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from ca import inventory
-from ca.companions import companions_of
 from ca.inventory import CertificateRecord, CertificateState, RevocationReason
+from ca.issuing.companions import companions_of
 from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Malformed
 from ra_portal.cards.card import Card

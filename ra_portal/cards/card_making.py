@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
-from ca.issuance import CertificateRequest
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields, organization_identifier
 from ca.regional import Issuing
 from ca.revocation import Revocation
-from ca.subject import SubjectFields, organization_identifier
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unavailable

@@ -16,9 +16,9 @@ So no card is active without its certificate, and every certificate belongs to a
 from dataclasses import dataclass
 
 from ca.inventory import RevocationReason
-from ca.request import read_pkcs10
+from ca.issuing.request import read_pkcs10
+from ca.issuing.subject import SubjectFields
 from ca.revocation import Revocation
-from ca.subject import SubjectFields
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
@@ -65,7 +65,7 @@ class Enrolment:
         """Make the card that the code was given for.
 
         Raises Unauthenticated `enrolment.code` (unknown, used, replaced or too old), TooMany
-        `enrolment.attempts`, what `ca.request.read_pkcs10` and `Authority.prepare` raise,
+        `enrolment.attempts`, what `ca.issuing.request.read_pkcs10` and `Authority.prepare` raise,
         Conflict `enterprise.closed`,
         Unavailable `enrolment.unsettled` while an attempt that died has not been reconciled.
         """

@@ -25,7 +25,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select, update
 
 from ca.inventory import RevocationReason
-from ca.request import read_pkcs10
+from ca.issuing.request import read_pkcs10
 from ca.revocation import Revocation
 from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Update, func, insert, select, update
 
 from ca.inventory import RevocationReason
-from ca.mass import RELEASE, MassRevocation
+from ca.mass.job import RELEASE, MassRevocation
 from kernel.clock import Clock
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from ra_portal import fields

@@ -7,7 +7,7 @@ from kernel.algorithms import DIGEST_OIDS
 from kernel.asn1 import cms, der
 from kernel.refusals import Malformed, TooLarge, Unprocessable
 from signing_service.evidence_records.hash_tree import ReducedHashTree
-from signing_service.formats import signed_data
+from signing_service.formats.cms import signed_data
 from signing_service.timestamping.token import imprint_digest, read_tst_info
 
 MAX_RECORD_BYTES = 16 << 20

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from kernel.asn1 import cms, der
-from signing_service.formats.signed_data_parts import Parts
+from signing_service.formats.cms.signed_data_parts import Parts
 from signing_service.formats.validation_material import ValidationMaterial, basic_response
 from signing_service.ports import MaterialSource
 from signing_service.timestamping.token import read_timestamp

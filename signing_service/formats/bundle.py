@@ -20,11 +20,11 @@ from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.entropy import Entropy
 from kernel.refusals import Malformed, TooLarge, Unprocessable
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.claims import Claims
+from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.document import Document
 from signing_service.formats.prepared import MAX_SIGNATURE_BYTES, PreparedSignature
-from signing_service.formats.signed_data import digest_of
 from signing_service.validation.evidence import DigestReference, SignatureEvidence
 
 MAX_PARTS = 4096

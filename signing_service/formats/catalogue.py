@@ -7,10 +7,14 @@ from types import MappingProxyType, ModuleType
 from typing import Generic, Protocol, TypeVar
 
 from kernel.refusals import Unprocessable
-from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.document import Document
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.formats.xades import whole as xades
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 

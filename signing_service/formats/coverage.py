@@ -12,26 +12,28 @@ from typing import Any
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
-from signing_service.formats import cades, jades, xml_security
-from signing_service.formats import jades_json as json
-from signing_service.formats.asic_container import Container, uri_of
-from signing_service.formats.asic_manifest import Manifest
-from signing_service.formats.asic_writing import UNKNOWN_TYPE
+from signing_service.formats import xml_security
+from signing_service.formats.asic.container import Container, uri_of
+from signing_service.formats.asic.manifest import Manifest
+from signing_service.formats.asic.writing import UNKNOWN_TYPE
 from signing_service.formats.bundle import CLAIMS as BUNDLE_CLAIMS
 from signing_service.formats.bundle import Manifest as BundleManifest
 from signing_service.formats.bundle import Part, Proof
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.coverage_counter import is_upon
 from signing_service.formats.coverage_xml import Expected, signed_info_covers
 from signing_service.formats.document import Document
-from signing_service.formats.jades_content import signed_objects
+from signing_service.formats.jades import jose_json as json
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.jades.content import signed_objects
 from signing_service.formats.manner import Act, Manner, Subject
-from signing_service.formats.pades_reading import Octets
-from signing_service.formats.pdf.changes import Permissions, judge
-from signing_service.formats.pdf.document import PdfFile
-from signing_service.formats.signed_data import digest_of
+from signing_service.formats.pades.pdf.changes import Permissions, judge
+from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.reading import Octets
 from signing_service.formats.statement import Statement
-from signing_service.formats.xades_references import Source
-from signing_service.formats.xades_writing import MIME_TYPE
+from signing_service.formats.xades.references import Source
+from signing_service.formats.xades.writing import MIME_TYPE
 from signing_service.formats.xml_names import (
     BASE64,
     ENVELOPED_SIGNATURE,

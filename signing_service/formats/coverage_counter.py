@@ -2,15 +2,15 @@
 
 import hmac
 
-from signing_service.formats import jades_json as json
 from signing_service.formats import xml_security
-from signing_service.formats.asic_container import Container
-from signing_service.formats.asic_reading import signatures_in
+from signing_service.formats.asic.container import Container
+from signing_service.formats.asic.reading import signatures_in
+from signing_service.formats.cms.signed_data import read as read_cms
 from signing_service.formats.coverage_xml import Expected, signed_info_covers
-from signing_service.formats.jades_message import JwsMessage
-from signing_service.formats.signed_data import read as read_cms
+from signing_service.formats.jades import jose_json as json
+from signing_service.formats.jades.message import JwsMessage
 from signing_service.formats.statement import Statement
-from signing_service.formats.xades_levels import chosen
+from signing_service.formats.xades.levels import chosen
 from signing_service.formats.xml_names import COUNTERSIGNED
 from signing_service.formats.xml_security import C14N
 from signing_service.validation.evidence import SignatureFormat

@@ -6,13 +6,18 @@ from datetime import datetime
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unprocessable
-from signing_service.formats import asic, bundle, cades, jades, pades, xades
+from signing_service.formats import bundle
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.document import Document
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import is_xml
-from signing_service.formats.xades_references import Source
-from signing_service.formats.xades_writing import XADES_CONTAINER
+from signing_service.formats.xades import whole as xades
+from signing_service.formats.xades.references import Source
+from signing_service.formats.xades.writing import XADES_CONTAINER
 from signing_service.formats.xml_security import canonicalise, parse
 from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from kernel.algorithms import AlgorithmSuite
 from kernel.refusals import Unprocessable
-from signing_service.formats import pades
 from signing_service.formats.claims import NO_CLAIMS, Claims
 from signing_service.formats.document import Document, StreamedDocument
-from signing_service.formats.jades_message import Serialisation
+from signing_service.formats.jades.message import Serialisation
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import is_xml
 from signing_service.validation.evidence import Packaging, SignatureFormat

@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Unprocessable
-from signing_service.formats import (
-    asic_reading,
-    bundle,
-    cades_reading,
-    jades_reading,
-    pades_reading,
-    xades_reading,
-)
-from signing_service.formats.asic_container import Container, ContainerType, is_zip
+from signing_service.formats import bundle
+from signing_service.formats.asic import reading as asic_reading
+from signing_service.formats.asic.container import Container, ContainerType, is_zip
+from signing_service.formats.cades import reading as cades_reading
 from signing_service.formats.document import Document
-from signing_service.formats.pdf.document import is_pdf
+from signing_service.formats.jades import reading as jades_reading
+from signing_service.formats.pades import reading as pades_reading
+from signing_service.formats.pades.pdf.document import is_pdf
+from signing_service.formats.xades import reading as xades_reading
 from signing_service.validation.evidence import Packaging, SignatureEvidence, SignatureFormat
 
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1024}<")

@@ -15,13 +15,14 @@ from lxml import etree
 from kernel.algorithms import AlgorithmSuite
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
-from signing_service.formats import xades_text, xml_security
-from signing_service.formats.cades_attributes import SIGNING_TIME_TYPE, without_signing_time
-from signing_service.formats.cades_writing import DATA_TYPE, signed_attributes
+from signing_service.formats import xml_security
+from signing_service.formats.cades.attributes import SIGNING_TIME_TYPE, without_signing_time
+from signing_service.formats.cades.writing import DATA_TYPE, signed_attributes
 from signing_service.formats.claims import NO_CLAIMS, Claims
-from signing_service.formats.jades_header import read_header, signed_header
-from signing_service.formats.signed_data import read_time
-from signing_service.formats.xades_properties import read_properties
+from signing_service.formats.cms.signed_data import read_time
+from signing_service.formats.jades.header import read_header, signed_header
+from signing_service.formats.xades import text as xades_text
+from signing_service.formats.xades.properties import read_properties
 from signing_service.formats.xml_names import DS, SIGNED_PROPERTIES, XADES, ds, xades
 from signing_service.formats.xml_security import C14N, base64_of
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle
-from signing_service.formats import xades
+from signing_service.formats.xades import whole as xades
 from signing_service.formats.xml_names import XADES
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.report import (

@@ -20,7 +20,7 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable, Unprocessable
-from signing_service.formats.signed_data import DIGEST_ALGORITHMS
+from signing_service.formats.cms.signed_data import DIGEST_ALGORITHMS
 from signing_service.timestamping.response import ResponseMould
 
 MAX_REQUEST_BYTES = 8 * 1024

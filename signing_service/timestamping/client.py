@@ -14,7 +14,7 @@ from kernel.algorithms import DIGEST_OIDS
 from kernel.asn1 import der, tsp
 from kernel.entropy import Entropy, SystemEntropy
 from kernel.refusals import Malformed, Refusal, Unavailable, Unprocessable
-from signing_service.formats import signed_data
+from signing_service.formats.cms import signed_data
 from signing_service.timestamping.authority import TIME_STAMPING, Failure, TimestampAuthority
 from signing_service.timestamping.token import (
     MAX_TOKEN_BYTES,

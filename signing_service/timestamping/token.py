@@ -8,8 +8,8 @@ from cryptography.hazmat import asn1
 from kernel.asn1 import cms, der, tsp
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
-from signing_service.formats import signed_data
-from signing_service.formats.cms_evidence import Covered, signer_evidence
+from signing_service.formats.cms import signed_data
+from signing_service.formats.cms.evidence import Covered, signer_evidence
 from signing_service.formats.document import Digestible
 from signing_service.validation.evidence import (
     DigestReference,

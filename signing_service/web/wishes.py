@@ -9,7 +9,6 @@ from kernel.json_bodies import read_base64
 from kernel.refusals import Malformed, Unprocessable
 from policies.signature_policy import known_signature_policies
 from signing_service.filing import Filing
-from signing_service.formats import jades, pades
 from signing_service.formats.claims import (
     COMMITMENTS_BY_NAME,
     MAX_ROLES,
@@ -18,7 +17,9 @@ from signing_service.formats.claims import (
     PolicyReference,
 )
 from signing_service.formats.document import Document
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
+from signing_service.formats.pades import whole as pades
 from signing_service.validation.evidence import Packaging, SignatureFormat, SignatureLevel
 
 MAX_DOCUMENTS = 64

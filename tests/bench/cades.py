@@ -13,7 +13,7 @@ from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from tests.bench.site import Site
 from tests.bench.timing import Measure, Pace, Row, Work, best, repeating
 from tests.bench.trust import engine, require_passed

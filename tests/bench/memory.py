@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from signing_service.formats import cades, xades
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.xades import whole as xades
 from tests.bench.cades import DOCUMENT
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row

@@ -15,7 +15,7 @@ from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from signing_service.formats import pades
+from signing_service.formats.pades import whole as pades
 from tests.bench.cades import in_loop
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row, Work, best, repeating

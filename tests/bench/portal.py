@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 
-from ca.issuance import CertificateRequest
-from ca.subject import SubjectFields, organization_identifier
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text
 from portseal.sandbox.postgresql import PostgreSQL
 from ra_portal.cards import card_rows

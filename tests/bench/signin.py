@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ca.issuance import CertificateRequest
-from ca.subject import SubjectFields, organization_identifier
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text, uscc_check_character
 from portseal.sandbox.postgresql import PostgreSQL
 from ra_portal.cards import card_rows

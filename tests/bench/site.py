@@ -17,10 +17,10 @@ import pkcs11
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ca.ceremony_conduct import Conduct, Watchers
-from ca.issuance import CertificateRequest, IssuedCertificate
-from ca.labels import ISSUING
-from ca.subject import SubjectFields, organization_identifier
+from ca.ceremonies.conduct import Conduct, Watchers
+from ca.ceremonies.labels import ISSUING
+from ca.issuing.issuance import CertificateRequest, IssuedCertificate
+from ca.issuing.subject import SubjectFields, organization_identifier
 from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate

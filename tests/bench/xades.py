@@ -11,7 +11,7 @@ from signxml.algorithms import SignatureMethod
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESSigner, XAdESVerifier
 
 from hsm.pyca import as_pyca_private_key
-from signing_service.formats import xades
+from signing_service.formats.xades import whole as xades
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row, Work, best, repeating
 from tests.bench.trust import engine, require_passed

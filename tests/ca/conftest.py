@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ca.ceremony_conduct import CeremonyOutcome
+from ca.ceremonies.conduct import CeremonyOutcome
 from hsm.token import Token
 from records.database import Database, metadata
 from tests.ca.world import World, hold_ceremony, new_clock, open_world

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ca.authority import Authority
-from ca.issuance_steps import IssuanceStep
-from ca.linting import pkilint_findings
+from ca.issuing.steps import IssuanceStep
+from ca.linting.certificates import pkilint_findings
 from hsm.pins import EnvironmentPin
 from hsm.token import Token
 from kernel.identifiers import Serial, serial_text

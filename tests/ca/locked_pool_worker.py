@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from ca.ocsp import OcspResponder
-from ca.ocsp_messages import single_request
+from ca.ocsp.messages import single_request
+from ca.ocsp.responder import OcspResponder
 from hsm import failover
 from hsm.pins import EnvironmentPin
 from hsm.pool import TokenPool

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ca.authority import Authority
-from ca.reissue import Reissue
+from ca.mass.reissue import Reissue
 from ca.revocation import Revocation
 from hsm.pins import EnvironmentPin
 from hsm.token import Token

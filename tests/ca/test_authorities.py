@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from ca.crl import CrlIssuer
-from ca.crl_archive import StoredCrl
-from ca.drafting import issues_as
+from ca.crl.archive import StoredCrl
+from ca.crl.issuing import CrlIssuer
 from ca.inventory import RevocationReason
-from ca.ocsp import OcspResponder
-from ca.ocsp_messages import single_request
-from ca.ocsp_rotation import ResponderKeys
-from ca.ocsp_service import OcspService
+from ca.issuing.drafting import issues_as
+from ca.issuing.subject import organization_identifier
+from ca.ocsp.messages import single_request
+from ca.ocsp.responder import OcspResponder
+from ca.ocsp.rotation import ResponderKeys
+from ca.ocsp.service import OcspService
 from ca.opening import OpenAuthority
 from ca.regional import RegionalIssuing
 from ca.revocation import Revocation
 from ca.status import OwnStatus
-from ca.subject import organization_identifier
 from hsm.token import Token
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import uscc_check_character

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from ca.inventory import CertificateState, Inventory
-from ca.issuance import CertificateRequest
-from ca.subject import SubjectFields
-from ca.template import validity
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields
+from ca.issuing.template import validity
 from hsm.token import Token
 from kernel.algorithms import (
     ECDSA_P384_SHA384,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ca.ceremony_conduct import CeremonyOutcome
+from ca.ceremonies.conduct import CeremonyOutcome
 from ca.inventory import CertificateState, Inventory
 from hsm.token import Token
 from kernel.identifiers import serial_text

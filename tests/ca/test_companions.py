@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from ca.crl_archive import CrlArchive
+from ca.crl.archive import CrlArchive
 from ca.inventory import CertificateState, Inventory, RevocationReason
-from ca.issuance import CertificateRequest, IssuedCertificate
-from ca.mass import MassRevocation
+from ca.issuing.issuance import CertificateRequest, IssuedCertificate
+from ca.issuing.subject import SubjectFields
+from ca.mass.job import MassRevocation
 from ca.revocation import Revocation
-from ca.subject import SubjectFields
 from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, Refusal
 from records.journal import records

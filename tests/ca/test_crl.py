@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from ca.crl import CrlIssuer
-from ca.crl_archive import CrlArchive, StoredCrl
+from ca.crl.archive import CrlArchive, StoredCrl
+from ca.crl.issuing import CrlIssuer
 from ca.inventory import RevocationReason
 from ca.revocation import Revocation
 from kernel.keys import KeyHandle

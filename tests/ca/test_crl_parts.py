@@ -11,15 +11,15 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID
 
-from ca.addresses import StatusAddresses
-from ca.ceremony_conduct import CeremonyOutcome
-from ca.crl import CrlIssuer, ListPlan
-from ca.crl_archive import CrlArchive, StoredCrl
-from ca.crl_entries import Joined
-from ca.crl_linting import ListLinter, pkilint_list_findings
-from ca.crl_template import ListFrame, tbs_cert_list
+from ca.ceremonies.conduct import CeremonyOutcome
+from ca.crl.archive import CrlArchive, StoredCrl
+from ca.crl.entries import Joined
+from ca.crl.issuing import CrlIssuer, ListPlan
+from ca.crl.template import ListFrame, tbs_cert_list
 from ca.inventory import RevocationReason
-from ca.issuance import IssuedCertificate
+from ca.issuing.addresses import StatusAddresses
+from ca.issuing.issuance import IssuedCertificate
+from ca.linting.lists import ListLinter, pkilint_list_findings
 from hsm.token import Token
 from kernel.identifiers import parse_serial
 from policies.lints.crl.catalogue import lint_revocation_list

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 from ldap3 import Connection, Server
 
 from ca.authority import DIRECTORY_CHANNEL
-from ca.directory_reconciliation import Differences, DirectoryReconciler
+from ca.directory.publishing import Directory, DirectoryPublisher, DirectoryTls
+from ca.directory.reconciliation import Differences, DirectoryReconciler
 from ca.inventory import RevocationReason
-from ca.publishing import Directory, DirectoryPublisher, DirectoryTls
 from kernel.identifiers import serial_text
 from kernel.refusals import Unavailable
 from portseal.sandbox.slapd import ROOT_DN, Slapd

@@ -11,9 +11,9 @@ import pytest
 from cryptography.x509 import ocsp
 from sqlalchemy import select
 
-from ca.crl_archive import CrlArchive
+from ca.crl.archive import CrlArchive
 from ca.inventory import CertificateState, Inventory
-from ca.issuance_steps import IssuanceStep
+from ca.issuing.steps import IssuanceStep
 from ca.tables import certificates
 from hsm.token import Token
 from kernel.identifiers import parse_serial

@@ -5,10 +5,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import linting
-from ca.issuance import CertificateRequest
-from ca.linting import Linter, pkilint_findings
-from ca.subject import SubjectFields
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields
+from ca.linting import certificates as linting
+from ca.linting.certificates import Linter, pkilint_findings
 from policies.lints.framework import Finding, Level
 from policies.profile import CertificateProfile
 from tests.ca.world import World

@@ -11,10 +11,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from ca.ceremony_conduct import CeremonyOutcome
+from ca.ceremonies.conduct import CeremonyOutcome
 from ca.inventory import CertificateState, Inventory, RevocationReason
-from ca.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
-from ca.mass import MassRevocation
+from ca.issuing.issuance import CertificateRequest, IssuanceIntent, IssuedCertificate
+from ca.mass.job import MassRevocation
 from ca.revocation import Revocation
 from hsm.token import Token
 from kernel.identifiers import Serial, serial_text

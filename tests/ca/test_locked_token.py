@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from ca.issuance import CertificateRequest
-from ca.subject import SubjectFields
+from ca.issuing.issuance import CertificateRequest
+from ca.issuing.subject import SubjectFields
 from tests.ca.world import World
 from tests.hsm.test_tpm import run
 from tests.servers.tpm import LockingToken

@@ -6,7 +6,7 @@ from unittest import mock
 import pytest
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
-from ca.mass import MassRevocation
+from ca.mass.job import MassRevocation
 from ca.revocation import Revocation
 from kernel.identifiers import Serial, serial_text
 from kernel.refusals import NotFound

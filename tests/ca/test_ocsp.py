@@ -21,12 +21,12 @@ from cryptography.x509 import ocsp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ca.crl_archive import CrlArchive
+from ca.crl.archive import CrlArchive
 from ca.inventory import RevocationReason
-from ca.issuance import IssuedCertificate
-from ca.ocsp import OcspResponder
-from ca.ocsp_messages import MAX_REQUEST_BYTES
-from ca.ocsp_service import Answering
+from ca.issuing.issuance import IssuedCertificate
+from ca.ocsp.messages import MAX_REQUEST_BYTES
+from ca.ocsp.responder import OcspResponder
+from ca.ocsp.service import Answering
 from ca.revocation import Revocation
 from ca.status_watch import POLL_SECONDS
 from ca.web import CrlApplication, OcspApplication, StatusApplication

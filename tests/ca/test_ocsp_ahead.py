@@ -11,14 +11,14 @@ from pkilint import loader, pkix
 from pkilint.pkix import extension, name
 from pkilint.pkix import ocsp as pkilint_ocsp
 
-from ca import ocsp_store
 from ca.authority import Authority
+from ca.ceremonies.labels import OCSP
 from ca.inventory import RevocationReason
-from ca.labels import OCSP
-from ca.ocsp import AnswerPlan, OcspResponder
-from ca.ocsp_ahead import OcspAhead
-from ca.ocsp_rotation import ResponderKeys
-from ca.ocsp_service import OcspService
+from ca.ocsp import store as ocsp_store
+from ca.ocsp.ahead import OcspAhead
+from ca.ocsp.responder import AnswerPlan, OcspResponder
+from ca.ocsp.rotation import ResponderKeys
+from ca.ocsp.service import OcspService
 from hsm.token import Token
 from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle

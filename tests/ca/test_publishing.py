@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from ca.authority import DIRECTORY_CHANNEL
+from ca.directory.publishing import Directory, DirectoryPublisher
 from ca.inventory import RevocationReason
-from ca.issuance import IssuedCertificate
-from ca.publishing import Directory, DirectoryPublisher
+from ca.issuing.issuance import IssuedCertificate
 from ca.revocation import Revocation
 from kernel.identifiers import serial_text
 from kernel.refusals import Malformed

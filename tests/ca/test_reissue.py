@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from ca.inventory import CertificateState, Inventory, RevocationReason, status_version
-from ca.reissue import Reissue
+from ca.mass.reissue import Reissue
+from ca.mass.successors import predecessors
 from ca.revocation import Revocation
-from ca.successors import predecessors
 from hsm.token import Token
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Conflict, NotFound

@@ -13,8 +13,8 @@ from cryptography.x509.oid import AttributeOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ca.request import MAX_REQUEST_BYTES, read_pkcs10
-from ca.subject import SubjectFields
+from ca.issuing.request import MAX_REQUEST_BYTES, read_pkcs10
+from ca.issuing.subject import SubjectFields
 from kernel.refusals import Refusal
 from tests.ca.openssl import openssl
 

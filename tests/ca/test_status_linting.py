@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from cryptography.x509 import ocsp
 
-from ca.crl import CrlIssuer
-from ca.ocsp import AnswerPlan
-from ca.ocsp_linting import RefusedAnswers, pkilint_answer_findings
+from ca.crl.issuing import CrlIssuer
+from ca.linting.answers import RefusedAnswers, pkilint_answer_findings
+from ca.ocsp.responder import AnswerPlan
 from kernel.refusals import Unprocessable
 from records.journal import records
 from tests.ca.test_ocsp import request_for, responder_of

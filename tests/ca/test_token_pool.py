@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ca.ocsp import OcspResponder
-from ca.ocsp_messages import single_request
+from ca.ocsp.messages import single_request
+from ca.ocsp.responder import OcspResponder
 from hsm.pool import TokenPool
 from policies.ceremony_plan import DIRECTORY
 from records.database import Database

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
-from ca.crl import CrlIssuer
+from ca.crl.issuing import CrlIssuer
 from ca.inventory import RevocationReason
 from ca.revocation import Revocation
 from ca.tables import certificates, crls

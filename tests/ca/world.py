@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ca.addresses import StatusAddresses
 from ca.authority import Authority
-from ca.ceremony import Ceremony
-from ca.ceremony_conduct import CeremonyOutcome, Conduct, Watchers
-from ca.issuance import CertificateRequest, IssuedCertificate
+from ca.ceremonies.ceremony import Ceremony
+from ca.ceremonies.conduct import CeremonyOutcome, Conduct, Watchers
+from ca.issuing.addresses import StatusAddresses
+from ca.issuing.issuance import CertificateRequest, IssuedCertificate
+from ca.issuing.subject import SubjectFields, organization_identifier
 from ca.opening import Authorities, open_authorities
-from ca.subject import SubjectFields, organization_identifier
 from hsm.token import Token
 from kernel.clock import FixedClock
 from kernel.entropy import SystemEntropy

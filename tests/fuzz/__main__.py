@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports(
     include=[
         *("kernel", "policies", "signing_service", "ra_portal", "key_agent"),
-        *("ca.request", "ca.ocsp_messages", "portseal.holder", "openpyxl", "joserfc"),
+        *("ca.issuing.request", "ca.ocsp.messages", "portseal.holder", "openpyxl", "joserfc"),
     ]
 ):
     from tests.fuzz.targets import TARGETS

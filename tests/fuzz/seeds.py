@@ -13,14 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
-from ca.ocsp_messages import single_request
+from ca.ocsp.messages import single_request
 from kernel.asn1.key_envelope import KeyEnvelope
 from kernel.entropy import SystemEntropy
 from records.database import Database, metadata
-from signing_service.formats import asic, cades, jades, pades, xades
 from signing_service.formats import bundle as bundles
+from signing_service.formats.asic import whole as asic
 from signing_service.formats.bundle import Part
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.formats.xades import whole as xades
 from signing_service.sso.authentication_token import make_authentication_token
 from signing_service.timestamping.client import encode_request
 from signing_service.validation.evidence import Packaging, SignatureFormat

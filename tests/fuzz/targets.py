@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from ca.ocsp_messages import read_request as read_ocsp_request
-from ca.request import read_pkcs10
+from ca.issuing.request import read_pkcs10
+from ca.ocsp.messages import read_request as read_ocsp_request
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.asn1.key_envelope import KeyEnvelope
@@ -15,13 +15,19 @@ from portseal.holder.enveloped import read_enveloped
 from signing_service.declaration import read_declaration
 from signing_service.evidence_records.structure import EvidenceRecord
 from signing_service.evidence_records.verification import hash_of, timestamps_of
-from signing_service.formats import asic, asic_zip, cades, jades, making, pades, xades
 from signing_service.formats import bundle as bundles
+from signing_service.formats import making
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.asic import zip_file as asic_zip
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.catalogue import LEVELS
 from signing_service.formats.document import StreamedDocument
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.making import FORMATS
 from signing_service.formats.manner import Manner, Subject
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import PreparedSignature
+from signing_service.formats.xades import whole as xades
 from signing_service.sso.authentication_token import read_authentication_token
 from signing_service.timestamping.client import check_answer
 from signing_service.timestamping.token import read_timestamp

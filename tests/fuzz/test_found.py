@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kernel.refusals import Malformed
-from signing_service.formats import asic, jades
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.crl import Crl
 from tests.fuzz.targets import MADE, TARGETS

@@ -81,7 +81,7 @@ def test_nothing_of_the_authority_is_in_the_wheel(wheel: Path) -> None:
     assert {name.split("/")[2] for name in names if name.startswith(house)} == {
         "hsm", "kernel", "key_agent", "policies", "signing_service",
     }  # fmt: skip
-    for stranger in ("web.py", "tables.py", "engine.py", "pades_writing.py", "lints", "profiles"):
+    for stranger in ("web.py", "tables.py", "engine.py", "pades/writing.py", "lints", "profiles"):
         assert not [name for name in names if stranger in name], stranger
     assert f"{house}key_agent/templates/dec-message.toml" in names
     assert f"{house}key_agent/web/portseal-agent.js" in names

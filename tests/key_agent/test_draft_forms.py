@@ -7,12 +7,16 @@ import pytest
 
 from kernel.refusals import Refusal
 from key_agent.drafts import Draft, check_counter_draft, check_draft
-from signing_service.formats import asic_manifest, asic_writing, jades, making, pades_writing
+from signing_service.formats import making
+from signing_service.formats.asic import manifest as asic_manifest
+from signing_service.formats.asic import writing as asic_writing
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims
 from signing_service.formats.draft import draft_of
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
-from signing_service.formats.pades import Certification, Placement, Seal
-from signing_service.formats.pdf.syntax import text_string
+from signing_service.formats.pades import writing as pades_writing
+from signing_service.formats.pades.pdf.syntax import text_string
+from signing_service.formats.pades.whole import Certification, Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import Packaging, SignatureFormat

@@ -16,9 +16,10 @@ from fpdf import FPDF
 from joserfc import jwe
 from joserfc.jwk import ECKey, OctKey
 
-from signing_service.formats import making, pades
+from signing_service.formats import making
 from signing_service.formats.draft import draft_of
 from signing_service.formats.manner import Act, Manner, Subject, lies_beside
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.recognition import read_signatures
 from signing_service.sso.authentication_token import read_authentication_token, signed_value
 from signing_service.validation.evidence import SignatureFormat

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ca.crl_archive import CrlArchive
+from ca.crl.archive import CrlArchive
 from ca.inventory import RevocationReason
-from ca.ocsp import OcspResponder
-from ca.ocsp_messages import single_request
+from ca.mass.reissue import Reissue
+from ca.ocsp.messages import single_request
+from ca.ocsp.responder import OcspResponder
 from ca.regional import RegionalIssuing
-from ca.reissue import Reissue
 from ca.revocation import Revocation
 from hsm.pyca import certificate_request
 from kernel.asn1.certificate import Certificate

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ca.ceremonies.labels import ESCROW
 from ca.inventory import Inventory
-from ca.labels import ESCROW
 from hsm.pyca import certificate_request
 from hsm.token import Token
 from kernel.algorithms import ECDSA_P256_SHA256, RSA_PKCS1_SHA256, AlgorithmSuite, PublicKey

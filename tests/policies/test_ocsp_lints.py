@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ca.inventory import RevocationReason
-from ca.ocsp_messages import (
+from ca.ocsp.messages import (
     GOOD,
     NEVER_ISSUED,
     UNKNOWN,

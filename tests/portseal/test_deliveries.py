@@ -19,7 +19,7 @@ import pytest
 from flask import Flask, request
 from sqlalchemy import select
 
-from ca.ceremony_conduct import Conduct, Watchers
+from ca.ceremonies.conduct import Conduct, Watchers
 from policies.ceremony_plan import load_ceremony_plan
 from portseal.sandbox.postgresql import PostgreSQL
 from portseal.sandbox.slapd import Slapd

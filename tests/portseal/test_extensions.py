@@ -7,8 +7,12 @@ import pytest
 
 from portseal.demo.signing_steps import import_declaration
 from portseal.holder.service import Service, ServiceRefusal
-from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.recognition import read_signatures
+from signing_service.formats.xades import whole as xades
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel, TimestampKind
 from tests.portseal.service import RunningService
 from tests.signing_service.formats.pdf.samples import sample

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ca.reissue import Reissue
+from ca.mass.reissue import Reissue
 from ca.revocation import Revocation
 from ca.status import OwnStatus
 from hsm.token import Token

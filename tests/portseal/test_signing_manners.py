@@ -10,9 +10,9 @@ import pytest
 from policies.signature_policy import known_signature_policies
 from portseal.demo.signing_steps import export_declaration, import_declaration
 from portseal.holder.service import Service, ServiceRefusal, Signed
-from signing_service.formats import asic
+from signing_service.formats.asic import whole as asic
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
-from signing_service.formats.jades import Serialisation
+from signing_service.formats.jades.whole import Serialisation
 from signing_service.formats.making import holds_documents
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.recognition import read_signatures

@@ -12,7 +12,7 @@ from PIL import Image
 from portseal.holder.service import Service, ServiceRefusal
 from portseal.holder.wish import base64_of
 from signing_service.formats.manner import Manner, Subject
-from signing_service.formats.pades import Placement, Seal
+from signing_service.formats.pades.whole import Placement, Seal
 from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.service import RunningService
 from tests.signing_service.formats.pdf.samples import sample

@@ -9,7 +9,7 @@ from lxml import etree
 
 from portseal.demo.signing_steps import import_declaration
 from portseal.holder.service import Service
-from signing_service.formats import jades
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.recognition import read_signatures
 from signing_service.reports.etsi_xml import NAMESPACE

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
+from ca.ceremonies.labels import PERSONAL_DATA, PERSONAL_INDEX
 from ca.inventory import Inventory
-from ca.labels import PERSONAL_DATA, PERSONAL_INDEX
 from ca.revocation import Revocation
 from hsm.token import Token
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey

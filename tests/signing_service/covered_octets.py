@@ -17,8 +17,8 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from signing_service.formats import signed_data
-from signing_service.formats.asic_zip import write_zip
+from signing_service.formats.asic.zip_file import write_zip
+from signing_service.formats.cms import signed_data
 from tests.signing_service.packagings import Kind
 
 DS = "http://www.w3.org/2000/09/xmldsig#"

@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 import pytest
 
 from kernel.refusals import Refusal
-from signing_service.formats.cades_recurring import Moulds
+from signing_service.formats.cades.recurring import Moulds
 from signing_service.formats.remembering import remembered
 from signing_service.validation import blocks
 from signing_service.validation.certificates import CertificateValidator

@@ -7,9 +7,13 @@ from typing import Any
 
 from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle
-from signing_service.formats import asic, cades, jades, pades, xades
-from signing_service.formats.asic import ContainerType
-from signing_service.formats.jades import Serialisation
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.asic.whole import ContainerType
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.jades.whole import Serialisation
+from signing_service.formats.pades import whole as pades
+from signing_service.formats.xades import whole as xades
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.signing_service.formats.pdf.samples import sample

@@ -9,8 +9,8 @@ from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.entropy import SystemEntropy
 from signing_service.formats import bundle as bundles
-from signing_service.formats import cades
 from signing_service.formats.bundle import Part
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import StatusAnswer

@@ -8,9 +8,13 @@ from kernel.refusals import Conflict, Malformed, Unprocessable
 from records.database import Database
 from records.journal import Journal
 from signing_service.extension import Extension
-from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.formats.xades import whole as xades
 from signing_service.validation.evidence import SignatureLevel
 from signing_service.verification import Verification
 from tests.signing_service.formats.pdf.samples import sample

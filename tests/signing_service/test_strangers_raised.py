@@ -15,7 +15,7 @@ from lxml import etree
 
 from kernel.clock import FixedClock
 from policies.validation import load_validation_policy
-from signing_service.formats.asic_zip import write_zip
+from signing_service.formats.asic.zip_file import write_zip
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.recognition import format_of, read_signatures
 from signing_service.formats.validation_material import ValidationMaterial

@@ -8,7 +8,7 @@ import pytest
 
 from kernel.refusals import Forbidden, Refusal, Unavailable, Unprocessable
 from records.database import Database
-from signing_service.formats import jades
+from signing_service.formats.jades import whole as jades
 from signing_service.trust import TrustAnchors
 from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
 from signing_service.validation.fetching import FetchLimits, HttpFetcher

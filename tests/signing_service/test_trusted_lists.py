@@ -8,7 +8,7 @@ import pytest
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Malformed, Refusal, TooLarge, Unprocessable
-from signing_service.formats import xades
+from signing_service.formats.xades import whole as xades
 from signing_service.trust import Purpose, TrustAnchors
 from signing_service.trusted_lists import NAMESPACE, TrustedList, load_trusted_list
 from signing_service.validation.engine import ValidationEngine

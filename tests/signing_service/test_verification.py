@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from kernel.refusals import Malformed, Refusal, TooLarge
 from policies.rights import load_rights
 from signing_service import verification as verification_module
-from signing_service.formats import cades, xades
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.xades import whole as xades
 from signing_service.validation.article13 import Answer
 from signing_service.validation.evidence import Packaging
 from signing_service.validation.report import ValidationReport

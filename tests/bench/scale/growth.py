@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from ca.ocsp import OcspResponder
+from ca.ocsp.responder import OcspResponder
 from kernel.algorithms import AlgorithmSuite, PublicKey
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate

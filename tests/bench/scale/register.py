@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from ca.crl_entry import crl_entry
+from ca.crl.entry import crl_entry
 from ca.inventory import RevocationReason
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial, parse_serial

@@ -10,7 +10,8 @@ import zxingcpp
 
 from policies.signature_policy import known_signature_policies
 from portseal.demo.signing_steps import import_declaration
-from signing_service.formats import asic, cades
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.claims import PROOF_OF_APPROVAL
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import Packaging, SignatureLevel

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
-from ca.mass import MassRevocation
+from ca.mass.job import MassRevocation
 from ca.tables import mass_items, mass_jobs
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Malformed, Unprocessable

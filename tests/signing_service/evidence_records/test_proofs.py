@@ -14,7 +14,7 @@ from signing_service.archive.keeping import Archive
 from signing_service.evidence_records.proofs import ArchivedProofs
 from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.stamping import Stamping
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.validation.evidence import TimestampKind
 from signing_service.verification import Verification
 from tests.signing_service.archive.scenery import accepted_signature

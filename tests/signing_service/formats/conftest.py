@@ -9,7 +9,11 @@ import pytest
 from kernel.clock import FixedClock, SystemClock
 from kernel.entropy import SystemEntropy
 from policies.validation import load_validation_policy
-from signing_service.formats import asic, cades, jades, pades, xades
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.pades import whole as pades
+from signing_service.formats.xades import whole as xades
 from signing_service.timestamping.authority import TimestampAuthority
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.trust import TrustAnchors, TrustedAuthority

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from kernel.asn1 import cms, der
-from signing_service.formats import cades_writing, jades_parallel, jades_writing, xades_text
+from signing_service.formats.cades import writing as cades_writing
 from signing_service.formats.claims import PROOF_OF_APPROVAL
+from signing_service.formats.jades import parallel as jades_parallel
+from signing_service.formats.jades import writing as jades_writing
+from signing_service.formats.xades import text as xades_text
 from signing_service.validation.evidence import SignatureFormat
 
 _SIGNATURE_END = "</xades:SignedSignatureProperties>"

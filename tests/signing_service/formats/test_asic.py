@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.refusals import Conflict, Malformed, Refusal, TooLarge, Unprocessable
-from signing_service.formats import asic, cades
-from signing_service.formats.asic import Container, ContainerType
-from signing_service.formats.asic_zip import read_zip, write_zip
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.asic.whole import Container, ContainerType
+from signing_service.formats.asic.zip_file import read_zip, write_zip
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims
 from signing_service.formats.prepared import PreparedSignature

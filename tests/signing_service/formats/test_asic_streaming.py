@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kernel.refusals import Malformed, Unprocessable
-from signing_service.formats import asic
-from signing_service.formats.asic import Container, ContainerType, LargeContainer
-from signing_service.formats.asic_zip import LARGE_ENTRY_BYTES
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.asic.whole import Container, ContainerType, LargeContainer
+from signing_service.formats.asic.zip_file import LARGE_ENTRY_BYTES
 from signing_service.formats.document import StreamedDocument
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from tests.signing_service.validation.scenery import START, World

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kernel.entropy import SystemEntropy
 from kernel.refusals import Malformed, Refusal, TooLarge, Unprocessable
 from signing_service.formats import bundle as bundles
-from signing_service.formats import cades
 from signing_service.formats.bundle import Bundle, Part, Proof
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.document import StreamedDocument
 from signing_service.validation.evidence import SignatureEvidence, SignatureLevel
 from tests.software_keys import SoftwareAuthority

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernel.algorithms import ECDSA_P256_SHA256, ECDSA_P384_SHA384, ED25519, AlgorithmSuite
 from kernel.asn1 import cms, der
 from kernel.refusals import Malformed, Refusal, TooLarge, Unprocessable
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, PreparedSignature
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (

@@ -10,7 +10,7 @@ from pyhanko.sign.validation.status import StandardCMSSignatureStatus
 from pyhanko_certvalidator import ValidationContext
 
 from kernel.algorithms import AlgorithmSuite
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import SignatureLevel
 from tests.signing_service.formats.pdf.strangers import pyhanko_signer

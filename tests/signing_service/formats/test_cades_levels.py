@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kernel.asn1 import cms
 from kernel.refusals import Malformed, Refusal, Unprocessable
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.validation_material import (
     ValidationMaterial,

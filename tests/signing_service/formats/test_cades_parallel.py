@@ -12,11 +12,12 @@ import pytest
 
 from kernel.asn1 import cms, der
 from kernel.refusals import Conflict, Malformed, TooLarge, Unprocessable
-from signing_service.formats import cades, signed_data
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.claims import NO_CLAIMS, PROOF_OF_APPROVAL, Claims, PolicyReference
+from signing_service.formats.cms import signed_data
+from signing_service.formats.cms.signed_data_parts import Parts
 from signing_service.formats.document import StreamedDocument
 from signing_service.formats.prepared import PreparedSignature
-from signing_service.formats.signed_data_parts import Parts
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (
     Packaging,

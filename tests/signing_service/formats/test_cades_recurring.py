@@ -9,10 +9,11 @@ import pytest
 
 from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
 from kernel.refusals import Refusal
-from signing_service.formats import cades, signed_data
-from signing_service.formats.cades_reading import read_the_long_way
-from signing_service.formats.cades_recurring import Moulds
-from signing_service.formats.cms_evidence import Covered
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.cades.reading import read_the_long_way
+from signing_service.formats.cades.recurring import Moulds
+from signing_service.formats.cms import signed_data
+from signing_service.formats.cms.evidence import Covered
 from signing_service.validation.evidence import Packaging, SignatureEvidence
 from tests.software_keys import SIGNING_SUITES, Identity, SoftwareAuthority, write_pem
 

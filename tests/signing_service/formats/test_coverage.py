@@ -9,9 +9,9 @@ from signing_service.formats import bundle, making
 from signing_service.formats.bundle import Part
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
 from signing_service.formats.coverage import covers, covers_bundle
-from signing_service.formats.jades import Serialisation
+from signing_service.formats.jades.whole import Serialisation
 from signing_service.formats.manner import Act, Manner, Subject
-from signing_service.formats.pades import Placement, Seal
+from signing_service.formats.pades.whole import Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.signing_service.formats.hostile import WAYS, slipping_in

@@ -20,11 +20,11 @@ from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from joserfc.registry import HeaderParameter
 
 from kernel.refusals import Conflict, Malformed, Refusal, Unprocessable
-from signing_service.formats import jades
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
 from signing_service.formats.document import StreamedDocument
-from signing_service.formats.jades import Serialisation
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.jades.whole import Serialisation
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import LocalTimestamper

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from kernel.asn1.certificate import Certificate
-from signing_service.formats import asic, jades
-from signing_service.formats.asic import ContainerType
-from signing_service.formats.asic_zip import read_zip, write_zip
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.asic.whole import ContainerType
+from signing_service.formats.asic.zip_file import read_zip, write_zip
 from signing_service.formats.catalogue import levels_of
+from signing_service.formats.jades import whole as jades
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.validation.evidence import SignatureEvidence, SignatureFormat

@@ -10,12 +10,13 @@ from pyhanko.sign.fields import MDPPerm
 from kernel.algorithms import ED25519, AlgorithmSuite
 from kernel.asn1 import der
 from kernel.refusals import Conflict, Forbidden, Malformed, Refusal, TooLarge, Unprocessable
-from signing_service.formats import cades, pades
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
-from signing_service.formats.pades import Certification, Placement
-from signing_service.formats.pades_reading import Reading
-from signing_service.formats.pades_writing import fill
-from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.pades import whole as pades
+from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.reading import Reading
+from signing_service.formats.pades.whole import Certification, Placement
+from signing_service.formats.pades.writing import fill
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, PreparedSignature
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (
@@ -347,5 +348,5 @@ def _with_hole(
 def _signed_regardless(pdf: bytes, signer: Identity) -> bytes:
     """Our own writer with its check of permissions taken away."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("signing_service.formats.pades_writing._check_permitted", lambda *_: None)
+        patch.setattr("signing_service.formats.pades.writing._check_permitted", lambda *_: None)
         return pades.sign(pdf, signer.key, signer.certificate, signer.certificate.not_before)

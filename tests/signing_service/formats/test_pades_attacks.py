@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.refusals import Malformed, Refusal
-from signing_service.formats import pades
-from signing_service.formats.pades import Certification, Placement
-from signing_service.formats.pades_reading import Reading
-from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.pades import whole as pades
+from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.reading import Reading
+from signing_service.formats.pades.whole import Certification, Placement
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import SignatureEvidence
 from tests.signing_service.formats.pdf.samples import (
@@ -304,7 +304,7 @@ def test_a_visible_signature_on_a_certified_document(
 ) -> None:
     """The sneaky signature attack: a new signature field that covers the content."""
     certified = sign(sample(), placement=Placement(certification=Certification.FILLING_IN))
-    monkeypatch.setattr("signing_service.formats.pades_writing._check_permitted", lambda *_: None)
+    monkeypatch.setattr("signing_service.formats.pades.writing._check_permitted", lambda *_: None)
     seal = pades.Seal((0, 0, 595, 842), verification_url="https://attacker.example")
 
     evidence = changed(sign(certified, placement=Placement(seal=seal)))

@@ -8,11 +8,11 @@ from pyhanko.sign.ades.report import AdESPassed
 
 from kernel.algorithms import RSA_PKCS1_SHA256
 from kernel.refusals import Malformed, Refusal
-from signing_service.formats import pades
 from signing_service.formats.catalogue import levels_of
-from signing_service.formats.pades_reading import Reading
-from signing_service.formats.pades_store import vri_key
-from signing_service.formats.pdf.document import PdfFile
+from signing_service.formats.pades import whole as pades
+from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.reading import Reading
+from signing_service.formats.pades.store import vri_key
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (
@@ -216,7 +216,7 @@ def test_a_timestamp_larger_than_foreseen_gets_more_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     pdf = pades.sign(sample(), signer.key, signer.certificate, software_authority.now)
-    monkeypatch.setattr("signing_service.formats.pades_levels._FIRST_ROOM", 100)
+    monkeypatch.setattr("signing_service.formats.pades.levels._FIRST_ROOM", 100)
 
     (evidence,) = pades.read(LEVELS.add_archive_timestamp(pdf, timestamper))
 

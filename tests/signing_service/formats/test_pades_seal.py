@@ -10,9 +10,9 @@ import zxingcpp
 from PIL import Image, ImageDraw
 
 from kernel.refusals import Refusal, TooLarge, Unavailable, Unprocessable
-from signing_service.formats import pades
-from signing_service.formats.pades import Placement, Seal
-from signing_service.formats.pdf.picture import MAX_PICTURE_BYTES
+from signing_service.formats.pades import whole as pades
+from signing_service.formats.pades.pdf.picture import MAX_PICTURE_BYTES
+from signing_service.formats.pades.whole import Placement, Seal
 from tests.signing_service.formats.pdf.samples import EMPTY_SIGNATURE_FIELD, sample
 from tests.signing_service.formats.pdf.strangers import pyhanko_verdicts
 from tests.signing_service.formats.test_pades import signed, sound

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from signing_service.formats import pades
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.validation.engine import SignatureValidation
 from signing_service.validation.indications import Indication, SubIndication

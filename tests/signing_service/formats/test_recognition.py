@@ -5,9 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from kernel.refusals import Malformed, Refusal
-from signing_service.formats import asic, cades, jades, pades, xades
-from signing_service.formats.asic import ContainerType
+from signing_service.formats.asic import whole as asic
+from signing_service.formats.asic.whole import ContainerType
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.jades import whole as jades
+from signing_service.formats.pades import whole as pades
 from signing_service.formats.recognition import read_signatures
+from signing_service.formats.xades import whole as xades
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.signing_service.formats.pdf.samples import sample
 from tests.software_keys import Identity, SoftwareAuthority

@@ -21,8 +21,8 @@ from kernel.algorithms import (
     SUITES,
 )
 from kernel.refusals import Malformed, Refusal, Unprocessable
-from signing_service.formats import xades
 from signing_service.formats.prepared import PreparedSignature
+from signing_service.formats.xades import whole as xades
 from signing_service.formats.xml_names import DS
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (

@@ -17,11 +17,11 @@ from signxml.algorithms import SignatureMethod
 from signxml.xades.xades import XAdESSigner
 
 from kernel.refusals import Conflict, Malformed, Refusal, TooLarge, Unprocessable
-from signing_service.formats import xades
 from signing_service.formats.catalogue import levels_of
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
 from signing_service.formats.document import StreamedDocument
 from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.formats.xades import whole as xades
 from signing_service.formats.xml_names import WITHOUT_SIGNATURES
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import (

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernel.refusals import Malformed, Refusal
-from signing_service.formats import xades, xml_security
+from signing_service.formats import xml_security
+from signing_service.formats.xades import whole as xades
 from signing_service.formats.xml_names import DS, XADES
 from tests.software_keys import SoftwareAuthority
 

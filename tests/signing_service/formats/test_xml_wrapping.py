@@ -10,7 +10,8 @@ from base64 import b64encode
 import pytest
 
 from kernel.refusals import Refusal
-from signing_service.formats import xades, xml_security
+from signing_service.formats import xml_security
+from signing_service.formats.xades import whole as xades
 from signing_service.formats.xml_names import DS
 from signing_service.verification import Verification
 from tests.signing_service.validation.scenery import START, World

@@ -8,7 +8,8 @@ from lxml import etree
 
 from kernel.refusals import Unavailable
 from policies.rights import load_rights
-from signing_service.formats import cades, xades
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.xades import whole as xades
 from signing_service.reports.etsi_xml import NAMESPACE, signed_xml_report, xml_report
 from signing_service.reports.pdf import DEFAULT_FONT, pdf_report
 from signing_service.reports.pdf_words import PDF_WORDS

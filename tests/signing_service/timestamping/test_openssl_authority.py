@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from kernel.refusals import Unavailable
-from signing_service.formats import cades, xades
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.xades import whole as xades
 from signing_service.timestamping.client import check_answer, encode_request
 from signing_service.validation.evidence import SignatureLevel
 from tests.software_keys import Identity, SoftwareAuthority, write_pem

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from signing_service.formats import cades, xades
+from signing_service.formats.cades import whole as cades
 from signing_service.formats.validation_material import ValidationMaterial
+from signing_service.formats.xades import whole as xades
 from tests.signing_service.validation.scenery import DAY, YEAR
 from tests.signing_service.validation.test_engine import verdict
 from tests.signing_service.validation.test_long_term import LongTerm

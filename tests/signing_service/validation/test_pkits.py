@@ -19,7 +19,7 @@ import pytest
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal
 from policies.validation import ValidationPolicy, load_validation_policy
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.validation.certificates import CertificateValidation, CertificateValidator
 from signing_service.validation.chain_constraints import Expectations

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signing_service.formats import cades
+from signing_service.formats.cades import whole as cades
 from signing_service.validation.evidence import SignatureEvidence
 from signing_service.validation.paths import PathBuilder
 from signing_service.validation.report import ValidationReport

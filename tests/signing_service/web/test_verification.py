@@ -15,7 +15,8 @@ from kernel.refusals import Refusal, TooMany
 from policies.rights import load_rights
 from portseal.web.layout import STATIC, TEMPLATES, install_layout
 from signing_service import verification as verification_module
-from signing_service.formats import cades, xades
+from signing_service.formats.cades import whole as cades
+from signing_service.formats.xades import whole as xades
 from signing_service.reports.etsi_xml import signed_xml_report
 from signing_service.validation.report import read_report
 from signing_service.web import verification as web_module

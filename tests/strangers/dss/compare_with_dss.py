@@ -24,7 +24,7 @@ from lxml import etree
 from portseal.demo.signing_steps import import_declaration
 from signing_service.formats.making import holds_documents
 from signing_service.formats.manner import Manner, Subject
-from signing_service.formats.pades import is_pdf
+from signing_service.formats.pades.whole import is_pdf
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from tests.portseal.service import RunningService
 from tests.portseal.test_signing_manners import MANNERS, named

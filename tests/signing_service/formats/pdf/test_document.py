@@ -13,9 +13,9 @@ from pyhanko.pdf_utils.generic import Reference
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from kernel.refusals import Malformed, Unprocessable
-from signing_service.formats.pdf.document import PdfFile
-from signing_service.formats.pdf.filters import decode, inflate
-from signing_service.formats.pdf.syntax import (
+from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.pdf.filters import decode, inflate
+from signing_service.formats.pades.pdf.syntax import (
     MAX_DEPTH,
     Name,
     Ref,
@@ -25,7 +25,7 @@ from signing_service.formats.pdf.syntax import (
     text_string,
     write,
 )
-from signing_service.formats.pdf.update import Update
+from signing_service.formats.pades.pdf.update import Update
 from tests.signing_service.formats.pdf.samples import SamplePdf, object_in, sample, stream, updated
 
 
