@@ -2,8 +2,7 @@
 
 import base64
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from portseal.demo.site import free_port
 from tests.key_agent.running import RunningAgent, running_agent
+from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService
 from tests.servers.chromium import launch_arguments
 from tests.token import softhsm_configuration, softhsm_module
@@ -58,14 +58,6 @@ def page(chromium: Path, service: RunningService) -> Iterator[Page]:
         )
         yield browser.new_context(base_url=service.origin, locale="en-GB").new_page()
         browser.close()
-
-
-def seconds_until(happened: Callable[[], bool], limit: float) -> float:
-    started = time.monotonic()
-    while not happened():
-        assert time.monotonic() - started < limit, "did not happen"
-        time.sleep(0.05)
-    return time.monotonic() - started
 
 
 def session_row(service: RunningService, sid: str, column: str) -> str:

@@ -14,8 +14,8 @@ from cryptography.x509 import ocsp
 from tests.bench.loopback import free_port
 from tests.ca.openssl import openssl
 from tests.portseal.service import RunningService
+from tests.servers.certificates import own_certificate
 from tests.servers.nginx import running_nginx
-from tests.signing_service.sso.test_nginx import own_certificate
 
 
 @pytest.fixture(scope="module")

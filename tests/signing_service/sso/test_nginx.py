@@ -5,8 +5,6 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,9 +12,8 @@ from urllib.parse import quote
 import pytest
 import requests
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from flask import Flask
 from requests.adapters import HTTPAdapter
 
@@ -25,6 +22,7 @@ from records.database import Database
 from signing_service.sso.platform import SELF_SIGNED_TLS, PlatformTerms
 from signing_service.sso.services import SsoServices
 from tests.bench.loopback import free_port
+from tests.servers.certificates import key_pem, own_certificate, pem_of
 from tests.servers.nginx import running_nginx
 from tests.signing_service.sso.cards import Card, CardAuthority, Registry
 from tests.signing_service.sso.conftest import application
@@ -34,44 +32,6 @@ from tests.software_keys import SoftwareKey
 from tests.token import TokenBench
 
 PROXY, SECRET = "127.0.0.2", "5e" * 32  # the same in each process of a test run
-
-
-def pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def pem_of(der: bytes) -> bytes:
-    return pem(x509.load_der_x509_certificate(der))
-
-
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def own_certificate(name: str) -> tuple[bytes, bytes]:
-    """A self-signed certificate and its key, PEM."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-    )
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .public_key(key.public_key())
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return pem(made), key_pem(key)
 
 
 @dataclass
