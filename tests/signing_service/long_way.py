@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 import pytest
 
 from kernel.refusals import Refusal
+from signing_service.formats import plain_xml
 from signing_service.formats.cades.recurring import Moulds
 from signing_service.formats.remembering import remembered
 from signing_service.validation import blocks
@@ -38,6 +39,8 @@ def nothing_remembered() -> Iterator[None]:
         patch.setattr(CertificateValidator, "_window", lambda *_: None)
         patch.setattr(blocks, "_is_strong", lambda *_: False)
         patch.setattr(Moulds, "evidence", lambda *_: None)
+        patch.setattr(plain_xml, "read", lambda *_: None)
+        patch.setattr(plain_xml, "canonical_without", lambda *_: None)
         patch.setattr(PathBuilder, "search", PathBuilder.search_anew)
         believe = GivenEvidence.__post_init__
 

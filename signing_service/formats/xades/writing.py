@@ -3,13 +3,13 @@
 The canonicalisation is Canonical XML 1.0, inclusive, because that is what the E-Port's own
 signature profile has, so that its verifiers find nothing new but the ds:Object. Everything that
 is signed beside the document is written in canonical form straight away: a signature costs one
-parse and one canonicalisation of the document. `xades_reading` is the other half.
+parse and one canonicalisation of the document, and of a plain one (`plain_xml`) neither a tree nor
+a canonicalisation. `xades_reading` is the other half.
 """
 
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography.hazmat import asn1
@@ -19,40 +19,23 @@ from kernel.algorithms import AlgorithmSuite
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.keys import KeyHandle
-from kernel.refusals import Malformed, TooLarge, Unprocessable
+from kernel.refusals import Malformed, Unprocessable
 from signing_service.formats import xml_security
 from signing_service.formats.claims import NO_CLAIMS, Claims
-from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.document import Document
-from signing_service.formats.prepared import (
-    MAX_DOCUMENT_BYTES,
-    PreparedSignature,
-    check_chain,
-    choose_suite,
-)
+from signing_service.formats.prepared import PreparedSignature, check_chain, choose_suite
 from signing_service.formats.xades import text as xades_text
-from signing_service.formats.xades.levels import add_signature_timestamp, serialised
-from signing_service.formats.xades.references import SignatureParts, Source, canonical_properties
-from signing_service.formats.xml_names import (
-    BASE64,
-    DS,
-    ENVELOPED_SIGNATURE,
-    WITHOUT_SIGNATURES,
-    XPATH,
-    ds,
-)
-from signing_service.formats.xml_security import C14N
+from signing_service.formats.xades.levels import add_signature_timestamp
+from signing_service.formats.xades.references import Source, canonical_properties
+from signing_service.formats.xades.subject import Subject, detached_subject, subject_of
+from signing_service.formats.xml_names import DS, ds
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import Packaging, SignatureFormat
 
 MIME_TYPE = "text/xml"
-MAX_ENVELOPED_BYTES = 7 * 1024 * 1024
-"""In an enveloping signature: as base64 it must be one text that XML parsers accept."""
-MAX_URI = 1024
 XADES_CONTAINER = b"<signatures></signatures>"
 """For detached signatures side by side. It is in no namespace, so that a signature that is moved
 into it keeps its canonical form."""
-_XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
 @asn1.sequence
@@ -63,23 +46,6 @@ class _Body:
     signature_head: bytes
     signature_tail: bytes
     tail: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is signed, and where the signature will stand."""
-
-    digests: tuple[tuple[str, bytes], ...]
-    """(URI, digest) of each document."""
-    transforms: str
-    """Those of each reference."""
-    head: bytes = b""
-    tail: bytes = b""
-    scope: xades_text.Scope = field(default_factory=lambda: xades_text.Scope({}, {}))
-    reserved: bytes = b""
-    """Octets in which the signature's name must not occur."""
-    enveloped: bytes | None = None
-    """The document that the signature envelops."""
 
 
 def prepare(
@@ -116,9 +82,9 @@ def prepare(
     if suite.xml_signature is None:
         raise Unprocessable("algorithm.unfit", "no XML name", suite=suite.name)
     if packaging is Packaging.DETACHED:
-        subject = _detached_subject(document, suite, container)
+        subject = detached_subject(document, suite, container)
     else:
-        subject = _subject(document, suite, packaging, target, parallel=parallel)
+        subject = subject_of(document, suite, packaging, target, parallel=parallel)
     name = _name(subject, certificate, signing_time)
     stamp = None
     if content_timestamper is not None:
@@ -223,124 +189,7 @@ def encode_body(head: bytes, start: bytes, end: bytes, tail: bytes) -> bytes:
     return der.sequence(*map(der.octet_string, (head, start, end, tail)))
 
 
-def _subject(
-    document: Document | Mapping[str, Document],
-    suite: AlgorithmSuite,
-    packaging: Packaging,
-    target: str | None,
-    *,
-    parallel: bool,
-) -> _Subject:
-    if not isinstance(document, bytes):
-        raise Unprocessable("packaging.unfit", "a document in memory is needed")
-    if len(document) > MAX_DOCUMENT_BYTES:
-        raise TooLarge("document.too-large", "the document is too large")
-    if packaging is Packaging.ENVELOPING:
-        if len(document) > MAX_ENVELOPED_BYTES:
-            raise TooLarge("document.too-large", "the document is too large to be enveloped")
-        digests = (("", suite.hash(document)),)
-        return _Subject(digests, xades_text.transform(BASE64), enveloped=document)
-    root = xml_security.parse(document)
-    if packaging is Packaging.INTERNALLY_DETACHED:
-        if target is None or not target.isprintable():
-            raise Unprocessable("packaging.unfit", "the identifier of what is signed is needed")
-        uri, transforms = f"#{target}", xades_text.transform(C14N)
-        element = Source(root).resolve(uri)
-        if element is root:
-            raise Unprocessable("packaging.unfit", "the root would hold its own signature")
-        canonical = xml_security.canonicalise(element)
-    else:
-        uri = ""
-        parallel = _beside_others(root, parallel=parallel)
-        canonical, transforms = _enveloped(root, parallel=parallel)
-    head, tail = _around_signature(document, root)
-    digests = ((uri, suite.hash(canonical)),)
-    return _Subject(digests, transforms, head, tail, _scope(root), document)
-
-
-def _scope(root: etree._Element) -> xades_text.Scope:
-    return xades_text.Scope(
-        {prefix or "": uri for prefix, uri in root.nsmap.items()},
-        {
-            f"xml:{etree.QName(str(name)).localname}": str(value)
-            for name, value in root.items()
-            if str(name).startswith(_XML)
-        },
-    )
-
-
-def _detached_subject(
-    document: Document | Mapping[str, Document], suite: AlgorithmSuite, container: bytes | None
-) -> _Subject:
-    if not isinstance(document, Mapping) or not document:
-        raise Unprocessable("packaging.unfit", "detached documents need their URIs")
-    digests = tuple(_detached(uri, each, suite) for uri, each in document.items())
-    if container is None:
-        return _Subject(digests, "")
-    root = xml_security.parse(container)
-    if any(child.tag != ds("Signature") for child in root):
-        raise Unprocessable("packaging.unfit", "the container holds more than signatures")
-    head, tail = _around_signature(container, root)
-    return _Subject(digests, "", head, tail, _scope(root), container)
-
-
-def _detached(uri: str, document: Document, suite: AlgorithmSuite) -> tuple[str, bytes]:
-    if not 1 <= len(uri) <= MAX_URI or uri.startswith("#") or not uri.isprintable():
-        raise Unprocessable("document.uri", "a URI that names a document is needed")
-    if isinstance(document, bytes) and len(document) > MAX_DOCUMENT_BYTES:
-        raise TooLarge("document.too-large", "the document is too large")
-    digest = digest_of(suite.digest, document)
-    if digest is None:
-        raise Unprocessable("document.digest", "the document's digest cannot be made")
-    return uri, digest
-
-
-def _beside_others(root: etree._Element, *, parallel: bool) -> bool:
-    """Whether to leave out other signatures too.
-
-    Raises Unprocessable `xades.already-signed` where one that is there would break.
-    """
-    signatures = root.findall(ds("Signature"))
-    source = Source(root)
-    for signature in signatures:
-        references = SignatureParts.of(signature).references(source)
-        if any(r.uri == "" and not r.transforms.without_signatures for r in references):
-            # It covers all but itself: another signature would break it.
-            raise Unprocessable("xades.already-signed", "the document is signed already")
-    return parallel or bool(signatures)
-
-
-def _enveloped(root: etree._Element, *, parallel: bool) -> tuple[bytes, str]:
-    canonical = xades_text.transform(C14N)
-    if not parallel:
-        transforms = xades_text.transform(ENVELOPED_SIGNATURE) + canonical
-        return xml_security.canonicalise(root), transforms
-    expression = f"<ds:XPath>{WITHOUT_SIGNATURES}</ds:XPath>"
-    transforms = xades_text.transform(XPATH, expression) + canonical
-    return xml_security.canonical_without_all(root, ds("Signature")), transforms
-
-
-def _around_signature(document: bytes, root: etree._Element) -> tuple[bytes, bytes]:
-    """The document's own octets before and after the place of its signature."""
-    name = etree.QName(root).localname
-    qualified = f"{root.prefix}:{name}" if root.prefix else name
-    end_tag = f"</{qualified}>".encode()
-    text = document.rstrip()
-    if text.endswith(end_tag) and root.getroottree().docinfo.encoding in {"UTF-8", "utf-8", None}:
-        split = len(text) - len(end_tag)
-        return document[:split], document[split:]
-    # An empty-element tag, something after the root, or another encoding: write it anew.
-    placeholder = etree.SubElement(root, "placeholder")
-    text = serialised(root)
-    root.remove(placeholder)
-    for empty in (b"<placeholder/>", b'<placeholder xmlns=""/>'):
-        head, found, tail = text.rpartition(empty)
-        if found:
-            return head, tail
-    raise Malformed("xml.structure", "no place for a signature")
-
-
-def _name(subject: _Subject, certificate: Certificate, signing_time: datetime) -> str:
+def _name(subject: Subject, certificate: Certificate, signing_time: datetime) -> str:
     """A name for this signature that nothing in the document bears."""
     seed = subject.digests[0][1] + certificate.digest("sha256")
     seed += signing_time.isoformat().encode()
