@@ -9,8 +9,8 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet, KeySetSerialization
 
-from portseal.demo.site import free_port
 from portseal.demo.stage import Stage, expect
+from portseal.sandbox.ports import free_port
 
 _PLATFORMS = ("单一窗口示例平台", "舱单示例平台")
 _PREFIX = "urn:portseal:"

@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,19 +15,12 @@ import requests
 
 from kernel.refusals import Unavailable
 from portseal.cli.options import default_module
+from portseal.sandbox.ports import free_port
 from portseal.sandbox.processes import ServerUnavailableError
 from portseal.sandbox.slapd import Slapd
 
 _START_SECONDS = 180
 _STOP_SECONDS = 15
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Site:

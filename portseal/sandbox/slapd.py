@@ -18,6 +18,7 @@ from typing import Self
 from urllib.parse import quote
 
 from portseal.sandbox import processes
+from portseal.sandbox.ports import free_port
 
 SUFFIX = "dc=portseal,dc=example"
 ROOT_DN = f"cn=admin,{SUFFIX}"
@@ -97,7 +98,7 @@ class Slapd:
         else:
             self.directory = directory.resolve()
         self._fixed_port = port
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -147,7 +148,7 @@ class Slapd:
                 # after the first start, so only then may it change.
                 if not is_new or self._fixed_port or attempt == _START_ATTEMPTS:
                     raise
-                self.port = _free_port()
+                self.port = free_port()
 
     def stop(self) -> None:
         """Stop in order; the data stay."""
@@ -281,13 +282,6 @@ def _is_confined(
             return False
         return is_enabled and (profile_directory / str(program)[1:].replace("/", ".")).exists()
     return any(line in (f"{program} (enforce)", f"{program.name} (enforce)") for line in lines)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _salted_sha1(password: str) -> str:

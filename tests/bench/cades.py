@@ -20,6 +20,7 @@ from tests.bench.trust import engine, require_passed
 
 DOCUMENT = (Path(__file__).parents[1] / "samples" / "dec-import.xml").read_bytes()
 _TOKEN = "signatures of the raw token (python-pkcs11)"
+RAW_COPY = "signatures of the raw token with a copy of the key in the session"
 _VERIFY = "P-256 verifications of pyca"
 
 
@@ -28,13 +29,15 @@ def signing(site: Site, pace: Pace) -> list[Row]:
         {
             "ours": repeating(our_signature(site)),
             "limit": repeating(site.raw_token_signature()),
+            "copy": repeating(site.raw_copy_signature()),
             "peer": in_loop(_PyHankoSigner(site).signed),
         },
         pace,
     )
     return [
-        Row(name, rates["ours"], rates["limit"], _TOKEN, rates["peer"], "pyHanko")
-        for name in ("cades.sign", "cades.sign.token")
+        Row("cades.sign", rates["ours"], rates["limit"], _TOKEN, rates["peer"], "pyHanko"),
+        Row("cades.sign.token", rates["ours"], rates["limit"], _TOKEN, rates["peer"], "pyHanko"),
+        Row("cades.sign.copy", rates["ours"], rates["copy"], RAW_COPY),
     ]
 
 

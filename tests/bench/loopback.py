@@ -31,14 +31,6 @@ class HttpRequest:
     body: bytes = b""
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def serving(
     command: Sequence[str], ready_url: str, environment: Mapping[str, str] | None = None

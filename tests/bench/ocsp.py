@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from kernel.asn1.certificate import Certificate
-from tests.bench.loopback import HttpRequest, answer_to, free_port, load, one_by_one, serving
+from portseal.sandbox.ports import free_port
+from tests.bench.loopback import HttpRequest, answer_to, load, one_by_one, serving
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row, best
 from tests.software_keys import SoftwareKey

@@ -28,6 +28,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from ca.issuing.issuance import CertificateRequest
 from ca.issuing.subject import SubjectFields, organization_identifier
 from kernel.identifiers import serial_text, uscc_check_character
+from portseal.sandbox.ports import free_port
 from portseal.sandbox.postgresql import PostgreSQL
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, CardState
@@ -36,7 +37,7 @@ from ra_portal.people.people import Enterprise, Operator
 from records.database import new_id
 from signing_service.sso.authentication_token import make_authentication_token
 from signing_service.sso.platforms import Registration
-from tests.bench.loopback import free_port, serving
+from tests.bench.loopback import serving
 from tests.bench.processor_time import processor_seconds
 from tests.bench.site import Site, open_site
 from tests.bench.timing import Measure, Pace, Row, best

@@ -25,9 +25,10 @@ from hsm.token_key import TokenKey
 from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate
 from policies.ceremony_plan import load_ceremony_plan
+from portseal.sandbox.ports import free_port
 from portseal.settings import read_settings
 from portseal.wiring import House, conduct_ceremony
-from tests.bench.loopback import free_port, serving
+from tests.bench.loopback import serving
 from tests.bench.timing import Work
 from tests.ca.world import sample_uscc
 from tests.software_keys import SoftwareKey
@@ -117,9 +118,20 @@ class Site:
 
     def raw_token_signature(self) -> Work:
         """One P-256 signature by python-pkcs11 alone: session and key found before."""
+        return self._signature_with(self._raw_key())
+
+    def raw_copy_signature(self) -> Work:
+        """The same with a copy of the key in the session, as ours are made (decision 43)."""
+        attributes = {pkcs11.Attribute.TOKEN: False, pkcs11.Attribute.LABEL: "copy for the limit"}
+        return self._signature_with(self._raw_key().copy(attributes))
+
+    def _raw_key(self) -> Any:
         self.house.token.login()  # the process is logged in from now on
         session = pkcs11.lib(self.token_module).get_token(token_label=self.token_label).open()
-        key: Any = session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=ISSUING)
+        return session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=ISSUING)
+
+    @staticmethod
+    def _signature_with(key: Any) -> Work:
         digest = secrets.token_bytes(32)
         return lambda: key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
 

@@ -5,6 +5,7 @@ import secrets
 from cryptography.hazmat import asn1
 
 from kernel.asn1 import der, tsp
+from tests.bench.cades import RAW_COPY
 from tests.bench.loopback import HttpRequest, answer_to, load
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row, best, repeating
@@ -27,12 +28,14 @@ def timestamps_over_http(site: Site, pace: Pace) -> list[Row]:
                 "alone": load(alone, requests, site.directory),
                 "beside": load(beside, requests, site.directory),
                 "limit": repeating(site.raw_token_signature()),
+                "copy": repeating(site.raw_copy_signature()),
             },
             pace,
         )
     limit_name = "signatures of the raw token (python-pkcs11)"
     return [
         Row("tsa.http", rates["alone"], rates["limit"], limit_name),
+        Row("tsa.http.copy", rates["alone"], rates["copy"], RAW_COPY),
         Row("tsa.http.portal", rates["beside"], rates["limit"], limit_name),
     ]
 

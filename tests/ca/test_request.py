@@ -122,4 +122,4 @@ def test_a_request_of_blanks_is_refused_at_once() -> None:
     filled = head + b" \n" * ((MAX_REQUEST_BYTES - len(head)) // 2)
     started = time.process_time()
     assert [code_for(filled), code_for(filled[::-1])] == ["pkcs10.malformed"] * 2
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 2  # some ms; a backtracking pattern takes minutes

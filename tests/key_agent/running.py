@@ -16,7 +16,7 @@ from kernel.clock import SystemClock
 from key_agent.origins import Origins, Standing
 from key_agent.running import LOG_FILE, ORIGINS_FILE
 from key_agent.uses import UseLog
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from tests.key_agent.human import Human
 
 PINENTRY = Path(__file__).with_name("pinentry.py")

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService, Twin, twin_of

@@ -15,7 +15,7 @@ import requests
 from packaging.requirements import Requirement
 
 from key_agent import VERSION
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from portseal.web.agent_files import MINIMUM_VERSION
 from tests.key_agent.running import PINENTRY
 from tests.token import softhsm_configuration, softhsm_module

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 import requests
@@ -19,12 +20,13 @@ from kernel.clock import SystemClock
 from kernel.refusals import Unavailable
 from portseal.jobs import JOBS
 from portseal.node import Silence
+from portseal.sandbox.ports import free_port
 from portseal.sandbox.postgresql import PostgreSQL
 from portseal.status import status_of
 from portseal.wiring import House
 from records import heartbeat, job_runs
 from records.journal import records
-from tests.bench.loopback import free_port, serving
+from tests.bench.loopback import serving
 from tests.bench.scale.growth import request
 from tests.bench.site import Site, open_site
 from tests.token import TokenBench
@@ -247,7 +249,7 @@ def ran_at(cluster: Cluster, job: str, node: str) -> int:
 def test_a_node_with_another_time_is_told_of_and_records_nothing(cluster: Cluster) -> None:
     class Ahead(SystemClock):
         def now(self):  # type: ignore[no-untyped-def]
-            return super().now().replace(year=2031)
+            return super().now() + timedelta(days=1826)
 
     astray = House(cluster.house.settings, clock=Ahead())
     (made,) = cluster.site.issue(1)

@@ -10,9 +10,9 @@ from playwright.sync_api import expect, sync_playwright
 from ca.inventory import Inventory
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import serial_text
-from portseal.demo.site import free_port
 from portseal.holder.card import Card
 from portseal.holder.service import Service, ServiceRefusal
+from portseal.sandbox.ports import free_port
 from records.database import Database
 from signing_service.validation.evidence import SignatureFormat
 from tests.key_agent.running import running_agent

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
-from tests.bench.loopback import free_port
+from portseal.sandbox.ports import free_port
 from tests.ca.openssl import openssl
 from tests.portseal.service import RunningService
 from tests.servers.certificates import own_certificate

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from tests.bench.loopback import serving
 from tests.ca.openssl import openssl
 from tests.portseal.cli.terminal import PORTSEAL, run

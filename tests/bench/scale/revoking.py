@@ -20,9 +20,10 @@ from ca.crl import archive as crl_archive
 from ca.inventory import RevocationReason
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import Serial
+from portseal.sandbox.ports import free_port
 from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.people.identity import HolderKind, Identity, Role
-from tests.bench.loopback import HttpRequest, answer_to, free_port, serving
+from tests.bench.loopback import HttpRequest, answer_to, serving
 from tests.bench.scale import register
 from tests.bench.scale.growth import request
 from tests.bench.site import Site

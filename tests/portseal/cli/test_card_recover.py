@@ -10,8 +10,8 @@ from portseal.cli.card import card
 from portseal.cli.card_encryption import COMMANDS as ENCRYPTION
 from portseal.cli.card_life import COMMANDS as LIFE
 from portseal.demo.people import ENTERPRISE
-from portseal.demo.site import free_port
 from portseal.holder.service import ServiceRefusal
+from portseal.sandbox.ports import free_port
 from tests.portseal.cli.conftest import Holder
 from tests.portseal.service import RunningService, Twin
 from tests.servers import mail

@@ -17,7 +17,7 @@ import requests
 from ca.inventory import Inventory
 from hsm.pool import TokenPool
 from kernel.asn1.certificate import Certificate
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
 from portseal.wiring import House
 from records.database import Database

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from portseal.demo.people import ENTERPRISE
-from portseal.demo.site import free_port
 from portseal.holder.service import ServiceRefusal
+from portseal.sandbox.ports import free_port
 from tests.portseal.cli.conftest import Holder
 from tests.portseal.service import RunningService, Twin
 from tests.portseal.text_messages import TextMessages

@@ -11,9 +11,9 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from portseal.demo.site import free_port
 from portseal.holder.service import ServiceRefusal
 from portseal.metrics.door import Door
+from portseal.sandbox.ports import free_port
 from portseal.settings import MetricsSettings
 from records.database import Database
 from signing_service.validation.evidence import SignatureFormat

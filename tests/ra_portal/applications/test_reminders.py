@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from policies.registration import load_registration
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from ra_portal.applications.reminders import MOST_NAMED
 from ra_portal.cards.card import Holder
 from ra_portal.notices.channels import Channel

@@ -11,7 +11,7 @@ import pytest
 
 from kernel.clock import FixedClock
 from kernel.refusals import Unavailable
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from ra_portal.notices.channels import Letter
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from records.outbox import Deferred, Undeliverable

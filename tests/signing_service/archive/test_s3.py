@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kernel.refusals import Unavailable
-from portseal.demo.site import free_port
+from portseal.sandbox.ports import free_port
 from signing_service.archive.objects import address_of, pieces_of
 from signing_service.archive.s3 import S3Store
 

@@ -18,10 +18,10 @@ from flask import Flask
 from requests.adapters import HTTPAdapter
 
 from hsm.token_key import TokenKey
+from portseal.sandbox.ports import free_port
 from records.database import Database
 from signing_service.sso.platform import SELF_SIGNED_TLS, PlatformTerms
 from signing_service.sso.services import SsoServices
-from tests.bench.loopback import free_port
 from tests.servers.certificates import key_pem, own_certificate, pem_of
 from tests.servers.nginx import running_nginx
 from tests.signing_service.sso.cards import Card, CardAuthority, Registry

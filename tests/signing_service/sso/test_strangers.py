@@ -17,10 +17,10 @@ from joserfc.jwk import KeySet
 from oauthlib.oauth2 import WebApplicationClient
 from requests_oauthlib import OAuth2Session
 
+from portseal.sandbox.ports import free_port
 from records.database import Database
 from signing_service.sso.platform import PlatformTerms
 from signing_service.sso.services import SsoServices
-from tests.bench.loopback import free_port
 from tests.servers.apache import running_apache
 from tests.signing_service.sso.cards import Card, Registry
 from tests.signing_service.sso.conftest import application
