@@ -45,6 +45,7 @@ class PortalHolders:
             rights=found.rights,
             roles=found.roles,
             key_witness=found.key_witness,
+            is_seal=found.is_seal,
         )
 
 

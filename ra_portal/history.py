@@ -1,7 +1,7 @@
-"""What an enterprise's cards did: everything signed, every sign-in; to read and to take away.
+"""What an enterprise's cards and seals did: everything signed, every sign-in.
 
-It is read from the journal, which nobody can change. Each card and holder is walked by its own
-index, newest first, and the short results are merged.
+To read and to take away. It is read from the journal, which nobody can change. Each card, seal and
+holder is walked by its own index, newest first, and the short results are merged.
 """
 
 import json
@@ -20,6 +20,7 @@ from ra_portal.cards import card_rows
 from ra_portal.cards.card import Holder
 from ra_portal.people import people_rows
 from ra_portal.people.identity import HolderKind, Identity
+from ra_portal.seals import seal_rows
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
@@ -42,9 +43,12 @@ class Deed:
     at: str
     """UTC, ISO 8601."""
     event: str
+    subject: str
+    """What it was done to; of an accepted signature its identifier."""
     name: str
-    """Of the holder."""
+    """Of the holder, or of the seal."""
     card: str
+    """Or the seal's number."""
     facts: Mapping[str, object]
 
 
@@ -109,19 +113,22 @@ class History:
     def _actors(
         self, connection: Connection, by: Identity, operator_id: str | None
     ) -> dict[str, tuple[str, str]]:
-        """Name and card of everybody whose deeds these are, by how the journal names them."""
+        """Name and card, or seal, of all whose deeds these are, by how the journal names them."""
         enterprise_id = by.require_legal_person()
         names: dict[Holder, str] = {}
         if operator_id is None:
             enterprise = people_rows.enterprise(connection, enterprise_id)
             names[enterprise.holder] = enterprise.name
             operators = people_rows.operators_of(connection, enterprise_id)
+            seals = seal_rows.of_enterprise(connection, enterprise_id)
         else:
             operators = [people_rows.operator(connection, operator_id, enterprise_id)]
+            seals = []
         names |= {operator.holder: operator.name for operator in operators}
         actors = {holder.id: (name, "") for holder, name in names.items()}
         for card in card_rows.of_holders(connection, names):
             actors[card.number] = (names[card.holder], card.number)
+        actors |= {seal.number: (seal.name, seal.number) for seal in seals}
         if len(actors) > MOST_ACTORS:
             raise TooLarge("history.choose-operator", "choose one of the operators")
         return actors
@@ -138,7 +145,8 @@ def _walk(
     connection: Connection, actor: str, who: tuple[str, str], below: int, period: Period
 ) -> Iterator[Deed]:
     """One actor's deeds, newest first, read as far as they are asked for."""
-    query = select(journal.c.position, journal.c.at, journal.c.event, journal.c.facts).where(
+    columns = ("position", "at", "event", "subject", "facts")
+    query = select(*(journal.c[name] for name in columns)).where(
         journal.c.actor == actor, text(DEEDS)
     )
     if period.first is not None:
@@ -160,4 +168,5 @@ def _walk(
 def _deed(row: Any, who: tuple[str, str]) -> Deed:
     facts = json.loads(row.facts)
     name, card = who
-    return Deed(row.position, row.at, row.event, name, card or str(facts.get("card", "")), facts)
+    who_did = card or str(facts.get("card", ""))
+    return Deed(row.position, row.at, row.event, row.subject, name, who_did, facts)

@@ -9,19 +9,20 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from kernel.algorithms import AlgorithmSuite
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal, Unprocessable
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
-from signing_service.archive.accepted import AcceptedSignature, Part, StoredPart
+from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, Part, StoredPart
 from signing_service.archive.evidence import collect_parts
 from signing_service.archive.keeping import Archive
 from signing_service.archive.kept import KeptDocument
 from signing_service.archive.retention import Retention
 from signing_service.filing import Filing
 from signing_service.formats.cms.signed_data import digest_of
-from signing_service.formats.document import Document
+from signing_service.formats.document import DigestedDocument, Document
 from signing_service.formats.recognition import read_signatures
 from signing_service.ports import Holder, MaterialSource
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
@@ -57,6 +58,24 @@ class Finished:
         found = signature if signature is not None else document
         assert found is not None
         return found
+
+
+@dataclass(frozen=True)
+class SignedDigest:
+    """A signature value over a digest, which is all that was ever here: the document, and the file
+    that the signature goes into, are with whoever asked for it."""
+
+    id: str
+    holder: Holder
+    certificate: Certificate
+    suite: AlgorithmSuite
+    digest: bytes
+    value: bytes
+    """In the X.509 shape; verified by the caller."""
+
+
+def _nothing(connection: Connection) -> None:
+    """Nothing is settled with it."""
 
 
 class Acceptance:
@@ -106,19 +125,47 @@ class Acceptance:
         self,
         accepted_at: datetime,
         finished: Sequence[tuple[Finished, ValidationReport]],
-        settle: Callable[[Connection], None],
+        settle: Callable[[Connection], None] = _nothing,
     ) -> None:
         """All or none; `settle` runs first in the same transaction.
 
         Raises Unavailable `archive.*` (a full archive accepts nothing), and as `settle`.
         """
+        self._keep(
+            [
+                (self._facts(one, accepted_at), self._parts(one, report), one.document)
+                for one, report in finished
+            ],
+            settle,
+        )
+
+    def keep_digests(self, accepted_at: datetime, signed: Sequence[SignedDigest]) -> None:
+        """What there is of signatures whose documents were never here. All or none. Raises as
+        `keep`."""
+        self._keep(
+            [
+                (
+                    self._digest_facts(one, accepted_at),
+                    self._digest_parts(one, accepted_at),
+                    DigestedDocument.of(one.digest),
+                )
+                for one in signed
+            ],
+            _nothing,
+        )
+
+    def _keep(
+        self,
+        accepted: Sequence[tuple[AcceptedSignature, Sequence[Part | StoredPart], Document]],
+        settle: Callable[[Connection], None],
+    ) -> None:
         stored = [
-            (self._facts(one, accepted_at), self._archive.store_parts(self._parts(one, report)))
-            for one, report in finished
+            (facts, self._archive.store_parts(parts), document)
+            for facts, parts, document in accepted
         ]
         with self._database.transaction() as connection:
             settle(connection)
-            for facts, parts in stored:
+            for facts, parts, document in stored:
                 self._archive.keep(connection, facts, parts)
                 self._journal.append(
                     connection,
@@ -127,7 +174,7 @@ class Acceptance:
                     actor=facts.card,
                     kind=facts.kind,
                     format=facts.format,
-                    document_sha256=facts.document_sha256,
+                    **_naming(facts, document),
                     signature_sha256=facts.signature_sha256,
                 )
 
@@ -159,6 +206,37 @@ class Acceptance:
             keep_until=self._retention.until(one.certificate),
         )
 
+    def _digest_facts(self, one: SignedDigest, accepted_at: datetime) -> AcceptedSignature:
+        return AcceptedSignature(
+            id=one.id,
+            accepted_at=accepted_at,
+            format=BARE_DIGEST,
+            level="",
+            kind=BARE_DIGEST,
+            card=one.holder.card,
+            subject=one.holder.subject,
+            enterprise=one.holder.enterprise_uscc,
+            rights=one.holder.rights,
+            certificate_fingerprint=one.certificate.fingerprint,
+            document_sha256="",
+            signature_sha256=sha256_of(one.value),
+            keep_until=self._retention.until(one.certificate),
+        )
+
+    def _digest_parts(self, one: SignedDigest, accepted_at: datetime) -> list[Part | StoredPart]:
+        told = {
+            "signed": "a digest; the document was never here, and nothing is said of it",
+            "digest": one.digest.hex(),
+            "suite": one.suite.name,
+            "signature_value": "verified with the certificate's key",
+            "certificate_status": "good",
+            "accepted_at": accepted_at.isoformat(),
+        }
+        path = (one.certificate, *self._path(one.certificate))
+        report = json.dumps(told, indent=2).encode()
+        document = DigestedDocument.of(one.digest)
+        return collect_parts(document, one.value, report, (), path, self._material)
+
     def _parts(self, one: Finished, report: ValidationReport) -> list[Part | StoredPart]:
         """Everything that a judge may ask for later."""
         told = json.dumps(report.to_json(), ensure_ascii=False, indent=2).encode()
@@ -168,10 +246,18 @@ class Acceptance:
 
 
 def sha256_of(document: Document) -> str:
-    """Hexadecimal; of a document in the store, its address."""
+    """Hexadecimal; of a document in the store, its address; empty where it cannot be told."""
     if isinstance(document, KeptDocument):
         return document.address
     return (digest_of("sha256", document) or b"").hex()
+
+
+def _naming(facts: AcceptedSignature, document: Document) -> dict[str, str]:
+    """How the journal names what was signed."""
+    if facts.document_sha256 or not isinstance(document, DigestedDocument):
+        return {"document_sha256": facts.document_sha256}
+    (name, digest), *_ = document.known.items()
+    return {f"digest_{name}": digest.hex()}
 
 
 def _all(reports: Sequence[SignatureReport]) -> Iterator[SignatureReport]:

@@ -38,6 +38,12 @@ class Authorisation:
         `certificate.revoked`, `certificate.unknown`, `certificate.unknown-issuer`, and as
         `file_as`.
         """
+        holder = self.holder(certificate, card, now)
+        return file_all(documents, holder, self._rights), holder
+
+    def holder(self, certificate: Certificate, card: str, now: datetime) -> Holder:
+        """Whose certificate it is, if it is good for signing now. `card`: the caller's; or the
+        seal that shall be used. Raises Forbidden as `check`."""
         holder = self._holders.by_certificate(certificate, now)
         if holder is None:
             raise Forbidden("signer.unknown", "this certificate belongs to no card of ours")
@@ -57,7 +63,7 @@ class Authorisation:
             raise Forbidden("certificate.unknown", "its issuer does not know the certificate")
         if answer.status is not CertificateStatus.GOOD:
             raise Forbidden("certificate.revoked", "the certificate is not valid any more")
-        return file_all(documents, holder, self._rights), holder
+        return holder
 
     def path(self, certificate: Certificate) -> tuple[Certificate, ...]:
         """The issuers above a certificate, up to and with the anchor."""

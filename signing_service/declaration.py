@@ -65,8 +65,15 @@ def read_declaration(document: bytes, rights: RightsCatalogue) -> Declaration:
 def check_right(declaration: Declaration, holder: Holder, rights: RightsCatalogue) -> None:
     """Refuse a holder who may not file this declaration.
 
-    Raises Forbidden `right.missing` or Forbidden `declaration.other-enterprise`.
+    Raises Forbidden `declaration.by-seal`, `right.missing`, `declaration.other-enterprise`.
     """
+    if holder.is_seal:
+        raise Forbidden(
+            "declaration.by-seal",
+            "a declaration is filed with the card of an operator who was granted the right, not "
+            "with a seal",
+            kind=declaration.kind.code,
+        )
     kind = declaration.kind
     sufficient = rights.rights_to_file(kind)
     if not any(right.code in holder.rights for right in sufficient):

@@ -2,7 +2,8 @@
 
 A declaration is XML and needs the right to file its kind. Everything else is a general document:
 a contract, a letter, a scan, a ZIP file of papers. It declares nothing, so any active holder may
-sign one for the enterprise that the card belongs to. What a parser might take for XML never is.
+sign one for the enterprise that the card belongs to. What a parser might take for XML never is;
+but a seal, which files nothing, may stand on any other XML, such as a contract.
 """
 
 from collections.abc import Sequence
@@ -58,7 +59,12 @@ def file_as(document: Document, holder: Holder, rights: RightsCatalogue) -> Fili
             "declaration.too-large",
             f"XML is a declaration, and a declaration has at most {MAX_DOCUMENT_BYTES >> 20} MiB",
         )
-    declaration = read_declaration(document, rights)
+    try:
+        declaration = read_declaration(document, rights)
+    except Unprocessable as refusal:
+        if holder.is_seal and refusal.code == "declaration.unknown-kind":
+            return _general(document, holder)
+        raise
     check_right(declaration, holder, rights)
     return Filing(declaration.kind.code, declaration.fields)
 

@@ -42,6 +42,9 @@ class Holder:
     """An officer's roles, as the registration portal names them."""
     key_witness: str | None = None
     """In words: who saw, when, that the key was made on which token; None: nobody did."""
+    is_seal: bool = False
+    """Whether `card` is an enterprise's seal, whose key the authority holds: it seals documents
+    when the legal person agrees, and files no declaration."""
 
 
 class Holders(Protocol):

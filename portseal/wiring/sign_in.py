@@ -68,6 +68,9 @@ class SignInFloor(SigningFloor):
                 self.authorities.path_of,
             ),
             timestamper=self.timestamper,
+            authorisation=self.signing.authorisation,
+            acceptance=self.signing.acceptance,
+            embedding=self.signing.embedding,
         )
 
 

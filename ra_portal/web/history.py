@@ -20,7 +20,10 @@ DEEDS = {
     "signin.succeeded": (lazy_gettext("Signed in"), "info"),
     "session.ended": (lazy_gettext("Signed out"), ""),
 }
-_SHOWN = ("kind", "format", "document_sha256", "code", "reason", "serial")
+_SHOWN = (
+    "kind", "format", "document_sha256", "digest_sha256", "digest_sha384", "digest_sha512", "code",
+    "reason", "serial",
+)  # fmt: skip
 """Facts that say something to the enterprise."""
 
 
@@ -48,6 +51,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             last=request.args.get("last", ""),
             deeds=DEEDS,
             facts=told,
+            signature=signature_of,
             refusal=refusal,
         )
         return shown, refusal.status if refusal else 200
@@ -62,7 +66,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         found = services.history.export(by, form.get("operator") or None, period, wanted)
         headings = [
             gettext("Time"), gettext("What"), gettext("Who"), gettext("Card"), gettext("Details"),
-            gettext("Record"),
+            gettext("Record"), gettext("Signature"),
         ]  # fmt: skip
         response = make_response(write([headings, *map(_row, found)], wanted))
         response.content_type = wanted.media_type
@@ -75,9 +79,17 @@ def told(deed: Deed) -> str:
     return " · ".join(str(deed.facts[name]) for name in _SHOWN if deed.facts.get(name))
 
 
+def signature_of(deed: Deed) -> str:
+    """The identifier of an accepted signature, under which it is kept; empty for other deeds."""
+    return deed.subject if deed.event == "signature.accepted" else ""
+
+
 def _row(deed: Deed) -> list[str]:
     what = DEEDS[deed.event][0]
-    return [deed.at, str(what), deed.name, deed.card, told(deed), str(deed.position)]
+    return [
+        deed.at, str(what), deed.name, deed.card, told(deed), str(deed.position),
+        signature_of(deed),
+    ]  # fmt: skip
 
 
 def _period(first: str, last: str) -> Period:

@@ -6,13 +6,20 @@ from enum import StrEnum
 
 from signing_service.archive.objects import address_of
 
+BARE_DIGEST = "digest"
+"""The format and kind of a signature value over a digest: whoever asked for it made the file."""
+
 
 class PartRole(StrEnum):
     """What an object is to the signature that it belongs to."""
 
     DOCUMENT = "document"
+    DIGEST = "digest"
+    """Instead of the document, where that was never here: its digest, or the digest that was
+    signed; raw, of the algorithm that has this length in SHA-2."""
     SIGNATURE = "signature"
-    """Detached: the CMS; enveloped: the signed document."""
+    """Detached: the CMS; enveloped: the signed document; upon a bare digest: the value, in the
+    X.509 shape."""
     REPORT = "report"
     """The validation report at acceptance, JSON."""
     CERTIFICATE = "certificate"
@@ -49,7 +56,9 @@ class AcceptedSignature:
     id: str
     accepted_at: datetime
     format: str
+    """A `SignatureFormat`, or BARE_DIGEST."""
     level: str
+    """A `SignatureLevel`; empty upon a bare digest."""
     kind: str
     card: str
     subject: str
@@ -58,6 +67,7 @@ class AcceptedSignature:
     """The signer's rights at the time of signing."""
     certificate_fingerprint: str
     document_sha256: str
+    """Hexadecimal; empty where the document was never here and another digest of it is kept."""
     signature_sha256: str
     keep_until: datetime
     """Deleting it before this time is refused."""

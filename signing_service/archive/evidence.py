@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from kernel.asn1.certificate import Certificate
 from signing_service.archive.accepted import Part, PartRole, StoredPart
 from signing_service.archive.kept import KeptDocument
-from signing_service.formats.document import Document
+from signing_service.formats.document import DigestedDocument, Document
 from signing_service.ports import MaterialSource
 from signing_service.validation.evidence import SignatureEvidence
 
@@ -19,7 +19,8 @@ def collect_parts(
     source: MaterialSource,
 ) -> list[Part | StoredPart]:
     """Document, signature and report, then what validates them: timestamp tokens, the
-    certificates of signer and timestamp authority up to the anchor, OCSP responses, CRLs.
+    certificates of signer and timestamp authority up to the anchor, OCSP responses, CRLs. Of a
+    document that is not here its digest.
 
     `path`: from the signer's certificate to the anchor.
     """
@@ -29,7 +30,7 @@ def collect_parts(
     ocsp = (*material.ocsp, *(each for one in evidence for each in one.embedded_ocsp))
     crls = (*material.crls, *(each for one in evidence for each in one.embedded_crls))
     return [
-        _part(PartRole.DOCUMENT, document),
+        _document(document),
         _part(PartRole.SIGNATURE, signed),
         Part(PartRole.REPORT, report),
         *_parts(PartRole.TIMESTAMP, tokens),
@@ -37,6 +38,12 @@ def collect_parts(
         *_parts(PartRole.OCSP, ocsp),
         *_parts(PartRole.CRL, crls),
     ]
+
+
+def _document(document: Document) -> Part | StoredPart:
+    if isinstance(document, DigestedDocument):
+        return Part(PartRole.DIGEST, next(iter(document.known.values())))
+    return _part(PartRole.DOCUMENT, document)
 
 
 def _part(role: PartRole, document: Document) -> Part | StoredPart:

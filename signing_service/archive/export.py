@@ -11,7 +11,7 @@ from typing import IO
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import NotFound
 from signing_service.archive import export_readme
-from signing_service.archive.accepted import AcceptedSignature, PartRole, StoredPart
+from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, PartRole, StoredPart
 from signing_service.archive.keeping import Archive
 from signing_service.archive.objects import pieces_of
 from signing_service.evidence_records.records import EvidenceRecords
@@ -24,6 +24,7 @@ _LARGE, _HEAD = 1 << 31, 4096
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 """The same evidence gives the same octets."""
 _PATHS = {
+    PartRole.DIGEST: "document/digest.bin",
     PartRole.TIMESTAMP: "timestamps/{number}.tst",
     PartRole.CERTIFICATE: "certificates/{number}.cer",
     PartRole.OCSP: "revocation/{number}.ocsp",
@@ -38,6 +39,7 @@ _SUFFIXES = {
     "JAdES": "jws",
     "ASiC-S": "asics",
     "ASiC-E": "asice",
+    BARE_DIGEST: "value",
 }
 
 
@@ -92,8 +94,10 @@ class Export:
         return listed
 
     def _head(self, parts: Sequence[StoredPart]) -> bytes:
-        """The first octets of the document."""
-        document = next(each for each in parts if each.role is PartRole.DOCUMENT)
+        """The first octets of the document; none where it was never here."""
+        document = next((each for each in parts if each.role is PartRole.DOCUMENT), None)
+        if document is None:
+            return b""
         with self._archive.store.open(document.sha256) as file:
             return file.read(_HEAD)
 

@@ -1,6 +1,6 @@
 """README.txt of an export: which commands verify what, in Chinese and English."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,7 +11,14 @@ class _File(Protocol):
     @property
     def path(self) -> str: ...
 
+    @property
+    def role(self) -> str: ...
 
+    @property
+    def size(self) -> int: ...
+
+
+_SHA2 = {32: "sha256", 48: "sha384", 64: "sha512"}
 _INTRODUCTION = """\
 {id}
 
@@ -25,7 +32,7 @@ offline, without trusting the system that exported it.
 
 文件 / Files
   manifest.json          清单与各文件的 SHA-256 / list of files with their SHA-256
-  document/              原文 / the document
+  document/              原文，或其摘要 / the document, or its digest where it was never here
   signature/             签名 / the signature
   timestamps/            签名时间戳 (RFC 3161) / signature timestamps
   certificates/          证书链 / certificates; *.pem are the same once more for the tools
@@ -68,6 +75,17 @@ _CONTAINER = """
    The signature is an ASiC container: unpack it, the signature lies in META-INF/.
    $ unzip -t {signature}
 """
+_VALUE = """
+2. 签名值：原文从未送达，仅对其摘要签名；ECDSA 或 RSA PKCS#1 密钥适用下列命令
+   The signature value: the document was never here, a digest was signed. For ECDSA and RSA PKCS#1:
+   $ openssl pkeyutl -verify -certin -inkey certificates/signer.pem -in document/digest.bin \
+-sigfile {signature} -pkeyopt digest:{digest}
+"""
+_DIGEST_ONLY = """
+2. 签名：原文从未送达，document/digest.bin 是其摘要；请用原文验证 {signature}
+   The document was never here: document/digest.bin is its digest. Verify {signature} with the
+   document, as the documentation of its format says.
+"""
 _BY_SUFFIX = {
     "p7s": _CMS,
     "xml": _XML,
@@ -75,6 +93,7 @@ _BY_SUFFIX = {
     "jws": _JWS,
     "asics": _CONTAINER,
     "asice": _CONTAINER,
+    "value": _VALUE,
 }
 _TIMESTAMP = """
 3. 签名时间戳 / signature timestamp {number}
@@ -89,7 +108,7 @@ _STATUS = """
 
 
 def text(
-    accepted: AcceptedSignature, files: Iterable[_File], stamps: Sequence[tuple[int, str]]
+    accepted: AcceptedSignature, files: Sequence[_File], stamps: Sequence[tuple[int, str]]
 ) -> str:
     """`stamps`: seconds of 1970 and imprint of each signature timestamp."""
     paths = [each.path for each in files]
@@ -108,8 +127,11 @@ def text(
         "at": at,
         "gmt": gmt,
         "later": at + 60,
+        "digest": next((_SHA2.get(each.size, "") for each in files if each.role == "digest"), ""),
     }
-    blocks = [_INTRODUCTION, _BY_SUFFIX.get(signature.rpartition(".")[2], "")]
+    suffix = signature.rpartition(".")[2]
+    how = _DIGEST_ONLY if values["digest"] and suffix != "value" else _BY_SUFFIX.get(suffix, "")
+    blocks = [_INTRODUCTION, how]
     told = "".join(block.format(**values) for block in blocks)
     for number, (seconds, imprint) in enumerate(stamps, 1):
         told += _TIMESTAMP.format(number=number, imprint=imprint, at=seconds)

@@ -4,10 +4,10 @@ of a visible seal: the verdict on it as it is kept, made anew."""
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from kernel.refusals import NotFound
-from signing_service.archive.accepted import AcceptedSignature, PartRole
+from kernel.refusals import NotFound, Unprocessable
+from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
-from signing_service.formats.document import Document
+from signing_service.formats.document import DigestedDocument, Document
 from signing_service.formats.making import holds_documents
 from signing_service.validation.report import ValidationReport
 from signing_service.verification import MAX_PRESENTED_BYTES, Verification
@@ -27,18 +27,31 @@ class ArchivePage:
         self._verification = verification
 
     def verdict(self, identifier: str) -> ArchivedVerdict:
-        """Raises NotFound `signature.not-found`; Unavailable `archive.*`."""
+        """Raises NotFound `signature.not-found`; Unprocessable `signature.digest-only` where only
+        a digest was signed; Unavailable `archive.*`."""
         accepted = self._archive.find(identifier)
         if accepted is None:
             raise NotFound("signature.not-found", "no such signature is kept here")
+        if accepted.format == BARE_DIGEST:
+            raise Unprocessable(
+                "signature.digest-only",
+                "a digest was signed, and the document was never here: verify the file that the "
+                "signature went into",
+            )
         with ExitStack() as opened:
             signature = self._part(identifier, PartRole.SIGNATURE, opened)
             if not isinstance(signature, bytes) or holds_documents(signature):
                 report = self._verification.verify(signature)
             else:
-                document = self._part(identifier, PartRole.DOCUMENT, opened)
+                document = self._document(identifier, opened)
                 report = self._verification.verify(document, signature)
             return ArchivedVerdict(accepted, report.complete())
+
+    def _document(self, identifier: str, opened: ExitStack) -> Document:
+        roles = [part.role for part in self._archive.parts(identifier)]
+        if PartRole.DIGEST in roles:
+            return DigestedDocument.of(self._archive.read(identifier, PartRole.DIGEST))
+        return self._part(identifier, PartRole.DOCUMENT, opened)
 
     def _part(self, identifier: str, role: PartRole, opened: ExitStack) -> Document:
         """In memory where it fits."""

@@ -10,9 +10,10 @@ It checks, and says in one line each:
 2. the evidence record (RFC 4998): that the files lead, through the hash trees, to the imprint of
    every archive timestamp, that the timestamps follow each other, and by `openssl ts -verify`
    that each was signed by its authority at its time;
-3. a detached CMS signature by `openssl cms -verify`, at the time that its timestamp proves;
-   another format is for another tool, which README.txt names;
-4. the signature timestamp by `openssl ts -verify`;
+3. a detached CMS signature by `openssl cms -verify`, and a bare signature value over a digest by
+   `openssl pkeyutl -verify`, at the time that a timestamp proves; another format is for another
+   tool, which README.txt names;
+4. the signature timestamp by `openssl ts -verify`; without one the oldest archive timestamp counts;
 5. the OCSP response on the signer's certificate by `openssl ocsp`.
 
 Without --root the root in the export is used: then the report speaks of that root, whose
@@ -43,6 +44,7 @@ DIGESTS = {
     "608648016503040202": "sha384",
     "608648016503040203": "sha512",
 }
+LENGTHS = {32: "sha256", 48: "sha384", 64: "sha512"}
 TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
 
 
@@ -70,8 +72,8 @@ def main() -> int:
                     "x509", "-in", root, "-noout", "-subject", "-fingerprint", "-sha256"
                 ).replace("\n", " "),
             )
-            check_evidence_record(manifest, directory, root)
-            at = check_timestamps(manifest, directory, root)
+            archived = check_evidence_record(manifest, directory, root)
+            at = check_timestamps(manifest, directory, root, archived)
             check_signature(manifest, directory, root, at)
             check_status(manifest, directory, root, at)
         except (Failed, KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -174,26 +176,29 @@ def write_pem(directory: Path, name: str, certificates: list[Path]) -> Path:
 # -- the evidence record (RFC 4998) --------------------------------------------------------------
 
 
-def check_evidence_record(manifest: Manifest, directory: Path, root: Path) -> None:
+def check_evidence_record(manifest: Manifest, directory: Path, root: Path) -> datetime | None:
+    """The oldest time that it proves."""
     paths = files(manifest, directory, "evidence-record")
     if not paths:
         print("note    evidence record: none yet (made after the signature's first batch)")
-        return
+        return None
     objects = [
         directory / "files" / entry["path"]
         for entry in manifest["files"]
         if entry["covered_by_evidence_record"]
     ]
-    previous = None
+    previous = oldest = None
     chain = untrusted(manifest, directory)
     for number, stamp in enumerate(follow(paths[0].read_bytes(), objects), 1):
         if previous is not None and stamp["at"] < previous:
             raise Failed("the archive timestamps are not in order of time")
         previous = stamp["at"]
+        oldest = oldest or previous
         token = directory / f"archive-{number}.tst"
         token.write_bytes(stamp["token"])
         verify_token(token, ("-digest", stamp["root"].hex()), root, chain, stamp["at"])
         say("archive timestamp", f"{number} over all {len(objects)} files, {stamp['at']:%c} UTC")
+    return oldest
 
 
 def follow(record: bytes, objects: list[Path]) -> Iterator[dict[str, Any]]:
@@ -300,8 +305,10 @@ def untrusted(manifest: Manifest, directory: Path) -> Path:
     return write_pem(directory, "chain.pem", files(manifest, directory, "certificate"))
 
 
-def check_timestamps(manifest: Manifest, directory: Path, root: Path) -> datetime:
-    """The signature timestamps' signatures; the earliest time that they prove."""
+def check_timestamps(
+    manifest: Manifest, directory: Path, root: Path, archived: datetime | None
+) -> datetime:
+    """The signature timestamps' signatures; the earliest time that they prove, or `archived`."""
     chain, times = untrusted(manifest, directory), []
     for path in files(manifest, directory, "timestamp"):
         token = path.read_bytes()
@@ -316,7 +323,10 @@ def check_timestamps(manifest: Manifest, directory: Path, root: Path) -> datetim
         times.append(at)
         say("signature timestamp", f"{at:%c} UTC")
     if not times:
-        raise Failed("there is no signature timestamp")
+        if archived is None:
+            raise Failed("there is no timestamp: nothing proves the time of the signature yet")
+        print("note    signature timestamp: none; the archive timestamp proves the time")
+        return archived
     return min(times)
 
 
@@ -352,6 +362,12 @@ def verify_token(token: Path, over: tuple[str, ...], root: Path, chain: Path, at
 
 def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetime) -> None:
     (signature,) = files(manifest, directory, "signature")
+    if signature.suffix == ".value":
+        check_value(manifest, directory, signature)
+        return
+    if not files(manifest, directory, "document"):
+        print(f"note    signature: needs the document, see README.txt ({signature.name})")
+        return
     if signature.suffix != ".p7s":
         print(f"note    signature: not CMS, see README.txt for its command ({signature.name})")
         return
@@ -382,6 +398,33 @@ def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetim
     if (directory / "content").read_bytes() != document.read_bytes():
         raise Failed("the signature is over another document")
     say("signature", f"openssl cms accepts it at the proven time, {at:%c} UTC")
+
+
+def check_value(manifest: Manifest, directory: Path, signature: Path) -> None:
+    """A value over a digest: the document was never there."""
+    (digest_file,) = files(manifest, directory, "digest")
+    name = LENGTHS[digest_file.stat().st_size]
+    signer = write_pem(directory, "signer.pem", files(manifest, directory, "certificate")[:1])
+    padded = ("-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:auto")
+    for options in ((), padded):
+        done = run(
+            "pkeyutl",
+            "-verify",
+            "-certin",
+            "-inkey",
+            signer,
+            "-in",
+            digest_file,
+            "-sigfile",
+            signature,
+            "-pkeyopt",
+            f"digest:{name}",
+            *options,
+        )
+        if done.returncode == 0:
+            say("signature", f"openssl pkeyutl accepts the value over the {name} digest")
+            return
+    raise Failed("openssl refuses the signature value")
 
 
 def check_status(manifest: Manifest, directory: Path, root: Path, at: datetime) -> None:

@@ -1,15 +1,17 @@
 """Documents too large for memory: read in pieces, for their digests alone."""
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from kernel.algorithms import DIGEST_OIDS
-from kernel.refusals import TooLarge
+from kernel.refusals import TooLarge, Unprocessable
 
 MAX_STREAMED_BYTES = 16 * 1024 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
+SHA2_BY_LENGTH = {32: "sha256", 48: "sha384", 64: "sha512"}
 
 
 class Digestible(Protocol):
@@ -85,6 +87,29 @@ class StreamedDocument:
         for piece in self.pieces():
             running.update(piece)
         return running.digest()
+
+
+class DigestedDocument(StreamedDocument):
+    """A document that is not here: only digests of it are."""
+
+    def __init__(self, digests: Mapping[str, bytes]) -> None:
+        """`digests`: by hashlib's names."""
+        super().__init__(io.BytesIO(), size=0)
+        self.known = dict(digests)
+
+    @classmethod
+    def of(cls, digest: bytes) -> "DigestedDocument":
+        """By one digest of SHA-2, whose length names it. Raises KeyError."""
+        return cls({SHA2_BY_LENGTH[len(digest)]: digest})
+
+    def digest(self, name: str) -> bytes | None:
+        return self.known.get(name)
+
+    def pieces(self) -> Iterator[memoryview]:
+        """Raises Unprocessable `document.digest-only`."""
+        raise Unprocessable(
+            "document.digest-only", "this needs the document itself, not only its digest"
+        )
 
 
 Document = bytes | StreamedDocument

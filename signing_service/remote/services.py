@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from signing_service.acceptance import Acceptance
+from signing_service.authorisation import Authorisation
+from signing_service.embedding import Embedding
 from signing_service.remote.activation import Activations
 from signing_service.remote.callers import Callers
 from signing_service.remote.credentials import Credentials
@@ -19,6 +22,9 @@ class RemoteServices:
     sso: SsoServices
     seals: SealSource
     timestamper: Timestamper
+    authorisation: Authorisation
+    acceptance: Acceptance
+    embedding: Embedding
     name: str = "PortSeal"
 
     @cached_property
@@ -37,5 +43,6 @@ class RemoteServices:
     @cached_property
     def sealing(self) -> Sealing:
         return Sealing(
-            self.seals, self.credentials, self.activations, self.timestamper, self.sso.clock
-        )
+            self.seals, self.credentials, self.activations, self.timestamper, self.authorisation,
+            self.acceptance, self.embedding, self.sso.clock,
+        )  # fmt: skip
