@@ -37,7 +37,9 @@ _IMPRINT_SIZES = {
 
 _SERIAL_OCTETS = 16
 _SERIAL_HEAD = bytes((0x02, _SERIAL_OCTETS))
-_MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_LEAD = 10
+"""The part of the accuracy, one in so many, by which ordered times may run ahead of the clock."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +81,10 @@ class Accuracy:
             milliseconds = der.implicit(0, der.integer(self.milliseconds)[2:])
         return der.sequence(seconds, milliseconds)
 
+    @property
+    def span(self) -> timedelta:
+        return timedelta(seconds=self.seconds, milliseconds=self.milliseconds)
+
 
 def _always_healthy() -> bool:
     return True
@@ -104,7 +110,8 @@ class TimestampAuthority:
         """`policy` is the TSAPolicyId, dotted, for those who ask for none; `further_policies` are
         granted on request. `clock_health` says whether time can be trusted. `ordering` promises
         that tokens can be ordered by their times alone (RFC 3161, 2.4.2): only for a key that one
-        process uses.
+        process uses. Their times are then told in microseconds, and where the clock stands still
+        or was set back by more than a small part of the accuracy, none is told.
 
         Raises Unprocessable `timestamp.certificate-unfit` where the certificate is not for time
         stamping alone, critically (RFC 3161, 2.3), or not the key's.
@@ -134,6 +141,7 @@ class TimestampAuthority:
         self._last = datetime.min.replace(tzinfo=UTC)
         self._last_lock = threading.Lock()
         self._accuracy = accuracy.to_der()
+        self._most_ahead = accuracy.span / _LEAD
         self._response = ResponseMould(suite, certificate, chain, self._hash().digest_size)
 
     def answer(self, request: bytes) -> bytes:
@@ -176,14 +184,17 @@ class TimestampAuthority:
         return self._response.fill(info, digest, signature, certificates=request.cert_req)
 
     def _time(self) -> datetime:
-        """Now, in milliseconds; where order is promised, later than any time told before."""
+        """Now, in milliseconds; where order is promised in microseconds, and later than any time
+        told before."""
         now = self._clock.now().astimezone(UTC)
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         if not self._ordering:
-            return now
+            return now.replace(microsecond=now.microsecond // 1000 * 1000)
         with self._last_lock:
-            self._last = max(now, self._last + _MILLISECOND)
-            return self._last
+            told = max(now, self._last + _MICROSECOND)
+            if told - now > self._most_ahead:  # an order of false times is worth nothing
+                raise _Refused(Failure.TIME_NOT_AVAILABLE, "the clock is behind what was told")
+            self._last = told
+            return told
 
     def _info(self, request: tsp.TimeStampReq, imprint: bytes, at: datetime) -> bytes:
         return der.sequence(
