@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from signing_service.formats.pades.pdf.filters import decode
+from signing_service.formats.pades.pdf.filters import MAX_ROWS, decode
 from signing_service.formats.pades.pdf.syntax import Name, Scanner, Stream, malformed
 
 MAX_SECTIONS = 1000
-MAX_ENTRIES = 250_000
+MAX_ENTRIES = MAX_ROWS
 _START = re.compile(rb"startxref[\0\t\n\f\r ]+(\d{1,12})[\0\t\n\f\r ]+%%EOF[\0\t\n\f\r ]*\Z")
 _TAIL_BYTES = 2048
 _SUBSECTION = re.compile(rb"[\0\t\n\f\r ]*(\d{1,10}) (\d{1,10})[ \t]*(?:\r\n|\r|\n)")
@@ -153,7 +153,7 @@ def _read_stream(offset: int, stream_at: Callable[[int], StreamAt]) -> Section:
     count, width = sum(index[1::2]), sum(widths)
     if count > MAX_ENTRIES or width == 0:
         raise malformed(f"more than {MAX_ENTRIES} cross-reference entries", offset)
-    rows = decode(found.stream, MAX_ENTRIES * 24)
+    rows = decode(found.stream, MAX_ENTRIES * 24, predicted=MAX_ENTRIES * 24)
     if len(rows) != count * width:
         raise malformed("a cross-reference stream of another length", offset)
     entries: dict[int, Entry] = {}

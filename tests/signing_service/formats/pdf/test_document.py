@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pyhanko.pdf_utils.generic import Reference
 from pyhanko.pdf_utils.reader import PdfFileReader
 
@@ -210,10 +211,10 @@ def test_an_object_stream_that_holds_itself() -> None:
 def test_decompression_bombs_are_stopped() -> None:
     bomb = zlib.compress(bytes(64 * 1024 * 1024), 9)
     tracemalloc.start()
-    for data in (bomb, zlib.compress(bomb, 9)):
-        filters = [Name("FlateDecode")] * 2
-        with pytest.raises(Malformed, match=r"larger than is read"):
-            decode(Stream({"Filter": filters}, data), 1024 * 1024)
+    with pytest.raises(Malformed, match=r"larger than is read"):
+        decode(Stream({"Filter": Name("FlateDecode")}, bomb), 1024 * 1024)
+    with pytest.raises(Malformed, match=r"more than one filter"):
+        decode(Stream({"Filter": [Name("FlateDecode")] * 2}, zlib.compress(bomb, 9)), 1024 * 1024)
     with pytest.raises(Malformed, match=r"larger than is read"):
         inflate(bomb, 0)
     with pytest.raises(Malformed, match=r"ends early"):
@@ -234,6 +235,74 @@ def test_decompression_bombs_are_stopped() -> None:
     ) + b"\nendobj\nstartxref\n%d\n%%%%EOF\n" % at  # fmt: skip
     with pytest.raises(Malformed, match=r"larger than is read"):
         PdfFile(pdf).current.get(Ref(91))
+
+
+def _predicted(rows: bytes, columns: int) -> Stream:
+    parameters = {"Predictor": 15, "Columns": columns}
+    dictionary = {"Filter": Name("FlateDecode"), "DecodeParms": parameters}
+    return Stream(dictionary, zlib.compress(rows))
+
+
+@given(
+    st.integers(3, 9).flatmap(
+        lambda columns: st.lists(
+            st.tuples(st.integers(0, 4), st.binary(min_size=columns, max_size=columns)), min_size=1
+        )
+    )
+)
+def test_every_predictor_is_undone_as_in_a_png(rows: list[tuple[int, bytes]]) -> None:
+    octets, columns = b"".join(bytes((kind,)) + row for kind, row in rows), len(rows[0][1])
+
+    ours = decode(_predicted(octets, columns), predicted=len(octets))
+
+    head = columns.to_bytes(4, "big") + len(rows).to_bytes(4, "big") + bytes((8, 0, 0, 0, 0))
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, data in ((b"IHDR", head), (b"IDAT", zlib.compress(octets)), (b"IEND", b"")):
+        check = zlib.crc32(name + data).to_bytes(4, "big")
+        png += len(data).to_bytes(4, "big") + name + data + check
+    assert ours == Image.open(io.BytesIO(png)).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        (b"\0a" * 100, 1),
+        (b"\0ab" * 100, 2),
+        (b"\0abc" * 250_001, 3),
+        (b"\3" + bytes(1024) + (b"\4" + bytes(1024)) * 256, 1024),
+        (bytes(2 * 1024 * 1024), 1023),
+    ],
+    ids=["one-column", "two-columns", "rows", "octet-by-octet", "before-prediction"],
+)
+def test_predictors_that_cost_more_than_a_structure_needs(rows: bytes, columns: int) -> None:
+    with pytest.raises(Malformed, match=r"predict|larger than is read"):
+        decode(_predicted(rows, columns), predicted=2 * 1024 * 1024 - 1)
+
+
+def test_predicted_object_streams_of_one_file_together() -> None:
+    content = b"90 0 <<>>".ljust(1023 * 1000)  # five of them count 80 MiB
+    rows = b"".join(b"\0" + content[at : at + 1023] for at in range(0, 1023 * 1000, 1023))
+    packed = zlib.compress(rows)
+    holder = (
+        b"<</Type /ObjStm /N 1 /First 5 /Filter /FlateDecode /Length %d"
+        b" /DecodeParms <</Predictor 12 /Columns 1023>>>>\nstream\n%s\nendstream"
+    )
+    numbers = range(80, 85)
+    pdf = updated(sample(), {number: holder % (len(packed), packed) for number in numbers})
+    entries = b"".join(b"\x02" + number.to_bytes(4, "big") + b"\0\0" for number in numbers)
+    at = len(pdf)
+    pdf += b"95 0 obj\n" + stream(
+        entries, b"/Type /XRef /Size 96 /Root 1 0 R /W [1 4 2] /Index [90 5] /Prev %d"
+        % int(pdf.rsplit(b"startxref", 1)[1].split()[0]),
+    ) + b"\nendobj\nstartxref\n%d\n%%%%EOF\n" % at  # fmt: skip
+    revision = PdfFile(pdf).current
+
+    assert revision.get(Ref(90)) == {}
+    for number in range(91, 94):
+        with pytest.raises(Malformed, match=r"another object"):
+            revision.get(Ref(number))
+    with pytest.raises(Malformed, match=r"larger than is read"):
+        revision.get(Ref(94))
 
 
 def test_encryption_is_refused_by_name() -> None:
