@@ -20,6 +20,7 @@ from kernel.refusals import Conflict, Unavailable
 from key_centre import escrow_keys
 from key_centre.pool import digest_of
 from key_centre.tables import escrowed_keys, pooled_keys, rewraps
+from records import removals
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -163,19 +164,22 @@ class Rewrapping:
         """Destroy a former escrow key, which wraps nothing any more. Recorded first: a process
         that dies in between leaves the key, and the call can be repeated.
 
-        Raises Conflict `escrow-key.in-use`; Unavailable `token.no-key`. Copies in backups end
-        when those do.
+        Raises Conflict `escrow-key.in-use`, `backup.running`: its database may still name the
+        key; Unavailable `token.no-key`. Copies in backups end when those do.
         """
         if label not in self._token.secret_labels():
             raise Unavailable("token.no-key", "the token holds no such key", key=label)
-        with self._database.transaction() as connection:
-            if label not in escrow_keys.former(connection) or _count_under(connection, [label]):
-                raise Conflict("escrow-key.in-use", "this is no former escrow key, or keys need it")
-            self._journal.append(
-                connection, Event.ESCROW_KEY_DESTROYED, subject=label, actor=actor,
-                token=self._token.label, reason=reason[:500],
-            )  # fmt: skip
-        self._token.destroy_secret(label)
+        with removals.required(self._database):
+            with self._database.transaction() as connection:
+                if label not in escrow_keys.former(connection) or _count_under(connection, [label]):
+                    raise Conflict(
+                        "escrow-key.in-use", "this is no former escrow key, or keys need it"
+                    )
+                self._journal.append(
+                    connection, Event.ESCROW_KEY_DESTROYED, subject=label, actor=actor,
+                    token=self._token.label, reason=reason[:500],
+                )  # fmt: skip
+            self._token.destroy_secret(label)
 
     def _finish(self) -> None:
         now = self._clock.now()

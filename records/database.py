@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -119,6 +120,11 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps it; None: a server has it."""
+        return Path(str(self._url.database)) if self.is_sqlite else None
 
     @property
     def engine(self) -> Engine:

@@ -50,10 +50,11 @@ def below(directory: Path) -> Iterable[tuple[Path, str]]:
             yield path, str(path.relative_to(directory))
 
 
-def require_empty(directory: Path) -> None:
-    """Raises Conflict `backup.not-empty`: nothing is ever overwritten."""
-    if directory.exists() and any(path.is_file() for path in directory.rglob("*")):
-        raise Conflict("backup.not-empty", "there are files already", path=str(directory))
+def require_empty(place: Path) -> None:
+    """No file, and no directory with files. Raises Conflict `backup.not-empty`: nothing is ever
+    overwritten."""
+    if place.is_file() or any(path.is_file() for path in place.rglob("*")):
+        raise Conflict("backup.not-empty", "there are files already", path=str(place))
 
 
 def restore(source: Path, key: bytes, directory: Path) -> int:

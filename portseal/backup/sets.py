@@ -1,8 +1,9 @@
 """Making and restoring whole sets.
 
 The order makes a set consistent without stopping anything: the database's moment first, then the
-token, then the archive. Keys and objects are there before the records that name them, so whatever
-the database of that moment names is in what is read after it.
+token, then the archive. Keys and objects are there before the records that name them, and none is
+removed while a set is made (`records.removals`), so whatever the database of that moment names is
+in what is read after it.
 """
 
 import hashlib
@@ -24,13 +25,16 @@ from portseal.backup import databases, places
 from portseal.backup.sealed import SealedWriter, derived
 from portseal.wiring import House
 from portseal.witness import FILE_NAME
+from records import removals
 from records.events import Event
 
 FORMAT = "portseal-backup-1"
 MANIFEST = "manifest.json"
-NUMBERS_SKIPPED = 1000
+NUMBERS_SKIPPED = 10**9
 """Numbers of revocation lists that a restored authority leaves out: those that were given after
-the backup must not be given twice."""
+the backup must not be given twice. All lists of an authority share one counter, and a thousand
+parts made anew every ten seconds draw nine million numbers a day; a list's number has room for 48
+decimal digits (RFC 5280, 5.2.3), the counter for 18."""
 _DATABASE, _TOKEN, _ARCHIVE, _DATA = "database", "token", "archive", "data"
 _SUFFIX = ".sealed"
 _MOST_BYTES_OF_MANIFEST = 64 << 20
@@ -48,7 +52,8 @@ class BackupMade:
 
 
 def make(house: House, directory: Path, key: bytes, actor: str) -> BackupMade:
-    """Write a set into a new directory; one that fails leaves none.
+    """Write a set into a new directory; one that fails leaves none. Waits for another that is
+    being made.
 
     Raises Conflict `backup.not-empty`, Unavailable.
     """
@@ -56,7 +61,8 @@ def make(house: House, directory: Path, key: bytes, actor: str) -> BackupMade:
         raise Conflict("backup.not-empty", "the directory exists already", path=str(directory))
     directory.mkdir(mode=0o700, parents=True)
     try:
-        return _make(house, directory, key, actor)
+        with removals.held_off(house.database):
+            return _make(house, directory, key, actor)
     except BaseException:
         shutil.rmtree(directory)
         raise
@@ -137,8 +143,8 @@ def restore(house: House, directory: Path, key: bytes, actor: str) -> dict[str, 
     if _TOKEN in parts:
         targets[_TOKEN] = places.softhsm_directory()
     for name, place in targets.items():
-        if name in parts and name != _DATA:
-            places.require_empty(place)
+        if name in parts:
+            places.require_empty(place / FILE_NAME if name == _DATA else place)
     databases.restore(
         house.database,
         house.settings.database.url.get_secret_value(),

@@ -16,6 +16,7 @@ from portseal.cli.output import json_option, show
 from portseal.custodians import collect
 from portseal.custody import write_backup
 from portseal.wiring import House
+from records import removals
 from records.events import Event
 
 _LARGEST = 16 << 20
@@ -123,7 +124,8 @@ def destroy(label: str, name: str, reason: str, confirm: str, as_json: bool) -> 
         token = _token(house, name)
         if token.key(label).public_key.fingerprint in house.keys_in_use:
             raise Conflict("key.in-use", "the services sign with this key", key=label)
-        fingerprint = token.destroy(label)
+        with removals.required(house.database):
+            fingerprint = token.destroy(label)
         with house.database.transaction() as connection:
             house.journal.append(
                 connection, Event.KEY_DESTROYED, subject=label, actor=_actor(), key=fingerprint,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.refusals import Conflict, NotFound, Refusal
+from records import removals
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
@@ -131,17 +132,21 @@ class Archive:
             after = addresses[-1]
 
     def sweep(self) -> int:
-        """Remove objects that nothing refers to and that were put long ago; how many."""
+        """Remove objects that nothing refers to and that were put long ago; how many. What is
+        left when a backup begins, whose database may name it, is for the next time."""
         before = self._clock.now() - SWEEP_AGE
         self.store.tidy(before)
         removed = 0
         addresses = self.store.addresses()
         while chunk := list(islice(addresses, _CHUNK)):
-            with self._database.reading() as connection:
-                known = repository.referenced(connection, chunk)
-            removed += sum(
-                self.store.remove(address, before) for address in chunk if address not in known
-            )
+            with removals.permitted(self._database) as may:
+                if not may:
+                    break
+                with self._database.reading() as connection:
+                    known = repository.referenced(connection, chunk)
+                removed += sum(
+                    self.store.remove(address, before) for address in chunk if address not in known
+                )
         return removed
 
     def _fault(self, address: str) -> Fault | None:
