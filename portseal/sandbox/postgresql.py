@@ -97,11 +97,15 @@ class PostgreSQL:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def create_database(self) -> str:
-        """Create an empty database and return its name."""
+    def create_database(self, template: str = "template1") -> str:
+        """Create a database as a copy of another, which nobody is connected to; return its name.
+
+        That of PostgreSQL is empty.
+        """
         name = f"fresh_{next(self._names)}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with self._connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return name
 
     def drop_database(self, name: str) -> None:
@@ -111,9 +115,9 @@ class PostgreSQL:
             connection.execute(statement.format(sql.Identifier(name)))
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """The URL of a new, empty database that is dropped afterwards."""
-        name = self.create_database()
+    def fresh_database(self, template: str = "template1") -> Iterator[str]:
+        """The URL of a new database, a copy of the template, that is dropped afterwards."""
+        name = self.create_database(template)
         try:
             yield self.url(name)
         finally:

@@ -82,7 +82,7 @@ class Platform:
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     made = Platform()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield made
     made.server.shutdown()

@@ -1,13 +1,10 @@
 """Fixtures: a portal on a fresh database, on an authority whose ceremony is held once."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from hsm.token import Token
-from records.database import Database, metadata
+from records.database import Database
 from tests.ca.world import new_clock, open_world
-from tests.database import load_all_tables
 from tests.ra_portal.world import PortalWorld, open_portal_world, token_after_ceremony
 from tests.token import TokenBench
 
@@ -24,13 +21,9 @@ def portal(portal_token: Token, database: Database) -> PortalWorld:
 
 
 @pytest.fixture
-def postgresql_portal(portal_token: Token, fresh_postgresql_url: str) -> Iterator[PortalWorld]:
+def postgresql_portal(portal_token: Token, postgresql_database: Database) -> PortalWorld:
     """As `portal`, where two may write at the same time."""
-    load_all_tables()
-    database = Database(fresh_postgresql_url)
-    metadata.create_all(database.engine)
-    yield open_portal_world(open_world(portal_token, database, new_clock()))
-    database.dispose()
+    return open_portal_world(open_world(portal_token, postgresql_database, new_clock()))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Cards in real tokens, a sign-in key in the authority's token, and an application around them."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +17,10 @@ from kernel.algorithms import ECDSA_P256_SHA256
 from kernel.clock import FixedClock
 from kernel.entropy import SystemEntropy
 from kernel.refusals import Refusal
-from records.database import Database, metadata
+from records.database import Database
 from records.journal import Journal
 from signing_service.sso.services import SsoServices
 from signing_service.sso.web import sso_blueprint
-from tests.database import load_all_tables
 from tests.signing_service.sso.cards import Card, CardAuthority, Registry, settings
 from tests.signing_service.sso.flow import Platform, registered, sign_in
 from tests.token import TokenBench
@@ -33,24 +31,6 @@ BASE = (
     "<!doctype html><html><head><title>{% block title %}{% endblock %}</title></head>"
     "<body>{% block content %}{% endblock %}</body></html>"
 )
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with every table, made once: each test here works on a copy."""
-    load_all_tables()
-    path = tmp_path_factory.mktemp("sso") / "empty.db"
-    made = Database(f"sqlite:///{path}")
-    metadata.create_all(made.engine)
-    made.dispose()
-    return path
-
-
-@pytest.fixture
-def database(empty_database: Path, tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{shutil.copy(empty_database, tmp_path)}")
-    yield made
-    made.dispose()
 
 
 @pytest.fixture(scope="session")

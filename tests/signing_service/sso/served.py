@@ -20,7 +20,7 @@ def served(make: Callable[[str], Flask]) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, call, threaded=True)  # type: ignore[arg-type]
     origin = f"http://127.0.0.1:{server.server_port}"
     app = make(origin)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield origin
