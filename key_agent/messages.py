@@ -4,9 +4,10 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.refusals import Malformed
+from signing_service.sso.confirmation import LONGEST_LINE, MOST_ACTS
 
 SMALL = 64 * 1024
 LARGE = 64 * 1024 * 1024
@@ -15,6 +16,15 @@ _Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 _Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Small = Annotated[str, Field(max_length=SMALL)]
 _Large = Annotated[str, Field(max_length=LARGE)]
+
+
+def _plain(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("printable, without spaces around it")
+    return text
+
+
+_Line = Annotated[str, Field(min_length=1, max_length=LONGEST_LINE), AfterValidator(_plain)]
 
 
 class Body(BaseModel):
@@ -56,9 +66,17 @@ class InstallEncryptionKeyBody(Body):
     envelope: _Small
 
 
+class ConfirmBody(Body):
+    """What is signed as it is shown: nothing that a window would drop or change."""
+
+    platform: _Line
+    acts: list[_Line] = Field(min_length=1, max_length=MOST_ACTS)
+
+
 class SignInBody(Body):
     nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/=-]{43,128}$")]
     certificate: _Fingerprint | None = None
+    confirm: ConfirmBody | None = None
 
 
 class SignRenewalBody(Body):

@@ -19,6 +19,7 @@ from key_agent.telling import LIST, Checked, Telling
 from key_agent.windows import whole
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.sso.authentication_token import make_authentication_token
+from signing_service.sso.confirmation import Confirmation
 from signing_service.validation.evidence import SignatureFormat
 
 _APPLICATION = f"https://portseal.example/agent/{VERSION}"
@@ -38,15 +39,21 @@ class SigningPurposes:
         self._telling = Telling(asking.words)
 
     def sign_in(self, request: Request, body: SignInBody) -> dict[str, Any]:
-        """An authentication token for the origin that asks.
+        """An authentication token for the origin that asks; with `confirm`, over the acts that
+        the window shows.
 
         Raises NotFound `card.no-certificate`; Conflict `certificate.several` when the page must
         say which.
         """
         held = self._certificate_for(request, body.certificate)
         request.facts.update(token=held.token.label, certificate=held.certificate.fingerprint)
-        line = self._asking.words("sign-in")
-        pin = self._asking.pin(request, held.token, line, *self._asking.of_certificate(held))
+        confirm = None
+        lines: tuple[str, ...] = (self._asking.words("sign-in"),)
+        if body.confirm is not None:
+            confirm = Confirmation(body.confirm.platform, tuple(body.confirm.acts))
+            lines = self._telling.of_confirmation(confirm)
+            request.facts["shown"] = list(lines)
+        pin = self._asking.pin(request, held.token, *lines, *self._asking.of_certificate(held))
         with request.using_token(), self._cards.opened(held.token, pin) as token:
             answer = make_authentication_token(
                 token.key(str(held.key)),
@@ -54,6 +61,7 @@ class SigningPurposes:
                 request.origin,
                 body.nonce,
                 _APPLICATION,
+                None if confirm is None else confirm.digest,
             )
         return {"token": answer, "certificate": held.to_json()}
 

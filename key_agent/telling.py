@@ -10,6 +10,7 @@ from key_agent.windows import whole
 from key_agent.words import Words
 from signing_service.formats.claims import COMMITMENT_URIS
 from signing_service.formats.recognition import is_xml
+from signing_service.sso.confirmation import Confirmation
 from signing_service.validation.evidence import SignatureFormat
 
 _SHOWN_DOCUMENTS = 6
@@ -48,6 +49,15 @@ class Telling:
 
     def __init__(self, words: Words) -> None:
         self._words = words
+
+    def of_confirmation(self, confirm: Confirmation) -> tuple[str, ...]:
+        """What a platform has confirmed with the card; all of it, set off from the agent's own
+        words."""
+        return (
+            self._words("confirm"),
+            *whole(self._words("confirm-for", platform=confirm.platform)),
+            *(line for act in confirm.acts for line in whole(act, margin="  ")),
+        )
 
     def of_signature(self, checked: Checked) -> list[str]:
         """What the signer says beside the document."""

@@ -45,13 +45,14 @@ def view(title: str, site: str, *lines: str) -> View:
     return View(clean(title), (*heading, *(clean(line) for line in lines)), len(heading))
 
 
-def whole(text: str) -> tuple[str, ...]:
-    """All of a text, cleaned, in as many lines as it takes."""
+def whole(text: str, margin: str = "") -> tuple[str, ...]:
+    """All of a text, cleaned, in as many lines as it takes. A `margin` of two spaces before each
+    tells them from the agent's own."""
     cleaned = clean(text, width=2 * len(text))
-    shown = [""]
+    shown = [margin]
     for character in cleaned:
         if columns(shown[-1] + character) > MAX_WIDTH:
-            shown.append("")
+            shown.append(margin)
         shown[-1] += character
     return tuple(shown)
 

@@ -21,6 +21,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "next": ("下一页", "Next"),
     "cancel": ("取消", "Cancel"),
     "sign-in": ("请求用您的卡登录。", "It asks to sign you in with your card."),
+    "confirm": ("请求用您的卡确认下列事项：", "It asks you to confirm with your card:"),
+    "confirm-for": ("平台：{platform}", "Platform: {platform}"),
     "sign": ("请求签署：{kind}", "It asks you to sign: {kind}"),
     "sign-many": ("请求签署 {count} 份文件", "It asks you to sign {count} documents"),
     "make-key": (

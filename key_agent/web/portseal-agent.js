@@ -39,6 +39,10 @@
  * @property {string} [name] the file's name, for the person to recognise
  * @property {"first" | "counter"} [act] counter: upon the signature over the document in the draft
  *
+ * @typedef {Object} Confirmation
+ * @property {string} platform name of the platform that asks
+ * @property {string[]} acts one line each
+ *
  * @typedef {{signal?: AbortSignal}} CallOptions
  */
 
@@ -235,13 +239,15 @@ export class PortSealAgent {
   }
 
   /**
-   * An authentication token of the Web eID scheme for this page's origin.
-   * @param {{nonce: string, certificate?: string | null}} what
+   * An authentication token of the Web eID scheme for this page's origin. With `confirm`, as the
+   * service's challenge has it, the agent shows the acts and the card signs them (agents from 1.3).
+   * @param {{nonce: string, certificate?: string | null, confirm?: Confirmation | null}} what
    * @param {CallOptions} [options]
    * @returns {Promise<{token: Record<string, string>, certificate: Certificate}>}
    */
-  async signIn({ nonce, certificate = null }, options) {
-    const told = await this.#call("sign_in", { nonce, certificate }, options);
+  async signIn({ nonce, certificate = null, confirm = null }, options) {
+    const body = { nonce, certificate, ...(confirm && { confirm }) };
+    const told = await this.#call("sign_in", body, options);
     return { token: told.token, certificate: asCertificate(told.certificate) };
   }
 

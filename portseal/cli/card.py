@@ -16,6 +16,7 @@ from portseal.cli.options import card_options, pin_source, url_option
 from portseal.cli.output import json_option, show
 from portseal.holder.card import Card
 from portseal.holder.service import Service
+from signing_service.sso.confirmation import Confirmation
 
 
 @click.group()
@@ -133,10 +134,22 @@ def _shown(holder: Card) -> dict[str, str]:
     }
 
 
+def _tell(confirmed: Confirmation) -> None:
+    """Before the PIN is asked for: what it is for."""
+    lines = (confirmed.platform, *confirmed.acts)
+    if not all(line.isprintable() for line in lines):
+        raise click.UsageError("--confirm-for and --act are printable texts of one line")
+    click.echo(f"{confirmed.platform} asks you to confirm with your card:", err=True)
+    for act in confirmed.acts:
+        click.echo(f"  {act}", err=True)
+
+
 @card.command("login")
 @card_options
 @url_option
 @click.option("--nonce", help="Challenge shown by the sign-in page: print the answer to paste.")
+@click.option("--confirm-for", help="Platform that asks for --act.")
+@click.option("--act", "acts", multiple=True, help="What the card confirms; may stand repeatedly.")
 @json_option
 def login(
     module: str,
@@ -145,16 +158,25 @@ def login(
     pin_fd: int | None,
     url: str,
     nonce: str | None,
+    confirm_for: str | None,
+    acts: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Sign in, or answer the challenge of a sign-in page.
 
     With --nonce the answer is printed for pasting into the page. It holds for --url alone:
-    make sure that the browser's address bar shows the same origin.
+    make sure that the browser's address bar shows the same origin. With --act the card also
+    signs what is confirmed, which is shown before the PIN is asked for.
     """
+    if bool(acts) != (confirm_for is not None) or (acts and nonce is None):
+        raise click.UsageError("--confirm-for, --act and --nonce stand together")
     holder = Card(module, label, pin_source(pin_env, pin_fd))
     service = Service(url)
     if nonce is not None:
-        click.echo(json.dumps(holder.answer(service.origin, nonce)))
+        confirmed = None
+        if confirm_for is not None:
+            confirmed = Confirmation(confirm_for, acts)
+            _tell(confirmed)
+        click.echo(json.dumps(holder.answer(service.origin, nonce, confirmed)))
         return
     show(service.sign_in(holder), as_json)

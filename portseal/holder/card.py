@@ -10,6 +10,7 @@ from kernel.refusals import Conflict, NotFound
 from kernel.renewal_statement import renewal_statement
 from key_agent.encryption_slot import EncryptionSlot
 from signing_service.sso.authentication_token import make_authentication_token
+from signing_service.sso.confirmation import Confirmation
 
 SIGNING_KEY = "signing"
 _LABELS = (SIGNING_KEY, *(f"{SIGNING_KEY}-{number}" for number in range(2, 33)))
@@ -106,8 +107,12 @@ class Card:
         """The encryption key beside the signing key."""
         return EncryptionSlot(self._token, lambda: self.key)
 
-    def answer(self, origin: str, nonce: str) -> dict[str, str]:
-        """An authentication token for this origin and challenge (Web eID 1.0)."""
+    def answer(
+        self, origin: str, nonce: str, confirmed: Confirmation | None = None
+    ) -> dict[str, str]:
+        """An authentication token for this origin and challenge (Web eID 1.0). `confirmed`: what
+        the holder was shown and the card signs with it."""
+        digest = None if confirmed is None else confirmed.digest
         return make_authentication_token(
-            self.key, self.certificate.der, origin, nonce, _APPLICATION
+            self.key, self.certificate.der, origin, nonce, _APPLICATION, digest
         )

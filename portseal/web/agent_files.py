@@ -9,6 +9,8 @@ import key_agent
 FILES = Path(key_agent.__file__).parent / "web"
 MINIMUM_VERSION = "1.0.0"
 """The oldest agent that these pages can work with."""
+CONFIRMING_VERSION = "1.3.0"
+"""The oldest that shows and signs what a platform has confirmed with the card."""
 
 
 def agent_source(port: int) -> str:
@@ -17,7 +19,7 @@ def agent_source(port: int) -> str:
 
 
 def install_agent_files(app: Flask, port: int) -> None:
-    """Routes under /agent, and `agent_port` and `agent_minimum` for templates."""
+    """Routes under /agent, and for templates `agent_port`, `agent_minimum`, `agent_confirms`."""
     blueprint = Blueprint("agent", __name__)
 
     @blueprint.get("/agent/<path:name>")
@@ -28,4 +30,6 @@ def install_agent_files(app: Flask, port: int) -> None:
         return response
 
     app.register_blueprint(blueprint)
-    app.jinja_env.globals.update(agent_port=port, agent_minimum=MINIMUM_VERSION)
+    app.jinja_env.globals.update(
+        agent_port=port, agent_minimum=MINIMUM_VERSION, agent_confirms=CONFIRMING_VERSION
+    )

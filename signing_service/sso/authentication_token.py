@@ -15,6 +15,8 @@ from kernel.keys import KeyHandle
 from kernel.refusals import Malformed, Unprocessable
 
 FORMAT = "web-eid:1.0"
+CONFIRMATION_FORMAT = "portseal-act:1.0"
+"""Of a token that confirms acts: its signature covers their text as well."""
 MIN_CHARACTERS = 100
 MAX_CHARACTERS = 10_000
 _FIELDS = frozenset({"unverifiedCertificate", "algorithm", "signature", "format", "appVersion"})
@@ -28,17 +30,28 @@ class AuthenticationToken:
     algorithm: str
     signature: bytes
     """Raw shape (r || s) for ES*."""
+    format: str = FORMAT
 
 
-def signed_value(suite: AlgorithmSuite, origin: str, nonce: str) -> bytes:
-    """The octets that the card signs."""
-    return suite.hash(origin.encode("utf-8")) + suite.hash(nonce.encode("utf-8"))
+def signed_value(
+    suite: AlgorithmSuite, origin: str, nonce: str, confirmed: str | None = None
+) -> bytes:
+    """The octets that the card signs. `confirmed`: digest of the acts that the holder was shown
+    (`Confirmation.digest`), which a sign-in has not."""
+    signed = suite.hash(origin.encode("utf-8")) + suite.hash(nonce.encode("utf-8"))
+    return signed if confirmed is None else signed + bytes.fromhex(confirmed)
 
 
 def make_authentication_token(
-    key: KeyHandle, certificate_der: bytes, origin: str, nonce: str, app_version: str
+    key: KeyHandle,
+    certificate_der: bytes,
+    origin: str,
+    nonce: str,
+    app_version: str,
+    confirmed: str | None = None,
 ) -> dict[str, str]:
     """Answer a challenge with the key of a card; the result goes to the server as JSON.
+    `confirmed` as for `signed_value`: whoever gives it has shown the acts to the holder.
 
     Raises Unprocessable `signin.algorithm` for a key that no server accepts, and as
     `KeyHandle.sign`.
@@ -46,12 +59,12 @@ def make_authentication_token(
     suite = key.suite
     if suite.jose is None:
         raise Unprocessable("signin.algorithm", "this kind of key cannot sign in")
-    signature = suite.to_raw(key.sign(signed_value(suite, origin, nonce)))
+    signature = suite.to_raw(key.sign(signed_value(suite, origin, nonce, confirmed)))
     return {
         "unverifiedCertificate": base64.b64encode(certificate_der).decode("ascii"),
         "algorithm": suite.jose,
         "signature": base64.b64encode(signature).decode("ascii"),
-        "format": FORMAT,
+        "format": FORMAT if confirmed is None else CONFIRMATION_FORMAT,
         "appVersion": app_version,
     }
 
@@ -71,7 +84,7 @@ def read_authentication_token(text: str) -> AuthenticationToken:
         raise _malformed("not one JSON object") from None
     if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
         raise _malformed("a token is a JSON object of texts")
-    if fields.get("format") != FORMAT:
+    if fields.get("format") not in {FORMAT, CONFIRMATION_FORMAT}:
         raise Malformed("signin.token-format", f"the format is not {FORMAT}")
     if fields.keys() != _FIELDS:
         raise _malformed("a token holds exactly " + ", ".join(sorted(_FIELDS)))
@@ -79,6 +92,7 @@ def read_authentication_token(text: str) -> AuthenticationToken:
         certificate_der=_decoded(fields["unverifiedCertificate"]),
         algorithm=fields["algorithm"],
         signature=_decoded(fields["signature"]),
+        format=fields["format"],
     )
 
 

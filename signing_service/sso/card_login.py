@@ -23,6 +23,8 @@ from records.events import Event
 from records.journal import Journal
 from signing_service.ports import CertificateStatus, Holder, Holders, StatusSource
 from signing_service.sso.authentication_token import (
+    CONFIRMATION_FORMAT,
+    FORMAT,
     AuthenticationToken,
     read_authentication_token,
     signed_value,
@@ -186,8 +188,13 @@ class CardLogin:
     def _verify(
         self, token: AuthenticationToken, certificate: Certificate, challenge: Challenge
     ) -> None:
-        """Raises Unauthenticated `signin.algorithm`, `signin.signature`."""
-        verify_answer(token, certificate, self._suites, self._settings.origin, challenge.nonce)
+        """Raises Unauthenticated `signin.act-unshown`, `signin.algorithm`, `signin.signature`."""
+        if challenge.confirmed is not None and token.format != CONFIRMATION_FORMAT:
+            raise _refused("signin.act-unshown", "the card did not sign the act that was asked for")
+        origin = self._settings.origin
+        verify_answer(
+            token, certificate, self._suites, origin, challenge.nonce, challenge.confirmed
+        )
 
     def accept_tls(
         self, browser: str | None, nonce: str | None, certificate: Certificate
@@ -235,9 +242,11 @@ def verify_answer(
     suites: Mapping[str, AlgorithmSuite],
     origin: str,
     nonce: str,
+    confirmed: str | None = None,
 ) -> None:
-    """That the certificate's key signed this origin and challenge, by one of `suites` (by their
-    JOSE names). Raises Unauthenticated `signin.algorithm`, `signin.signature`."""
+    """That the certificate's key signed this origin and challenge, and with them the acts of the
+    digest `confirmed`, by one of `suites` (by their JOSE names). Raises Unauthenticated
+    `signin.algorithm`, `signin.signature`."""
     suite = suites.get(token.algorithm)
     try:
         key = certificate.public_key
@@ -249,10 +258,10 @@ def verify_answer(
         signature = suite.from_raw(token.signature)
     except Malformed:
         raise _refused("signin.signature", "the signature has the wrong shape") from None
-    if not key.verify(suite, signature, signed_value(suite, origin, nonce)):
-        raise _refused(
-            "signin.signature", "the signature is not over this origin and this challenge"
-        )
+    expected = FORMAT if confirmed is None else CONFIRMATION_FORMAT
+    signed = signed_value(suite, origin, nonce, confirmed)
+    if token.format != expected or not key.verify(suite, signature, signed):
+        raise _refused("signin.signature", "the signature is not over what was asked for")
 
 
 def _certificate(token: AuthenticationToken) -> Certificate:

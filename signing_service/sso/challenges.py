@@ -19,7 +19,7 @@ from signing_service.sso.tables import challenges, forget_expired
 _NEW = insert(challenges).values(
     {
         name: bindparam(name)
-        for name in ("nonce", "browser_hash", "purpose", "created_at", "expires_at")
+        for name in ("nonce", "browser_hash", "purpose", "confirmed", "created_at", "expires_at")
     }
 )
 _MINE = challenges.c.browser_hash == bindparam("browser")
@@ -30,7 +30,12 @@ _NEWEST = (
     .limit(1)
     .scalar_subquery()
 )
-_TOLD = (challenges.c.nonce, challenges.c.expires_at, challenges.c.purpose)
+_TOLD = (
+    challenges.c.nonce,
+    challenges.c.expires_at,
+    challenges.c.purpose,
+    challenges.c.confirmed,
+)
 _TAKE = delete(challenges).where(_MINE, challenges.c.nonce == bindparam("wanted")).returning(*_TOLD)
 _TAKE_NEWEST = delete(challenges).where(_MINE, challenges.c.nonce == _NEWEST).returning(*_TOLD)
 _NONCE_OCTETS = 32
@@ -45,6 +50,8 @@ class Challenge:
     expires_at: datetime
     purpose: str | None = None
     """What the proof is for, as SHA-256 in hexadecimal; None: for signing in."""
+    confirmed: str | None = None
+    """Digest of the acts that the card must sign with it (`Confirmation.digest`)."""
 
 
 def secret_hash(secret: str) -> bytes:
@@ -66,10 +73,15 @@ class Challenges:
         self._take_newest = Prepared(database, _TAKE_NEWEST)
 
     def issue(
-        self, browser: str, purpose: str | None = None, *, new_browser: bool = False
+        self,
+        browser: str,
+        purpose: str | None = None,
+        confirmed: str | None = None,
+        *,
+        new_browser: bool = False,
     ) -> Challenge:
         """A fresh challenge for the browser that holds the secret `browser`, to prove the card
-        for `purpose` alone. A `new_browser` has none yet.
+        for `purpose` alone, with the acts of the digest `confirmed`. A `new_browser` has none yet.
 
         A browser holds a few at most: the oldest makes room. Raises Unavailable.
         """
@@ -81,6 +93,7 @@ class Challenges:
             "nonce": nonce,
             "browser_hash": browser_hash,
             "purpose": purpose,
+            "confirmed": confirmed,
             "created_at": now,
             "expires_at": expires_at,
         }
@@ -90,7 +103,7 @@ class Challenges:
             with self._database.transaction() as connection:
                 self._make_room(connection, browser_hash)
                 connection.execute(_NEW, row)
-        return Challenge(nonce, self._settings.origin, expires_at, purpose)
+        return Challenge(nonce, self._settings.origin, expires_at, purpose, confirmed)
 
     def take(self, browser: str | None, nonce: str | None = None) -> Challenge:
         """Take a challenge of this browser out of the store: `nonce`, or the newest.
@@ -109,7 +122,9 @@ class Challenges:
             raise _missing()
         if taken.expires_at <= self._clock.now():
             raise Unauthenticated("signin.challenge-expired", "the challenge is too old")
-        return Challenge(taken.nonce, self._settings.origin, taken.expires_at, taken.purpose)
+        return Challenge(
+            taken.nonce, self._settings.origin, taken.expires_at, taken.purpose, taken.confirmed
+        )
 
     def tidy(self) -> None:
         """Forget the challenges that nobody answered in time (for the worker)."""

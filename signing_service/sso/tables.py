@@ -36,6 +36,7 @@ challenges = Table(
     Column("nonce", String(64), primary_key=True),
     Column("browser_hash", _HASH, nullable=False),
     Column("purpose", String(64)),  # SHA-256 of what the proof is for, hexadecimal
+    Column("confirmed", String(64)),  # SHA-256 of the acts that the card signs, hexadecimal
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_sso_challenge_browser", "browser_hash"),

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import asdict
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
@@ -25,6 +26,7 @@ from signing_service.sso.browser import (
 )
 from signing_service.sso.cas.web import CasRoutes
 from signing_service.sso.certificate_login import ARRIVED_PATH, CertificateRoutes
+from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.openid.authorization import Authorization
 from signing_service.sso.openid.authorization_request import AuthorizationRequest
 from signing_service.sso.openid.web import OpenIdRoutes
@@ -167,7 +169,7 @@ class SignInRoutes:
 
     def api_challenge(self) -> Response:
         """`next`, if given, is where the holder goes afterwards: a request there may want a proof
-        for itself alone, and then the answer tells for what (`acts`)."""
+        for itself alone, and then the answer tells what the card signs with it (`confirm`)."""
         require_own_origin(self._services)
         body = json_object(_MAX_JSON_OCTETS)
         next_path = body.get("next", "/")
@@ -177,14 +179,15 @@ class SignInRoutes:
         browser = self._cookies.browser()
         known = browser or self._cookies.new_browser()
         wanted = self._wanted(safe_next(next_path, "/"))
+        confirm = _confirmation(wanted)
         challenge = self._services.challenges.issue(
-            known, _purpose(wanted), new_browser=browser is None
+            known, _purpose(wanted), _digest(confirm), new_browser=browser is None
         )
         response = jsonify(
             nonce=challenge.nonce,
             origin=challenge.origin,
             expires_in=self._settings.challenge_seconds,
-            acts=[each["act"] for each in wanted.acts] if wanted else [],
+            confirm=None if confirm is None else asdict(confirm),
         )
         if browser is None:
             self._cookies.remember_browser(response, known)
@@ -255,17 +258,20 @@ class SignInRoutes:
         known = browser or self._cookies.new_browser()
         wanted = self._wanted(next_path)
         purpose = _purpose(wanted)
-        challenge = self._services.challenges.issue(known, purpose, new_browser=browser is None)
+        confirm = _confirmation(wanted)
+        challenge = self._services.challenges.issue(
+            known, purpose, _digest(confirm), new_browser=browser is None
+        )
         by_certificate = None if purpose else self._settings.certificate_origin
         page = render_template(
             "sso/sign_in.html",
             asking=asking_platform(self._services, next_path) or self._settings.portal_name,
             challenge=challenge,
-            command=_command(challenge.origin, challenge.nonce),
+            command=_command(challenge.origin, challenge.nonce, confirm),
             minutes=self._settings.challenge_seconds // 60,
             next_path=next_path,
             refusal=refusal,
-            acts=wanted.acts if wanted else (),
+            confirm=confirm,
             login_hint=wanted.login_hint if wanted else None,
             by_certificate=by_certificate,
         )
@@ -286,6 +292,14 @@ def _purpose(wanted: AuthorizationRequest | None) -> str | None:
     return None if wanted is None else wanted.purpose
 
 
+def _confirmation(wanted: AuthorizationRequest | None) -> Confirmation | None:
+    return None if wanted is None else wanted.confirmation
+
+
+def _digest(confirmation: Confirmation | None) -> str | None:
+    return None if confirmation is None else confirmation.digest
+
+
 def onward(next_path: str) -> Response:
     """After a sign-in. A platform is reached over a page, not a redirect: a policy of
     `form-action 'self'` would forbid the form to lead on to the platform."""
@@ -301,10 +315,15 @@ def _is_flat(token: object) -> bool:
     return isinstance(token, dict) and all(isinstance(value, str) for value in token.values())
 
 
-def _command(origin: str, nonce: str) -> str:
+def _command(origin: str, nonce: str, confirm: Confirmation | None) -> str:
     """Names a key, because several may be plugged in."""
     command = ["portseal", "card", "login", "--token", _ANY_KEY]
-    return shlex.join([*command, "--origin", origin, "--nonce", nonce])
+    command += ["--origin", origin, "--nonce", nonce]
+    if confirm is not None:
+        command += ["--confirm-for", confirm.platform]
+        for act in confirm.acts:
+            command += ["--act", act]
+    return shlex.join(command)
 
 
 def _shown(signed_in: SignedIn) -> dict[str, object]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from portseal.sandbox.ports import free_port
+from tests.key_agent.holder import LABEL, PIN, agrees, make_operators_card
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService, Twin, twin_of
@@ -29,7 +30,6 @@ from tests.token import softhsm_configuration, softhsm_module
 pytestmark = pytest.mark.browser
 
 ADDRESS = "127.0.0.7"
-LABEL, PIN = "operator", "holder 193746"
 WITHIN_SECONDS = 5.0
 SILENCE_SECONDS = 6
 """After so long without a word of the agent a session ends (sso.presence_seconds)."""
@@ -92,12 +92,6 @@ def site(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> I
             yield SecureSite(origin, directory / "server.pem", twin, code)
 
 
-@pytest.fixture
-def tokens(tmp_path: Path) -> Path:
-    """Where the USB keys of the agent are; moved away, they are pulled."""
-    return tmp_path / "usb" / "tokens"
-
-
 @pytest.fixture(scope="module")
 def usb_key(
     service: RunningService, site: SecureSite, tmp_path_factory: pytest.TempPathFactory
@@ -108,14 +102,7 @@ def usb_key(
     softhsm_configuration(tokens.parent)
     with agent_with(directory / "home", tokens, service, site) as agent:
         agent.allow(site.origin)
-        agent.human.answer = lambda _: {"pin": PIN}
-        blank = agent.call("tokens")["tokens"][0]["id"]
-        token = agent.call("initialise", token=blank, label=LABEL)["token"]["id"]
-        pkcs10 = agent.call("make_key", token=token)["pkcs10"]
-        body = {"activation_code": site.code, "pkcs10": pkcs10}
-        made = site.twin.anonymous().call("POST", "/api/v1/enrolments", body)
-        der = "".join(made["certificate"].split("-----")[2].split())
-        agent.call("write_certificates", token=token, certificates=[der])
+        make_operators_card(agent, site.twin.anonymous(), site.code)
     return directory / "home", tokens
 
 
@@ -129,6 +116,7 @@ def agent_with(
         SOFTHSM2_CONF=str(tokens.parent / "softhsm2.conf"), SSL_CERT_FILE=str(site.certificate),
     ) as running:  # fmt: skip
         running.origin = site.origin
+        running.human.answer = agrees
         yield running
 
 

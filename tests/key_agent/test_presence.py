@@ -10,15 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from portseal.sandbox.ports import free_port
-from tests.key_agent.running import RunningAgent, running_agent
+from tests.key_agent.holder import operator_at
+from tests.key_agent.running import RunningAgent
 from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService
 from tests.servers.chromium import launch_arguments
-from tests.token import softhsm_configuration, softhsm_module
 
 pytestmark = pytest.mark.browser
 
-LABEL, PIN = "operator", "holder 193746"
 WITHIN_SECONDS = 5.0
 
 
@@ -29,24 +28,9 @@ def tokens(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def agent(service: RunningService, tmp_path: Path, tokens: Path) -> Iterator[RunningAgent]:
+def agent(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]:
     """With an operator's card, on the port that the service's pages look for it at."""
-    configuration = softhsm_configuration(tokens.parent)
-    with running_agent(
-        tmp_path / "home", softhsm_module(), {LABEL: PIN}, service.agent_port,
-        SOFTHSM2_CONF=str(configuration),
-    ) as running:  # fmt: skip
-        running.allow(service.origin)
-        blank = running.call("tokens")["tokens"][0]["id"]
-        running.human.answer = lambda _: {"pin": PIN}
-        token = running.call("initialise", token=blank, label=LABEL)["token"]["id"]
-        pkcs10 = running.call("make_key", token=token)["pkcs10"]
-        code = service.activation_code_of_new_operator("declare-import")
-        body = {"activation_code": code, "pkcs10": pkcs10}
-        pem = service.anonymous().call("POST", "/api/v1/enrolments", body)["certificate"]
-        der = "".join(pem.split("-----")[2].split())
-        running.call("write_certificates", token=token, certificates=[der])
-        running.human.windows.clear()
+    with operator_at(service, tmp_path) as running:
         yield running
 
 

@@ -8,11 +8,11 @@ import json
 import re
 from typing import Any
 
+from signing_service.sso.confirmation import MOST_ACTS, Confirmation
 from signing_service.sso.openid.errors import OAuthError
 
 ACT = "urn:portseal:act"
 _MAX_CHARACTERS = 4_000
-_MOST = 5
 _LONGEST_TEXT = 200
 _FIELDS = {"type", "act", "reference", "digest"}
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -28,9 +28,19 @@ def read_acts(text: str | None) -> tuple[dict[str, Any], ...]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         raise _refused("not JSON") from None
-    if not isinstance(found, list) or not 0 < len(found) <= _MOST:
+    if not isinstance(found, list) or not 0 < len(found) <= MOST_ACTS:
         raise _refused("an array of one to five objects")
     return tuple(_act(each) for each in found)
+
+
+def confirmation_of(platform: str, acts: tuple[dict[str, Any], ...]) -> Confirmation | None:
+    """What the holder is shown of them, and signs; None: nothing."""
+    return Confirmation(platform, tuple(_line(each) for each in acts)) if acts else None
+
+
+def _line(act: dict[str, Any]) -> str:
+    text, reference = str(act["act"]).strip(), str(act.get("reference", "")).strip()
+    return f"{text} ({reference})" if reference else text
 
 
 def _act(found: object) -> dict[str, Any]:

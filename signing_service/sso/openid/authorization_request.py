@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from signing_service.sso.claims import ACR_CARD_FRESH
+from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.freshness import ASKED
-from signing_service.sso.openid.acts import read_acts
+from signing_service.sso.openid.acts import confirmation_of, read_acts
 from signing_service.sso.openid.errors import OAuthError, invalid_request
 from signing_service.sso.openid.requested_claims import RequestedClaims, read_requested_claims
 from signing_service.sso.platform import Platform
@@ -47,6 +48,11 @@ class AuthorizationRequest:
         """What a proof must be made for, when this request wants one for itself alone."""
         fresh = ACR_CARD_FRESH in self.acr_values or ACR_CARD_FRESH in self.claims.essential_acrs
         return self.digest if self.acts or fresh else None
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """What the holder is shown before the proof, and signs."""
+        return confirmation_of(self.platform.name, self.acts)
 
 
 def read_request(platform: Platform, asked: Mapping[str, str]) -> AuthorizationRequest:

@@ -164,9 +164,12 @@ class Card:
     certificate: Certificate
     holder: Holder
 
-    def answer(self, nonce: str, origin: str = ORIGIN) -> dict[str, str]:
+    def answer(
+        self, nonce: str, origin: str = ORIGIN, confirmed: str | None = None
+    ) -> dict[str, str]:
+        """`confirmed`: digest of the acts that the holder was shown."""
         return make_authentication_token(
-            self.key, self.certificate.der, origin, nonce, "portseal/0.1"
+            self.key, self.certificate.der, origin, nonce, "portseal/0.1", confirmed
         )
 
 

@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from werkzeug.test import TestResponse
 
+from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.platforms import Registration
 from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import Card
@@ -122,8 +123,16 @@ def sign_in(browser: FlaskClient, card: Card, page: str = "/sso/sign-in") -> Tes
         name: html.unescape(value)
         for name, value in re.findall(r'name="(csrf_token|nonce|next)" value="([^"]*)"', shown.text)
     }
-    fields["token"] = json.dumps(card.answer(fields["nonce"]))
+    asked = re.search(r'data-confirm="([^"]*)"', shown.text)
+    confirmed = None if asked is None else confirmation(html.unescape(asked[1])).digest
+    fields["token"] = json.dumps(card.answer(fields["nonce"], confirmed=confirmed))
     return browser.post(urlsplit(page).path, data=fields)
+
+
+def confirmation(text: str) -> Confirmation:
+    """What the sign-in page hands to the key agent to be shown and signed."""
+    asked = json.loads(text)
+    return Confirmation(asked["platform"], tuple(asked["acts"]))
 
 
 def continued(page: TestResponse) -> str:

@@ -1,17 +1,20 @@
 """Step-up: a fresh proof of the card, for one act, that no other act can use (RFC 9470, 9396)."""
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from kernel.clock import FixedClock
 from records.events import Event
 from records.journal import records
 from signing_service.sso.claims import ACR_CARD, ACR_CARD_FRESH, ACR_CERTIFICATE
+from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import FILE_POLICY, Card, CardAuthority, Registry
 from tests.signing_service.sso.flow import (
@@ -82,7 +85,7 @@ def test_a_proof_for_signing_in_serves_no_act_and_a_proof_is_used_once(
 def test_the_page_of_a_stranger_cannot_swap_the_act(
     signed_in: FlaskClient, platform: Platform, card: Card
 ) -> None:
-    """The challenge is bound to what its own page showed."""
+    """The challenge is bound to what its own page showed, and the card signs what it was shown."""
     harmless = signed_in.get(platform.request(authorization_details=act("查看")))
     harmful = signed_in.get(platform.request(authorization_details=act("付款")))
     page = signed_in.get(harmless.location)
@@ -92,10 +95,56 @@ def test_the_page_of_a_stranger_cannot_swap_the_act(
         "csrf_token": token,
         "nonce": nonce,
         "next": parse_qs(urlsplit(harmful.location).query)["next"][0],
-        "token": json.dumps(card.answer(nonce)),
+        "token": json.dumps(card.answer(nonce, confirmed=seen("查看").digest)),
     }
     done = signed_in.post("/sso/sign-in", data=form)
     assert is_sign_in(signed_in.get(continued(done)))
+
+
+def seen(text: str) -> Confirmation:
+    """What the key agent showed of the test's platform."""
+    return Confirmation("报关平台", (f"{text} (DEC-7)",))
+
+
+@pytest.mark.parametrize(
+    ("shown", "code"),
+    [
+        (seen("查看"), "signin.signature"),
+        (Confirmation("another platform", seen("付款").acts), "signin.signature"),
+        (Confirmation("报关平台", ("付款",)), "signin.signature"),
+        (None, "signin.act-unshown"),
+    ],
+)
+def test_a_page_that_showed_another_act_or_none_to_the_holder_gets_nothing(
+    signed_in: FlaskClient,
+    platform: Platform,
+    card: Card,
+    shown: Confirmation | None,
+    code: str,
+) -> None:
+    """A page that was taken over has the agent show what its holder would agree to."""
+    asked = signed_in.get(platform.request(authorization_details=act("付款")))
+    back = parse_qs(urlsplit(asked.location).query)["next"][0]
+
+    def answer(confirmed: Confirmation | None) -> TestResponse:
+        challenge = signed_in.post("/api/v1/sign-in/challenges", json={"next": back}).get_json()
+        digest = None if confirmed is None else confirmed.digest
+        token = card.answer(challenge["nonce"], confirmed=digest)
+        return signed_in.post("/api/v1/sign-in", json={"token": token, "nonce": challenge["nonce"]})
+
+    refused = answer(shown)
+    assert (refused.status_code, refused.get_json()["code"]) == (401, code)
+    assert is_sign_in(signed_in.get(back))
+    assert answer(seen("付款")).status_code == 200
+    assert "code" in answer_of(signed_in.get(back))
+
+
+def test_what_confirms_an_act_signs_nobody_in(browser: FlaskClient, card: Card) -> None:
+    challenge = browser.post("/api/v1/sign-in/challenges", json={}).get_json()
+    assert challenge["confirm"] is None
+    token = card.answer(challenge["nonce"], confirmed=seen("付款").digest)
+    refused = browser.post("/api/v1/sign-in", json={"token": token, "nonce": challenge["nonce"]})
+    assert (refused.status_code, refused.get_json()["code"]) == (401, "signin.signature")
 
 
 def test_acr_values_ask_for_a_fresh_proof_and_an_old_one_is_too_old(
@@ -173,7 +222,8 @@ def test_the_programs_way_tells_what_the_proof_is_for(
     asked = signed_in.get(platform.request(authorization_details=act("甲")))
     back = parse_qs(urlsplit(asked.location).query)["next"][0]
     challenge = signed_in.post("/api/v1/sign-in/challenges", json={"next": back}).get_json()
-    assert challenge["acts"] == ["甲"]
-    body = {"token": card.answer(challenge["nonce"]), "nonce": challenge["nonce"]}
+    assert challenge["confirm"] == asdict(seen("甲")) | {"acts": ["甲 (DEC-7)"]}
+    token = card.answer(challenge["nonce"], confirmed=seen("甲").digest)
+    body = {"token": token, "nonce": challenge["nonce"]}
     assert signed_in.post("/api/v1/sign-in", json=body).status_code == 200
     assert "code" in answer_of(signed_in.get(back))

@@ -13,6 +13,8 @@ const button = element("agent-sign-in");
 const list = element("agent-card");
 const form = element("sign-in-form");
 const agent = PortSealAgent.of(progress);
+/** What a platform has confirmed with the card; the service knows it, too. */
+const confirm = form.dataset.confirm ? JSON.parse(form.dataset.confirm) : null;
 
 async function signIn() {
   button.disabled = true;
@@ -21,7 +23,7 @@ async function signIn() {
     await agent.ready();
     progress.step("pin");
     const { nonce, next } = form.elements;
-    const asked = { nonce: nonce.value, certificate: chosen(list) ?? null };
+    const asked = { nonce: nonce.value, certificate: chosen(list) ?? null, confirm };
     const proof = await agent.signIn(asked);
     progress.step("answer");
     await openSession(agent, { ...proof, nonce: nonce.value });

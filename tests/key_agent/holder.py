@@ -1,0 +1,47 @@
+"""An operator at a computer with the key agent, whose USB key a running service has made."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from portseal.holder.service import Service
+from tests.key_agent.human import Answer, Window
+from tests.key_agent.running import RunningAgent, running_agent
+from tests.portseal.service import RunningService
+from tests.token import softhsm_configuration, softhsm_module
+
+LABEL, PIN = "operator", "holder 193746"
+
+
+def agrees(window: Window) -> Answer:
+    """The person says yes, and types the PIN wherever one is asked for."""
+    return {"ok": True} if window.command == "CONFIRM" else {"pin": PIN}
+
+
+def make_operators_card(agent: RunningAgent, service: Service, code: str) -> str:
+    """On the agent's blank token, by the agent's own methods; for the origin that it speaks for.
+    The token's identifier."""
+    agent.human.answer = agrees
+    blank = agent.call("tokens")["tokens"][0]["id"]
+    token: str = agent.call("initialise", token=blank, label=LABEL)["token"]["id"]
+    pkcs10 = agent.call("make_key", token=token)["pkcs10"]
+    made = service.call("POST", "/api/v1/enrolments", {"activation_code": code, "pkcs10": pkcs10})
+    der = "".join(made["certificate"].split("-----")[2].split())
+    agent.call("write_certificates", token=token, certificates=[der])
+    agent.human.windows.clear()
+    return token
+
+
+@contextmanager
+def operator_at(service: RunningService, directory: Path) -> Iterator[RunningAgent]:
+    """On the port that the service's pages look for the agent at; the tokens are in
+    `directory`/usb/tokens, and moved away they are pulled."""
+    configuration = softhsm_configuration(directory / "usb")
+    with running_agent(
+        directory / "home", softhsm_module(), {LABEL: PIN}, service.agent_port,
+        SOFTHSM2_CONF=str(configuration),
+    ) as agent:  # fmt: skip
+        agent.allow(service.origin)
+        code = service.activation_code_of_new_operator("declare-import")
+        make_operators_card(agent, service.anonymous(), code)
+        yield agent
