@@ -73,22 +73,24 @@ def canonical_without(document: bytes, part: etree._Element) -> bytes | None:
     the rest is plain.
 
     Exact, though nothing but the part's name is looked for. A plain rest has no comment or the
-    like, below the root no start tag with attributes, and no end tag with white space. So the
-    start tag that was found is one; its element and the part end with the only end tag of that
-    name, since neither is empty nor ends otherwise; so they are the same.
+    like, below the root no start tag with attributes, no end tag with white space and as many
+    ends as starts. What is cut out has one start tag of the part's name, where it begins, and one
+    end tag, where it ends, and the document has no other end tag as it is mostly written. So the
+    part, which is not empty, ends there, for the rest has no other end; and begins where the cut
+    does, for a start in the rest would lack its end.
     """
     if not MIN_BYTES_WITHOUT <= len(document) <= MAX_BYTES or not len(part):
         return None
     local = etree.QName(part).localname
     name = (f"{part.prefix}:{local}" if part.prefix else local).encode()
-    end = document.find(b"</%b>" % name)
-    if end != document.rfind(b"</%b>" % name):
+    start_tag, end_tag = b"<%b " % name, b"</%b>" % name
+    last = document.find(end_tag)
+    start, end = document.rfind(start_tag, 0, last), last + len(end_tag)
+    if start < 0 or document.find(end_tag, end) >= 0:
         return None
-    start = document.rfind(b"<%b " % name, 0, end)
-    if start < 0 or any(b"</%b%b" % (name, each) in document[start:end] for each in _SPACES):
-        return None
-    rest = document[:start] + document[end + len(name) + 3 :]
-    found = _plain(rest)
+    named = re.findall(rb"</?%b[ \t\r\n/>]" % re.escape(name), document[start:end])
+    rest = document[:start] + document[end:]
+    found = _plain(rest) if named == [start_tag, end_tag] else None
     return None if found is None else rest[found[0] : found[1]]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -273,6 +273,7 @@ DECOYS = st.sampled_from(
 
 
 @settings(max_examples=3000)
+@example(True, [b"<ds:Signature />", S.replace(b" xmlns", b"\nxmlns") + N])
 @given(
     declared=st.booleans(),
     pieces=st.lists(DECOYS, min_size=1, max_size=7),
@@ -285,7 +286,9 @@ def test_what_is_cut_is_the_signature_and_nothing_else(declared: bool, pieces: l
 def test_the_attacks_forms_are_cut_alike() -> None:
     hidden = S + b"</ds:Signature ><evil></evil><ds:Signature></ds:Signature>"
     for inside in (hidden, S + N + b"<ds:Signature></ds:Signature>", S + S + N + N,
-                   b"<ds:Signature>" + S + b"</ds:Signature >" + N):  # fmt: skip
+                   b"<ds:Signature>" + S + b"</ds:Signature >" + N,
+                   b"<ds:Signature /><evil></evil>" + S.replace(b" xmlns", b"\nxmlns") + N,
+                   b"<ds:Signature><evil></evil><ds:Signature /><b></b>" + N):  # fmt: skip
         assert not check_without(f'<a xmlns:ds="{DS}">'.encode() + inside + b"</a>")
     assert check_without(f'<a xmlns:ds="{DS}">'.encode() + S + N + b"</a>")
 
