@@ -35,9 +35,9 @@ class Permission(PolicyData):
 
     code: Code
     roles: tuple[Code, ...] = Field(min_length=1)
-    console: Literal["never", "first", "always"] = "never"
+    console: Literal["never", "first", "emergency", "always"] = "never"
     """Whether a command at the machine's console may do it without a card; `first`: while nobody
-    who holds an active card may."""
+    who holds an active card may; `emergency`: then, or with a reason that is told."""
     second: Literal["nobody", "another-officer"] = "nobody"
     second_permission: Code | None = None
     """What the second person must be permitted."""

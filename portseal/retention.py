@@ -67,6 +67,8 @@ STAYS: Mapping[str, str] = {
     "recoveries": _EVIDENCE,
     "data_changes": _EVIDENCE,
     "mass_actions": _EVIDENCE,
+    "console_acts": _EVIDENCE,
+    "console_signatures": _EVIDENCE,
     "sso_platform_proposal": _EVIDENCE,
     "applications": _EVIDENCE,
     "documents": _EVIDENCE,

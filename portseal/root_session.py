@@ -1,9 +1,18 @@
 """A root session: the root's token is plugged in, does what only it can, and goes away again."""
 
+from ca.opening import OpenAuthority
 from kernel.refusals import Conflict
 from policies.ceremony_plan import role_of
 from portseal.wiring.house import House
 from records.events import Event
+
+
+def require_root(house: House) -> list[OpenAuthority]:
+    """The roots whose keys are here. Raises as `hold_root_session`."""
+    roots = [each for each in house.authorities.of_role("root") if each.own.is_present]
+    if not roots:
+        raise Conflict("root-session.no-root", "no root's token is plugged in; nothing was done")
+    return roots
 
 
 def hold_root_session(house: House, actor: str) -> dict[str, str]:
@@ -11,9 +20,7 @@ def hold_root_session(house: House, actor: str) -> dict[str, str]:
 
     Raises Conflict `root-session.no-root` when no root's token is plugged in; Unavailable.
     """
-    roots = [each for each in house.authorities.of_role("root") if each.own.is_present]
-    if not roots:
-        raise Conflict("root-session.no-root", "no root's token is plugged in; nothing was done")
+    roots = require_root(house)
     _tell(house, Event.ROOT_SESSION_OPENED, actor, [each.name for each in roots])
     done: dict[str, str] = {}
     for root in roots:

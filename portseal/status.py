@@ -169,6 +169,20 @@ def _publication(house: House) -> str:
     return (NOT_IN_ORDER if refused or late else "") + told
 
 
+def _console(house: House) -> str:
+    """Acts at the console without an officer's card, until the audit has looked at them."""
+    told = house.console_acts.unacknowledged()
+    if not told:
+        return "every act had its officers' cards, or was acknowledged"
+    named = [f"{each.what} {each.subject} by {each.account} ({each.exception})" for each in told]
+    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+    return (
+        f"{NOT_IN_ORDER}{len(named)} acts were done without an officer's card: "
+        f"{'; '.join(named[-3:])}{more}; an audit administrator acknowledges them in the portal, "
+        "under Acts without a card"
+    )
+
+
 def _worker(house: House) -> str:
     with house.database.reading() as connection:
         nodes = heartbeat.every(connection)
@@ -205,7 +219,8 @@ _PARTS: dict[str, _Part] = {
     "certificates": _certificates,
     "journal": _journal,
     "directory": _publication,
+    "console": _console,
     "worker": _worker,
 }
-_QUICK = ("database", "token", "authority", "clock", "crls", "directory", "worker")
+_QUICK = ("database", "token", "authority", "clock", "crls", "directory", "console", "worker")
 """Parts that cost a page nothing to ask."""

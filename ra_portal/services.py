@@ -32,6 +32,7 @@ from ra_portal.cards.one_time_codes import OneTimeCodes
 from ra_portal.cards.recovery import Recovery
 from ra_portal.cards.renewal import Renewal
 from ra_portal.cards.without_card import WithoutCard
+from ra_portal.console.console_acts import ConsoleActs
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
 from ra_portal.figures import Figures
@@ -83,6 +84,7 @@ class PortalServices:
     contacts: Contacts
     without_card: WithoutCard
     dead_letters: DeadLetters
+    console_acts: ConsoleActs
     officers: Officers
     operators: Operators
     imports: Imports
@@ -142,6 +144,7 @@ def open_portal(
     rules = load_registration()
     operators = Operators(database, journal, clock, cards, catalogue, personal)
     draft_time = timedelta(days=rules.draft_days)
+    directory = HolderDirectory(database, clock)
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
@@ -157,6 +160,9 @@ def open_portal(
         contacts=contacts,
         without_card=WithoutCard(database, codes, life),
         dead_letters=DeadLetters(database, journal, outbox, notices),
+        console_acts=ConsoleActs(
+            database, journal, clock, entropy, directory, inventory, posting.origin
+        ),
         officers=Officers(database, journal, clock, cards),
         operators=operators,
         imports=Imports(database, journal, clock, entropy, personal, catalogue, operators),
@@ -198,7 +204,7 @@ def open_portal(
         ),
         data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
         seals=seals,
-        directory=HolderDirectory(database, clock),
+        directory=directory,
         journal=JournalReader(database, journal),
         catalogue=catalogue,
         policy=rules,

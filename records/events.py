@@ -47,6 +47,14 @@ class Event(StrEnum):
     LETTER_PUT_BACK = "letter.put-back"
     LETTER_DISCARDED = "letter.discarded"
 
+    # At the console
+    ACT_SIGNED = "act.signed"
+    ACT_ALLOWED = "act.allowed"
+    ACT_REPEATED = "act.repeated"
+    ACT_REFUSED = "act.refused"
+    ACT_WITHOUT_CARD = "act.without-card"
+    ACT_ACKNOWLEDGED = "act.acknowledged"
+
     # Nodes and backups
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"

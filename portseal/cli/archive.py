@@ -1,14 +1,15 @@
 """`portseal archive`: export a signature's evidence, check the store, renew evidence."""
 
-import getpass
 import sys
 from pathlib import Path
 
 import click
 
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
+from ra_portal.console.act import Act
 
 
 @click.group("archive")
@@ -72,10 +73,12 @@ def verify(as_json: bool) -> None:
 
 @archive.command("delete")
 @click.argument("signature_id", metavar="ID")
-def delete(signature_id: str) -> None:
+@officer_options
+def delete(signature_id: str, acting: Acting) -> None:
     """Delete a signature whose retention is over; earlier is refused (exit code 1)."""
     with House.opened() as house:
-        house.archive.delete(signature_id, f"console:{getpass.getuser()}")
+        by = acting.authorise(house, Act("archive.delete", "archive.delete", signature_id))
+        house.archive.delete(signature_id, by.actor)
     click.echo("deleted; its objects go with the worker's next sweep")
 
 

@@ -1,19 +1,18 @@
 """`portseal status`, `officer`: what is done at the authority's console."""
 
-import getpass
 import sys
 
 import click
 
+from policies.permissions import permissions
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.output import json_option, show
 from portseal.status import BROKEN, NOT_IN_ORDER, status_of
 from portseal.wiring import House
-from ra_portal.people.identity import Identity, Role, console
-
-
-def _operator() -> Identity:
-    return console(getpass.getuser())
+from ra_portal.console.act import Act
+from ra_portal.people.identity import Role
+from ra_portal.people.officers import read_roles
 
 
 @click.command("status")
@@ -47,24 +46,25 @@ def officer() -> None:
     required=True,
     type=click.Choice([str(role) for role in Role]),
 )
-@click.option(
-    "--emergency",
-    default="",
-    help="Why the console appoints though an officer with a card could; the journal tells it.",
-)
+@officer_options
 @json_option
-def add_officer(name: str, roles: tuple[str, ...], emergency: str, as_json: bool) -> None:
-    """Add the first officers; prints the activation code for the officer's own USB key, once.
+def add_officer(name: str, roles: tuple[str, ...], acting: Acting, as_json: bool) -> None:
+    """Add an officer. The first ones' activation codes, for their own USB keys, are printed, once.
 
-    Once an officer who may appoint others holds a card, that is done in the portal.
+    Once somebody who may appoint others holds a card, that card signs here, and another officer
+    fetches the code in the portal.
     """
+    (family,) = permissions().families_of(read_roles(roles))
+    told = {"roles": ",".join(sorted(roles))}
+    act = Act("officer.add", f"officer.{family}.manage", name, told, proposes=True)
     with House.opened() as house:
-        added = house.portal.officers.add(_operator(), name, roles, emergency)
+        by = acting.authorise(house, act)
+        added = house.portal.officers.add(by, name, roles, acting.emergency)
         show(
             {
                 "officer": added.officer.id,
                 "card": added.card.number,
-                "activation_code": added.activation_code,
+                "activation_code": added.activation_code or "another officer fetches it",
             },
             as_json,
         )

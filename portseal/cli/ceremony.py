@@ -1,6 +1,6 @@
 """`portseal init` and `portseal ceremony`: keys are made, and the root's key is used."""
 
-import getpass
+import hashlib
 import tempfile
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from ca.ceremonies.conduct import Conduct, Watchers
 from kernel.refusals import Unprocessable
 from policies.ceremony_plan import CeremonyPlan, load_ceremony_plan
 from policies.data_file import InvalidPolicyFile
+from portseal.cli.acting import Acting, account, officer_options
 from portseal.cli.ceremony_output import CeremonyDirectory
 from portseal.cli.output import json_option, show
 from portseal.custody import CeremonyCustody
 from portseal.rehearsal import rehearsal
-from portseal.root_session import hold_root_session
+from portseal.root_session import hold_root_session, require_root
 from portseal.settings import Settings, read_settings
 from portseal.wiring.ceremony import (
     conduct_ceremony,
@@ -22,6 +23,7 @@ from portseal.wiring.ceremony import (
     stamp_with_new_keys,
 )
 from portseal.wiring.house import House
+from ra_portal.console.act import Act
 
 _OUTPUT = click.option(
     "--output",
@@ -34,14 +36,17 @@ _OUTPUT = click.option(
 @click.command("init")
 @click.option("--organization", default="PortSeal", show_default=True, help="O of every CA name.")
 @_OUTPUT
+@officer_options
 @json_option
-def init(organization: str, output: Path, as_json: bool) -> None:
+def init(organization: str, output: Path, acting: Acting, as_json: bool) -> None:
     """Hold the first key ceremony as our own plan says: every key, and its certificate.
 
     The token must exist and be empty. Nothing is overwritten: a second ceremony is refused. One
     that was interrupted goes on: what it had made is kept.
     """
-    _hold(load_ceremony_plan("house"), read_settings(), organization, output, as_json)
+    plan, settings = load_ceremony_plan("house"), read_settings()
+    conductor = _conductor(plan, settings, organization, acting)
+    _hold(plan, settings, organization, output, as_json, conductor)
 
 
 @click.group("ceremony")
@@ -54,8 +59,16 @@ def ceremony() -> None:
 @click.option("--organization", help="O of every CA name, where the plan does not say it.")
 @click.option("--rehearse", is_flag=True, help="On throwaway SoftHSM2 tokens and records.")
 @_OUTPUT
+@officer_options
 @json_option
-def run(plan: str, organization: str | None, rehearse: bool, output: Path, as_json: bool) -> None:
+def run(
+    plan: str,
+    organization: str | None,
+    rehearse: bool,
+    output: Path,
+    acting: Acting,
+    as_json: bool,
+) -> None:
     """Hold the ceremony of PLAN, a TOML file or the name of one of ours, or the rest of one.
 
     A rehearsal goes through every step, the custodians' too, on tokens and records that are
@@ -64,22 +77,29 @@ def run(plan: str, organization: str | None, rehearse: bool, output: Path, as_js
     """
     chosen = _plan(plan)
     if not rehearse:
-        _hold(chosen, read_settings(), organization, output, as_json)
+        settings = read_settings()
+        conductor = _conductor(chosen, settings, organization, acting)
+        _hold(chosen, settings, organization, output, as_json, conductor)
         return
+    who = f"console:{account()}"
     with rehearsal(chosen) as settings:
         if chosen.extends:
+            house = load_ceremony_plan("house")
             with tempfile.TemporaryDirectory() as before:
-                _hold(load_ceremony_plan("house"), settings, organization, Path(before), True)
-        _hold(chosen, settings, organization, output, as_json)
+                _hold(house, settings, organization, Path(before), True, who)
+        _hold(chosen, settings, organization, output, as_json, who)
 
 
 @ceremony.command("root-session")
+@officer_options
 @json_option
-def root_session(as_json: bool) -> None:
+def root_session(acting: Acting, as_json: bool) -> None:
     """Use the root's key, whose token is plugged in for this: new revocation lists, and new keys
     and certificates of its OCSP responders where the old ones run out."""
     with House.opened(with_root=True) as house:
-        done = hold_root_session(house, f"console:{getpass.getuser()}")
+        require_root(house)
+        act = Act("root.session", "root.session", "the root")
+        done = hold_root_session(house, acting.authorise(house, act).actor)
     show(done, as_json)
 
 
@@ -90,10 +110,29 @@ def _plan(name: str) -> CeremonyPlan:
         raise Unprocessable("ceremony.plan", str(error)) from error
 
 
+def _conductor(
+    plan: CeremonyPlan, settings: Settings, organization: str | None, acting: Acting
+) -> str:
+    """Who holds the ceremony. Before the first officer has a card, the console does."""
+    whole = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
+    told = {"plan-sha256": whole} | ({"organization": organization} if organization else {})
+    house = House(settings)
+    try:
+        house.database.upgrade()  # a first ceremony finds none
+        act = Act("ceremony.hold", "ceremony.hold", f"{plan.name} {plan.version}", told)
+        return acting.authorise(house, act).actor
+    finally:
+        house.close()
+
+
 def _hold(
-    plan: CeremonyPlan, settings: Settings, organization: str | None, output: Path, as_json: bool
+    plan: CeremonyPlan,
+    settings: Settings,
+    organization: str | None,
+    output: Path,
+    as_json: bool,
+    conductor: str,
 ) -> None:
-    conductor = f"console:{getpass.getuser()}"
     conduct = Conduct(plan.organization or organization or "PortSeal", conductor)
     directory = CeremonyDirectory(output, plan)
 

@@ -1,6 +1,6 @@
 """`portseal certify`: certificates for the house's own servers and for platforms' programs."""
 
-import getpass
+import hashlib
 from pathlib import Path
 
 import click
@@ -9,9 +9,10 @@ from ca.issuing.issuance import CertificateRequest
 from ca.issuing.request import MAX_REQUEST_BYTES, Pkcs10, read_pkcs10
 from ca.issuing.subject import SubjectFields
 from kernel.refusals import Refusal
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.people.identity import console
+from ra_portal.console.act import Act
 from records.events import Event
 
 _ORGANIZATION = "2.5.4.10"
@@ -24,6 +25,7 @@ _ORGANIZATION = "2.5.4.10"
 @click.option("--dns", "dns_names", multiple=True, help="A further DNS name of the server.")
 @click.option("--organization", help="Default: the authority's own.")
 @click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@officer_options
 @json_option
 def certify(
     profile: str,
@@ -32,6 +34,7 @@ def certify(
     dns_names: tuple[str, ...],
     organization: str | None,
     output: Path,
+    acting: Acting,
     as_json: bool,
 ) -> None:
     """Certify the key of a PKCS#10 REQUEST, and write the certificate with its issuer.
@@ -39,10 +42,15 @@ def certify(
     Names come from the options: what the request says of its subject is not looked at, and a
     request that asks for extensions is refused.
     """
-    actor, reference = console(getpass.getuser()).actor, f"{profile}:{common_name}"
+    reference = f"{profile}:{common_name}"
+    with request.open("rb") as file:
+        octets = file.read(MAX_REQUEST_BYTES + 1)
+    told = {"request-sha256": hashlib.sha256(octets).hexdigest()}
+    told |= {"dns": " ".join(dns_names)} if dns_names else {}
+    told |= {"organization": organization} if organization else {}
     with House.opened() as house:
-        with request.open("rb") as file:
-            octets = file.read(MAX_REQUEST_BYTES + 1)
+        act = Act("certificate.issue", "certificate.issue", reference, told)
+        actor = acting.authorise(house, act).actor
         asked = _read(house, octets, profile, reference, actor)
         authority = house.authorities.issuing
         own = authority.certificate

@@ -1,11 +1,14 @@
 """`portseal clock`: the clock that timestamps are made with."""
 
+import socket
+
 import click
 
 from kernel.clock import SystemClock
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.output import json_option, show
-from portseal.settings import read_settings
 from portseal.wiring import House
+from ra_portal.console.act import Act
 from signing_service.timestamping.health import kernel_time
 
 
@@ -30,9 +33,12 @@ def status(as_json: bool) -> None:
 
 
 @clock.command("confirm")
-def confirm() -> None:
+@officer_options
+def confirm(acting: Acting) -> None:
     """Say that the clock is right, after it was set and timestamps were refused."""
-    mark = House(read_settings()).clock_confirmation
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    with House.opened() as house:
+        acting.authorise(house, Act("clock.confirm", "clock.confirm", socket.gethostname()))
+        mark = house.clock_confirmation
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
     click.echo("confirmed; timestamps are made again")

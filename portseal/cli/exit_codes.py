@@ -17,5 +17,7 @@ class ExitCode(IntEnum):
     NOT_PASSED = 5
     """A verification ended in INDETERMINATE or TOTAL-FAILED; a journal is not intact;
     a directory differs from the records."""
+    WAITS = 6
+    """An act at the console waits for an officer's card."""
     FAILED = 70
     """An error that nobody foresaw."""

@@ -1,6 +1,6 @@
 """`portseal key`: backup, restore on another token, destruction."""
 
-import getpass
+import hashlib
 import sys
 from pathlib import Path
 
@@ -10,12 +10,14 @@ from ca.shared_factors import find_shared
 from hsm.backup import restore as restore_backup
 from hsm.token import Token
 from kernel.refusals import Conflict, Malformed, Unavailable
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.options import card_options, pin_source
 from portseal.cli.output import json_option, show
 from portseal.custodians import collect
 from portseal.custody import write_backup
 from portseal.wiring import House
+from ra_portal.console.act import Act
 from records import removals
 from records.events import Event
 
@@ -30,8 +32,9 @@ _ON = click.option(
 )
 
 
-def _actor() -> str:
-    return f"console:{getpass.getuser()}"
+def _actor(house: House, acting: Acting, what: str, on: str, **told: str) -> str:
+    facts = {name.replace("_", "-"): value for name, value in told.items() if value}
+    return acting.authorise(house, Act(what, "key.manage", on, facts)).actor
 
 
 def _token(house: House, name: str) -> Token:
@@ -73,22 +76,31 @@ def list_keys(name: str, as_json: bool) -> None:
     "--officer/--no-officer", default=True, show_default=True,
     help="Ask the token's custodians for the security officer's PIN.",
 )  # fmt: skip
+@officer_options
 @json_option
-def backup(name: str, output: Path, officer: bool, as_json: bool) -> None:
+def backup(name: str, output: Path, officer: bool, acting: Acting, as_json: bool) -> None:
     """Wrap every key that may leave under the backup key, which its custodians enter."""
     with House.opened(with_root=name == "root") as house:
+        actor = _actor(house, acting, "key.backup", f"token {name}")
         _token(house, name).login()
         backup_key = collect("the backup key")
-        file = write_backup(house, name, backup_key, output, _actor(), officer)
+        file = write_backup(house, name, backup_key, output, actor, officer)
     show({"backup": str(file)}, as_json)
 
 
 @key.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @card_options
+@officer_options
 @json_option
 def restore(
-    file: Path, module: str, label: str, pin_env: str | None, pin_fd: int | None, as_json: bool
+    file: Path,
+    module: str,
+    label: str,
+    pin_env: str | None,
+    pin_fd: int | None,
+    acting: Acting,
+    as_json: bool,
 ) -> None:
     """Put the keys of a backup into another token, which then signs as the first one does.
 
@@ -96,14 +108,18 @@ def restore(
     """
     if file.stat().st_size > _LARGEST:
         raise Malformed("backup.malformed", "not a backup of keys")
-    token = Token(module, label, pin_source(pin_env, pin_fd))
-    token.login()
-    done = restore_backup(token, file.read_bytes(), collect("the backup key"))
-    with House.opened() as house, house.database.transaction() as connection:
-        house.journal.append(
-            connection, Event.KEY_RESTORED, subject=label, actor=_actor(), source=done.token,
-            keys=", ".join(done.keys)[:500],
-        )  # fmt: skip
+    wrapped = file.read_bytes()
+    name = hashlib.sha256(wrapped).hexdigest()
+    with House.opened() as house:
+        actor = _actor(house, acting, "key.restore", f"token {label}", backup_sha256=name)
+        token = Token(module, label, pin_source(pin_env, pin_fd))
+        token.login()
+        done = restore_backup(token, wrapped, collect("the backup key"))
+        with house.database.transaction() as connection:
+            house.journal.append(
+                connection, Event.KEY_RESTORED, subject=label, actor=actor, source=done.token,
+                keys=", ".join(done.keys)[:500],
+            )  # fmt: skip
     show({"restored": ", ".join(done.keys), "there already": ", ".join(done.left_out)}, as_json)
 
 
@@ -112,8 +128,11 @@ def restore(
 @_ON
 @click.option("--reason", required=True, help="Why, for the journal.")
 @click.option("--confirm", prompt="Type the key's label again", help="The key's label again.")
+@officer_options
 @json_option
-def destroy(label: str, name: str, reason: str, confirm: str, as_json: bool) -> None:
+def destroy(
+    label: str, name: str, reason: str, confirm: str, acting: Acting, as_json: bool
+) -> None:
     """Destroy a key for good. One that the services need is refused.
 
     Copies in backups end when every backup's file is destroyed; the journal records this token's.
@@ -122,13 +141,17 @@ def destroy(label: str, name: str, reason: str, confirm: str, as_json: bool) -> 
         raise Conflict("key.not-confirmed", "the label was not repeated; nothing was destroyed")
     with House.opened(with_root=name == "root") as house:
         token = _token(house, name)
-        if token.key(label).public_key.fingerprint in house.keys_in_use:
+        fingerprint = token.key(label).public_key.fingerprint
+        if fingerprint in house.keys_in_use:
             raise Conflict("key.in-use", "the services sign with this key", key=label)
+        actor = _actor(
+            house, acting, "key.destroy", label, token=token.label, reason=reason, key=fingerprint
+        )
         with removals.required(house.database):
-            fingerprint = token.destroy(label)
+            token.destroy(label)
         with house.database.transaction() as connection:
             house.journal.append(
-                connection, Event.KEY_DESTROYED, subject=label, actor=_actor(), key=fingerprint,
+                connection, Event.KEY_DESTROYED, subject=label, actor=actor, key=fingerprint,
                 token=token.label, reason=reason[:500],
             )  # fmt: skip
     show({"destroyed": label, "key": fingerprint}, as_json)

@@ -21,6 +21,7 @@ _COMMANDS = {
     "metrics": "portseal.cli.running:metrics",
     "status": "portseal.cli.authority:status",
     "officer": "portseal.cli.authority:officer",
+    "act": "portseal.cli.act:act",
     "platform": "portseal.cli.platform:platform",
     "sign-in-key": "portseal.cli.sign_in_key:sign_in_key",
     "card": "portseal.cli.card:card",
@@ -53,6 +54,7 @@ _HELP = {
     "metrics": "Answer Prometheus on a door of its own",
     "status": "Tell whether everything is in order",
     "officer": "The authority's officers",
+    "act": "Sign what shall be done at the console",
     "platform": "Platforms that sign people in here",
     "sign-in-key": "The keys that ID tokens are signed with",
     "card": "What a holder does with a USB key",
@@ -103,7 +105,7 @@ def portseal() -> None:
     \b
     Exit codes: 0 done; 1 refused; 2 wrong command line; 3 token, database or service
     unavailable; 4 PIN missing or wrong, or token locked; 5 verification not passed or
-    journal not intact; 70 unforeseen error.
+    journal not intact; 6 an officer's card must sign first; 70 unforeseen error.
     """
 
 

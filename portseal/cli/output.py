@@ -38,4 +38,6 @@ def exit_code_of(refusal: Refusal) -> ExitCode:
         "token.pin-wrong", "token.locked", "token.no-pin", "token.pin-expired",
     }:  # fmt: skip
         return ExitCode.PIN
+    if refusal.code == "act.waits":
+        return ExitCode.WAITS
     return ExitCode.UNAVAILABLE if isinstance(refusal, Unavailable) else ExitCode.REFUSED

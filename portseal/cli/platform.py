@@ -1,27 +1,29 @@
 """`portseal platform`: the register of platforms, from the authority's console.
 
-The console proposes; an officer with a card confirms in the portal and is shown the client
+An administrator's card proposes; another officer confirms in the portal and is shown the client
 secret. Only disabling needs nobody else.
 """
 
-import getpass
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.people.identity import console
+from ra_portal.console.act import Act
 from signing_service.sso.claims import PERMITTABLE, SCOPES
 from signing_service.sso.platform import AUTH_METHODS, NONE, REMOTE_SCOPES
 from signing_service.sso.platform_form import draft_of, fields_of
 from signing_service.sso.proposals import Proposal
 
 
-def _actor() -> str:
-    return console(getpass.getuser()).actor
+def _actor(house: House, acting: Acting, what: str, on: str, **told: str) -> str:
+    facts = {name.replace("_", "-"): value for name, value in told.items()}
+    return acting.authorise(house, Act(what, "platform.manage", on, facts, proposes=True)).actor
 
 
 @click.group("platform")
@@ -52,9 +54,15 @@ def platform() -> None:
 @click.option("--pushed-only", is_flag=True, help="Must push its requests (RFC 9126).")
 @click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
 @click.option("--remote-signing", is_flag=True, help="May ask to use enterprises' seals (CSC API).")
+@officer_options
 @json_option
 def add_platform(
-    jwks: Path | None, public: bool, remote_signing: bool, as_json: bool, **given: Any
+    jwks: Path | None,
+    public: bool,
+    remote_signing: bool,
+    acting: Acting,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Propose a platform. An officer confirms it in the portal, and is shown its secret."""
     fields = {
@@ -65,8 +73,14 @@ def add_platform(
     fields["jwks"] = None if jwks is None else json.loads(jwks.read_text())
     if public:
         fields["auth_method"] = NONE
+    draft, name = draft_of(fields), str(given["name"])
+    whole = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
     with House.opened() as house:
-        proposal = house.sso.proposals.register(draft_of(fields), by=_actor())
+        actor = _actor(
+            house, acting, "platform.add", name, fields_sha256=whole,
+            permitted_by=str(given["permitted_by"]), evidence=str(given["evidence"]),
+        )  # fmt: skip
+        proposal = house.sso.proposals.register(draft, by=actor)
     _show(proposal, as_json)
 
 
@@ -96,20 +110,24 @@ def list_platforms(as_json: bool) -> None:
 
 @platform.command("rotate")
 @click.argument("client_id")
+@officer_options
 @json_option
-def rotate_platform(client_id: str, as_json: bool) -> None:
+def rotate_platform(client_id: str, acting: Acting, as_json: bool) -> None:
     """Propose a new client secret; it is made when an officer confirms it in the portal."""
     with House.opened() as house:
-        proposal = house.sso.proposals.rotate_secret(client_id, by=_actor())
+        actor = _actor(house, acting, "platform.rotate", client_id)
+        proposal = house.sso.proposals.rotate_secret(client_id, by=actor)
     _show(proposal, as_json)
 
 
 @platform.command("disable")
 @click.argument("client_id")
-def disable_platform(client_id: str) -> None:
+@officer_options
+def disable_platform(client_id: str, acting: Acting) -> None:
     """Forget a platform, at once: it can sign nobody in any more."""
     with House.opened() as house:
-        house.sso.platforms.disable(client_id, actor=_actor())
+        actor = _actor(house, acting, "platform.disable", client_id)
+        house.sso.platforms.disable(client_id, actor=actor)
     click.echo(f"platform {client_id} is disabled")
 
 

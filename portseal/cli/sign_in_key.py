@@ -1,13 +1,13 @@
 """`portseal sign-in-key`: the keys that ID tokens are signed with, all in the token."""
 
-import getpass
 import json
 
 import click
 
+from portseal.cli.acting import Acting, officer_options
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
-from ra_portal.people.identity import console
+from ra_portal.console.act import Act
 
 
 @click.group("sign-in-key")
@@ -19,11 +19,14 @@ def sign_in_key() -> None:
 @click.option(
     "--compromised", is_flag=True, help="The present key is good no longer, from this moment."
 )
+@officer_options
 @json_option
-def rotate(compromised: bool, as_json: bool) -> None:
+def rotate(compromised: bool, acting: Acting, as_json: bool) -> None:
     """Make the next key: published at once, signing in an hour. The worker does it in time."""
     with House.opened() as house:
-        actor = console(getpass.getuser()).actor
+        told = {"compromised": "yes" if compromised else "no"}
+        act = Act("signin-key.rotate", "signin-key.rotate", "the key in use", told)
+        actor = acting.authorise(house, act).actor
         made = house.sso.signing_keys.rotate(actor=actor, compromised=compromised)
     show({"kid": made.kid, "label": made.label, "signs_from": made.signs_from.isoformat()}, as_json)
 

@@ -16,6 +16,8 @@ OFFICERS = {
     "approver": ("示例审核员", ("approver",)),
     "administrator": ("示例管理员", ("administrator",)),
     "auditor": ("示例审计员", ("auditor",)),
+    "system-administrator": ("示例系统管理员", ("system-administrator",)),
+    "audit-administrator": ("示例审计管理员", ("audit-administrator",)),
 }
 """USB key label -> name and roles. The registrar may also approve, but not what he registered."""
 

@@ -42,13 +42,14 @@ def start_platforms(stage: Stage) -> list[str]:
 
 
 def register_platform(stage: Stage, name: str, *options: str) -> dict[str, Any]:
-    """Proposed at the console, confirmed by an officer with a card; name and client secret."""
-    proposed = stage.site.run_json(
-        "platform", "add", name, *options,
+    """Proposed at the console by one officer's card, confirmed by another's; name and client
+    secret."""
+    proposed = stage.site.run_signed_json(
+        [stage.cards["administrator"]], "platform", "add", name, *options,
         "--permitted-by", "示例主管部门", "--evidence", "示例〔2026〕1号, 2026-11-01",
     )  # fmt: skip
     path = f"/api/v1/platforms/proposals/{proposed['proposal']}/confirmation"
-    made: dict[str, Any] = stage.signed_in("administrator").call("POST", path, {})
+    made: dict[str, Any] = stage.signed_in("approver").call("POST", path, {})
     return made
 
 

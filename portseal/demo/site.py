@@ -6,7 +6,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ from typing import Any
 import requests
 
 from kernel.refusals import Unavailable
+from portseal.cli.exit_codes import ExitCode
 from portseal.cli.options import default_module
+from portseal.holder.act import sign_act, to_json
+from portseal.holder.card import Card
 from portseal.sandbox.ports import free_port
 from portseal.sandbox.processes import ServerUnavailableError
 from portseal.sandbox.slapd import Slapd
@@ -130,6 +135,24 @@ class Site:
         if done.returncode:
             raise Unavailable("demo.command", f"portseal {arguments[0]}: {done.stderr.strip()}")
         return done.stdout
+
+    def run_signed(self, cards: Sequence[Card], *arguments: str) -> str:
+        """A command for which these officers' cards sign: it prints what it asks for, each officer
+        signs that on a computer of his own, and it is given the signatures. Raises Unavailable."""
+        command = [sys.executable, "-m", "portseal.cli", *arguments]
+        asked = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        if asked.returncode != ExitCode.WAITS:
+            raise Unavailable("demo.command", f"portseal {arguments[0]}: {asked.stderr.strip()}")
+        with tempfile.TemporaryDirectory() as directory:
+            options = []
+            for number, card in enumerate(cards):
+                file = Path(directory) / f"signed-{number}.json"
+                file.write_text(to_json(sign_act(card, asked.stdout)), "utf-8")
+                options += ["--signed", str(file)]
+            return self.run(*arguments, *options)
+
+    def run_signed_json(self, cards: Sequence[Card], *arguments: str) -> Any:
+        return json.loads(self.run_signed(cards, *arguments, "--json"))
 
     def run_json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))

@@ -158,6 +158,12 @@ def _journal(house: House) -> Iterator[Metric]:
     yield from (count, bare)
 
 
+def _console(house: House) -> Iterator[Metric]:
+    told = _gauge("portseal_console_exceptions", "Acts without a card, not acknowledged.")
+    told.add_metric([], house.console_acts.count_unacknowledged())
+    yield told
+
+
 def _token(house: House) -> Iterator[Metric]:
     """Signs and verifies: a token that answers but signs wrongly is not up."""
     took = _gauge("portseal_token_signature_seconds", "One signature of the OCSP key, verified.")
@@ -180,5 +186,6 @@ _PARTS: dict[str, _Part] = {
     "clock": _clock,
     "nodes": _nodes,
     "journal": _journal,
+    "console": _console,
     "token": _token,
 }

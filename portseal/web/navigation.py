@@ -87,6 +87,7 @@ GROUPS = (
             Link("/admin/dead-letters", lazy_gettext("Messages set aside"), "letter.manage"),
             Link("/admin/platforms", lazy_gettext("Platforms"), "platform.read"),
             Link("/admin/journal", lazy_gettext("Journal"), "journal.read"),
+            Link("/admin/console-acts", lazy_gettext("Acts without a card"), "journal.read"),
         ),
         _OFFICERS,
     ),

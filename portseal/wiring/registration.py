@@ -12,6 +12,8 @@ from portseal.adapters import PortalHolders, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
 from ra_portal.applications.registry import LdapAttributes, LdapRegistry
 from ra_portal.cards.card import Card
+from ra_portal.console.console_acts import ConsoleActs
+from ra_portal.directory import HolderDirectory
 from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from ra_portal.notices.sms import HttpSmsGateway, SpoolGateway
@@ -44,6 +46,19 @@ class RegistrationFloor(TimestampFloor, ABC):
             ),
             self._registry,
             on_cards_ended=self._end_sessions,
+        )
+
+    @cached_property
+    def console_acts(self) -> ConsoleActs:
+        """Apart from `portal`: before the first ceremony there is no authority for one."""
+        return ConsoleActs(
+            self.database,
+            self.journal,
+            self.clock,
+            self.entropy,
+            HolderDirectory(self.database, self.clock),
+            self.inventory,
+            self.settings.web.origin,
         )
 
     @cached_property

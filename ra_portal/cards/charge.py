@@ -31,7 +31,7 @@ def require_act(connection: Connection, by: Identity, card: Card, act: str) -> N
     """
     permission = permission_for(connection, card, act)
     by.require(permission)
-    if by.kind is None and permissions()[permission].console == "first":
+    if by.kind is None and permissions()[permission].console in ("first", "emergency"):
         require_first(connection, permission)
     branches.require_holder(connection, by, card.holder)
 

@@ -57,8 +57,8 @@ class Identity:
     def may(self, permission: str) -> bool:
         """Whether the card, or the console, carries a permission of `policies/permissions.toml`.
 
-        Of what the console may do only at first, it says yes: `cards.charge.require_first` looks
-        whether this is the first time.
+        Of what the console may do only at first or in an emergency, it says yes:
+        `cards.charge.require_first` looks whether this is the first time.
         """
         if self.kind is None:
             return permissions()[permission].console != "never"

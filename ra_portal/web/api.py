@@ -14,7 +14,7 @@ from ra_portal.applications.application import Application
 from ra_portal.people.operators import OperatorView
 from ra_portal.seals.seal import Seal
 from ra_portal.services import PortalServices
-from ra_portal.web import card_api, data_changes, mass, recovery, without_card
+from ra_portal.web import card_api, console_acts, data_changes, mass, recovery, without_card
 from ra_portal.web.applying import uploaded
 from ra_portal.web.card_api import offered_code, shown_card
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_remarks, read_text, read_texts
@@ -47,6 +47,7 @@ def add_routes(
     card_api.add_routes(route, services, person)
     data_changes.add_api(route, services, person)
     mass.add_api(route, services, person)
+    console_acts.add_api(route, services, person)
     recovery.add_api(route, services, person, limits.asking)
     without_card.add_api(route, services, limits)
     _seal_routes(route, services, person)

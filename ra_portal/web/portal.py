@@ -15,6 +15,7 @@ from ra_portal.web import (
     card_batches,
     card_moves,
     cards,
+    console_acts,
     dashboard,
     data_changes,
     dead_letters,
@@ -71,6 +72,7 @@ def portal_blueprint(
     recovery.add_pages(blueprint, services, person, address_limits.asking)
     without_card.add_pages(blueprint, services, address_limits)
     card_moves.add_routes(blueprint, services, person)
+    console_acts.add_pages(blueprint, services, person)
     administration.add_routes(blueprint, services, person)
     for_programs = api.add_routes(blueprint, services, person, address_limits)
 

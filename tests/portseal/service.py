@@ -38,6 +38,7 @@ from portseal.demo.signin_steps import start_platforms
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
+from portseal.holder.card import Card
 from portseal.holder.service import Service
 from tests.ra_portal import samples
 from tests.token import TokenBench
@@ -76,7 +77,9 @@ def recoveries_wait(stage: Stage) -> str:
     if "recovery" in stage.facts:
         return "the officers of the key-management centre are appointed"
     for role, name in CENTRE.items():
-        added = stage.site.run_json("officer", "add", name, "--role", role, "--emergency", "test")
+        added = stage.site.run_json(
+            "officer", "add", name, "--role", role, "--emergency", "a test needs one more"
+        )
         make_card(stage, role, added["activation_code"])
     card, service = stage.cards["operator"], stage.anonymous()
     certificate = service.fetch_encryption_key(card)
@@ -145,6 +148,10 @@ class RunningService:
         if label not in self.stage.cards:
             make_card(self.stage, label, self.activation_code_of_new_operator("declare-import"))
         return label
+
+    def cards(self, *labels: str) -> list[Card]:
+        """USB keys by their labels, such as those of officers who sign."""
+        return [self.stage.cards[label] for label in labels]
 
     def platforms(self) -> list[str]:
         """The addresses of two platforms that sign people in here; started once."""

@@ -273,7 +273,13 @@ def revoke(people: People, number: str) -> None:
 def second_approver(service: RunningService) -> None:
     """Others may revoke the session's approver; the browser's is its own."""
     added = service.site.run_json(
-        "officer", "add", "示例审核员乙", "--role", "approver", "--emergency", "test"
+        "officer",
+        "add",
+        "示例审核员乙",
+        "--role",
+        "approver",
+        "--emergency",
+        "a test needs one more",
     )
     card = service.stage.usb_keys.make("browser-approver")
     service.stage.cards["browser-approver"] = card

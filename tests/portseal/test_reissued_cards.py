@@ -87,13 +87,14 @@ def refusal_of(service: Service, card: Card) -> str:
     return caught.value.code
 
 
-def roll_over(twin: Twin, directory: Path, **settings: str) -> Certificate:
+def roll_over(service: RunningService, twin: Twin, directory: Path, **settings: str) -> Certificate:
     """New keys for the authority, and a second certificate for every card; who issues now."""
     twin.kill()
     plan = ["ceremony", "run", "roll-over", "--organization", "示例电子口岸"]
-    twin.site.run(*plan, "--output", str(directory / "rolled"))
+    officers = service.cards("system-administrator", "administrator")
+    twin.site.run_signed(officers, *plan, "--output", str(directory / "rolled"))
     twin.serve(**settings)
-    done = twin.site.run_json("reissue", "issuing")
+    done = twin.site.run_signed_json(officers, "reissue", "issuing")
     assert (done["left"], done["refused"]) == (0, 0)
     return Certificate.parse((directory / "rolled" / "issuing-2.pem").read_bytes())
 
@@ -120,7 +121,7 @@ def test_the_card_s_page_brings_the_newer_certificate_onto_the_usb_key(
         return str(json.loads(shown.out)["fingerprint"])
 
     old = held()
-    roll_over(twin, tmp_path, **settings)
+    roll_over(service, twin, tmp_path, **settings)
     tokens = holder.environment["SOFTHSM2_CONF"]
     with (
         running_agent(home, softhsm_module(), {}, port, SOFTHSM2_CONF=tokens) as agent,
@@ -154,7 +155,7 @@ def test_a_card_goes_on_with_the_certificate_that_the_new_authority_made(
     old, before = card.certificate, renewed.certificate
     fetched(twin, card)
     assert card.certificate == old
-    above = roll_over(twin, tmp_path)
+    above = roll_over(service, twin, tmp_path)
 
     fetched(twin, card)
 

@@ -339,7 +339,13 @@ def report_lost(desk: Desk, number: str, text_messages: TextMessages) -> None:
 def approver(service: RunningService) -> None:
     """Of this walk alone: others may revoke the session's."""
     added = service.site.run_json(
-        "officer", "add", "示例审核员丁", "--role", "approver", "--emergency", "test"
+        "officer",
+        "add",
+        "示例审核员丁",
+        "--role",
+        "approver",
+        "--emergency",
+        "a test needs one more",
     )
     card = service.stage.usb_keys.make("walk-approver")
     service.stage.cards["walk-approver"] = card

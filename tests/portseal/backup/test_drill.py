@@ -1,5 +1,6 @@
 """The drill: everything is destroyed and put back from a backup that was made while it ran."""
 
+import json
 import os
 import secrets
 import shutil
@@ -28,6 +29,9 @@ SAMPLE = Path(__file__).parents[2] / "samples" / "dec-import.xml"
 _LONGEST_RESTORE_SECONDS = 120
 
 
+TWO = ("system-administrator", "administrator")
+
+
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
     path = tmp_path / "backup.key"
@@ -46,7 +50,9 @@ def test_everything_is_destroyed_and_comes_back(
     objects = set((twin.site.directory / "data" / "archive").rglob("*"))
     assert len(objects) > 3
     backup = tmp_path / "set"
-    made = twin.site.run_json("backup", str(backup), "--key", str(key_file))
+    made = twin.site.run_signed_json(
+        service.cards(*TWO), "backup", str(backup), "--key", str(key_file)
+    )
     assert made["journal_records"] > 0
     assert_nothing_is_readable(backup, twin)
 
@@ -84,6 +90,10 @@ def test_everything_is_destroyed_and_comes_back(
     )
     assert judged.returncode == 0, judged.stdout
     assert before
+    told = json.loads(twin.site.run("act", "list", "--json"))["without_card"]
+    assert [(each["what"], each["exception"]) for each in told] == [
+        ("backup.restore", "no-records")
+    ]
 
     with pytest.raises(Unavailable, match=r"backup\.not-empty"):
         twin.site.run("restore", str(backup), "--key", str(key_file))
@@ -117,10 +127,10 @@ def assert_nothing_is_readable(backup: Path, twin: Twin) -> None:
 
 
 def test_a_changed_part_or_another_key_restores_nothing(
-    twin: Twin, tmp_path: Path, key_file: Path
+    twin: Twin, service: RunningService, tmp_path: Path, key_file: Path
 ) -> None:
     backup = tmp_path / "set"
-    twin.site.run("backup", str(backup), "--key", str(key_file))
+    twin.site.run_signed(service.cards(*TWO), "backup", str(backup), "--key", str(key_file))
     shutil.rmtree(twin.site.directory / "data")
     other = tmp_path / "other.key"
     other.touch(mode=0o600)

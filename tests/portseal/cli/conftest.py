@@ -2,12 +2,16 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portseal.cli.exit_codes import ExitCode
+from portseal.demo.stage import Stage
+from portseal.holder.act import sign_act, to_json
 from tests.portseal.cli.terminal import Answer, Outcome, converse, run, run_with_pin
 from tests.portseal.service import RunningService
 from tests.token import softhsm_configuration
@@ -52,11 +56,43 @@ def holder(service: RunningService, tmp_path_factory: pytest.TempPathFactory) ->
     return Holder(tmp_path_factory.mktemp("usb-keys"), service)
 
 
+def run_signed(
+    stage: Stage,
+    officers: Sequence[str],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+) -> Outcome:
+    """What came of the command once its statement was signed by these cards; or its refusal."""
+    asked = run(arguments, environment)
+    if asked.code != ExitCode.WAITS:
+        return asked
+    with tempfile.TemporaryDirectory() as directory:
+        options: list[str] = []
+        for label in officers:
+            file = Path(directory) / f"{label}.json"
+            file.write_text(to_json(sign_act(stage.cards[label], asked.out)), "utf-8")
+            options += ["--signed", str(file)]
+        return run([*arguments, *options], environment)
+
+
 class Console:
     """The authority's own console."""
 
     def __init__(self, service: RunningService) -> None:
+        self._service = service
         self.environment: Mapping[str, str] = service.site.environment
+
+    def signed(self, officers: Sequence[str], *arguments: str, **environment: str) -> Outcome:
+        """A command for which officers sign, by the labels of their cards, each on a computer of
+        their own."""
+        return run_signed(
+            self._service.stage, officers, arguments, {**self.environment, **environment}
+        )
+
+    def signed_json(self, officers: Sequence[str], *arguments: str) -> Any:
+        done = self.signed(officers, *arguments, "--json")
+        assert done.code == 0, done.said
+        return json.loads(done.out)
 
     def run(self, *arguments: str, **environment: str) -> Outcome:
         return run(arguments, {**self.environment, **environment})

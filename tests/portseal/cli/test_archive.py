@@ -200,7 +200,9 @@ def test_early_deletion_is_refused(service: RunningService) -> None:
     receipt = signed_in.sign(card, import_declaration(), SignatureFormat.CADES)
 
     with pytest.raises(Unavailable, match=r"archive\.retained"):
-        service.site.run("archive", "delete", receipt.id)
+        service.site.run_signed(
+            service.cards("administrator", "approver"), "archive", "delete", receipt.id
+        )
 
 
 def test_unknown_signatures_leave_no_file(service: RunningService, tmp_path: Path) -> None:
@@ -212,5 +214,7 @@ def test_unknown_signatures_leave_no_file(service: RunningService, tmp_path: Pat
 def test_the_clock_is_told_and_confirmed(service: RunningService) -> None:
     told = json.loads(service.site.run("clock", "status", "--json"))
     assert told.keys() == {"time", "synchronised", "max_error_seconds"}
-    assert "confirmed" in service.site.run("clock", "confirm")
+    assert "confirmed" in service.site.run_signed(
+        service.cards("system-administrator"), "clock", "confirm"
+    )
     assert (service.site.directory / "data" / "clock-confirmed").exists()

@@ -193,7 +193,13 @@ def test_an_administrator_revokes_with_a_card_and_the_holder_is_shut_out(
     holder: Holder, console: Console
 ) -> None:
     added = console.json(
-        "officer", "add", "命令行管理员", "--role", "administrator", "--emergency", "test"
+        "officer",
+        "add",
+        "命令行管理员",
+        "--role",
+        "administrator",
+        "--emergency",
+        "a test needs one more",
     )
     holder.card("cli-administrator", PIN, added["activation_code"])
     code = holder.service.activation_code_of_new_operator()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from portseal.demo.people_steps import acknowledge
 from signing_service.timestamping.health import kernel_time
 from tests.portseal.cli.conftest import Console
 from tests.portseal.cli.terminal import Outcome
@@ -13,19 +14,25 @@ from tests.portseal.cli.test_platform import PERMITTED
 from tests.portseal.service import RunningService
 from tests.token import softhsm_configuration
 
+TWO = ("system-administrator", "administrator")
+"""Officers whose cards sign for what touches keys."""
+
 
 def test_a_second_ceremony_is_refused_and_changes_nothing(
     console: Console, service: RunningService, tmp_path: Path
 ) -> None:
     before = console.json("status")["certificates"]
-    done = console.run("init", "--output", str(tmp_path))
+    done = console.signed(TWO, "init", "--output", str(tmp_path))
     assert done.code == 1, done.said
     assert "[" in done.err
     assert list(tmp_path.iterdir()) == []
     assert console.json("status")["certificates"] == before
 
 
-def test_status_tells_that_everything_is_in_order(console: Console) -> None:
+def test_status_tells_that_everything_is_in_order(
+    console: Console, service: RunningService
+) -> None:
+    acknowledge(service.stage)  # of what other tests did in an emergency
     told = console.json("status")
     assert told["database"] == "SQLite: answers"
     assert not [words for words in told.values() if words.startswith("not in order")]
@@ -168,7 +175,8 @@ def test_a_journal_that_was_rewritten_after_a_checkpoint_is_found(
     console: Console, copy: Path
 ) -> None:
     options = ("--redirect-uri", "https://w.example/cb", *PERMITTED)
-    assert console.run("platform", "add", "Witnessed", *options, **beside(copy)).code == 0
+    add = ("platform", "add", "Witnessed", *options)
+    assert console.signed(["administrator"], *add, **beside(copy)).code == 0
     made = console.run("journal", "checkpoint", "--json", **beside(copy))
     assert made.code == 0, made.said
     file = copy.with_name("journal-checkpoints")

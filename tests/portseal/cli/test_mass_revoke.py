@@ -2,20 +2,31 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from tests.portseal.cli.conftest import run_signed
 from tests.portseal.cli.terminal import Outcome, run
-from tests.portseal.service import Twin
+from tests.portseal.service import RunningService, Twin
 
 ISSUED = "SELECT serial FROM ca_certificates WHERE state = 'issued' AND profile = ?"
+
+
+@pytest.fixture
+def signed(service: RunningService, twin: Twin) -> Callable[..., Outcome]:
+    """A command that two officers sign."""
+    return lambda *arguments: run_signed(
+        service.stage, ("administrator", "approver"), arguments, twin.site.environment
+    )
 
 
 def portseal(twin: Twin, *arguments: str) -> Outcome:
@@ -28,7 +39,7 @@ def rows(twin: Twin, query: str, *values: str) -> list[tuple[str, ...]]:
 
 
 def test_the_certificates_of_a_file_are_revoked_in_one_job_and_the_others_are_not(
-    twin: Twin, tmp_path: Path
+    twin: Twin, signed: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     serials = [serial for (serial,) in rows(twin, ISSUED, "officer")]
     assert len(serials) > 2
@@ -45,7 +56,7 @@ def test_the_certificates_of_a_file_are_revoked_in_one_job_and_the_others_are_no
 
     expected = {"total": len(chosen) + 1, "not_issued": 1, "left": 0}
     for revoked, already in ((len(chosen), 0), (0, len(chosen))):
-        done = portseal(twin, "mass-revoke", str(file), "--reason", "superseded", "--json")
+        done = signed("mass-revoke", str(file), "--reason", "superseded", "--json")
         assert done.code == 0, done.said
         told = json.loads(done.out)
         job = told.pop("job")

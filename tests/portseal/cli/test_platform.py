@@ -15,7 +15,9 @@ def test_the_console_proposes_and_an_officer_with_a_card_gets_the_secret(
     service: RunningService, console: Console
 ) -> None:
     address = ("--redirect-uri", "https://p.example/cb")
-    made = console.json("platform", "add", "命令行平台", *address, *PERMITTED)
+    made = console.signed_json(
+        ["administrator"], "platform", "add", "命令行平台", *address, *PERMITTED
+    )
     assert made.keys() == {"proposal", "client_id"}
     listed = console.json("platform", "list")
     assert made["client_id"] not in [each["client_id"] for each in listed["platforms"]]
@@ -23,19 +25,20 @@ def test_the_console_proposes_and_an_officer_with_a_card_gets_the_secret(
     path = f"/api/v1/platforms/proposals/{made['proposal']}/confirmation"
     with pytest.raises(Refusal, match=r"role\.missing"):
         service.signed_in("legal-person").call("POST", path, {})
-    secret = service.signed_in("administrator").call("POST", path, {})["client_secret"]
+    with pytest.raises(Refusal, match=r"platform\.same-administrator"):
+        service.signed_in("administrator").call("POST", path, {})
+    secret = service.signed_in("approver").call("POST", path, {})["client_secret"]
     assert len(secret) >= 32
     with pytest.raises(Refusal, match=r"platform\.decided"):
-        service.signed_in("administrator").call("POST", path, {})
+        service.signed_in("approver").call("POST", path, {})
 
 
 def test_a_platform_that_cannot_be_safe_is_not_even_proposed(console: Console) -> None:
-    refused = console.run(
-        "platform", "add", "x", "--redirect-uri", "http://p.example/cb", *PERMITTED
-    )
+    by, add = ["administrator"], ("platform", "add", "x", "--redirect-uri")
+    refused = console.signed(by, *add, "http://p.example/cb", *PERMITTED)
     assert (refused.code, "[platform.redirect-uri]" in refused.err) == (1, True)
     nobody = ("--permitted-by", "", "--evidence", "")
-    refused = console.run("platform", "add", "x", "--redirect-uri", "https://p.example/", *nobody)
+    refused = console.signed(by, *add, "https://p.example/", *nobody)
     assert (refused.code, "[platform.permission]" in refused.err) == (1, True)
 
 
@@ -44,9 +47,9 @@ def test_a_new_secret_takes_two_and_disabling_takes_one(
 ) -> None:
     options = ("--client-id", "going", "--redirect-uri", "https://g.example/cb")
     first = register_platform(service.stage, "Going", *options)["client_secret"]
-    proposed = console.json("platform", "rotate", "going")
+    proposed = console.signed_json(["administrator"], "platform", "rotate", "going")
     path = f"/api/v1/platforms/proposals/{proposed['proposal']}/confirmation"
-    second = service.signed_in("administrator").call("POST", path, {})["client_secret"]
+    second = service.signed_in("approver").call("POST", path, {})["client_secret"]
 
     def status(secret: str) -> int:
         answer = requests.post(
@@ -58,9 +61,11 @@ def test_a_new_secret_takes_two_and_disabling_takes_one(
         return answer.status_code
 
     assert (status(first), status(second)) == (401, 200)
-    assert console.run("platform", "disable", "going").code == 0
+    disable = ("platform", "disable", "going")
+    assert console.run(*disable).code == 6
+    assert console.signed(["administrator"], *disable).code == 0
     assert status(second) == 401
-    again = console.run("platform", "disable", "going")
+    again = console.signed(["administrator"], *disable)
     assert (again.code, "[platform.unknown]" in again.err) == (1, True)
 
 
@@ -72,8 +77,8 @@ def test_the_next_sign_in_key_is_published_before_it_signs(
         return [key["kid"] for key in keys]
 
     before = published()
-    made = console.json("sign-in-key", "rotate")
+    made = console.signed_json(["system-administrator"], "sign-in-key", "rotate")
     assert made["kid"] not in before
     assert made["kid"] in [key["kid"] for key in console.json("sign-in-key", "list")["keys"]]
-    again = console.run("sign-in-key", "rotate")
+    again = console.signed(["system-administrator"], "sign-in-key", "rotate")
     assert (again.code, "[signin-key.waiting]" in again.err) == (1, True)

@@ -14,6 +14,8 @@ from tests.portseal.cli.conftest import Console
 from tests.portseal.cli.terminal import run
 from tests.portseal.service import RunningService
 
+TWO = ("system-administrator", "administrator")
+
 
 def test_profiles_are_listed_and_shown() -> None:
     listed = run(["profile", "list", "--json"], os.environ)
@@ -53,8 +55,8 @@ def test_a_server_s_certificate_is_made_from_its_request(console: Console, tmp_p
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
     openssl("req", "-new", "-key", key, "-subj", "/CN=anything", "-out", request)
     name = "gate.single-window.example"
-    told = console.json(
-        "certify", "tls-server", str(request), "--name", name, "--dns", "b.example",
+    told = console.signed_json(
+        TWO, "certify", "tls-server", str(request), "--name", name, "--dns", "b.example",
         "--output", str(made),
     )  # fmt: skip
     shown = openssl("x509", "-in", made, "-noout", "-ext", "subjectAltName,extendedKeyUsage")
@@ -68,8 +70,15 @@ def test_what_no_server_is_called_is_refused(console: Console, tmp_path: Path, n
     key, request = tmp_path / "key.pem", tmp_path / "request.pem"
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
     openssl("req", "-new", "-key", key, "-subj", "/CN=anything", "-out", request)
-    done = console.run(
-        "certify", "tls-server", str(request), "--name", name, "--output", str(tmp_path / "no.pem")
+    done = console.signed(
+        TWO,
+        "certify",
+        "tls-server",
+        str(request),
+        "--name",
+        name,
+        "--output",
+        str(tmp_path / "no.pem"),
     )
     assert done.code == 1
     assert "dns-name.malformed" in done.err
@@ -88,8 +97,15 @@ def test_a_request_that_is_refused_is_in_the_journal(
     if options is not None:
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
         openssl("req", "-new", "-key", key, "-subj", "/CN=x", "-out", request, *options)
-    done = console.run(
-        "certify", "tls-server", str(request), "--name", name, "--output", str(tmp_path / "no.pem")
+    done = console.signed(
+        TWO,
+        "certify",
+        "tls-server",
+        str(request),
+        "--name",
+        name,
+        "--output",
+        str(tmp_path / "no.pem"),
     )
     assert (done.code, code in done.err) == (1, True)
     assert not (tmp_path / "no.pem").exists()

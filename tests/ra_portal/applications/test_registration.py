@@ -252,7 +252,7 @@ def test_the_access_code_ends_with_the_card_that_was_approved(portal: PortalWorl
     with pytest.raises(Unauthenticated, match=r"application\.access-ended"):
         registration.open(reference, submitted.access_code)
 
-    replacement, _ = cards.replace(console("root"), card.number)
+    replacement, _ = cards.replace(portal.officer(Role.ADMINISTRATOR), card.number)
     assert replacement.number != card.number
     with pytest.raises(Unauthenticated, match=r"application\.access-ended"):
         registration.open(reference, submitted.access_code)

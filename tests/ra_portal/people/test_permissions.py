@@ -16,6 +16,7 @@ from ra_portal.imports.columns import ImportKind
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import HolderKind, Identity, Role, console
 from ra_portal.people.register import Asked as RegisterAsked
+from tests.ra_portal.console.test_console_acts import AT_THE_CONSOLE
 from tests.ra_portal.world import PortalWorld, pkcs10
 
 ROOT = Path(__file__).parents[3]
@@ -96,11 +97,15 @@ ACTS: dict[str, Act] = {
 }
 
 ELSEWHERE = {
+    *AT_THE_CONSOLE,
+    "key.confirm",
+    "escrow.confirm",
+    "journal.acknowledge",
     *("seal.end", "system.read", "platform.read", "platform.manage", "platform.confirm"),
     *("key.recovery.read", "key.recovery.open", "key.recovery.approve"),
 }
 """Shown in test_seals.py; by tests of the pages that use it; in sso/test_platform_pages.py; in
-key_centre/test_recoveries.py."""
+key_centre/test_recoveries.py; in console/test_console_acts.py."""
 
 
 def test_every_permission_has_its_act() -> None:

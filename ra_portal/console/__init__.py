@@ -1,0 +1,1 @@
+"""Acts at the machine's console: officers sign each with their cards, or an exception is told."""
