@@ -29,7 +29,8 @@ from signing_service.sso.certificate_login import ARRIVED_PATH, CertificateRoute
 from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.openid.authorization import Authorization
 from signing_service.sso.openid.authorization_request import AuthorizationRequest
-from signing_service.sso.openid.web import OpenIdRoutes
+from signing_service.sso.openid.logout import Logout
+from signing_service.sso.openid.web import OpenIdRoutes, signed_out_page
 from signing_service.sso.platform_api import PlatformApi
 from signing_service.sso.platform_pages import PlatformPages
 from signing_service.sso.services import SsoServices
@@ -134,6 +135,7 @@ class SignInRoutes:
         self._limit_challenges = limit_challenges
         self._settings = services.settings
         self._authorization = Authorization(services)
+        self._logout = Logout(services)
 
     def sign_in_page(self) -> Response:
         next_path = safe_next(request.args.get("next"), self._settings.home_path)
@@ -157,8 +159,13 @@ class SignInRoutes:
         return onward(safe_next(request.args.get("next"), self._settings.home_path))
 
     def sign_out_form(self) -> Response:
-        response = _redirect(self._settings.home_path)
-        self._sign_out(response)
+        """Platforms that can be told through the browser alone are told by the next page."""
+        signed_in = current_session()
+        frames = [] if signed_in is None else self._logout.frames(signed_in.session)
+        self._end_session()
+        home = self._settings.home_path
+        response = signed_out_page(frames, None) if frames else _redirect(home)
+        self._cookies.forget_session(response)
         return response
 
     def session(self) -> Response:
@@ -226,8 +233,9 @@ class SignInRoutes:
 
     def api_sign_out(self) -> Response:
         require_own_origin(self._services)
+        self._end_session()
         response = make_response("", 204)
-        self._sign_out(response)
+        self._cookies.forget_session(response)
         return response
 
     def _open(self, text: str, nonce: str | None) -> OpenedSession:
@@ -236,14 +244,13 @@ class SignInRoutes:
         set_current_session(opened.signed_in)
         return opened
 
-    def _sign_out(self, response: Response) -> None:
+    def _end_session(self) -> None:
         signed_in = current_session()
         if signed_in is not None:
             self._services.sessions.end(
                 signed_in.session, reason="signed-out", actor=signed_in.holder.subject
             )
             set_current_session(None)
-        self._cookies.forget_session(response)
 
     def _wanted(self, next_path: str) -> AuthorizationRequest | None:
         """The authorization request that the holder is on the way to."""

@@ -33,13 +33,17 @@ def make_operators_card(agent: RunningAgent, service: Service, code: str) -> str
 
 
 @contextmanager
-def operator_at(service: RunningService, directory: Path) -> Iterator[RunningAgent]:
-    """On the port that the service's pages look for the agent at; the tokens are in
+def operator_at(
+    service: RunningService, directory: Path, module: str | None = None, **environment: str
+) -> Iterator[RunningAgent]:
+    """On the port that the service's pages look for the agent at. Without a `module` of another
+    make, and the environment where that finds its tokens, SoftHSM2's tokens are in
     `directory`/usb/tokens, and moved away they are pulled."""
-    configuration = softhsm_configuration(directory / "usb")
+    if module is None:
+        environment = {"SOFTHSM2_CONF": str(softhsm_configuration(directory / "usb"))}
     with running_agent(
-        directory / "home", softhsm_module(), {LABEL: PIN}, service.agent_port,
-        SOFTHSM2_CONF=str(configuration),
+        directory / "home", module or softhsm_module(), {LABEL: PIN}, service.agent_port,
+        **environment,
     ) as agent:  # fmt: skip
         agent.allow(service.origin)
         code = service.activation_code_of_new_operator("declare-import")
