@@ -141,7 +141,7 @@ class Cards:
     @contextmanager
     def opened(self, plugged: PluggedToken, pin: str) -> Iterator[Token]:
         """The token, logged in for as long as this lasts. Raises Unavailable `token.*`; a wrong
-        PIN tells `tries_left` where the token does."""
+        PIN tells `tries_left` and `tries` ("few" or "one") as far as the token does."""
         with self._lock:
             self._drop()
             token = self._log_in(plugged, pin)
@@ -217,7 +217,7 @@ class Cards:
         if now.locked:
             return Unavailable("token.locked", "the token is locked after too many wrong PINs")
         left = 1 if now.pin_tries == "one" else None
-        return Unavailable(refusal.code, refusal.detail, tries_left=left)
+        return Unavailable(refusal.code, refusal.detail, tries_left=left, tries=now.pin_tries)
 
     def _expire(self, kept: _Kept) -> None:
         with self._lock:

@@ -89,6 +89,12 @@ export class AgentError extends Error {
     const tries = this.facts.tries_left;
     return typeof tries === "number" ? tries : null;
   }
+
+  /** After a wrong PIN, as far as the token tells: "one", "few", or null. */
+  get tries() {
+    const { tries } = this.facts;
+    return tries === "one" || tries === "few" ? tries : null;
+  }
 }
 
 export class PortSealAgent {

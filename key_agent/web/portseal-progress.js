@@ -3,8 +3,8 @@
  * `<portseal-progress>`: shows how far a journey with the key agent is, and what went wrong.
  *
  * Its words are data attributes, written by the server in the page's language:
- * `data-step-NAME` for a step, `data-name-NAME` for its short name in the list, `data-state-NAME` for a state of the agent, `data-tries-one` for the
- * last try of a PIN, `data-failed` for what the service refused. `data-steps` lists the steps that are
+ * `data-step-NAME` for a step, `data-name-NAME` for its short name in the list, `data-state-NAME` for a state of the agent, `data-tries-one`
+ * for the last try of a PIN and `data-tries-few` for some, `data-failed` for what the service refused. `data-steps` lists the steps that are
  * shown, in order; the others only change the line below them.
  */
 
@@ -98,9 +98,9 @@ export class PortSealProgress extends HTMLElement {
   /** @param {AgentError} error */
   #ofAgent(error) {
     const told = this.#words(`state-${error.state}`) ?? error.detail;
-    const last = error.state === "wrong-pin" && error.triesLeft === 1;
+    const tries = error.state === "wrong-pin" && error.tries ? `tries-${error.tries}` : null;
     const refused = error.state === "refused" ? error.detail : null;
-    return [told, last ? this.#words("tries-one") : null, refused].filter(Boolean).join(" ");
+    return [told, tries ? this.#words(tries) : null, refused].filter(Boolean).join(" ");
   }
 
   /** @param {string} name as in the attribute, without `data-` */

@@ -2,7 +2,7 @@
 """A pinentry for tests: speaks Assuan, and asks the test over a socket instead of a person.
 
 PORTSEAL_TEST_HUMAN names the Unix socket. One JSON line goes out for each window, one comes back:
-{"pin": ...}, {"ok": true}, {"no": true}, {"cancel": true}.
+{"pin": ...}, {"ok": true}, {"no": true}, {"cancel": true}, {"timeout": true}.
 """
 
 import json
@@ -11,7 +11,7 @@ import socket
 import sys
 from urllib.parse import unquote
 
-CANCELED, NOT_CONFIRMED = 83886179, 83886194
+CANCELED, NOT_CONFIRMED, TIMEOUT = 83886179, 83886194, 83886142
 
 
 def main() -> None:
@@ -25,6 +25,8 @@ def main() -> None:
                 say("D " + answer["pin"].replace("%", "%25"))
             if answer.get("no"):
                 say(f"ERR {NOT_CONFIRMED} Not confirmed <Pinentry>")
+            elif answer.get("timeout"):
+                say(f"ERR {TIMEOUT} Timeout <Pinentry>")
             elif answer.get("cancel"):
                 say(f"ERR {CANCELED} Operation cancelled <Pinentry>")
             else:

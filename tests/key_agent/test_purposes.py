@@ -391,7 +391,7 @@ def test_a_wrong_pin_says_so_and_a_typed_mistake_is_not_tried_twice(
     agent.human.answer = lambda window: {"pin": "not-the-pin"}
     refusal = agent.refused("sign_in", nonce=NONCE)
     assert refusal["code"] == "token.pin-wrong"
-    assert refusal["facts"] == {"tries_left": None}
+    assert refusal["facts"] == {"tries_left": None, "tries": "few"}
     agent.human.answer = agent.human.agree
     agent.call("sign_in", nonce=NONCE)
 
