@@ -205,6 +205,7 @@ class Grants:
     def save_refreshed(self, new: NewTokens, grant: TokenGrant, scope: str, subject: str) -> bool:
         """Keep the tokens that a refresh token gave; False when the family was revoked."""
         with self._database.transaction() as connection:
+            self._lock_family(connection, grant.family)
             family = refresh_tokens.c.code_hash == grant.family
             query = select(refresh_tokens.c.revoked_at).where(family).with_for_update()
             if any(row.revoked_at is not None for row in connection.execute(query).all()):
@@ -225,15 +226,17 @@ class Grants:
         happens for what is no token of this platform."""
         now, hashed = self._clock.now(), secret_hash(token)
         with self._database.transaction() as connection:
-            mine = (access_tokens.c.token_hash == hashed) & (access_tokens.c.client_id == client_id)
-            revoked = update(access_tokens).where(mine, access_tokens.c.revoked_at.is_(None))
-            count = connection.execute(revoked.values(revoked_at=now)).rowcount
             query = select(refresh_tokens.c.code_hash).where(
                 refresh_tokens.c.token_hash == hashed, refresh_tokens.c.client_id == client_id
             )
             family = connection.execute(query).scalar_one_or_none()
             if family is not None:
-                count += self._revoke_family(connection, family)
+                count = self._revoke_family(connection, family)
+            else:
+                mine = access_tokens.c.token_hash == hashed
+                mine &= access_tokens.c.client_id == client_id
+                revoked = update(access_tokens).where(mine, access_tokens.c.revoked_at.is_(None))
+                count = connection.execute(revoked.values(revoked_at=now)).rowcount
             if count:
                 self._journal.append(
                     connection,
@@ -336,7 +339,13 @@ class Grants:
             session=row.sid,
         )
 
+    def _lock_family(self, connection: Connection, family: bytes) -> None:
+        """Who gives tokens and who revokes them wait for each other: what is not committed yet,
+        an UPDATE on PostgreSQL does not see."""
+        connection.execute(_IS_REUSED, {"code": family})
+
     def _revoke_family(self, connection: Connection, family: bytes) -> int:
+        self._lock_family(connection, family)
         now = self._clock.now()
         count = 0
         for table in (access_tokens, refresh_tokens):

@@ -1,5 +1,6 @@
 """Refresh tokens rotate; one that comes twice costs the whole family; none outlives the session."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Connection, text
 from werkzeug.test import TestResponse
 
 from kernel.clock import FixedClock
@@ -107,6 +109,58 @@ def test_of_many_that_use_one_refresh_token_at_once_one_gets_it(
         found = [attempt.result() for attempt in tries]
     assert sum(grant is not None for grant in found) == 1
     assert services.grants.access("a" * 43) is None
+
+
+@pytest.mark.parametrize("how", ["reused", "revoked"])
+def test_tokens_that_are_just_being_given_are_revoked_with_their_family(
+    postgresql_database: Database,
+    make_services: Callable[..., SsoServices],
+    card: Card,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """A thief and the platform come with one refresh token at the same moment."""
+    database, services = postgresql_database, make_services(postgresql_database)
+    grants = services.grants
+    platform = Platform(registered(services, terms=PlatformTerms(refresh=True))).client_id
+    session = services.sessions.open(ProvenCard(card.certificate, card.holder)).signed_in.session
+    terms = Terms("acr", ("pop",), 0)
+    grant = CodeGrant(platform, session, CALLBACK, "openid", None, "x" * 43, terms=terms)
+    grants.save_code("c" * 43, grant)
+    taken = grants.take_code("c" * 43, platform)
+    assert taken is not None
+    assert grants.save_tokens(NewTokens("a" * 43, "r" * 43), taken, "subject")
+    used = grants.take_refresh("r" * 43, platform)
+    assert used is not None
+
+    inserted, goes_on, append = threading.Event(), threading.Event(), services.journal.append
+
+    def held(connection: Connection, event: Event, **facts: Any) -> None:
+        if event is Event.PLATFORM_TOKEN_ISSUED:  # its tokens are inserted, and not committed
+            inserted.set()
+            assert goes_on.wait(10)
+        append(connection, event, **facts)
+
+    monkeypatch.setattr(services.journal, "append", held)
+    end = {"reused": grants.take_refresh, "revoked": grants.revoke}[how]
+    with ThreadPoolExecutor(2) as pool:
+        new = NewTokens("b" * 43, "s" * 43)
+        giving = pool.submit(grants.save_refreshed, new, used, "openid", "subject")
+        assert inserted.wait(10)
+        ending = pool.submit(end, "r" * 43, platform)
+        waits = text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        with database.engine.connect() as onlooker:
+            while not ending.done() and not onlooker.execute(waits).scalar_one():
+                onlooker.rollback()
+        goes_on.set()
+        assert giving.result(10)
+        ending.result(10)
+    for token in ("a" * 43, "b" * 43):
+        assert grants.access(token) is None
+    assert grants.take_refresh("s" * 43, platform) is None
 
 
 def test_it_is_bound_to_its_platform_and_never_gives_more_than_was_granted(
