@@ -14,6 +14,8 @@ class PortalSettings(SettingsTable):
 
     saves_per_minute: Annotated[int, Field(ge=1)] = 60
     """Drafts and applications of one address, after a burst of 120; a form saves as it is typed."""
+    scans_per_minute: Annotated[int, Field(ge=1)] = 6
+    """Scans of papers, of up to 5 MiB each, that one address uploads, after a burst of 30."""
     asks_per_minute: Annotated[int, Field(ge=1)] = 6
     """One-time codes and recoveries that one address asks for without a card, after a burst of 20:
     each sends a message or waits for officers."""

@@ -77,6 +77,7 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(sso_blueprint(house.sso, lambda: challenges.check(request.remote_addr)))
     saving = RateLimit(per_minute=house.settings.portal.saves_per_minute, burst=120)
     asking = RateLimit(per_minute=house.settings.portal.asks_per_minute, burst=20)
+    scans = RateLimit(per_minute=house.settings.portal.scans_per_minute, burst=30)
     app.register_blueprint(
         portal_blueprint(
             house.portal,
@@ -84,6 +85,7 @@ def create_flask(house: House) -> Flask:
             AddressLimits(
                 saving=lambda: saving.check(request.remote_addr),
                 asking=lambda: asking.check(request.remote_addr),
+                uploading=lambda: scans.check(request.remote_addr),
             ),
             lambda: machines(house),
         )

@@ -28,11 +28,26 @@ def add(connection: Connection, draft: Draft) -> None:
 
 
 def save(connection: Connection, draft: Draft) -> None:
-    connection.execute(update(drafts).where(drafts.c.id == draft.id).values(_row(draft)))
+    """What was typed and the papers; the code is `set_code`'s."""
+    values = {name: value for name, value in _row(draft).items() if name != "code_hash"}
+    connection.execute(update(drafts).where(drafts.c.id == draft.id).values(values))
+
+
+def set_code(connection: Connection, identifier: str, code_hash: str) -> None:
+    mine = update(drafts).where(drafts.c.id == identifier)
+    connection.execute(mine.values(code_hash=code_hash))
 
 
 def find(connection: Connection, identifier: str) -> Draft | None:
     return _one(connection, drafts.c.id == identifier)
+
+
+def lock(connection: Connection, identifier: str) -> Draft | None:
+    """As `find`; who else changes or hands in the draft waits for the end of the transaction."""
+    row = select(drafts.c.id).where(drafts.c.id == identifier).with_for_update()
+    if connection.execute(row).first() is None:
+        return None
+    return find(connection, identifier)
 
 
 def find_by_code(connection: Connection, code_hash: str) -> Draft | None:

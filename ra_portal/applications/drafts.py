@@ -6,7 +6,10 @@ in the token: half an application may hold the same personal data as a whole one
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+
+from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
@@ -18,7 +21,7 @@ from ra_portal.applications.draft_rows import Draft
 from ra_portal.codes import CodePurpose, code_hash, new_code
 from ra_portal.papers import document_rows
 from ra_portal.papers.document_rows import StoredDocument
-from ra_portal.papers.documents import DocumentKind, Upload, read_scan
+from ra_portal.papers.documents import DocumentKind, Licence, Upload, read_scan
 from ra_portal.people.personal_data import PersonalData
 from records.database import Database, new_id
 from records.events import Event
@@ -32,6 +35,7 @@ FIELDS = (
 _LONGEST = 300
 """Characters of a field: more is no draft of anything."""
 _PURPOSE = "draft"
+Scans = Mapping[DocumentKind, Licence | None]
 
 
 class Drafts:
@@ -57,7 +61,8 @@ class Drafts:
         values: Mapping[str, str],
         uploads: Mapping[DocumentKind, Upload | None],
     ) -> Draft:
-        """Keep what was typed; a first save makes the draft.
+        """Keep what was typed; a first save makes the draft. A newer scan takes the older one's
+        place.
 
         Raises `fields.InvalidFields` for a scan, and keeps nothing then.
         """
@@ -68,20 +73,44 @@ class Drafts:
             if upload is not None and upload.content
         }
         reader.finish()
-        typed = {name: values.get(name, "")[:_LONGEST] for name in FIELDS}
-        now = self._clock.now()
+        typed = json.dumps({name: values.get(name, "")[:_LONGEST] for name in FIELDS})
+        known = self.find(draft_id)
+        saved = None if known is None else self._save_again(known.id, typed, scans)
+        return saved or self._begin(typed, scans)
+
+    def _begin(self, typed: str, scans: Scans) -> Draft:
+        identifier = new_id()
+        content = self._personal.seal_text(typed, _PURPOSE, identifier)
+        draft = Draft(identifier, content, Papers(None), self._clock.now())
         with self._database.transaction() as connection:
-            before = draft_rows.find(connection, draft_id) if draft_id else None
-            identifier = before.id if before else new_id()
-            content = self._personal.seal_text(json.dumps(typed), _PURPOSE, identifier)
-            papers = before.papers if before else Papers(None)
-            code = before.code_hash if before else None
-            draft = Draft(identifier, content, papers, now, code)
-            for kind, scan in scans.items():
-                assert scan is not None
-                kept = document_rows.add(connection, identifier, kind, scan, now)
-                draft = draft_rows.with_paper(draft, str(kind), kept)
-            (draft_rows.save if before else draft_rows.add)(connection, draft)
+            draft = self._with_scans(connection, draft, scans)
+            draft_rows.add(connection, draft)
+        return draft
+
+    def _save_again(self, identifier: str, typed: str, scans: Scans) -> Draft | None:
+        """None: it was handed in or erased meanwhile."""
+        content = self._personal.seal_text(typed, _PURPOSE, identifier)
+        with self._database.transaction() as connection:
+            before = draft_rows.lock(connection, identifier)
+            if before is None:
+                return None
+            draft = replace(before, content=content, changed_at=self._clock.now())
+            draft = self._with_scans(connection, draft, scans)
+            draft_rows.save(connection, draft)
+            kept = document_rows.ids(draft.papers)
+            replaced = [
+                paper
+                for kind, paper in document_rows.ids(before.papers).items()
+                if paper is not None and paper != kept[kind]
+            ]
+            document_rows.remove(connection, replaced)  # a draft is no evidence
+        return draft
+
+    def _with_scans(self, connection: Connection, draft: Draft, scans: Scans) -> Draft:
+        for kind, scan in scans.items():
+            assert scan is not None
+            kept = document_rows.add(connection, draft.id, kind, scan, draft.changed_at)
+            draft = draft_rows.with_paper(draft, str(kind), kept)
         return draft
 
     def find(self, draft_id: str | None) -> Draft | None:
@@ -112,10 +141,7 @@ class Drafts:
         code = new_code(self._entropy)
         hashed = code_hash(CodePurpose.DRAFT, code)
         with self._database.transaction() as connection:
-            draft_rows.save(
-                connection,
-                Draft(draft.id, draft.content, draft.papers, draft.changed_at, hashed),
-            )
+            draft_rows.set_code(connection, draft.id, hashed)
         return code
 
     def open(self, code: str) -> Draft:

@@ -75,7 +75,7 @@ class Registration:
         """Hand in an application, with the papers of its draft where no newer ones come along.
 
         Raises `fields.InvalidFields` (all errors by field, the papers' under `licence` and
-        `attorney`), Conflict `application.exists`, `enterprise.exists`.
+        `attorney`), Conflict `application.exists`, `enterprise.exists`, `draft.gone`.
         """
         read = self._submissions.read(values, upload, attorney, draft.papers if draft else None)
         code, now = new_code(self._entropy), self._clock.now()
@@ -86,7 +86,7 @@ class Registration:
                     "application.exists",
                     "an application for this enterprise is already on its way",
                 )
-            before = draft.papers if draft else Papers(None)
+            before = Papers(None) if draft is None else self._papers_of_draft(connection, draft)
             application = Application(
                 id=identifier,
                 reference=new_number("AP", self._clock, self._entropy),
@@ -109,6 +109,13 @@ class Registration:
                 **document_rows.digests(connection, application.papers),
             )
         return Submitted(application, code)
+
+    def _papers_of_draft(self, connection: Connection, draft: Draft) -> Papers:
+        """As they are now: somebody may have saved it, or handed it in, since it was read."""
+        found = draft_rows.lock(connection, draft.id)
+        if found is None:
+            raise Conflict("draft.gone", "the draft was handed in or erased meanwhile")
+        return found.papers
 
     def open(self, reference: str, access_code: str) -> Application:
         """The applicant's own view, until the card that was approved is made or withdrawn.

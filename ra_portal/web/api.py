@@ -41,7 +41,7 @@ def add_routes(
 
         return add
 
-    _applicant_routes(route, services, limits.saving)
+    _applicant_routes(route, services, limits)
     _officer_routes(route, services, person)
     _enterprise_routes(route, services, person)
     card_api.add_routes(route, services, person)
@@ -54,13 +54,14 @@ def add_routes(
     return views
 
 
-def _applicant_routes(route: Route, services: PortalServices, limit: Callable[[], None]) -> None:
+def _applicant_routes(route: Route, services: PortalServices, limits: AddressLimits) -> None:
     registration = services.registration
 
     @route("POST", "/applications")
     def apply() -> Answer:
-        limit()
+        limits.saving()
         _require_form()
+        limits.scans()
         submitted = registration.apply(
             request.form.to_dict(), uploaded("licence"), uploaded("attorney")
         )
@@ -69,15 +70,16 @@ def _applicant_routes(route: Route, services: PortalServices, limit: Callable[[]
 
     @route("GET", "/applications/<reference>")
     def application(reference: str) -> Answer:
-        limit()
+        limits.saving()
         found = registration.open(reference, __access_code())
         card = registration.card_of(found.id)
         return jsonify(**_application(found), card=shown_card(card) if card else None)
 
     @route("PUT", "/applications/<reference>")
     def correct(reference: str) -> Answer:
-        limit()
+        limits.saving()
         _require_form()
+        limits.scans()
         found = registration.open(reference, __access_code())
         corrected = registration.resubmit(
             found.id, request.form.to_dict(), uploaded("licence"), uploaded("attorney")
@@ -86,7 +88,7 @@ def _applicant_routes(route: Route, services: PortalServices, limit: Callable[[]
 
     @route("POST", "/applications/<reference>/activation-code")
     def application_code(reference: str) -> Answer:
-        limit()
+        limits.saving()
         read_body()
         found = registration.open(reference, __access_code())
         return offered_code(registration.new_activation_code(found.id))

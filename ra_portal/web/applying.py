@@ -1,7 +1,5 @@
 """Pages of applying: the form, its draft, where an application stands, its correction."""
 
-from collections.abc import Callable
-
 from flask import (
     Blueprint,
     flash,
@@ -25,6 +23,7 @@ from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind, Upload
 from ra_portal.papers.page_pictures import PICTURE_TYPE
 from ra_portal.services import PortalServices
+from ra_portal.web.limits import AddressLimits
 from ra_portal.web.person import forget_application, remember_application, remembered_application
 
 Page = str | Response | tuple[str, int] | tuple[Response, int]
@@ -32,27 +31,23 @@ Page = str | Response | tuple[str, int] | tuple[Response, int]
 _DRAFT = "draft"
 
 
-def add_routes(
-    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
-) -> None:
-    """`limit_saving` raises TooMany when an address saves too often."""
-    _add_form_routes(blueprint, services, limit_saving)
-    _add_draft_routes(blueprint, services, limit_saving)
-    _add_continuation_routes(blueprint, services, limit_saving)
+def add_routes(blueprint: Blueprint, services: PortalServices, limits: AddressLimits) -> None:
+    _add_form_routes(blueprint, services, limits)
+    _add_draft_routes(blueprint, services, limits)
+    _add_continuation_routes(blueprint, services, limits)
     _add_own_routes(blueprint, services)
-    _add_correction_routes(blueprint, services)
+    _add_correction_routes(blueprint, services, limits)
 
 
-def _add_form_routes(
-    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
-) -> None:
+def _add_form_routes(blueprint: Blueprint, services: PortalServices, limits: AddressLimits) -> None:
     @blueprint.route("/apply", methods=["GET", "POST"])
     def apply() -> Page:
         draft = _own_draft(services)
         if request.method == "GET":
             values = services.drafts.values(draft) if draft else {}
             return _form(services, values, {}, draft=draft)
-        limit_saving()
+        limits.saving()
+        limits.scans()
         values = request.form.to_dict()
         try:
             submitted = services.registration.apply(
@@ -69,14 +64,15 @@ def _add_form_routes(
 
 
 def _add_draft_routes(
-    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
+    blueprint: Blueprint, services: PortalServices, limits: AddressLimits
 ) -> None:
     drafts = services.drafts
 
     @blueprint.post("/apply/draft")
     def save_draft() -> Page:
         """Saved by the page's script as somebody types, or by the button."""
-        limit_saving()
+        limits.saving()
+        limits.scans()
         by_script = request.accept_mimetypes.best == "application/json"
         draft = _own_draft(services)
         values = request.form.to_dict()
@@ -105,7 +101,7 @@ def _add_draft_routes(
 
 
 def _add_continuation_routes(
-    blueprint: Blueprint, services: PortalServices, limit_saving: Callable[[], None]
+    blueprint: Blueprint, services: PortalServices, limits: AddressLimits
 ) -> None:
     drafts = services.drafts
 
@@ -121,7 +117,7 @@ def _add_continuation_routes(
     def continue_draft() -> Page:
         if request.method == "GET":
             return render_template("ra_portal/draft_continue.html", refusal=None)
-        limit_saving()
+        limits.saving()
         try:
             session[_DRAFT] = drafts.open(request.form.get("code", "")).id
         except Unauthenticated as refusal:
@@ -165,7 +161,9 @@ def _add_own_routes(blueprint: Blueprint, services: PortalServices) -> None:
         return picture(registration.paper(found.id, read_kind(kind), page))
 
 
-def _add_correction_routes(blueprint: Blueprint, services: PortalServices) -> None:
+def _add_correction_routes(
+    blueprint: Blueprint, services: PortalServices, limits: AddressLimits
+) -> None:
     registration = services.registration
 
     @blueprint.route("/application/correction", methods=["GET", "POST"])
@@ -177,6 +175,7 @@ def _add_correction_routes(blueprint: Blueprint, services: PortalServices) -> No
             return redirect(url_for("portal.application"))
         if request.method == "GET":
             return _form(services, _typed(services, found), {}, returned=found)
+        limits.scans()
         values = request.form.to_dict()
         try:
             registration.resubmit(found.id, values, uploaded("licence"), uploaded("attorney"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from ra_portal.papers.documents import LARGEST_LICENCE
+from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind
 from ra_portal.spreadsheets.reading import LARGEST_FILE
 
 LARGEST_BODY = 64 * 1024
@@ -37,6 +37,15 @@ class AddressLimits:
     """What an applicant saves or looks up, also with a code that may be guessed."""
     asking: Callable[[], None] = _unlimited
     """What reaches somebody else: a message to a holder, an entry in the officers' queue."""
+    uploading: Callable[[], None] = _unlimited
+    """Scans: each is kept, with pictures of its pages, as megabytes in the database."""
+
+    def scans(self) -> None:
+        """Count the scans that the present request brings."""
+        for kind in DocumentKind:
+            file = request.files.get(kind)
+            if file is not None and file.filename:
+                self.uploading()
 
 
 def limit_requests(blueprint: Blueprint) -> None:

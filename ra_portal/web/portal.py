@@ -55,7 +55,7 @@ def portal_blueprint(
     limits.limit_requests(blueprint)
     person = Person(identify)
     public.add_routes(blueprint, services, person, address_limits.saving)
-    applying.add_routes(blueprint, services, address_limits.saving)
+    applying.add_routes(blueprint, services, address_limits)
     officer.add_routes(blueprint, services, person)
     register.add_routes(blueprint, services, person)
     enterprise.add_routes(blueprint, services, person)

@@ -1,5 +1,6 @@
 """The usual attacks on a web application (OWASP's lists), each against the portal's own doors."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ra_portal.imports.columns import ImportKind
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import Identity, Role
 from ra_portal.web import portal_blueprint
+from ra_portal.web.api import CSRF_HEADER
 from ra_portal.web.limits import AddressLimits
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser
@@ -293,6 +295,20 @@ def test_who_saves_too_often_is_told_to_wait(portal: PortalWorld, seat: Seat) ->
         client.post(f"/api/v1/card-codes/{'0' * 32}", json={"code": "12345678"}),
     ):
         assert (answer.status_code, answer.get_json()["code"]) == (429, "request.too-many")
+
+
+def test_scans_are_counted_by_themselves(portal: PortalWorld, seat: Seat) -> None:
+    client = limited_app(portal, seat, AddressLimits(uploading=no_more))
+    limited = Browser(client)
+    scan: dict[str, object] = {"licence": (io.BytesIO(samples.png()), "licence.png")}
+    assert limited.send("/apply", {"name": "x"}, "/apply/draft").status_code == 302
+    assert limited.send("/apply", scan, "/apply/draft").status_code == 429
+    assert limited.send("/apply", samples.details(), upload=samples.scan()).status_code == 429
+    scan = {"licence": (io.BytesIO(samples.png()), "licence.png")}
+    answer = client.post(
+        "/api/v1/applications", data={**samples.details(), **scan}, headers={CSRF_HEADER: "1"}
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (429, "request.too-many")
 
 
 def test_a_stranger_cannot_send_messages_to_every_card_or_fill_the_officers_queue(

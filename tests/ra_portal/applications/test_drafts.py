@@ -1,0 +1,130 @@
+"""Drafts: what is kept of them, and two who change one at the same time."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from kernel.refusals import Conflict
+from ra_portal.applications import draft_rows
+from ra_portal.papers.documents import DocumentKind, Upload
+from ra_portal.papers.tables import document_pages, documents
+from tests.ra_portal import samples
+from tests.ra_portal.token_calls import outside_transactions
+from tests.ra_portal.world import PortalWorld
+
+LICENCE, ATTORNEY = DocumentKind.LICENCE, DocumentKind.ATTORNEY
+OTHER = Upload(samples.pdf(), "other.pdf")
+
+
+def wait_until_blocked(portal: PortalWorld) -> None:
+    """Until another connection waits for a lock of ours."""
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with portal.authority.database.reading() as connection:
+            if connection.execute(waits).scalar_one():
+                return
+    raise AssertionError("nobody waits")
+
+
+def test_a_newer_scan_takes_the_place_of_the_one_before(any_portal: PortalWorld) -> None:
+    drafts = any_portal.services.drafts
+    draft = drafts.save(None, {}, {LICENCE: samples.scan(), ATTORNEY: OTHER})
+    for _ in range(3):
+        draft = drafts.save(draft.id, {}, {LICENCE: OTHER})
+    kept = drafts.papers(draft)
+    assert {kind: paper.file_name for kind, paper in kept.items()} == {
+        LICENCE: "other.pdf", ATTORNEY: "other.pdf",
+    }  # fmt: skip
+    ids = {paper.id for paper in kept.values()}
+    assert set(any_portal.column("documents", "id")) == ids
+    assert set(any_portal.column("document_pages", "document_id")) == ids
+
+
+def test_what_an_application_was_handed_in_with_stays_as_evidence(portal: PortalWorld) -> None:
+    draft = portal.services.drafts.save(None, {}, {LICENCE: samples.scan()})
+    portal.services.registration.apply(samples.details(), OTHER, None, draft)
+    assert len(portal.column("documents", "id")) == 2
+
+
+def test_a_draft_that_was_handed_in_is_not_handed_in_again(portal: PortalWorld) -> None:
+    draft = portal.services.drafts.save(None, {}, {LICENCE: samples.scan()})
+    portal.services.registration.apply(samples.details(1), None, None, draft)
+    with pytest.raises(Conflict, match=r"draft\.gone"):
+        portal.services.registration.apply(samples.details(2), None, None, draft)
+
+
+def test_a_save_keeps_what_was_written_beside_it(postgresql_portal: PortalWorld) -> None:
+    """A code that was offered and a scan that came while another save was under way."""
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    draft = drafts.save(None, {"name": "旧"}, {LICENCE: samples.scan()})
+    with ThreadPoolExecutor(1) as pool:
+        with portal.authority.database.transaction() as connection:
+            found = draft_rows.find(connection, draft.id)
+            assert found is not None
+            draft_rows.save(connection, draft_rows.with_paper(found, "attorney", "0" * 32))
+            connection.execute(
+                text("UPDATE drafts SET code_hash = 'offered' WHERE id = :id"), {"id": draft.id}
+            )
+            saving = pool.submit(drafts.save, draft.id, {"name": "新"}, {LICENCE: OTHER})
+            wait_until_blocked(portal)
+        saving.result(10)
+    now = drafts.find(draft.id)
+    assert now is not None
+    assert (now.code_hash, now.papers.attorney_id) == ("offered", "0" * 32)
+    assert drafts.values(now)["name"] == "新"
+    assert [paper.file_name for paper in drafts.papers(now).values()] == ["other.pdf"]
+
+
+def test_what_is_handed_in_has_the_scan_that_was_saved_meanwhile(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    draft = drafts.save(None, {}, {LICENCE: samples.scan()})
+    looked, goes_on = threading.Event(), threading.Event()
+    apply = portal.services.registration.apply
+    lock = draft_rows.lock
+
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+
+        def held(*arguments):  # type: ignore[no-untyped-def]
+            looked.set()
+            assert goes_on.wait(10)
+            return lock(*arguments)
+
+        patch.setattr(draft_rows, "lock", held)
+        applying = pool.submit(apply, samples.details(), None, None, draft)
+        assert looked.wait(10)
+        patch.undo()
+        drafts.save(draft.id, {}, {LICENCE: OTHER})
+        goes_on.set()
+        submitted = applying.result(10)
+    papers = portal.services.registration.papers_of(submitted.application)
+    assert papers[LICENCE].file_name == "other.pdf"
+
+
+def test_the_token_is_asked_before_the_draft_is_locked(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts = portal.services.drafts
+    with outside_transactions(portal.authority.database, monkeypatch):
+        draft = drafts.save(None, {"name": "x"}, {})
+        drafts.save(draft.id, {"name": "y"}, {})
+
+
+def test_a_draft_that_the_worker_erased_begins_anew(portal: PortalWorld) -> None:
+    drafts = portal.services.drafts
+    draft = drafts.save(None, {"name": "x"}, {LICENCE: samples.scan()})
+    portal.authority.clock.advance(timedelta(days=400))
+    assert drafts.erase_untouched() == 1
+    assert drafts.save(draft.id, {"name": "y"}, {}).id != draft.id
+    with portal.authority.database.reading() as connection:
+        assert connection.execute(documents.select()).all() == []
+        assert connection.execute(document_pages.select()).all() == []
