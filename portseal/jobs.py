@@ -11,6 +11,7 @@ from datetime import timedelta
 from ca.authority import DIRECTORY_CHANNEL
 from portseal import retention
 from portseal.wiring import House
+from ra_portal.cards.one_time_codes import CHANNEL as CARD_CODES
 from records.events import Event
 from records.outbox import Delivery
 from records.retention import Retention
@@ -161,6 +162,8 @@ JOBS = (
         wanted=lambda house: house.portal.mass_actions.has_work()),
     Job("figures", _MINUTE, lambda house, _: house.portal.figures.count()),
     Job("loss reports", _OFTEN, lambda house, _: house.portal.losses.stamp_missing()),
+    Job("card codes", _SOON, lambda house, now: house.portal.without_card.send_codes(at_once=now),
+        wanted=_waiting(CARD_CODES)),
     Job("notices", _SOON, lambda house, now: house.portal.notices.deliver(at_once=now),
         wanted=_waiting("notice")),
     Job("sign-in key", _FIVE_MINUTES, _next_sign_in_key),

@@ -139,7 +139,7 @@ def open_portal(
     )
     contacts = Contacts(database, journal, clock, sealing, notices, personal)
     life = CardLife(database, journal, clock, revocation, losses, contacts, notices, on_card_ended)
-    codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices)
+    codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices, outbox)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
     rules = load_registration()
     operators = Operators(database, journal, clock, cards, catalogue, personal)
@@ -158,7 +158,7 @@ def open_portal(
         losses=losses,
         notices=notices,
         contacts=contacts,
-        without_card=WithoutCard(database, codes, life),
+        without_card=WithoutCard(codes, life),
         dead_letters=DeadLetters(database, journal, outbox, notices),
         console_acts=ConsoleActs(
             database, journal, clock, entropy, directory, inventory, posting.origin

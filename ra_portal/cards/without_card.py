@@ -4,20 +4,18 @@ A one-time code to the registered telephone or mail address stands for the card.
 one card in that one way and opens nothing else.
 """
 
-from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
 from ra_portal.cards.card_life import CardLife
-from ra_portal.cards.one_time_codes import OneTimeCodes, Purpose
+from ra_portal.cards.one_time_codes import Named, OneTimeCodes, Purpose
 from ra_portal.notices.channels import Channel
 from ra_portal.people.identity import Identity
-from records.database import Database
+from records.outbox import Delivery
 
 CHANNEL = "phone-code"
 
 
 class WithoutCard:
-    def __init__(self, database: Database, codes: OneTimeCodes, life: CardLife) -> None:
-        self._database = database
+    def __init__(self, codes: OneTimeCodes, life: CardLife) -> None:
         self._codes = codes
         self._life = life
 
@@ -29,11 +27,11 @@ class WithoutCard:
 
         Raises nothing that tells whether there is such a card.
         """
-        if not card:
-            with self._database.reading() as connection:
-                found = card_rows.find_made(connection, uscc, employee)
-            card = "" if found is None else found.number
-        return self._codes.request(card, purpose, channel)
+        return self._codes.request(Named(card, uscc, employee), purpose, channel)
+
+    def send_codes(self, *, at_once: bool = False) -> Delivery:
+        """Those that were asked for. For the worker."""
+        return self._codes.send_asked(at_once=at_once)
 
     def act(self, identifier: str, code: str) -> Card:
         """Do what the code was asked for. Raises Unauthenticated `code.refused`, and as the move

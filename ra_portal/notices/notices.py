@@ -7,6 +7,7 @@ deleted: who reads the database learns neither address nor code.
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +24,20 @@ _log = logging.getLogger("portseal.notices")
 
 MOST_IN_A_DAY = 20
 """Notices about one card, on one channel."""
+ONE_TIME_CODE = "one-time-code"
+"""The template that strangers can have sent: those who send it count it (`cards.one_time_codes`),
+and it uses up nothing of what a holder must be told."""
+
+
+@dataclass(frozen=True)
+class SealedNotice:
+    """A notice whose recipient and values were sealed, not yet queued."""
+
+    id: str
+    channel: Channel
+    template: str
+    sealed: bytes
+    expires_at: datetime | None
 
 
 class Sealing(Protocol):
@@ -79,27 +94,51 @@ class Notices:
         """
         if channel not in self._gateways:
             return False
-        now = self._clock.now()
-        if self._recent(connection, channel, about, now) >= MOST_IN_A_DAY:
-            _log.warning("%s has had %d notices by %s in a day", about, MOST_IN_A_DAY, channel)
-            return False
+        notice = self.seal(channel, to, template, values, lifetime=lifetime)
+        return self.put_sealed(connection, notice, about=about)
+
+    def seal(
+        self,
+        channel: Channel,
+        to: str,
+        template: str,
+        values: Mapping[str, str],
+        *,
+        lifetime: timedelta | None = None,
+    ) -> SealedNotice:
+        """For `put_sealed`: the token is asked before the transaction. Raises Unavailable."""
         known = load_templates()[template]
         missing = known.values - values.keys() - self._always.keys()
         if missing:
             raise ValueError(f"notice {template} lacks {sorted(missing)}")
         identifier = new_id()
         told = json.dumps({"to": to, "values": dict(values)}, ensure_ascii=False)
+        sealed = self._sealing.encrypt(told.encode("utf-8"), _context(identifier))
+        expires_at = None if lifetime is None else self._clock.now() + lifetime
+        return SealedNotice(identifier, channel, template, sealed, expires_at)
+
+    def put_sealed(self, connection: Connection, notice: SealedNotice, *, about: str) -> bool:
+        """As `put`, of what was sealed before the transaction."""
+        channel, now = notice.channel, self._clock.now()
+        if channel not in self._gateways:
+            return False
+        if (
+            notice.template != ONE_TIME_CODE
+            and self._recent(connection, channel, about, now) >= MOST_IN_A_DAY
+        ):
+            _log.warning("%s has had %d notices by %s in a day", about, MOST_IN_A_DAY, channel)
+            return False
         row = {
-            "id": identifier,
+            "id": notice.id,
             "about": about,
-            "template": template,
+            "template": notice.template,
             "channel": str(channel),
             "created_at": now,
-            "expires_at": None if lifetime is None else now + lifetime,
-            "sealed": self._sealing.encrypt(told.encode("utf-8"), _context(identifier)),
+            "expires_at": notice.expires_at,
+            "sealed": notice.sealed,
         }
         connection.execute(insert(notices), row)
-        self._outbox.put(connection, channel.queue, {"notice": identifier})
+        self._outbox.put(connection, channel.queue, {"notice": notice.id})
         return True
 
     def deliver(self, *, at_once: bool = False) -> list[Delivery]:
@@ -163,6 +202,7 @@ class Notices:
         query = select(func.count()).where(
             notices.c.about == about,
             notices.c.channel == str(channel),
+            notices.c.template != ONE_TIME_CODE,
             notices.c.created_at > now - timedelta(days=1),
         )
         return connection.execute(query).scalar_one()

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from kernel.clock import Clock
+from kernel.refusals import Conflict
 from ra_portal import fields
 from ra_portal.applications import applicants_contact
 from ra_portal.applications.tables import applications
@@ -17,7 +18,7 @@ from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.charge import is_own, require_charge
 from ra_portal.notices.channels import Channel
-from ra_portal.notices.notices import Notices, Sealing
+from ra_portal.notices.notices import Notices, SealedNotice, Sealing
 from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.personal_data import PersonalData
@@ -124,19 +125,26 @@ class Contacts:
         """Set `phone` and `email` of a card's holder; either may be empty. Whoever was reached
         under the old ones is told.
 
-        Raises as `show`, and `fields.InvalidFields`.
+        Raises as `show`, `fields.InvalidFields`, Conflict `contact.changed`.
         """
         reader = fields.FieldReader(values)
         wanted = Contact(
             reader.optional("phone", fields.phone), reader.optional("email", fields.email)
         )
         reader.finish()
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             _require_holder_or_charge(connection, by, card)
             known = self.known(connection, card.holder)
-            before = known.contact
-            self._store(connection, card.holder, known, wanted, by.actor)
+        changed = None if wanted == known.contact else self._changed(card, known, wanted, by.actor)
+        told = self._to_old_ones(card, known.contact, wanted)
+        with self._database.transaction() as connection:
+            card_rows.lock(connection, card.number)  # one change after the other
+            _require_holder_or_charge(connection, by, card)
+            if changed is not None:
+                self._store(connection, card.holder, known, changed)
+            for notice in told:
+                self._notices.put_sealed(connection, notice, about=card.number)
             self._journal.append(
                 connection,
                 Event.CONTACT_CHANGED,
@@ -145,47 +153,50 @@ class Contacts:
                 phone=wanted.phone is not None,
                 email=wanted.email is not None,
             )
-            self._tell_old(connection, card, before, wanted)
         return wanted.masked()
+
+    def _changed(
+        self, card: Card, known: KnownContact, wanted: Contact, actor: str
+    ) -> dict[str, object]:
+        """The new row's values. Who only confirms a value did not put it in."""
+        sealed = self._sealing.encrypt(wanted.written().encode("utf-8"), _context(card.holder))
+        return {
+            "sealed": sealed,
+            "changed_at": self._clock.now(),
+            "phone_by": known.phone_by if wanted.phone == known.contact.phone else actor,
+            "email_by": known.email_by if wanted.email == known.contact.email else actor,
+        }
 
     def _store(
         self,
         connection: Connection,
         holder: Holder,
         known: KnownContact,
-        wanted: Contact,
-        actor: str,
+        values: dict[str, object],
     ) -> None:
-        """Who only confirms a value did not put it in, and a contact that stays keeps its age."""
-        if wanted == known.contact:
-            return
-        sealed = self._sealing.encrypt(wanted.written().encode("utf-8"), _context(holder))
-        values = {
-            "sealed": sealed,
-            "changed_at": self._clock.now(),
-            "phone_by": known.phone_by if wanted.phone == known.contact.phone else actor,
-            "email_by": known.email_by if wanted.email == known.contact.email else actor,
-        }
-        mine = update(contacts).where(
-            contacts.c.holder_kind == str(holder.kind), contacts.c.holder_id == holder.id
-        )
-        if connection.execute(mine.values(values)).rowcount == 0:
+        """Raises Conflict `contact.changed` where it is not as it was read any more."""
+        mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
+        now = connection.execute(select(contacts.c.changed_at).where(mine)).scalar_one_or_none()
+        if now != known.changed_at:
+            raise Conflict("contact.changed", "somebody else just changed it; look again")
+        if now is not None:
+            connection.execute(update(contacts).where(mine).values(values))
+        else:
             key = {"holder_kind": str(holder.kind), "holder_id": holder.id}
             connection.execute(insert(contacts), {**key, **values})
 
-    def _tell_old(
-        self, connection: Connection, card: Card, before: Contact, wanted: Contact
-    ) -> None:
-        for channel in Channel:
-            old = before.at(channel)
-            if old is not None and old != wanted.at(channel):
-                values = {
-                    "card": card.number,
-                    "time": f"{self._clock.now():%Y-%m-%d %H:%M}",
-                    "act_zh": "变更联系方式",
-                    "act_en": "the contact was changed",
-                }
-                self._notices.put(connection, channel, old, "card-moved", values, about=card.number)
+    def _to_old_ones(self, card: Card, before: Contact, wanted: Contact) -> list[SealedNotice]:
+        values = {
+            "card": card.number,
+            "time": f"{self._clock.now():%Y-%m-%d %H:%M}",
+            "act_zh": "变更联系方式",
+            "act_en": "the contact was changed",
+        }
+        return [
+            self._notices.seal(channel, old, "card-moved", values)
+            for channel in Channel
+            if (old := before.at(channel)) is not None and old != wanted.at(channel)
+        ]
 
 
 def _context(holder: Holder) -> bytes:

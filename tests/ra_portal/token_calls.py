@@ -1,6 +1,6 @@
 """That the token, which may be slow or hang, is asked while no transaction holds a lock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,11 +12,33 @@ from records.database import Database
 
 
 @contextmanager
+def token_calls(
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None] = lambda name: None
+) -> Iterator[list[str]]:
+    """What secret keys are asked to do within it, by name; `before` each time."""
+    calls: list[str] = []
+
+    def watched(name: str) -> Any:
+        asked = getattr(SecretKey, name)
+
+        def ask(key: SecretKey, *arguments: Any) -> Any:
+            before(name)
+            calls.append(name)
+            return asked(key, *arguments)
+
+        return ask
+
+    with monkeypatch.context() as patch:
+        for name in ("encrypt", "decrypt", "mac"):
+            patch.setattr(SecretKey, name, watched(name))
+        yield calls
+
+
+@contextmanager
 def outside_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Within it a secret key that is used while a transaction writes raises AssertionError, and
     that none was used at all does so at the end."""
     writing: set[int] = set()
-    calls: list[str] = []
 
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get("portseal_begin"):
@@ -25,25 +47,16 @@ def outside_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) ->
     def ended(connection: Connection) -> None:
         writing.discard(id(connection))
 
-    def watched(name: str) -> Any:
-        asked = getattr(SecretKey, name)
+    def check(name: str) -> None:
+        assert not writing, f"the token is asked to {name} within a transaction"
 
-        def ask(key: SecretKey, *arguments: Any) -> Any:
-            assert not writing, f"the token is asked to {name} within a transaction"
-            calls.append(name)
-            return asked(key, *arguments)
-
-        return ask
-
-    for name in ("encrypt", "decrypt", "mac"):
-        monkeypatch.setattr(SecretKey, name, watched(name))
     listeners = (("begin", begun), ("commit", ended), ("rollback", ended))
     for what, listener in listeners:
         event.listen(database.engine, what, listener)
     try:
-        yield
+        with token_calls(monkeypatch, check) as calls:
+            yield
     finally:
         for what, listener in listeners:
             event.remove(database.engine, what, listener)
-        monkeypatch.undo()
     assert calls, "the token was not asked at all"

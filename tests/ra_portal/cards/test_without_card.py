@@ -2,16 +2,29 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event, update
 
 from kernel.refusals import Conflict, Forbidden, Unauthenticated
 from ra_portal.cards.card import Card, CardState
-from ra_portal.cards.one_time_codes import MOST_IN_AN_HOUR, MOST_TRIES, Purpose
+from ra_portal.cards.one_time_codes import (
+    LIFETIME,
+    MOST_IN_A_DAY,
+    MOST_IN_AN_HOUR,
+    MOST_TRIES,
+    OneTimeCodes,
+    Purpose,
+)
 from ra_portal.fields import InvalidFields
 from ra_portal.notices.channels import Channel
+from ra_portal.notices.notices import MOST_IN_A_DAY as MOST_NOTICES
+from ra_portal.notices.notices import Notices, SealedNotice
 from ra_portal.people.identity import Identity, Role
+from records.tables import outbox
 from tests.ra_portal import samples
+from tests.ra_portal.token_calls import outside_transactions, token_calls
 from tests.ra_portal.world import PortalWorld, pkcs10
 
 REACHED = {"phone": "+86 139 0000 0000", "email": "operator@example.com"}
@@ -123,6 +136,132 @@ def test_an_hour_has_three_codes(portal: PortalWorld) -> None:
     for _ in range(MOST_IN_AN_HOUR + 2):
         portal.services.without_card.request(Purpose.LOSS, Channel.SMS, card.number)
     assert len(portal.sent(Channel.SMS)) == MOST_IN_AN_HOUR
+
+
+def test_who_asks_for_codes_to_freeze_keeps_nobody_from_reporting_the_loss(
+    portal: PortalWorld,
+) -> None:
+    card, clock = reachable(portal, portal.legal_person()), portal.authority.clock
+    request = portal.services.without_card.request
+    most = MOST_IN_A_DAY["freeze"]
+    for hour in range(most):  # a thief, for half a day
+        clock.advance(timedelta(hours=min(hour, 1)))
+        for _ in range(MOST_IN_AN_HOUR):
+            request(Purpose.FREEZE, Channel.SMS, card.number)
+            request(Purpose.UNFREEZE, Channel.SMS, card.number)
+        portal.sent(Channel.SMS)
+    assert len(portal.sent(Channel.SMS)) == 2 * most
+    asked = request(Purpose.LOSS, Channel.SMS, card.number)
+    lost = portal.services.without_card.act(asked, code_of(portal))
+    assert lost.state is CardState.LOST
+
+
+def test_codes_that_strangers_ask_for_use_up_no_notice_that_the_holder_must_have(
+    portal: PortalWorld,
+) -> None:
+    owner = portal.legal_person()
+    card, clock = reachable(portal, owner), portal.authority.clock
+    for _ in range(MOST_NOTICES):
+        portal.services.without_card.request(Purpose.LOSS, Channel.SMS, card.number)
+        portal.sent(Channel.SMS)
+        clock.advance(timedelta(minutes=21))
+    assert len(portal.sent(Channel.SMS)) == MOST_NOTICES
+    changed = {"phone": "+86 139 0000 0001", "email": REACHED["email"]}
+    portal.services.contacts.change(owner, card.number, changed)
+    assert "变更联系方式" in portal.sent(Channel.SMS)[-1].text
+
+
+def test_asking_and_guessing_are_the_same_work_whether_there_is_a_card(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token, and the rows that are written, would tell a stranger by the time they take."""
+    card = reachable(portal, portal.legal_person())
+    written: list[str] = []
+    deeds: list[list[str]] = []
+
+    def see(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            written.append(" ".join(statement.split()[:3]))
+
+    engine = portal.authority.database.engine
+    event.listen(engine, "before_cursor_execute", see)
+    try:
+        for number in (card.number, "OP-2026-22222222"):
+            with token_calls(monkeypatch) as calls:
+                asked = portal.services.without_card.request(Purpose.LOSS, Channel.SMS, number)
+                assert calls == []
+                portal.sent(Channel.SMS)
+                calls.clear()
+                deeds.append(written[:1])
+                written.clear()
+                with pytest.raises(Unauthenticated):
+                    portal.services.without_card.act(asked, "1")
+            tried = [deed for deed in written if "journal" not in deed]
+            deeds.append([*calls, *tried])
+            written.clear()
+    finally:
+        event.remove(engine, "before_cursor_execute", see)
+    known, nobody = deeds[:2], deeds[2:]
+    assert known == nobody
+    assert known == [["INSERT INTO outbox"], ["decrypt", "UPDATE one_time_codes SET"]]
+
+
+def test_nobodys_code_opens_nothing(portal: PortalWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneTimeCodes, "_new_code", lambda self: "12345678")
+    asked = portal.services.without_card.request(Purpose.LOSS, Channel.SMS, "OP-2026-22222222")
+    portal.sent(Channel.SMS)
+    with pytest.raises(Unauthenticated, match=r"code\.refused"):
+        portal.services.without_card.act(asked, "12345678")
+
+
+def test_a_code_is_sent_once_and_not_when_nobody_waits_for_it_any_more(
+    portal: PortalWorld,
+) -> None:
+    card = reachable(portal, portal.legal_person())
+    services, database = portal.services, portal.authority.database
+    services.without_card.request(Purpose.LOSS, Channel.SMS, card.number)
+    portal.sent(Channel.SMS)
+    with database.transaction() as connection:  # as if its worker had died before it said so
+        connection.execute(update(outbox).values(delivered_at=None, due_at=outbox.c.created_at))
+    assert len(portal.sent(Channel.SMS)) == 1
+    services.without_card.request(Purpose.LOSS, Channel.SMS, card.number)
+    portal.authority.clock.advance(LIFETIME)
+    assert len(portal.sent(Channel.SMS)) == 1
+
+
+def test_the_token_is_asked_before_anything_is_locked(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = portal.legal_person()
+    card, database = reachable(portal, owner), portal.authority.database
+    with outside_transactions(database, monkeypatch):
+        portal.services.contacts.change(owner, card.number, {**REACHED, "phone": "+8613900000001"})
+    with outside_transactions(database, monkeypatch):
+        asked = portal.services.without_card.request(Purpose.FREEZE, Channel.SMS, card.number)
+        portal.services.without_card.send_codes()
+    code = code_of(portal)
+    with outside_transactions(database, monkeypatch), pytest.raises(Unauthenticated):
+        portal.services.without_card.act(asked, wrong(code))
+    assert portal.services.without_card.act(asked, code).state is CardState.FROZEN
+
+
+def test_a_contact_that_somebody_else_just_changed_is_not_overwritten(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = portal.legal_person()
+    card, contacts = reachable(portal, owner), portal.services.contacts
+    portal.authority.clock.advance(timedelta(minutes=1))
+    seal = Notices.seal
+
+    def meanwhile(*arguments: Any, **named: Any) -> SealedNotice:
+        monkeypatch.undo()
+        contacts.change(owner, card.number, {**REACHED, "phone": "+8613900000001"})
+        return seal(*arguments, **named)
+
+    monkeypatch.setattr(Notices, "seal", meanwhile)
+    with pytest.raises(Conflict, match=r"contact\.changed"):
+        contacts.change(owner, card.number, {**REACHED, "phone": "+8613900000002"})
+    assert contacts.show(owner, card.number).phone == "+86****01"
 
 
 def test_a_stranger_learns_nothing_of_what_is_there(portal: PortalWorld) -> None:
