@@ -9,14 +9,19 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pkcs11 import Attribute, ObjectClass
+
 from hsm.generation import Export
+from hsm.secret_keys import SecretKey
 from hsm.token import Token
-from hsm.wrapping import WrappedKey, WrappedSecret
-from kernel.refusals import Conflict, Malformed
+from hsm.wrapping import KeyUse, WrappedKey, WrappedSecret, create_public
+from kernel.algorithms import PublicKey
+from kernel.refusals import Conflict, Malformed, Unavailable
 
 _FORMAT = "portseal-key-backup-1"
 _LARGEST = 16 << 20
@@ -81,9 +86,15 @@ def back_up(
     return json.dumps(document, indent=1, sort_keys=True).encode(), made
 
 
-def restore(token: Token, document: bytes, backup_key: bytes) -> Backup:
+def restore(
+    token: Token,
+    document: bytes,
+    backup_key: bytes,
+    told: Callable[[str, bool], None] = lambda label, was_there: None,
+) -> Backup:
     """Put what the token does not hold yet into it. Can be called again after a death.
 
+    `told`: of each key when the token holds it, by its label, and whether it did so before.
     Raises Malformed `backup.malformed`, `backup.not-authentic` (another backup key, or changed),
     Conflict `backup.other-key` when the token holds another key under a label; Unavailable.
     """
@@ -96,25 +107,73 @@ def restore(token: Token, document: bytes, backup_key: bytes) -> Backup:
             export = Export(fields.pop("export"))
             wrapped = WrappedKey.decode(json.dumps(fields).encode())
             if label in there:
-                if token.key(label).public_key.spki != wrapped.spki:
-                    raise Conflict("backup.other-key", "the token has another key", key=label)
+                _require_same(token, label, wrapped)
                 present.append(label)
-                continue
-            wrapping.unwrap(wrapped, label, export=export)
-            done.append(label)
+            else:
+                wrapping.unwrap(wrapped, label, export=export)
+                done.append(label)
+            told(label, label in there)
         for label, fields in content["secrets"].items():
-            if label in secrets_there:
-                present.append(label)
-                continue
             value = base64.b64decode(fields["value"])
             secret = WrappedSecret(fields["use"], fields["mechanism"], value)
-            wrapping.unwrap_secret(secret, label, Export(fields["export"]))
-            done.append(label)
+            if label in secrets_there:
+                _require_same_secret(wrapping, label, secret)
+                present.append(label)
+            else:
+                wrapping.unwrap_secret(secret, label, Export(fields["export"]))
+                done.append(label)
+            told(label, label in secrets_there)
     for label, encoded in content["certificates"].items():
         der = base64.b64decode(encoded)
         if token.certificate(label) != der:
             token.write_certificate(label, der)
     return Backup(content["token"], tuple(done), tuple(present))
+
+
+def _require_same(token: Token, label: str, wrapped: WrappedKey) -> None:
+    """That the token's key is this one; raises Conflict `backup.other-key`.
+
+    An attempt that died between the two halves of a pair left the private one alone: the public
+    one is put beside it if it signs for that.
+    """
+    try:
+        same = token.key(label).public_key.spki == wrapped.spki
+    except Unavailable as refusal:
+        if refusal.code != "token.no-key":
+            raise
+        same = _complete(token, label, wrapped)
+    if not same:
+        raise Conflict("backup.other-key", "the token has another key", key=label)
+
+
+def _require_same_secret(wrapping: SecretKey, label: str, secret: WrappedSecret) -> None:
+    """The same value is wrapped to the same octets (RFC 3394, 5649). One that the token does not
+    wrap under this key is left as it is. Raises Conflict `backup.other-key`."""
+    try:
+        held = wrapping.wrap_secret(label)
+    except Unavailable as refusal:
+        if refusal.code != "token.not-exportable":
+            raise
+        return
+    if held != secret:
+        raise Conflict("backup.other-key", "the token has another key", key=label)
+
+
+def _complete(token: Token, label: str, wrapped: WrappedKey) -> bool:
+    with token.pool.write() as session:
+        private = session.get_key(ObjectClass.PRIVATE_KEY, label=label)
+        public = PublicKey.from_spki(wrapped.spki)
+        made = create_public(session, public, private[Attribute.ID], label)
+        if wrapped.use is not KeyUse.SIGN:
+            return True
+        try:
+            token.key(label).self_test()
+        except Unavailable as refusal:
+            made.destroy()
+            if refusal.code != "token.wrong-key":
+                raise
+            return False
+    return True
 
 
 def _read(document: bytes, backup_key: bytes) -> dict[str, Any]:

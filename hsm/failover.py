@@ -157,6 +157,20 @@ class FailoverSessions:
             return result
         raise refusal
 
+    def run_on_each(self, work: Callable[[PooledSession], T]) -> list[T]:
+        """On every token that is well; of those that can. Raises as `run` when none can."""
+        results: list[T] = []
+        refusals: list[Unavailable] = []
+        for member in self.usable():
+            try:
+                results.append(member.run(work))
+            except Unavailable as refusal:
+                refusals.append(refusal)
+                self._is_suspect(member, refusal)
+        if not results:
+            raise refusals[0]
+        return results
+
     @contextmanager
     def write(self) -> Iterator[pkcs11.Session]:
         """On one token alone; `TokenPool` brings the others up to date."""

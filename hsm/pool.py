@@ -10,11 +10,18 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from pkcs11 import ObjectClass
+
 from hsm.failover import OTHER_KEYS, FailoverSessions, Member
 from hsm.generation import Export
-from hsm.same_keys import require_same_keys, require_signing, shown_keys
+from hsm.same_keys import (
+    require_same_keys,
+    require_same_secrets,
+    require_signing,
+    shown_keys,
+)
 from hsm.secret_keys import SecretKey, SecretUse
-from hsm.token import Token, TokenInfo
+from hsm.token import Token, TokenInfo, labels_of
 from hsm.token_key import TokenKey
 from kernel.algorithms import AlgorithmSuite
 from kernel.refusals import Conflict, Unavailable
@@ -83,11 +90,17 @@ class TokenPool(Token):
             try:
                 shown = shown_keys(token)
                 require_same_keys(member.name, shown, kept)
+                require_same_secrets(token, (self._tokens[name] for name in kept))
                 require_signing(token, shown)
             except Unavailable as refusal:
                 self._failover.leave_out(member, refusal.code)
             else:
                 kept[member.name] = shown
+
+    def _labels(self, kind: ObjectClass) -> list[str]:
+        """Of what any of them holds: a key that was made never to leave is on one alone."""
+        told = self._failover.run_on_each(lambda session: labels_of(session, kind))
+        return sorted(set().union(*told))
 
     def info(self) -> TokenInfo:
         for token in self._serving():
@@ -204,6 +217,7 @@ class TokenPool(Token):
                 continue
             try:
                 require_same_keys(token.label, shown, {other.label: shown_keys(other)})
+                require_same_secrets(token, [other])
             except Unavailable as refusal:
                 is_later = order.index(other.label) > order.index(token.label)
                 if refusal.code in OTHER_KEYS and other.label in self.left_out and is_later:

@@ -1,6 +1,6 @@
 """Do several tokens hold the same keys by the same labels, and sign with those that they show?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from pkcs11 import Attribute, ObjectClass
@@ -50,6 +50,28 @@ def require_same_keys(
                     "token.other-key", "two tokens hold different keys of one name",
                     key=label, token=token, other=name,
                 )  # fmt: skip
+
+
+def require_same_secrets(token: Token, others: Iterable[Token]) -> None:
+    """Raises Unavailable `token.other-key` when another token holds another secret key under a
+    label of this one. What a token, or the way to it, cannot do says nothing."""
+    labels = frozenset(token.secret_labels())
+    for other in others:
+        for label in sorted(labels.intersection(other.secret_labels())):
+            if not _are_same(token, other, label):
+                raise Unavailable(
+                    "token.other-key", "two tokens hold different keys of one name",
+                    key=label, token=token.label, other=other.label,
+                )  # fmt: skip
+
+
+def _are_same(token: Token, other: Token, label: str) -> bool:
+    try:
+        return token.secret_key(label).is_same_as(other.secret_key(label))
+    except Unavailable as refusal:
+        if refusal.code not in _OF_THE_KEY:
+            raise
+        return True
 
 
 def require_signing(token: Token, shown: Mapping[str, bytes]) -> None:

@@ -5,6 +5,8 @@ key, then decrypt the wrapping (J. Clulow, On the Security of PKCS #11, 2003, 3.
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
@@ -166,7 +168,7 @@ class SecretKey:
         `wrapped-key.malformed`, Conflict `key.exists`, Unavailable.
         """
         self._require(SecretUse.WRAP)
-        with self._pool.write() as session:
+        with self._found_out(), self._pool.write() as session:
             taken = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: label}
             if next(iter(session.get_objects(taken)), None) is not None:
                 raise Conflict("key.exists", "the token already holds such a key", key=label)
@@ -202,7 +204,7 @@ class SecretKey:
         self._require(SecretUse.WRAP)
         use = SecretUse(wrapped.use)
         guard = {**guarding_attributes(export), Attribute.MODIFIABLE: False}
-        with self._pool.write() as session:
+        with self._found_out(), self._pool.write() as session:
             wrapping = session.get_key(ObjectClass.SECRET_KEY, label=self.uri.object)
             unwrap_secret(session, wrapping, wrapped, label, _TYPES[use], _FLAGS[use], guard)
         SecretKey(self._pool, KeyUri(self.uri.token, label), use).self_test()
@@ -220,6 +222,57 @@ class SecretKey:
             good = True  # wrapping is tried with the key that is wrapped
         if not good:
             raise Unavailable("token.wrong-key", "the secret key does not work", key=str(self.uri))
+
+    def is_same_as(self, other: "SecretKey") -> bool:
+        """Whether the other, in whichever token, does the same: neither shows its value.
+
+        Raises Unavailable as the tokens do.
+        """
+        probe = secrets.token_bytes(32)
+        if self.use is not other.use:
+            return False
+        if self.use is SecretUse.MAC:
+            return self.mac(probe) == other.mac(probe)
+        if self.use is SecretUse.WRAP:
+            return self._wrapped(probe) == other._wrapped(probe)
+        try:
+            return other.decrypt(self.encrypt(probe)) == probe
+        except Unprocessable:
+            return False
+
+    def _wrapped(self, probe: bytes) -> bytes:
+        """A key of that value, wrapped; the same each time (RFC 5649)."""
+        template = {
+            Attribute.CLASS: ObjectClass.SECRET_KEY,
+            Attribute.KEY_TYPE: KeyType.AES,
+            Attribute.VALUE: probe,
+            Attribute.TOKEN: False,
+            Attribute.PRIVATE: True,
+            Attribute.EXTRACTABLE: True,
+        }
+
+        def work(session: PooledSession) -> bytes:
+            made: Any = session.session.create_object(template)
+            try:
+                mechanism = wrapping_mechanism(session.session)
+                wrapping = session.secret_key(self.uri.object)
+                value: bytes = wrapping.wrap_key(made, mechanism=mechanism)
+                return value
+            finally:
+                made.destroy()
+
+        return self._pool.run(work)
+
+    @contextmanager
+    def _found_out(self) -> Iterator[None]:
+        """A token that is gone refuses to unwrap as it refuses changed octets. A fresh login tells:
+        raises Unavailable then."""
+        try:
+            yield
+        except Malformed:
+            self._pool.close()
+            self._pool.run(lambda session: None)
+            raise
 
     def _require(self, use: SecretUse) -> None:
         if self.use is not use:

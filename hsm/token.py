@@ -256,12 +256,7 @@ class Token:
         return self._labels(ObjectClass.CERTIFICATE)
 
     def _labels(self, kind: ObjectClass) -> list[str]:
-        def work(session: PooledSession) -> list[str]:
-            found = session.session.get_objects({Attribute.CLASS: kind})
-            labels = (str(key[Attribute.LABEL]) for key in found)
-            return sorted(label for label in labels if not is_copy(label))
-
-        return self._pool.run(work)
+        return self._pool.run(lambda session: labels_of(session, kind))
 
     def write_certificate(self, label: str, der: bytes) -> None:
         """Keep a certificate beside the key of the same label, replacing an older one."""
@@ -307,6 +302,13 @@ class Token:
     def certificate(self, label: str) -> bytes | None:
         """The DER certificate of this label, or None."""
         return next((each.der for each in self.certificates() if each.label == label), None)
+
+
+def labels_of(session: PooledSession, kind: ObjectClass) -> list[str]:
+    """Of the token's objects of this kind, one for each."""
+    found = session.session.get_objects({Attribute.CLASS: kind})
+    labels = (str(each[Attribute.LABEL]) for each in found)
+    return sorted(label for label in labels if not is_copy(label))
 
 
 def _current(session: pkcs11.Session, label: str, found: list[Certificate]) -> Certificate:

@@ -134,7 +134,7 @@ def unwrap(
     """
     public = PublicKey.from_spki(wrapped.spki)
     identifier = secrets.token_bytes(16)
-    key_type, public_attributes = _public_object(public)
+    key_type, _ = _public_object(public)
     private_template = {
         **dict.fromkeys(_OF_PUBLIC_KEYS, DEFAULT),
         **dict.fromkeys(_OF_PRIVATE_KEYS, False),
@@ -151,21 +151,29 @@ def unwrap(
             raise not_ours() from error
         raise
     try:
-        session.create_object(
-            {
-                Attribute.CLASS: ObjectClass.PUBLIC_KEY,
-                Attribute.KEY_TYPE: key_type,
-                Attribute.TOKEN: store,
-                Attribute.PRIVATE: False,
-                Attribute.ID: identifier,
-                Attribute.LABEL: label,
-                **public_attributes,
-            }
-        )
+        create_public(session, public, identifier, label, store=store)
     except PKCS11Error:
         private.destroy()
         raise
     return cast(pkcs11.PrivateKey, private)
+
+
+def create_public(
+    session: pkcs11.Session, public: PublicKey, identifier: bytes, label: str, *, store: bool = True
+) -> pkcs11.Object:
+    """The public half of a pair, beside the private one. Raises PKCS11Error."""
+    key_type, attributes = _public_object(public)
+    return session.create_object(
+        {
+            Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+            Attribute.KEY_TYPE: key_type,
+            Attribute.TOKEN: store,
+            Attribute.PRIVATE: False,
+            Attribute.ID: identifier,
+            Attribute.LABEL: label,
+            **attributes,
+        }
+    )
 
 
 def unwrap_secret(

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hsm.admin import initialise_token, is_plugged_in
+from hsm.backup import Backup, back_up
 from hsm.shares import new_secret, split, token_pins
 from kernel.refusals import Unprocessable
 from policies.ceremony_plan import CeremonyPlan, Custody
+from portseal.carrying import WrappedToken
 from portseal.custodians import CustodiansPin, collect, hand_out
 from portseal.settings import Settings, TokenSettings
 from portseal.wiring.house import House
@@ -52,22 +54,27 @@ class CeremonyCustody:
         initialise_token(configured.module, configured.label, so_pin, pin)
         self._say(f"Token {configured.label} initialised; nobody alone knows its PINs.")
 
-    def back_up_keys(self, output: Path) -> None:
+    def back_up_keys(self, output: Path) -> WrappedToken | None:
         """Split a new backup key and write the backup of each token, where the plan asks for it.
+        That of the issuing token, for the others of its pool.
 
         Raises as `hsm.backup.back_up`, and Unavailable from the custodians' terminal.
         """
         custody = self._plan.custody_of("backup-key")
         if custody is None:
-            return
+            return None
         backup_key = self._split(custody, "the backup key")
+        wrapped = None
         for name, configured in _tokens(self._house.settings).items():
             if configured is not None:
                 split_pins = self._plan.custody_of(f"{name}-token") is not None
-                file = write_backup(
+                file, made = write_backup(
                     self._house, name, backup_key, output, self._conducted_by, split_pins
                 )
                 self._say(f"Backup of token {configured.label} written to {file.name}.")
+                if name == "issuing":
+                    wrapped = WrappedToken(file.read_bytes(), backup_key, made)
+        return wrapped
 
     def _split(self, custody: Custody, what: str) -> bytes:
         secret = new_secret(self._house.entropy)
@@ -94,11 +101,9 @@ class CeremonyCustody:
 
 def write_backup(
     house: House, name: str, backup_key: bytes, output: Path, actor: str, split_pins: bool
-) -> Path:
+) -> tuple[Path, Backup]:
     """Back up the token of this name into `output`. `split_pins`: custodians hold its officer's
     PIN, and are asked for it; without it, only keys that leave under any key are written."""
-    from hsm.backup import back_up
-
     token = house.root_token if name == "root" else house.token
     assert token is not None
     so_pin = _so_pin(house, name) if split_pins else None
@@ -115,7 +120,7 @@ def write_backup(
             keys=", ".join(made.keys)[:500],
             left_out=", ".join(made.left_out)[:500],
         )
-    return file
+    return file, made
 
 
 def _so_pin(house: House, name: str) -> str:

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -24,10 +25,10 @@ ROOT = Path(__file__).parent.parent
 RESULTS = (
     "root.pem", "issuing.pem", "operator.pem", "declaration.xml", "declaration.p7s",
     "declaration.xades.xml", "report-before.json", "report-after.json", "report-new.json",
-    "report-tampered.json", "issuing.crl", "ocsp-good.der", "ocsp-revoked.der", "timestamp.tsr",
-    "id-token.jwt", "jwks.json", "transcript.txt",
+    "report-tampered.json", "issuing.crl", "ocsp-good.der", "ocsp-two-tokens.der",
+    "ocsp-revoked.der", "timestamp.tsr", "id-token.jwt", "jwks.json", "transcript.txt",
 )  # fmt: skip
-STEPS = 16
+STEPS = 18
 SIGNED_PROPERTIES = "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"
 
 
@@ -80,16 +81,49 @@ def test_the_results_are_complete_and_every_step_passed(results: Results) -> Non
     assert verdicts == [(str(number), "passed") for number in range(1, STEPS + 1)]
 
 
+def test_the_root_s_token_is_away_when_everything_is_done(results: Results) -> None:
+    """Nothing is left of it where the services look for tokens; two others are there."""
+    place = results.directory.with_name("demo-authority") / "authority-token"
+    labels = [
+        (each / "token.object").read_bytes().partition(b"portseal")[2][:24].decode().strip()
+        for each in (place / "tokens").iterdir()
+    ]
+    assert sorted(labels) == ["", "-second"]
+    assert len(list((place / "pulled" / "portseal-root").iterdir())) == 1
+    settings = (place.parent / "portseal.toml").read_text()
+    assert (place / "pins" / "portseal-root").read_text() not in settings
+
+
+def test_one_token_of_two_was_left_out_and_used_again(results: Results) -> None:
+    database = sqlite3.connect(results.directory.with_name("demo-authority") / "data/portseal.db")
+    told = database.execute(
+        "SELECT event, count(*) FROM journal WHERE subject = 'portseal' AND event LIKE 'token.%'"
+        " GROUP BY event ORDER BY event"
+    ).fetchall()
+    database.close()
+    (failed, failures), (returned, returns) = told
+    assert (failed, returned) == ("token.failed", "token.returned")
+    assert failures == returns >= 1
+    code, said = tool(
+        "openssl", "ocsp", "-respin", results["ocsp-two-tokens.der"], "-no_nonce", "-text",
+        "-issuer", results["issuing.pem"], "-cert", results["operator.pem"],
+        "-CAfile", results["root.pem"], "-verify_other", results["issuing.pem"],
+    )  # fmt: skip
+    assert code == 0
+    assert "Response verify OK" in said
+    assert "OCSP Nonce" in said
+
+
 def test_no_secret_shows_in_results_words_logs_or_database(results: Results) -> None:
     site = results.directory.with_name("demo-authority")
     secrets = list(json.loads((site / "usb-pins.json").read_text()).values())
-    secrets += [(site / "authority-token" / name).read_text() for name in ("pin", "so-pin")]
+    secrets += [each.read_text() for each in (site / "authority-token" / "pins").iterdir()]
     secrets += [
         json.loads(each.read_text())["client_secret"] for each in site.glob("platform-*.json")
     ]
     settings = tomllib.loads((site / "portseal.toml").read_text())
     secrets += [settings["web"]["secret_key"], settings["directory"]["password"]]
-    assert len(secrets) == 6 + 2 + 2 + 2
+    assert len(secrets) == 9 + 6 + 2 + 2
     told = [*results.directory.iterdir(), *site.glob("*.log"), *(site / "data").glob("*.db*")]
     for secret in secrets:
         assert secret not in results.said
@@ -310,10 +344,17 @@ def test_the_transcript_tells_who_made_which_keys_and_certificates(
     results: Results, tmp_path: Path
 ) -> None:
     transcript = results["transcript.txt"].read_text("utf-8")
-    assert "Ceremony house (version 1) conducted by" in transcript
+    assert "Ceremony pool (version 1) conducted by" in transcript
     for name in ("root", "issuing"):
         command = ("openssl", "x509", "-in", results[f"{name}.pem"], "-noout")
         fingerprint = tool(*command, "-fingerprint", "-sha256")[1].partition("=")[2]
         assert fingerprint.strip().replace(":", "").lower() in transcript
         assert tool(*command, "-serial")[1].strip().partition("=")[2] in transcript
-    assert transcript.count("sensitive, not extractable") == 7
+    root_key, *service_keys = re.findall(
+        r"Key (\S+) generated in token (\S+): (.*?), self", transcript
+    )
+    assert root_key == ("root", "portseal-root", "ecdsa-p384-sha384, sensitive, not extractable")
+    assert len(service_keys) == 6
+    for label, token, guard in service_keys:
+        assert (token, guard) == ("portseal", "ecdsa-p256-sha256, sensitive, leaves wrapped only")
+        assert f"Key {label} carried wrapped to token portseal-second." in transcript

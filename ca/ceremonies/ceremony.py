@@ -90,6 +90,7 @@ class Ceremony:
             certificate = self._certify(planned)
             self._certificates[planned.name] = certificate
             self._watchers.certified(planned.name, certificate)
+        self._watchers.secure()
         self._say("Ceremony finished.")
         self._watchers.conclude()
         self._record(Event.CEREMONY_FINISHED, self._subject)

@@ -52,6 +52,9 @@ class Watchers:
     """Each line of the transcript, as soon as the step is done."""
     certified: Callable[[str, Certificate], None] = lambda name, certificate: None
     """Each certificate, before the ceremony counts as finished."""
+    secure: Callable[[], None] = lambda: None
+    """Called when everything is made: backups, and the other tokens of a pool. The last line is
+    told after it."""
     conclude: Callable[[], None] = lambda: None
-    """Called when everything is made and the last line told: the transcript is signed here. The
+    """Called when the last line is told: the transcript is signed here. The
     ceremony counts as finished after it."""

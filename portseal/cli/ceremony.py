@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from ca.ceremonies.conduct import Conduct, Watchers
 from kernel.refusals import Unprocessable
 from policies.ceremony_plan import CeremonyPlan, load_ceremony_plan
 from policies.data_file import InvalidPolicyFile
+from portseal.carrying import carry, replicas_of, wrap_for_replicas
 from portseal.cli.acting import Acting, account, officer_options
 from portseal.cli.ceremony_output import CeremonyDirectory
 from portseal.cli.output import json_option, show
@@ -46,7 +48,7 @@ def init(organization: str, output: Path, acting: Acting, as_json: bool) -> None
     """
     plan, settings = load_ceremony_plan("house"), read_settings()
     conductor = _conductor(plan, settings, organization, acting)
-    _hold(plan, settings, organization, output, as_json, conductor)
+    hold(plan, settings, organization, output, as_json, conductor)
 
 
 @click.group("ceremony")
@@ -79,15 +81,15 @@ def run(
     if not rehearse:
         settings = read_settings()
         conductor = _conductor(chosen, settings, organization, acting)
-        _hold(chosen, settings, organization, output, as_json, conductor)
+        hold(chosen, settings, organization, output, as_json, conductor)
         return
     who = f"console:{account()}"
     with rehearsal(chosen) as settings:
         if chosen.extends:
             house = load_ceremony_plan("house")
             with tempfile.TemporaryDirectory() as before:
-                _hold(house, settings, organization, Path(before), True, who)
-        _hold(chosen, settings, organization, output, as_json, who)
+                hold(house, settings, organization, Path(before), True, who)
+        hold(chosen, settings, organization, output, as_json, who)
 
 
 @ceremony.command("root-session")
@@ -125,7 +127,7 @@ def _conductor(
         house.close()
 
 
-def _hold(
+def hold(
     plan: CeremonyPlan,
     settings: Settings,
     organization: str | None,
@@ -133,6 +135,10 @@ def _hold(
     as_json: bool,
     conductor: str,
 ) -> None:
+    """The ceremony, or the rest of one, with its custodians and its results in `output`.
+
+    Raises as `conduct_ceremony`, and what custodians and tokens refuse.
+    """
     conduct = Conduct(plan.organization or organization or "PortSeal", conductor)
     directory = CeremonyDirectory(output, plan)
 
@@ -141,14 +147,25 @@ def _hold(
         if not as_json:
             click.echo(f"  {line}")
 
-    def custody(house: House) -> CeremonyCustody:
-        def say(text: str) -> None:
-            progress(f"{house.clock.now():%Y-%m-%dT%H:%M:%SZ}  {text}")
+    def say_for(house: House) -> Callable[[str], None]:
+        return lambda text: progress(f"{house.clock.now():%Y-%m-%dT%H:%M:%SZ}  {text}")
 
-        return CeremonyCustody(house, plan, conductor, say)
+    def custody(house: House) -> CeremonyCustody:
+        return CeremonyCustody(house, plan, conductor, say_for(house))
+
+    def prepare(house: House) -> None:
+        with replicas_of(house):
+            pass  # one that is not there is told before anything is made
+        custody(house).prepare_tokens()
+
+    def secure(house: House) -> None:
+        wrapped = custody(house).back_up_keys(output)
+        with replicas_of(house) as replicas:
+            if replicas:
+                wrapped = wrapped or wrap_for_replicas(house)
+                carry(house, wrapped, replicas, conductor, say_for(house))
 
     def conclude(house: House) -> None:
-        custody(house).back_up_keys(output)
         directory.seal_transcript(
             lambda content: sign_with_new_keys(house, content),
             lambda content: stamp_with_new_keys(house, content),
@@ -161,7 +178,8 @@ def _hold(
             conduct,
             Watchers(progress, directory.write_certificate),
             conclude,
-            prepare=lambda house: custody(house).prepare_tokens(),
+            prepare,
+            secure,
         )
     finally:
         directory.close()

@@ -84,7 +84,7 @@ def backup(name: str, output: Path, officer: bool, acting: Acting, as_json: bool
         actor = _actor(house, acting, "key.backup", f"token {name}")
         _token(house, name).login()
         backup_key = collect("the backup key")
-        file = write_backup(house, name, backup_key, output, actor, officer)
+        file, _ = write_backup(house, name, backup_key, output, actor, officer)
     show({"backup": str(file)}, as_json)
 
 

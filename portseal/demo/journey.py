@@ -26,6 +26,7 @@ from portseal.demo.signin_steps import sign_in_once
 from portseal.demo.signing_steps import sign_declaration, stamp_file, verify_declaration
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage, Step, perform
+from portseal.demo.token_steps import pull_a_token, see_token_return
 from portseal.demo.usb_keys import UsbKeys
 
 STEPS: tuple[tuple[str, Step], ...] = (
@@ -35,11 +36,13 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("Legal-person card made", make_legal_person_card),
     ("Operator added, card made", add_operator),
     ("Certificate status before", show_good_status),
+    ("One of the services' two tokens pulled", pull_a_token),
     ("Declaration signed", sign_declaration),
     ("Signature verified", verify_declaration),
     ("Timestamp for anybody", stamp_file),
     ("Encrypted to the card", encrypt_to_card),
     ("Signed in once, two platforms", sign_in_once),
+    ("The pulled token back in use", see_token_return),
     ("Operator's card revoked", revoke_card),
     ("Signatures after the revocation", verify_afterwards),
     ("Revoked card shut out", refuse_revoked_card),

@@ -11,6 +11,9 @@ ENTERPRISE = {
     "region": "上海",
 }
 OPERATOR = {"name": "示例操作员", "employee_number": "0042"}
+RELIEF = tuple(
+    {"name": f"示例替班员{number}", "employee_number": f"004{number}"} for number in (3, 4, 5)
+)
 OFFICERS = {
     "registrar": ("示例录入员", ("registrar", "approver")),
     "approver": ("示例审核员", ("approver",)),

@@ -18,6 +18,7 @@ import requests
 from kernel.refusals import Unavailable
 from portseal.cli.exit_codes import ExitCode
 from portseal.cli.options import default_module
+from portseal.demo.tokens import FIRST, ROOT, ROOT_PIN_VARIABLE, SECOND, AuthorityTokens
 from portseal.holder.act import sign_act, to_json
 from portseal.holder.card import Card
 from portseal.sandbox.ports import free_port
@@ -38,6 +39,7 @@ class Site:
         self.settings_file = self.directory / "portseal.toml"
         self._processes: list[subprocess.Popen[bytes]] = []
         self.slapd: Slapd | None = None
+        self.tokens = AuthorityTokens(self.directory / "authority-token")
 
     # -- once ----------------------------------------------------------------------------------
 
@@ -59,8 +61,7 @@ class Site:
             (self.directory / name / "tokens").mkdir(parents=True)
             (self.directory / name).chmod(0o700)
             _write_softhsm_configuration(self.directory / name)
-        _write_secret(self.directory / "authority-token" / "pin", secrets.token_hex(16))
-        _write_secret(self.directory / "authority-token" / "so-pin", secrets.token_hex(16))
+        self.tokens.prepare()
 
     def start_directory(self) -> None:
         """Start slapd, and write the settings, which name its address and password."""
@@ -93,8 +94,11 @@ class Site:
                 "[database]",
                 f"url = {json.dumps(self.database_url)}",
                 "[token]",
-                f"module = {json.dumps(default_module())}",
-                f"pin_file = {json.dumps(str(self.directory / 'authority-token' / 'pin'))}",
+                *_token(FIRST, self.tokens),
+                "[[token_replicas]]",
+                *_token(SECOND, self.tokens),
+                "[root_token]",
+                *_token(ROOT, None),
                 "[directory]",
                 f"url = {json.dumps(slapd.uri)}",
                 f"bind_dn = {json.dumps(slapd.root_dn)}",
@@ -136,11 +140,12 @@ class Site:
             raise Unavailable("demo.command", f"portseal {arguments[0]}: {done.stderr.strip()}")
         return done.stdout
 
-    def run_signed(self, cards: Sequence[Card], *arguments: str) -> str:
+    def run_signed(self, cards: Sequence[Card], *arguments: str, **environment: str) -> str:
         """A command for which these officers' cards sign: it prints what it asks for, each officer
         signs that on a computer of his own, and it is given the signatures. Raises Unavailable."""
         command = [sys.executable, "-m", "portseal.cli", *arguments]
-        asked = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        surroundings = {**self.environment, **environment}
+        asked = subprocess.run(command, env=surroundings, capture_output=True, text=True)
         if asked.returncode != ExitCode.WAITS:
             raise Unavailable("demo.command", f"portseal {arguments[0]}: {asked.stderr.strip()}")
         with tempfile.TemporaryDirectory() as directory:
@@ -149,13 +154,13 @@ class Site:
                 file = Path(directory) / f"signed-{number}.json"
                 file.write_text(to_json(sign_act(card, asked.stdout)), "utf-8")
                 options += ["--signed", str(file)]
-            return self.run(*arguments, *options)
+            return self.run(*arguments, *options, **environment)
 
     def run_signed_json(self, cards: Sequence[Card], *arguments: str) -> Any:
         return json.loads(self.run_signed(cards, *arguments, "--json"))
 
-    def run_json(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "--json"))
+    def run_json(self, *arguments: str, **environment: str) -> Any:
+        return json.loads(self.run(*arguments, "--json", **environment))
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a `portseal` command in the background, its output in a file."""
@@ -215,6 +220,14 @@ class Site:
         self._processes.clear()
         if self.slapd is not None:
             self.slapd.stop()
+
+
+def _token(label: str, tokens: AuthorityTokens | None) -> tuple[str, ...]:
+    """Lines of a token's table. Without `tokens` its PIN is in the variable of the ceremony's."""
+    pin = f"pin_variable = {json.dumps(ROOT_PIN_VARIABLE)}"
+    if tokens is not None:
+        pin = f"pin_file = {json.dumps(str(tokens.pin_file(label)))}"
+    return f"module = {json.dumps(default_module())}", f'label = "{label}"', pin
 
 
 def _write_softhsm_configuration(directory: Path) -> None:

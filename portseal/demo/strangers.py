@@ -62,9 +62,10 @@ def openssl_timestamp_query(data: Path) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
-def openssl_ocsp_request(certificate: Path, issuing: Path) -> bytes:
-    """A request made by `openssl ocsp`, without a nonce."""
-    request = ["-issuer", str(issuing), "-cert", str(certificate), "-no_nonce"]
+def openssl_ocsp_request(certificate: Path, issuing: Path, *, nonce: bool = False) -> bytes:
+    """A request made by `openssl ocsp`."""
+    request = ["-issuer", str(issuing), "-cert", str(certificate)]
+    request.append("-nonce" if nonce else "-no_nonce")
     command = ["openssl", "ocsp", *request, "-reqout", "/dev/stdout"]
     return subprocess.run(command, capture_output=True, check=True).stdout
 

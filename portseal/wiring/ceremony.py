@@ -21,17 +21,20 @@ def conduct_ceremony(
     watchers: Watchers,
     conclude: Callable[[House], None] = lambda house: None,
     prepare: Callable[[House], None] = lambda house: None,
+    secure: Callable[[House], None] = lambda house: None,
 ) -> CeremonyOutcome:
     """Bring the database up to date and hold the ceremony, or the rest of one that died.
 
-    `prepare`: before any token is looked at. `conclude`: when everything is made and told, before
-    the ceremony counts as finished.
+    `prepare`: before any token is looked at. `secure`: when everything is made. `conclude`: when
+    it is told, too, before the ceremony counts as finished.
     """
-    house = House(settings, with_root=True)
+    # Two tokens that do not hold the same keys yet are no pool: the first gets them, and `conclude`
+    # brings them to the others.
+    house = House(settings, with_root=True, pooled=False)
     house.database.upgrade()
     try:
         prepare(house)
-        watchers = replace(watchers, conclude=lambda: conclude(house))
+        watchers = replace(watchers, secure=lambda: secure(house), conclude=lambda: conclude(house))
         return ceremony_of(house, plan, conduct, watchers).run()
     finally:
         house.close()

@@ -36,10 +36,13 @@ class Foundation:
         entropy: Entropy | None = None,
         *,
         with_root: bool = False,
+        pooled: bool = True,
     ) -> None:
         """`with_root`: for ceremonies and root sessions. The services leave the root's token
-        alone even while it is plugged in."""
+        alone even while it is plugged in. `pooled`: False, for ceremonies, uses the first of
+        several tokens alone."""
         self._with_root = with_root
+        self._pooled = pooled
         self.settings = settings
         self.clock = clock or SystemClock()
         self.entropy = entropy or SystemEntropy()
@@ -77,7 +80,7 @@ class Foundation:
     @cached_property
     def token(self) -> Token:
         first, replicas = self.settings.token, self.settings.token_replicas
-        if not replicas:
+        if not replicas or not self._pooled:
             return open_token(first)
         tokens = [
             open_token(each, limit_seconds=_POOL_LIMIT_SECONDS) for each in (first, *replicas)

@@ -5,11 +5,13 @@ import os
 import secrets
 
 import pytest
+from pkcs11 import Attribute, ObjectClass
 
 from hsm.admin import initialise_token
 from hsm.backup import back_up, restore
 from hsm.generation import Export
 from hsm.pins import EnvironmentPin
+from hsm.pool import TokenPool
 from hsm.secret_keys import SecretUse
 from hsm.token import Token
 from kernel.algorithms import ECDSA_P256_SHA256, ECDSA_P384_SHA384, RSA_PKCS1_SHA256
@@ -117,3 +119,54 @@ def test_a_destroyed_key_is_gone_for_good(token_bench: TokenBench) -> None:
         key.sign(b"after")
     with pytest.raises(Unavailable, match=r"token\.no-key"):
         token.destroy("old")
+
+
+def test_a_pair_whose_restoring_died_between_its_halves_is_completed(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("half-one"), token_bench.new_token("half-two")
+    key = one.generate("issuing", ECDSA_P256_SHA256, export=Export.WRAPPED)
+    document, _ = back_up(one, _KEY, SystemClock().now())
+    restore(two, document, _KEY)
+    _without_public_half(two, "issuing")
+    told: list[tuple[str, bool]] = []
+    again = restore(two, document, _KEY, lambda *key: told.append(key))
+    assert (again.left_out, told) == (("issuing",), [("issuing", True)])
+    assert key.public_key.verify(key.suite, two.key("issuing").sign(b"x"), b"x")
+
+    other = token_bench.new_token("half-other")
+    other.generate("issuing", ECDSA_P256_SHA256)
+    _without_public_half(other, "issuing")
+    with pytest.raises(Conflict, match=r"backup\.other-key"):
+        restore(other, document, _KEY)
+    with pytest.raises(Unavailable, match=r"token\.no-key"):
+        other.key("issuing")  # no public key that is not its own was left beside it
+
+
+def _without_public_half(token: Token, label: str) -> None:
+    with token.pool.write() as session:
+        wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.LABEL: label}
+        for each in list(session.get_objects(wanted)):
+            each.destroy()
+
+
+@pytest.mark.parametrize("use", list(SecretUse))
+def test_a_token_with_another_secret_key_of_the_name_is_told(
+    use: SecretUse, token_bench: TokenBench
+) -> None:
+    one, two = (token_bench.new_token(f"secret-{name}-{use}") for name in ("a", "b"))
+    for token in (one, two):
+        token.generate_secret("shared", use, export=Export.WRAPPED)
+    document, _ = back_up(one, _KEY, SystemClock().now())
+    with pytest.raises(Conflict, match=r"backup\.other-key"):
+        restore(two, document, _KEY)
+    pool = TokenPool([one, two])
+    pool.login()
+    assert pool.left_out == {two.label: "token.other-key"}
+    pool.close()
+    two.destroy_secret("shared")
+    restore(two, document, _KEY)
+    pool = TokenPool([one, two])
+    pool.login()
+    assert pool.left_out == {}
+    pool.close()

@@ -212,6 +212,19 @@ def test_what_never_leaves_stays_on_one_token_and_what_is_shared_says_so(
     pool.close()
 
 
+def test_a_key_on_one_token_alone_is_among_the_pool_s_whoever_is_asked(
+    token_bench: TokenBench,
+) -> None:
+    one, two = token_bench.new_token("alone-one"), token_bench.new_token("alone-two")
+    pool = TokenPool([one, two])
+    pool.generate("stays", ECDSA_P256_SHA256)
+    for _ in range(4):
+        assert pool.key_labels() == ["stays"]
+        with pytest.raises(Conflict, match=r"key\.exists"):
+            pool.generate("stays", ECDSA_P256_SHA256)
+    pool.close()
+
+
 def test_tokens_without_a_replication_key_share_nothing(token_bench: TokenBench) -> None:
     one, two = token_bench.new_token("apart-one"), token_bench.new_token("apart-two")
     pool = TokenPool([one, two])

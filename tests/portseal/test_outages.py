@@ -174,7 +174,7 @@ def test_a_token_that_goes_and_comes_back(twin: Twin, service: RunningService) -
     assert enrol(twin.anonymous(), first, request_of_a_new_key())["state"] == "active"
     request = request_of_a_new_key()
     tokens = twin.token_directory / "tokens"
-    away = tokens.rename(tokens.with_name("pulled"))
+    away = tokens.rename(tokens.with_name("away"))
     tokens.mkdir()
     refusal = refused(enrol, twin.anonymous(), second, request)
     assert is_unavailable(refusal, "token.missing", "token.failed", "token.no-key"), refusal

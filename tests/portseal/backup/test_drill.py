@@ -17,6 +17,7 @@ from kernel.refusals import Conflict, Malformed, Unavailable
 from portseal.backup import databases
 from portseal.backup.sealed import SealedWriter
 from portseal.demo.strangers import openssl_ocsp_request
+from portseal.demo.tokens import FIRST
 from portseal.sandbox.postgresql import PostgreSQL
 from records.database import Database
 from records.events import Event
@@ -117,7 +118,7 @@ def ocsp_query(service: RunningService, der: bytes, directory: Path) -> bytes:
 
 def assert_nothing_is_readable(backup: Path, twin: Twin) -> None:
     """No name, no PIN and no secret of the settings stands in the set."""
-    secret = (twin.site.directory / "authority-token" / "pin").read_bytes()
+    secret = twin.site.tokens.pin_file(FIRST).read_bytes()
     for path in backup.iterdir():
         content = path.read_bytes()
         assert "示例操作员".encode() not in content

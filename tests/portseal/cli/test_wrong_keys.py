@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+from portseal.demo.tokens import FIRST
 from records.database import Database
 from records.journal import records
 from tests.portseal.cli.terminal import Outcome, run
@@ -11,6 +12,8 @@ from tests.portseal.service import Twin
 from tests.token import softhsm_module
 
 _PIN = "spare-73519"
+_ALONE = {"PORTSEAL_TOKEN_REPLICAS": "[]"}
+"""The first token is no pool with another."""
 _REPLACE_KEY = """
 import sys
 from pathlib import Path
@@ -35,13 +38,13 @@ def portseal(twin: Twin, *arguments: str, **environment: str) -> Outcome:
 
 
 def test_a_service_whose_key_is_not_the_certificate_s_does_not_start(twin: Twin) -> None:
-    pin_file = str(twin.token_directory / "pin")
-    make_another_issuing_key(twin, "portseal", pin_file)
-    done = portseal(twin, "serve")
+    pin_file = str(twin.site.tokens.pin_file(FIRST))
+    make_another_issuing_key(twin, FIRST, pin_file)
+    done = portseal(twin, "serve", **_ALONE)
     assert done.code == 3, done.said
     assert done.err.startswith("portseal: the key is not the certificate's [authority.wrong-key]")
     assert "Traceback" not in done.said
-    told = portseal(twin, "status", "--json")
+    told = portseal(twin, "status", "--json", **_ALONE)
     assert told.code == 3, told.said
     assert "[authority.wrong-key]" in json.loads(told.out)["keys"]
 

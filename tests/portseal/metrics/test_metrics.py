@@ -11,6 +11,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from portseal.demo.tokens import FIRST
 from portseal.holder.service import ServiceRefusal
 from portseal.metrics.door import Door
 from portseal.sandbox.ports import free_port
@@ -74,7 +75,7 @@ class Watched:
             IDENTITY_NUMBER,
             "示例操作员",
             *(key.pin for key in service.stage.usb_keys.keys.values()),
-            (self.twin.site.directory / "authority-token" / "pin").read_text(),
+            self.twin.site.tokens.pin_file(FIRST).read_text(),
         ]
 
     def logs(self) -> str:
