@@ -2,7 +2,7 @@
 
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage, expect
-from portseal.demo.tokens import LABELS, ROOT, ROOT_PIN_VARIABLE, SECOND
+from portseal.demo.tokens import LABELS, ROOT, SECOND
 
 _SERVICE_KEYS = 6
 """Of the issuing authority, its and the root's OCSP, timestamps, reports, sign-in."""
@@ -24,10 +24,9 @@ def hold_ceremony(stage: Stage) -> str:
     site.prepare()
     initialise_tokens(site)
     site.start_directory()
-    root_pin = {ROOT_PIN_VARIABLE: site.tokens.pin_file(ROOT).read_text()}
     made = site.run_json(
         "ceremony", "run", "pool", "--organization", "示例电子口岸", "--output", str(stage.output),
-        **root_pin,
+        **site.root_pin,
     )  # fmt: skip
     wanted = {"root", "issuing", "ocsp", "tsa", "report", "root-ocsp"}
     expect(set(made) == wanted, "the ceremony made other certificates")
@@ -37,7 +36,7 @@ def hold_ceremony(stage: Stage) -> str:
     carried = transcript.count(f"carried wrapped to token {SECOND}")
     expect((stays, leaves) == (1, _SERVICE_KEYS), "the transcript does not speak of seven keys")
     expect(carried > _SERVICE_KEYS, "the keys are not on the second token")
-    site.run("ceremony", "root-session", **root_pin)
+    site.run("ceremony", "root-session", **site.root_pin)
     site.tokens.pull(ROOT)
     site.start_services()
     return (

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,19 @@ class Site:
 
     def run_json(self, *arguments: str, **environment: str) -> Any:
         return json.loads(self.run(*arguments, "--json", **environment))
+
+    @contextmanager
+    def root_plugged_in(self) -> Iterator[dict[str, str]]:
+        """Until the end of the block; what the environment of a ceremony or root session tells."""
+        self.tokens.plug_in(ROOT)
+        try:
+            yield self.root_pin
+        finally:
+            self.tokens.pull(ROOT)
+
+    @property
+    def root_pin(self) -> dict[str, str]:
+        return {ROOT_PIN_VARIABLE: self.tokens.pin_file(ROOT).read_text()}
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a `portseal` command in the background, its output in a file."""

@@ -92,7 +92,8 @@ def roll_over(service: RunningService, twin: Twin, directory: Path, **settings: 
     twin.kill()
     plan = ["ceremony", "run", "roll-over", "--organization", "示例电子口岸"]
     officers = service.cards("system-administrator", "administrator")
-    twin.site.run_signed(officers, *plan, "--output", str(directory / "rolled"))
+    with twin.site.root_plugged_in() as pin:
+        twin.site.run_signed(officers, *plan, "--output", str(directory / "rolled"), **pin)
     twin.serve(**settings)
     done = twin.site.run_signed_json(officers, "reissue", "issuing")
     assert (done["left"], done["refused"]) == (0, 0)
