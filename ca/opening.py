@@ -176,17 +176,19 @@ def open_authorities(
         first = min(responders, key=lambda each: shelf.held[each].not_before)
         return OpenAuthority(made, pair, shelf.opened(first), profile)
 
-    stamping = [
-        name
-        for each in named
-        if role_of(each) == ISSUING
-        for name in shelf.delegated(opened[each].certificate, "timeStamping")
-    ]
+    issuing = [name for name in named if role_of(name) == ISSUING]
+    current = current or _newest(opened, issuing)
+    stamping: list[str] = []
+    # That of the authority that issues now: where `current` holds a roll-over back, nodes that do
+    # not know the new authorities yet understand each timestamp.
+    for each in (current, *issuing):
+        if each in opened and not stamping:
+            stamping = shelf.delegated(opened[each].certificate, "timeStamping")
     if not stamping:
         raise Unavailable("authority.missing", "no timestamp authority's key", missing="tsa")
     return Authorities(
         {name: authority(name) for name in named},
-        current or _newest(opened, [name for name in named if role_of(name) == ISSUING]),
+        current,
         _open_newest(shelf, stamping),
         shelf.opened(REPORT) if REPORT in shelf.held else None,
         tuple(shelf.held[name] for name in shelf.held if shelf.is_link(name)),
