@@ -114,7 +114,7 @@ def _attempt(directory: Path, settings: Settings, step: str) -> str:
 
         patch.setattr(CeremonyDirectory, "write_line", write_line)
     try:
-        hold(load_ceremony_plan("pool"), settings, "Test", directory / "out", as_json=True)
+        hold(load_ceremony_plan("pool"), settings, "Test", directory / "out", True, "test")
     except Refusal as refusal:
         return refusal.code
     return "finished"
