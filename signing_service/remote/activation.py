@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -65,6 +66,14 @@ class Authorisation:
         return cls(client_id, sid, read["credential"], read["digest"], hashes)
 
 
+class Owner(NamedTuple):
+    """Platform and session that a SAD was given to, and the certificate that must come with it."""
+
+    client_id: str
+    sid: str
+    certificate_hash: bytes | None
+
+
 def new_sad(entropy: Entropy) -> str:
     """A name, which finds the row, and 256 random bits, which are compared in constant time."""
     return f"{new_id()}.{new_secret(entropy)}"
@@ -86,16 +95,26 @@ class Activations:
         self._clock = clock
         self._entropy = entropy
 
-    def grant(self, agreed: Authorisation, *, actor: str) -> str:
-        """A fresh SAD for what was agreed. `actor` is the card of the legal person."""
+    def grant(
+        self, agreed: Authorisation, *, actor: str, certificate_hash: bytes | None = None
+    ) -> str:
+        """A fresh SAD for what was agreed. `actor` is the card of the legal person; of
+        `certificate_hash` see `save`."""
         sad = new_sad(self._entropy)
-        self.save(sad, agreed, actor=actor)
+        self.save(sad, agreed, actor=actor, certificate_hash=certificate_hash)
         return sad
 
     def save(
-        self, sad: str, agreed: Authorisation, *, actor: str, code_hash: bytes | None = None
+        self,
+        sad: str,
+        agreed: Authorisation,
+        *,
+        actor: str,
+        code_hash: bytes | None = None,
+        certificate_hash: bytes | None = None,
     ) -> bool:
-        """Keep a SAD; False when the authorization code that it comes from was reused."""
+        """Keep a SAD; False when the authorization code that it comes from was reused.
+        `certificate_hash`: SHA-256 of the client certificate that must come with it."""
         now = self._clock.now()
         name, _, secret = sad.partition(".")
         row = {
@@ -108,6 +127,7 @@ class Activations:
             "hashes": json.dumps(_written(agreed.hashes)),
             "expires_at": now + timedelta(seconds=SAD_SECONDS),
             "code_hash": code_hash,
+            "certificate_hash": certificate_hash,
         }
         with self._database.transaction() as connection:
             if code_hash is not None and _is_reused(connection, code_hash):
@@ -127,8 +147,8 @@ class Activations:
             )
         return True
 
-    def owner(self, sad: str) -> tuple[str, str]:
-        """Platform and session that a SAD was given to, for its use as an access token.
+    def owner(self, sad: str) -> Owner:
+        """Whom a SAD was given to, for its use as an access token.
 
         Raises Unauthenticated `remote.token`.
         """
@@ -136,7 +156,7 @@ class Activations:
             row = _find(connection, sad)
         if row is None or row.used_at is not None or row.expires_at <= self._clock.now():
             raise Unauthenticated("remote.token", "The access token is invalid or has expired")
-        return row.client_id, row.sid
+        return Owner(row.client_id, row.sid, row.certificate_hash)
 
     def use(
         self,

@@ -18,6 +18,8 @@ class Caller:
     signed_in: SignedIn
     sad: str | None = None
     """Set when the access token has the scope `credential`: it is the SAD itself."""
+    certificate_hash: bytes | None = None
+    """What the access token is bound to, and what it gives: SHA-256 of a client certificate."""
 
     @property
     def owner(self) -> str:
@@ -35,18 +37,21 @@ class Callers:
         self._sso = sso
         self._activations = activations
 
-    def by_token(self, token: str) -> Caller:
-        """The token, its platform, its session and the card must all be good now.
+    def by_token(self, token: str, thumbprint: bytes | None) -> Caller:
+        """The token, its platform, its session and the card must all be good now; `thumbprint`
+        is of the client certificate that came along (RFC 8705, 3).
 
         Raises Unauthenticated `remote.token`; Unavailable when the card's status cannot be told.
         """
         if is_sad(token):
-            client_id, sid = self._activations.owner(token)
+            client_id, sid, bound = self._activations.owner(token)
         else:
             grant = self._sso.grants.access(token)
             if grant is None or grant.scope != SERVICE:
                 raise _invalid()
-            client_id, sid = grant.client_id, grant.sid
+            client_id, sid, bound = grant.client_id, grant.sid, grant.certificate_hash
+        if bound is not None and bound != thumbprint:
+            raise _invalid()
         platform = self._sso.platforms.find(client_id)
         needed = CREDENTIAL if is_sad(token) else SERVICE
         if platform is None or needed not in platform.scopes:
@@ -54,7 +59,7 @@ class Callers:
         signed_in = self._sso.sessions.by_name(sid)
         if signed_in is None or not is_legal_person(signed_in):
             raise _invalid()
-        return Caller(client_id, signed_in, token if is_sad(token) else None)
+        return Caller(client_id, signed_in, token if is_sad(token) else None, bound)
 
 
 def is_legal_person(signed_in: SignedIn) -> bool:

@@ -61,8 +61,11 @@ class RemoteTokens:
         sso.grants.save_code(code, grant)
         return code
 
-    def answer(self, platform: Platform, form: Mapping[str, str]) -> dict[str, object]:
-        """The token response (CSC API 2.0.0.2, 8.4.3). Raises OAuthError."""
+    def answer(
+        self, platform: Platform, form: Mapping[str, str], bound: bytes | None
+    ) -> dict[str, object]:
+        """The token response (CSC API 2.0.0.2, 8.4.3). `bound`: SHA-256 of the certificate that
+        the token will be good with (RFC 8705, 3). Raises OAuthError."""
         if form.get("grant_type") != "authorization_code":
             raise OAuthError("unsupported_grant_type")
         sso = self.services.sso
@@ -73,8 +76,8 @@ class RemoteTokens:
         if signed_in is None:
             raise invalid_grant("The session is over.")
         if grant.scope == CREDENTIAL:
-            return self._activation(grant, signed_in)
-        new = NewTokens(new_secret(sso.entropy))
+            return self._activation(grant, signed_in, bound)
+        new = NewTokens(new_secret(sso.entropy), certificate_hash=bound)
         if not sso.grants.save_tokens(new, grant, signed_in.holder.subject):
             raise invalid_grant("The code was used twice.")
         return {
@@ -84,13 +87,19 @@ class RemoteTokens:
             "scope": grant.scope,
         }
 
-    def _activation(self, grant: CodeGrant, signed_in: SignedIn) -> dict[str, object]:
+    def _activation(
+        self, grant: CodeGrant, signed_in: SignedIn, bound: bytes | None
+    ) -> dict[str, object]:
         if grant.details is None:
             raise invalid_grant("Nothing was agreed to.")
         agreed = Authorisation.from_json(grant.details, grant.client_id, grant.sid)
         sad = new_sad(self.services.sso.entropy)
         saved = self.services.activations.save(
-            sad, agreed, actor=signed_in.holder.card, code_hash=grant.code_hash
+            sad,
+            agreed,
+            actor=signed_in.holder.card,
+            code_hash=grant.code_hash,
+            certificate_hash=bound,
         )
         if not saved:
             raise invalid_grant("The code was used twice.")

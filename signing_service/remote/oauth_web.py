@@ -17,6 +17,7 @@ from signing_service.sso.browser import REMOTE_AUTHORIZE_PATH, current_session
 from signing_service.sso.freshness import Freshness
 from signing_service.sso.openid.errors import OAuthError
 from signing_service.sso.openid.redirects import code_address, error_address, found, see_other
+from signing_service.sso.openid.token_endpoint import certificate_hash
 from signing_service.sso.openid.web import oauth_error, require_once
 from signing_service.sso.platforms import Platform
 from signing_service.sso.sessions import SignedIn
@@ -134,13 +135,12 @@ class OAuthRoutes:
             return make_response(jsonify(error="invalid_request"), 400)
         sso = self._services.sso
         try:
+            certificate = client_certificate.presented(sso.settings)
             platform = sso.client_authentication.authenticate(
-                request.headers.get("Authorization"),
-                form,
-                client_certificate.presented(sso.settings),
-                secret_in_body=True,
+                request.headers.get("Authorization"), form, certificate, secret_in_body=True
             )
-            return jsonify(self._tokens.answer(platform, form))
+            bound = certificate_hash(platform, certificate)
+            return jsonify(self._tokens.answer(platform, form, bound))
         except OAuthError as error:
             return oauth_error(error)
 

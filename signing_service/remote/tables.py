@@ -17,6 +17,7 @@ activations = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
     Column("code_hash", LargeBinary(32)),
+    Column("certificate_hash", LargeBinary(32)),  # of the client certificate it is bound to
     Index("ix_remote_activation_expires", "expires_at"),
     Index("ix_remote_activation_code", "code_hash"),
     Index("ix_remote_activation_sid", "sid"),

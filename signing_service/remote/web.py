@@ -20,6 +20,7 @@ from signing_service.remote.errors import error_body
 from signing_service.remote.oauth_web import OAuthRoutes
 from signing_service.remote.sealing import DocumentToSeal
 from signing_service.remote.services import RemoteServices
+from signing_service.sso import client_certificate
 from signing_service.sso.browser import REMOTE_AUTHORIZE_PATH
 from signing_service.sso.web import guarded
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
@@ -160,7 +161,11 @@ class ApiRoutes:
             raise Malformed("remote.challenge", refusal.detail) from None
         message = statement(sso.settings.origin, taken.nonce, agreed)
         require_signed(caller.signed_in.certificate, message, signature)
-        sad = self._services.activations.grant(agreed, actor=caller.signed_in.holder.card)
+        sad = self._services.activations.grant(
+            agreed,
+            actor=caller.signed_in.holder.card,
+            certificate_hash=caller.certificate_hash,
+        )
         return jsonify(SAD=sad, expiresIn=SAD_SECONDS)
 
     def sign_hash(self) -> Response:
@@ -203,7 +208,9 @@ class ApiRoutes:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer":
             raise Unauthenticated("remote.token", "An access token is needed")
-        return self._services.callers.by_token(token.strip())
+        return self._services.callers.by_token(
+            token.strip(), client_certificate.thumbprint(self._services.sso.settings)
+        )
 
     def _service_caller(self) -> Caller:
         """A SAD is for signing alone."""

@@ -41,6 +41,13 @@ class ClientCertificate:
         return x509.load_der_x509_certificate(self.certificate.der).subject.rfc4514_string()
 
 
+def thumbprint(settings: SsoSettings) -> bytes | None:
+    """SHA-256 of the certificate of this request's connection, to which tokens are bound
+    (RFC 8705, 3). Raises as `presented`."""
+    certificate = presented(settings)
+    return None if certificate is None else bytes.fromhex(certificate.certificate.fingerprint)
+
+
 def presented(settings: SsoSettings) -> ClientCertificate | None:
     """The certificate of this request's connection; None: none, or nobody we trust says so.
 

@@ -190,10 +190,7 @@ class OpenIdRoutes:
         """Whether the certificate that the token is bound to came with it (RFC 8705, 3)."""
         if grant.certificate_hash is None:
             return True
-        certificate = self._certificate()
-        if certificate is None:
-            return False
-        return bytes.fromhex(certificate.certificate.fingerprint) == grant.certificate_hash
+        return client_certificate.thumbprint(self._services.settings) == grant.certificate_hash
 
     # -- end of session --------------------------------------------------------------------------
 

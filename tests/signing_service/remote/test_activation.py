@@ -62,7 +62,7 @@ def test_it_is_good_until_its_last_moment(given: Activations, clock: FixedClock)
     sad = given.grant(AGREED, actor="LP-1")
     late = given.grant(AGREED, actor="LP-1")
     clock.advance(timedelta(seconds=SAD_SECONDS - 1))
-    assert given.owner(sad) == (AGREED.client_id, AGREED.sid)
+    assert given.owner(sad) == (AGREED.client_id, AGREED.sid, None)
     assert spent(given, sad) == ""
     clock.advance(timedelta(seconds=1))
     assert spent(given, late) == "remote.sad-expired"

@@ -2,12 +2,14 @@
 
 import os
 import re
+import socket
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -245,6 +247,47 @@ def test_the_port_that_asks_for_certificates_serves_nothing_else(
             site.certificates + path, cert=software_card, verify=str(site.trust), timeout=20
         )
         assert answer.status_code == 404, path
+
+
+@pytest.mark.parametrize(
+    "path", ["oauth2/token", "info", "credentials/getChallenge", "signatures/signHash"]
+)
+def test_platforms_reach_remote_signing_at_the_port_that_asks_for_certificates(
+    site: Site, path: str
+) -> None:
+    """The service behind this proxy has no remote signing, and says so itself."""
+    address = f"{site.certificates}/csc/v2/{path}"
+    answer = requests.post(address, json={}, verify=str(site.trust), timeout=20)
+    assert (answer.status_code, "<center>nginx" in answer.text) == (404, False)
+    page = requests.get(
+        f"{site.certificates}/csc/v2/oauth2/authorize", verify=str(site.trust), timeout=20
+    )
+    assert (page.status_code, "<center>nginx" in page.text) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "megabytes", "line"),
+    [
+        ("/api/v1/verifications", 2048, b"HTTP/1.1 100 Continue"),
+        ("/api/v1/documents", 1024, b"HTTP/1.1 100 Continue"),
+        ("/api/v1/verifications", 2050, b"HTTP/1.1 413 Request Entity Too Large"),
+        ("/api/v1/signatures", 131, b"HTTP/1.1 413 Request Entity Too Large"),
+    ],
+)
+def test_large_documents_pass_where_the_service_takes_them(
+    site: Site, path: str, megabytes: int, line: bytes
+) -> None:
+    at = urlsplit(site.portal)
+    context = ssl.create_default_context(cafile=str(site.trust))
+    with (
+        socket.create_connection((at.hostname, at.port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=at.hostname) as connection,
+    ):
+        connection.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: {at.netloc}\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {megabytes << 20}\r\n\r\n".encode()
+        )
+        assert connection.makefile("rb").readline().rstrip() == line
 
 
 def test_few_names_of_authorities_are_sent_and_no_session_is_resumed(site: Site) -> None:
