@@ -97,6 +97,7 @@ def batches_blueprint(batches: Batches, signed_in_card: Callable[[], str | None]
 
     def outcomes(identifier: str, state: ItemState) -> Response:
         after = request.args.get("after", default=-1, type=int)
+        after = max(-1, min(after, MAX_ITEMS))  # a database's integers have an end
         items = batches.outcomes(identifier, card(), state, after)
         return jsonify(
             items=[

@@ -8,7 +8,7 @@ from pydantic import Field
 from kernel.asn1.certificate import Certificate
 from kernel.json_bodies import read_base64
 from kernel.refusals import Unauthenticated
-from signing_service.batch import Batches, BatchItem
+from signing_service.batch import MAX_ITEMS, Batches, BatchItem
 from signing_service.bundle_signing import BundleSigning
 from signing_service.extension import Extension
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
@@ -29,7 +29,7 @@ class _ItemBody(Body):
     """Which claimed item of a job this signature is."""
 
     batch: str = Field(pattern=r"^[0-9a-f]{32}$")
-    position: int = Field(ge=0)
+    position: int = Field(ge=0, lt=MAX_ITEMS)
 
 
 class _CompleteBody(CompleteBody):

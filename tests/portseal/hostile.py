@@ -60,6 +60,7 @@ QUERIES = (
     "page=-1", "page=0", "page=99999999999999999999", "page=x", "state=%00", "state=%ff",
     "q=%00", "q=%25%25_%5C", "q=%ed%a0%80", "lang=xx", "lang=%00", "next=//evil.example",
     "next=javascript:alert(1)", "below=-1", "below=1e9", "below=99999999999999999999",
+    "after=1" + "0" * 30, "after=-1" + "0" * 30,
     "subject=%00", "verify=%ff", "a=1&" * 1200, "client_id=%00&redirect_uri=%ff", "=&=&;", "%",
     "request=x&request_uri=http://evil.example", "state=" + "x" * 7000,
     "client_id=" + "x" * 3000, "scope=openid%00&response_type=code",

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,23 @@ def test_an_item_takes_only_the_document_that_it_names(
     with pytest.raises(ServiceRefusal) as refusal:
         operator.sign(card, document, SignatureFormat.CADES, item=(identifier, 0))
     assert refusal.value.code == "batch.other-document"
+
+
+@pytest.mark.parametrize(("after", "seen"), [("1" + "0" * 30, 0), ("-1" + "0" * 30, 1)])
+def test_a_position_past_every_integer_of_a_database_is_one_all_the_same(
+    opened: tuple[Service, str], after: str, seen: int
+) -> None:
+    operator, identifier = opened
+    path = f"/api/v1/batches/{identifier}"
+    operator.call("POST", f"{path}/claims", {"limit": 2, "release": True})
+    with suppress(ServiceRefusal):  # refused before, by the run before this one
+        operator.call("POST", f"{path}/refusals", {"position": 1, "code": "test.refused"})
+    told = operator.call("GET", f"{path}/refused?after={after}")
+    assert len(told["items"]) == seen
+    body = {"item": {"batch": identifier, "position": 10**30}}
+    with pytest.raises(ServiceRefusal) as refusal:
+        operator.call("POST", "/api/v1/signatures/complete", body)
+    assert refusal.value.code == "request.malformed"
 
 
 def test_a_job_belongs_to_one_card(service: RunningService, opened: tuple[Service, str]) -> None:
