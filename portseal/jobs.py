@@ -4,11 +4,14 @@ Each is safe to run on several nodes at once and resumes what a dead process lef
 runs it (`portseal.node`) gives one run to one node, and the same run to another when it dies.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from ca.authority import DIRECTORY_CHANNEL
+from kernel.refusals import Refusal
 from portseal import retention
 from portseal.wiring import House
 from ra_portal.cards.one_time_codes import CHANNEL as CARD_CODES
@@ -17,8 +20,12 @@ from records.outbox import Delivery
 from records.retention import Retention
 from signing_service.sso.end_notices import CHANNEL_PREFIX as LOGOUT_CHANNELS
 
+_log = logging.getLogger("portseal.worker")
+
 STALE_INTENT = timedelta(minutes=5)
 """An intent this old has lost its process: issuing takes milliseconds."""
+PIN_REFUSED = ("token.pin-", "token.locked", "token.no-pin")
+"""Codes of a token that must not be tried again."""
 
 _AHEAD_IN_A_RUN = 5000
 """OCSP answers signed ahead before the other jobs have their turn again."""
@@ -31,6 +38,10 @@ _MINUTE = timedelta(minutes=1)
 _FIVE_MINUTES = timedelta(minutes=5)
 _SELDOM = timedelta(hours=12)
 _DAILY = timedelta(days=1)
+
+
+_Thing = TypeVar("_Thing")
+_Done = TypeVar("_Done")
 
 
 def _always(house: House) -> bool:
@@ -96,10 +107,31 @@ def _cover_new(house: House, at_once: bool) -> None:
         house.stamping.cover_new()
 
 
+def _each(things: Iterable[_Thing], act: Callable[[_Thing], _Done]) -> list[_Done]:
+    """Every one has its turn, whichever fails before; the last failure is raised at the end.
+
+    But a refused PIN is raised at once: each further try brings the token nearer to its lock.
+    """
+    done: list[_Done] = []
+    failure: Exception | None = None
+    for thing in things:
+        try:
+            done.append(act(thing))
+        except Exception as error:
+            if isinstance(error, Refusal) and error.code.startswith(PIN_REFUSED):
+                raise
+            if failure is not None:
+                _log.warning("one of several failed: %s", failure)
+            failure = error
+    if failure is not None:
+        raise failure
+    return done
+
+
 def _renew_crls(house: House, at_once: bool) -> int:
     """Every list, part and delta list that is no longer true or half over."""
     pause = timedelta(seconds=0 if at_once else house.settings.status.crl_pause_seconds)
-    return sum(len(issuer.renew(pause)) for issuer in house.crl_issuers)
+    return sum(_each(house.crl_issuers, lambda issuer: len(issuer.renew(pause))))
 
 
 def _witness_journal(house: House, at_once: bool) -> None:
@@ -137,12 +169,11 @@ def _next_sign_in_key(house: House, at_once: bool) -> None:
 
 
 def _rotate_responders(house: House, at_once: bool) -> None:
-    for keys in house.responder_keys.values():
-        keys.rotate_if_due()
+    _each(house.responder_keys.values(), lambda keys: keys.rotate_if_due())
 
 
 def _sign_ahead(house: House, at_once: bool) -> int:
-    return sum(job.run(_AHEAD_IN_A_RUN) for job in house.ocsp_ahead)
+    return sum(_each(house.ocsp_ahead, lambda job: job.run(_AHEAD_IN_A_RUN)))
 
 
 JOBS = (

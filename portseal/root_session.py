@@ -26,11 +26,10 @@ def hold_root_session(house: House, actor: str) -> dict[str, str]:
     for root in roots:
         root.own.key.self_test()
         if house.responder_keys[root.name].rotate_if_due():
-            newest = house.responder_keys[root.name].newest()
-            assert newest is not None
-            done[f"{root.name} OCSP"] = f"new key, until {newest.certificate.not_after:%Y-%m-%d}"
+            newest = house.responder_keys[root.name].certificate
+            done[f"{root.name} OCSP"] = f"new key, until {newest.not_after:%Y-%m-%d}"
     for issuer in house.crl_issuers:
-        if role_of(issuer.authority) == "root":
+        if role_of(issuer.authority) == "root" and not issuer.has_ended:
             crl = issuer.issue(actor)
             until = f"{crl.next_update:%Y-%m-%d}"
             done[f"{issuer.authority} CRL"] = f"number {crl.number}, {crl.entries} entries, {until}"

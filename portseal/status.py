@@ -97,13 +97,11 @@ def _authority(house: House) -> str:
     """The authorities' and services' own certificates; responders' by their newest key."""
     opened, now = house.authorities, house.clock.now()
     ends = {"timestamps": opened.tsa.certificate.not_after}
+    alive = _alive(house)
     for each in opened.by_name.values():
-        ends[each.name] = each.own.certificate.not_after
-        ends[f"{each.name} OCSP"] = each.responder.certificate.not_after
-    for name, keys in house.responder_keys.items():
-        newest = keys.newest()
-        if newest is not None:
-            ends[f"{name} OCSP"] = newest.certificate.not_after
+        if each.name in alive:
+            ends[each.name] = each.own.certificate.not_after
+            ends[f"{each.name} OCSP"] = house.responder_keys[each.name].certificate.not_after
     soon = [f"{name} {end:%Y-%m-%d}" for name, end in ends.items() if end - now < EXPIRES_SOON]
     if soon:
         return f"{NOT_IN_ORDER}certificates end: {', '.join(soon)}"
@@ -111,11 +109,23 @@ def _authority(house: House) -> str:
     return f"no certificate ends before {ends[name]:%Y-%m-%d} ({name})"
 
 
+def _alive(house: House) -> set[str]:
+    """Authorities that have not ended. The one that issues counts in any case."""
+    opened, now = house.authorities, house.clock.now()
+    return {
+        each.name
+        for each in opened.by_name.values()
+        if now < each.own.certificate.not_after or each.name == opened.current
+    }
+
+
 def _crls(house: House) -> str:
-    now, told, fault = house.clock.now(), [], False
+    now, told, fault, alive = house.clock.now(), [], False, _alive(house)
     for name in house.authorities.by_name:
         latest = CrlArchive(house.database).latest(name)
-        if latest is None:
+        if name not in alive:
+            told.append(f"{name}: ended, no more lists")
+        elif latest is None:
             fault = True
             told.append(f"{name}: none yet")
         else:

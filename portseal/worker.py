@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from kernel.refusals import Refusal, Unavailable
-from portseal.jobs import JOBS, Job
+from portseal.jobs import JOBS, PIN_REFUSED, Job
 from portseal.wiring import House
 from records import heartbeat, job_runs
 from records.common_time import clock_difference
@@ -17,8 +17,6 @@ from records.job_runs import JobRun
 from records.outbox import Delivery
 
 _log = logging.getLogger("portseal.worker")
-
-_PIN_REFUSED = ("token.pin-", "token.locked", "token.no-pin")
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class Worker:
             except Refusal as refusal:
                 _log.warning("%s is put off: %s", job.name, refusal)
                 why = refusal.code
-                if job.needs_token and why.startswith(_PIN_REFUSED):
+                if job.needs_token and why.startswith(PIN_REFUSED):
                     self._pin_refused = why
                     _log.error("the token is not tried again until the worker is started anew")
             except Exception as error:  # noqa: BLE001 - whatever it is, the others have their turn

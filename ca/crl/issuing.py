@@ -106,8 +106,11 @@ class CrlIssuer:
     def renew(self, pause: timedelta = timedelta(0)) -> list[StoredCrl]:
         """Issue every list that is no longer true or half over, no part more often than `pause`.
 
-        Safe beside other nodes: at worst two make the same list, under two numbers.
+        An authority whose certificate has ended makes none. Safe beside other nodes: at worst two
+        make the same list, under two numbers.
         """
+        if self.has_ended:
+            return []
         with self._database.reading() as connection:
             made_before = crl_archive.highest_shard(connection, self.authority)
         made: list[StoredCrl] = []
@@ -129,17 +132,33 @@ class CrlIssuer:
                 return []
             is_complete_due = self._is_due(connection, shard, complete)
             is_delta_due = delta is not None and self._is_due(connection, shard, newest)
-            if delta is not None and now >= _half(delta):
+            if delta is not None and self._is_old(delta):
                 is_delta_due = True
-        waits = now < complete.this_update + self._plan.complete_pause and now < _half(complete)
+        young = now < complete.this_update + self._plan.complete_pause
+        waits = young and not self._is_old(complete)
         if is_complete_due and not (waits and self._has_deltas):
             return self._issue_both(shard, "system")
         return [self.issue_delta(shard=shard)] if self._has_deltas and is_delta_due else []
 
     def _is_due(self, connection: Connection, shard: int, known: CrlHeading) -> bool:
-        if self._clock.now() >= _half(known):
+        if self._is_old(known):
             return True
         return crl_entries.changed(connection, self.authority, shard, known.status_version)
+
+    def _is_old(self, known: CrlHeading) -> bool:
+        """Half over, and a new one would last longer."""
+        end = known.this_update + (known.next_update - known.this_update) / 2
+        return self._clock.now() >= end and known.next_update < self._end
+
+    @property
+    def _end(self) -> datetime:
+        """Of the authority, and of its last list."""
+        return self._certificate.not_after
+
+    @property
+    def has_ended(self) -> bool:
+        """With the authority's certificate: a list would end when it begins."""
+        return self._clock.now().replace(microsecond=0) >= self._end
 
     @property
     def _has_deltas(self) -> bool:
@@ -151,7 +170,7 @@ class CrlIssuer:
         """A complete list of everything or of one part, and a delta list of the same number.
 
         Lint, sign in the token, verify, record. Raises Unavailable from token or database,
-        Unprocessable `lint.failed`.
+        Unprocessable `lint.failed`, `validity.issuer-expired`.
         """
         return self._issue_both(shard, actor)[0]
 
@@ -185,6 +204,8 @@ class CrlIssuer:
     ) -> _Draft:
         """Of a delta list upon `base`, or of a complete list."""
         now = self._clock.now().replace(microsecond=0)
+        if self.has_ended:
+            raise Unprocessable("validity.issuer-expired", "the authority's certificate has ended")
         # The version before the entries: what comes between is told twice, never left out.
         version = inventory.status_version(connection, self.authority)
         lifetime = self._lifetime
@@ -199,7 +220,7 @@ class CrlIssuer:
         frame = ListFrame(
             number,
             now,
-            min(now + lifetime, self._certificate.not_after).replace(microsecond=0),
+            min(now + lifetime, self._end).replace(microsecond=0),
             addresses.crl(self.authority, shard) if shard and addresses else None,
             base.number if base else None,
             None if is_delta or not addresses else addresses.delta_crl(self.authority, shard),
@@ -279,10 +300,6 @@ class CrlIssuer:
                 shard=draft.shard,
                 lint=found.lint,
             )
-
-
-def _half(known: CrlHeading) -> datetime:
-    return known.this_update + (known.next_update - known.this_update) / 2
 
 
 def _itself(draft: _Draft) -> CrlHeading:

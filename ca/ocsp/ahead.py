@@ -36,9 +36,11 @@ class OcspAhead:
     def run(self, limit: int = 20_000) -> int:
         """Sign what is missing or half over, at most about `limit` answers; how many.
 
-        Goes on where the last call stopped. Two nodes at once do no harm but the work.
-        Raises Unavailable from token or database.
+        Goes on where the last call stopped. Two nodes at once do no harm but the work. None for
+        an authority that has ended. Raises Unavailable from token or database.
         """
+        if self._responder.has_ended:
+            return 0
         made = self._run_asked(limit)
         if self._scope == "all":
             made += self._run_all(limit - made)

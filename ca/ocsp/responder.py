@@ -98,6 +98,7 @@ class OcspResponder:
         the certificate was not issued by `issuer` for OCSP signing (RFC 6960, 4.2.2.2).
         """
         self.authority = authority
+        self._ends = issuer.not_after
         self._signer = OcspSigner(issuer, key, certificate, refused)
         self._renewal = renewal
         self._renewal_poll_seconds = renewal_poll_seconds
@@ -159,6 +160,11 @@ class OcspResponder:
         if key is not None and request.is_plain and answer.fresh_until is not None:
             self._cache.put(key, answer, generation)
         return answer
+
+    @property
+    def has_ended(self) -> bool:
+        """With its authority's certificate: from then on nobody can answer."""
+        return self._clock.now() >= self._ends
 
     def make_ahead(self, serials: Sequence[Serial], lifetime: timedelta) -> list[Ready]:
         """Answers to plain requests (one certificate, SHA-1, no nonce), to be stored.
@@ -251,7 +257,7 @@ class OcspResponder:
             return None
         serial = Serial(asked.serial)
         with self._database.reading() as connection:
-            ready = ocsp_store.find(connection, serial)
+            ready = ocsp_store.find(connection, self.authority, serial)
         if ready is None or self._clock.now() >= ready.next_update - _MARGIN:
             self._demand.note(serial)
             return None

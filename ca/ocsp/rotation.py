@@ -63,7 +63,8 @@ class ResponderKeys:
         self._known = 0
 
     def newest(self) -> OcspSigner | None:
-        """The newest generation, when it is newer than what this gave before; else None.
+        """The newest generation, when it is newer than what this gave before; else None. For the
+        one responder that signs with it.
 
         Raises Unavailable from token or database: also while this node's token has not got the
         key yet.
@@ -78,15 +79,24 @@ class ResponderKeys:
         self._known = generation
         return signer
 
+    @property
+    def certificate(self) -> Certificate:
+        """Of the newest generation, whoever asked before. Raises Unavailable."""
+        return self._latest()[1]
+
     def rotate_if_due(self) -> bool:
-        """Make the next generation when a third of the newest one's life is left.
+        """Make the next generation when a third of the newest one's life is left, unless it
+        would end with that one: both end with the authority at the latest.
 
         Raises Unavailable from token or database; what was begun is finished by a later call.
         """
         if not self._authority.is_present:
             return False  # a root that is away certifies in its next session
         _, newest = self._latest()
-        left = newest.not_after - self._clock.now()
+        now, issuer = self._clock.now(), self._authority.certificate
+        if issuer is None or newest.not_after >= issuer.not_after or now >= issuer.not_after:
+            return False
+        left = newest.not_after - now
         if left > (newest.not_after - newest.not_before) / 3:
             return False
         generation = self._claim()

@@ -35,6 +35,7 @@ _MOST_NOTED = 10_000
 _A = ocsp_answers.c
 _FIND = select(_A.version, _A.this_update, _A.next_update, _A.answer).where(
     _A.serial == bindparam("of_serial"),
+    _A.authority == bindparam("of_authority"),
     _A.answer.is_not(None),
     ~exists().where(crl_entries.c.serial == _A.serial, crl_entries.c.version > _A.version),
 )
@@ -69,9 +70,10 @@ class Ready:
     der: bytes
 
 
-def find(connection: Connection, serial: Serial) -> Ready | None:
-    """The stored answer, unless the status has changed since it was made."""
-    row: Any = connection.execute(_FIND, {"of_serial": serial_text(serial)}).one_or_none()
+def find(connection: Connection, authority: str, serial: Serial) -> Ready | None:
+    """The stored answer of this authority, unless the status has changed since it was made."""
+    wanted = {"of_serial": serial_text(serial), "of_authority": authority}
+    row: Any = connection.execute(_FIND, wanted).one_or_none()
     if row is None:
         return None
     return Ready(serial, row.version, row.this_update, row.next_update, bytes(row.answer))

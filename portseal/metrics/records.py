@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from ca.ceremonies.labels import ISSUING, OCSP, ROOT
+from ca.ceremonies.labels import OCSP
 from ca.crl.archive import CrlArchive
 from hsm.pool import TokenPool
 from kernel.refusals import Refusal
@@ -93,17 +93,14 @@ def _by_queue(rows: Iterable[tuple[str, int, datetime]]) -> list[tuple[str, int,
 
 def _certificates(house: House) -> Iterator[Metric]:
     left = _gauge("portseal_certificate_days", "Until the certificate ends.", "certificate")
-    pair, now = house.authorities, house.clock.now()
-    ends = {
-        ROOT: pair.root_key.certificate.not_after,
-        ISSUING: pair.issuing_key.certificate.not_after,
-        "tsa": pair.tsa.certificate.not_after,
-    }
-    for name, keys in house.responder_keys.items():
-        newest = keys.newest()
-        first = pair.ocsp if name == ISSUING else pair.root_ocsp
-        held = first.certificate if newest is None else newest.certificate
-        ends[f"ocsp-{name}"] = held.not_after
+    opened, now = house.authorities, house.clock.now()
+    ends = {"tsa": opened.tsa.certificate.not_after}
+    for name, each in opened.by_name.items():
+        own = each.own.certificate
+        if own.not_after <= now and name != opened.current:
+            continue  # it has served its time
+        ends[name] = own.not_after
+        ends[f"ocsp-{name}"] = house.responder_keys[name].certificate.not_after
     for name, end in ends.items():
         left.add_metric([name], (end - now).total_seconds() / _DAY)
     yield left
@@ -113,9 +110,9 @@ def _lists(house: House) -> Iterator[Metric]:
     left = _gauge("portseal_crl_days", "Until the complete list's nextUpdate.", "authority")
     number = _gauge("portseal_crl_number", "Of the newest complete list.", "authority")
     archive, now = CrlArchive(house.database), house.clock.now()
-    for name in (ROOT, ISSUING):
+    for name, certificate in house.authorities.certificates.items():
         latest = archive.latest(name)
-        if latest is not None:
+        if latest is not None and now < certificate.not_after:
             left.add_metric([name], (latest.next_update - now).total_seconds() / _DAY)
             number.add_metric([name], latest.number)
     yield from (left, number)

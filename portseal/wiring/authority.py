@@ -76,8 +76,7 @@ class AuthorityFloor(Foundation):
         needed += [opened.report.certificate] if opened.report is not None else []
         needed += [above for each in issuing for above in each.own.chain]
         needed += [each.responder.certificate for each in opened.by_name.values()]
-        newest = (keys.newest() for keys in self.responder_keys.values())
-        needed += [each.certificate for each in newest if each is not None]
+        needed += [keys.certificate for keys in self.responder_keys.values()]
         fingerprints = {each.public_key.fingerprint for each in needed}
         return frozenset({*fingerprints, self.token.key(SIGN_IN).public_key.fingerprint})
 

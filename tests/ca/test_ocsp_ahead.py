@@ -46,11 +46,12 @@ class PulledKey:
     sign_digest = sign
 
 
-def root_responder(world: World) -> OcspResponder:
+def root_responder(world: World, **options: Any) -> OcspResponder:
     issuer, held = world.authorities.root_key.certificate, world.authorities.root_ocsp
     return OcspResponder(
-        "root", issuer, held.key, held.certificate, world.database, world.clock, poll_seconds=0.0
-    )
+        "root", issuer, held.key, held.certificate, world.database, world.clock,
+        **{"poll_seconds": 0.0, **options},
+    )  # fmt: skip
 
 
 def ahead(world: World, scope: Any = "all") -> OcspAhead:
@@ -128,6 +129,16 @@ def test_what_was_asked_for_is_made_ahead_from_then_on(any_world: World) -> None
     assert ahead(any_world, "recent").run() == 1
     any_world.clock.advance(timedelta(days=2))
     assert ahead(any_world, "recent").run() == 0
+
+
+def test_one_authority_does_not_give_what_another_made_ahead(any_world: World) -> None:
+    issued, root = any_world.issue(), any_world.authorities.root_key.certificate
+    assert ahead(any_world).run() == 1
+    request = request_for(any_world, issued.serial, issuer=root)
+    told = ocsp.load_der_ocsp_response(root_responder(any_world, plan=AHEAD).answer(request).der)
+    assert told.certificate_status is ocsp.OCSPCertStatus.REVOKED, "the root never issued it"
+    asked = ocsp.load_der_ocsp_request(request)
+    assert (told.issuer_key_hash, told.serial_number) == (asked.issuer_key_hash, issued.serial)
 
 
 def test_several_authorities_answer_behind_one_address(world: World) -> None:
@@ -234,6 +245,18 @@ def test_a_responder_s_key_is_replaced_before_its_certificate_ends(own_world: Wo
     with world.database.reading() as connection:
         told = records(connection, "ocsp-1")
     assert [record.event for record in told] == ["responder.rotated"]
+
+
+def test_whoever_looks_at_the_newest_key_takes_it_from_no_responder(own_world: World) -> None:
+    world, keys = own_world, responder_keys(own_world)
+    near_the_end(world)
+    assert keys.rotate_if_due()
+    newest = keys.certificate
+    assert newest.der != world.authorities.ocsp.certificate.der
+    responder = responder_of(world, renewal=keys.newest, renewal_poll_seconds=0.0)
+    request = request_for(world, world.issue().serial, b"a" * 16)
+    assert signer_of(responder, request) == newest.der
+    assert keys.certificate == newest
 
 
 def signer_of(responder: OcspResponder, request: bytes) -> bytes:

@@ -13,6 +13,8 @@ from ldap3 import Connection, Server
 from hsm.admin import initialise_token
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import serial_text
+from kernel.refusals import Unavailable
+from portseal.jobs import JOBS
 from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
 from portseal.wiring import House
 from portseal.worker import Worker
@@ -75,6 +77,52 @@ def test_a_job_that_failed_rests_until_somebody_asks(house: House) -> None:
     assert len(tries) == 1
     worker.round(at_once=True)
     assert len(tries) == 2
+
+
+class Failing:
+    """One of several authorities, whose work fails."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def renew(self, pause: object) -> list[object]:
+        raise Unavailable(self._code, "it fails")
+
+    def rotate_if_due(self) -> bool:
+        raise Unavailable(self._code, "it fails")
+
+    def run(self, limit: int) -> int:
+        raise Unavailable(self._code, "it fails")
+
+
+class Working:
+    def __init__(self) -> None:
+        self.done = 0
+
+    def renew(self, pause: object) -> list[object]:
+        self.done += 1
+        return [self]
+
+    def rotate_if_due(self) -> bool:
+        self.done += 1
+        return True
+
+    def run(self, limit: int) -> int:
+        self.done += 1
+        return 1
+
+
+def test_one_authority_that_fails_holds_up_no_other(house: House) -> None:
+    last = Working()
+    for code, tried in (("ocsp.expired", 3), ("token.pin-wrong", 0)):
+        each = (Failing(code), last)
+        house.__dict__.update(crl_issuers=each, ocsp_ahead=each)
+        house.__dict__["responder_keys"] = dict(enumerate(each))
+        last.done = 0
+        jobs = [job for job in JOBS if job.name in ("crl", "ocsp", "responders")]
+        told = {each.partition(":")[0] for each in Worker(house, jobs).round(at_once=True).failures}
+        assert told == {"crl", "ocsp", "responders"}
+        assert last.done == tried, "but a token that refused the PIN is not tried again"
 
 
 def test_a_wrong_pin_is_tried_once(
