@@ -5,11 +5,13 @@ granted on request: who can write the database alone cannot make a checkpoint.
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
@@ -23,6 +25,8 @@ from records.journal import Journal, Verification
 from signing_service.timestamping.client import Timestamper
 from signing_service.timestamping.token import read_timestamp
 from signing_service.validation.evidence import TimestampKind
+
+_log = logging.getLogger("portseal.witness")
 
 FILE_NAME = "journal-checkpoints"
 MAX_CHECKPOINTS = 1_000_000
@@ -115,28 +119,57 @@ class Witness:
 
     def _append(self, checkpoint: Checkpoint) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._file, "a", encoding="ascii") as file:
-            file.write(checkpoint.to_line() + "\n")
+        with open(self._file, "a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            _, torn = _end_of(file, size)
+            if torn and _is_checkpoint(torn):
+                file.write(b"\n")
+            elif torn:
+                _log.warning("%s: a torn last line of %d octets is removed", FILE_NAME, len(torn))
+                file.truncate(size - len(torn))
+            file.write(checkpoint.to_line().encode("ascii") + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def _last_in_file(self) -> Checkpoint | None:
         try:
             with open(self._file, "rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - checkpoints.LONGEST_LINE))
-                lines = file.read().decode("ascii", "replace").splitlines()
+                line, _ = _end_of(file, file.seek(0, os.SEEK_END))
         except FileNotFoundError:
             return None
-        return Checkpoint.of_line(lines[-1]) if lines else None
+        return Checkpoint.of_line(line) if line else None
+
+
+def _is_checkpoint(line: bytes) -> bool:
+    try:
+        Checkpoint.of_line(line.decode("ascii", "replace"))
+    except Malformed:
+        return False
+    return True
+
+
+def _end_of(file: BinaryIO, size: int) -> tuple[str, bytes]:
+    """The last line that is ended, and what comes after it: its writer did not end it."""
+    file.seek(max(0, size - 2 * checkpoints.LONGEST_LINE))
+    whole, end, torn = file.read().rpartition(b"\n")
+    line = whole.rpartition(b"\n")[2] if end else b""
+    return line.decode("ascii", "replace"), torn
 
 
 def read_file(path: Path) -> list[Checkpoint]:
-    """Every checkpoint of a file. Raises Malformed `journal.checkpoint-malformed`."""
+    """Every checkpoint of a file; a torn last line is none, and is logged.
+
+    Raises Malformed `journal.checkpoint-malformed`.
+    """
     found = []
     with open(path, encoding="ascii", errors="replace") as file:
         while line := file.readline(checkpoints.LONGEST_LINE):
-            found.append(Checkpoint.of_line(line))
+            try:
+                found.append(Checkpoint.of_line(line))
+            except Malformed:
+                if line.endswith("\n") or file.read(1):
+                    raise
+                _log.warning("%s: the last line is torn and left out", path.name)
             if len(found) > MAX_CHECKPOINTS:
                 raise Malformed("journal.checkpoint-malformed", "too many checkpoints")
     return found

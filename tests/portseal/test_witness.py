@@ -130,6 +130,44 @@ def test_a_journal_that_was_rewritten_is_not_witnessed(site: Site) -> None:
         site.witness.witness()
 
 
+@pytest.mark.parametrize("torn", [1, 40, -1])
+def test_a_line_torn_by_a_power_cut_stops_no_later_checkpoint(
+    site: Site, torn: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last line lacks its end, or all but its first octets."""
+    for _ in range(2):
+        site.write(3)
+        assert site.witness.witness() is not None
+    first, last = site.file.read_bytes().splitlines()
+    site.file.write_bytes(first + b"\n" + last[:torn])
+    assert [each.position for each in read_file(site.file)] == [3]
+    site.write(3)
+    made = site.witness.witness()
+    assert made is not None
+    assert [each.position for each in read_file(site.file)] == [3, 9]
+    assert site.check(site.file).intact
+    assert "torn" in caplog.text
+
+
+def test_a_whole_line_without_its_end_is_kept(site: Site) -> None:
+    for _ in range(2):
+        site.write(3)
+        site.witness.witness()
+        site.file.write_bytes(site.file.read_bytes().rstrip(b"\n"))
+    site.write(3)
+    site.witness.witness()
+    assert [each.position for each in read_file(site.file)] == [3, 6, 9]
+
+
+def test_a_malformed_line_in_the_midst_is_no_torn_one(site: Site) -> None:
+    site.write(3)
+    site.witness.witness()
+    whole = site.file.read_bytes()
+    site.file.write_bytes(whole[:40] + b"\n" + whole)
+    with pytest.raises(Malformed, match=r"journal\.checkpoint-malformed"):
+        read_file(site.file)
+
+
 def test_a_forged_checkpoint_is_named(site: Site) -> None:
     site.write(5)
     made = site.witness.witness()
