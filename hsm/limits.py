@@ -62,9 +62,12 @@ class LimitedCalls:
         if self._stuck >= self._at_once:
             raise self._timeout()
         call = _Call(work)
-        self._calls.put(call)
-        if self._threads < self._at_once:
-            self._grow()
+        with self._lock:  # or the last idle thread could see no call, and go, in this moment
+            self._calls.put(call)
+            grows = self._threads < self._at_once
+            self._threads += grows
+        if grows:
+            self._begin()
         if not call.finished.acquire(timeout=self._limit):
             self._leave(call)
         if call.failure is not None:
@@ -84,11 +87,7 @@ class LimitedCalls:
     def _timeout(self) -> Unavailable:
         return Unavailable("token.timeout", "the token does not answer", token=self._label)
 
-    def _grow(self) -> None:
-        with self._lock:
-            if self._threads >= self._at_once:
-                return
-            self._threads += 1
+    def _begin(self) -> None:
         threading.Thread(target=self._serve, name=f"token {self._label}", daemon=True).start()
 
     def _serve(self) -> None:
@@ -97,7 +96,7 @@ class LimitedCalls:
                 call = self._calls.get(timeout=_IDLE_SECONDS)
             except queue.Empty:
                 with self._lock:
-                    if self._calls.empty():  # who asks now sees a thread too few
+                    if self._calls.empty():  # who asks next sees a thread too few
                         self._threads -= 1
                         return
                 continue
