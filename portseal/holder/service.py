@@ -26,6 +26,7 @@ _TIMEOUT_SECONDS = 30
 _SLOWEST_BYTES_A_SECOND = 8 << 20
 _PASSES = 4
 _MAX_ANSWER_BYTES = 64 << 20
+_PIECE_BYTES = 1 << 16
 
 
 class ServiceRefusal(Refusal):
@@ -89,18 +90,19 @@ class Service:
         return answer if isinstance(answer, dict) else {"items": answer}
 
     def fetch(self, method: str, path: str, **options: Any) -> requests.Response:
-        """One call with any answer; redirects are not followed."""
+        """One call with any answer, of a size that is held in memory; redirects are not
+        followed."""
         try:
             response = self.session.request(
                 method,
                 self.origin + path,
                 allow_redirects=False,
+                stream=True,
                 **{"timeout": _TIMEOUT_SECONDS, **options},
             )
+            _read(response)
         except requests.RequestException as error:
             raise _unreachable(self.origin, error) from error
-        if len(response.content) > _MAX_ANSWER_BYTES:
-            raise Unavailable("service.unreachable", "the answer is too large")
         if response.status_code >= 400:
             raise _refusal(response)
         return response
@@ -393,6 +395,18 @@ def _other_document() -> Forbidden:
         "service.other-document",
         "the service asks the card to sign something else than the document",
     )
+
+
+def _read(response: requests.Response) -> None:
+    """The answer's content, as `requests` itself keeps it, but no more than is expected of a
+    service. Raises Unavailable."""
+    content = bytearray()
+    with response:
+        for piece in response.iter_content(_PIECE_BYTES):
+            content += piece
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise Unavailable("service.unreachable", "the answer is too large")
+    response._content = bytes(content)
 
 
 def _refusal(response: requests.Response) -> Refusal:
