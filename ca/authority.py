@@ -11,11 +11,8 @@ from contextlib import suppress
 from datetime import timedelta
 from weakref import WeakSet
 
-from sqlalchemy import Connection
-
 from ca import inventory, transitions
-from ca.crl.entry import crl_entry
-from ca.inventory import CertificateState, RevocationReason
+from ca.issuing.abandonment import abandon
 from ca.issuing.addresses import StatusAddresses
 from ca.issuing.companions import require_live
 from ca.issuing.drafting import Drafter
@@ -27,7 +24,7 @@ from hsm.absent import AbsentKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.identifiers import ProfileName, Serial, parse_serial, serial_text
+from kernel.identifiers import ProfileName, Serial, serial_text
 from kernel.keys import KeyHandle
 from kernel.refusals import Conflict, NotFound, Refusal, Unavailable, Unprocessable
 from policies.catalogue import ProfileCatalogue
@@ -37,6 +34,7 @@ from records.journal import Entry, Journal
 from records.outbox import Outbox
 
 DIRECTORY_CHANNEL = "directory"
+_Request = tuple[ProfileName | str, CertificateRequest]
 _TOLD_FACTS = ("field", "lints")
 """Of a refusal, for the journal: never a value, which may be a person's."""
 
@@ -102,11 +100,43 @@ class Authority:
         """
         return self.prepare_many([(profile, request)])[0]
 
-    def prepare_many(
-        self, requests: Sequence[tuple[ProfileName | str, CertificateRequest]]
-    ) -> list[IssuanceIntent]:
+    def prepare_many(self, requests: Sequence[_Request]) -> list[IssuanceIntent]:
         """As `prepare`, all or none, in one transaction."""
         drafts = [self._drafted(name, request) for name, request in requests]
+        try:
+            return self._intend(requests, drafts)
+        except (Conflict, Unprocessable) as refusal:
+            for name, request in requests:
+                self._tell_refusal(name, request, refusal)
+            raise
+
+    def prepare_each(self, requests: Sequence[_Request]) -> list[IssuanceIntent | Refusal]:
+        """As `prepare_many`, but what is refused holds up no other: its refusal stands in the
+        place of its intent. One transaction, where the records refuse none. Raises Unavailable.
+        """
+        found: dict[int, IssuanceIntent | Refusal] = {}
+        drafts: dict[int, Draft] = {}
+        for place, (name, request) in enumerate(requests):
+            try:
+                drafts[place] = self._drafted(name, request)
+            except (Unprocessable, NotFound, Conflict) as refusal:
+                found[place] = refusal
+        try:
+            intents = self._intend([requests[place] for place in drafts], list(drafts.values()))
+            found.update(zip(drafts, intents, strict=True))
+        except (Conflict, Unprocessable):
+            for place, made in drafts.items():
+                try:
+                    (found[place],) = self._intend([requests[place]], [made])
+                except (Conflict, Unprocessable) as refusal:
+                    self._tell_refusal(*requests[place], refusal)
+                    found[place] = refusal
+        return [found[place] for place in range(len(requests))]
+
+    def _intend(
+        self, requests: Sequence[_Request], drafts: Sequence[Draft]
+    ) -> list[IssuanceIntent]:
+        """Record what was drafted, all or none, in one transaction."""
         serials = [made.serial for made in drafts]
         self._at_step(IssuanceStep.DRAFTED, serials)
         now = self._clock.now()
@@ -153,19 +183,14 @@ class Authority:
             for row, intent in zip(rows, intents, strict=True)
         ]
         succeeded = {serial for _, each in requests for serial in each.succeeds}
-        try:
-            with self._database.transaction() as connection:
-                signing = [request.companion_of for _, request in requests if request.companion_of]
-                require_live(connection, signing, now)
-                self._journal.append_many(connection, told)
-                wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
-                require_free_keys(connection, wanted, now, succeeded)
-                transitions.insert_intents(connection, rows)
-                self._at_step(IssuanceStep.INTENDING, serials)
-        except (Conflict, Unprocessable) as refusal:
-            for name, request in requests:
-                self._tell_refusal(name, request, refusal)
-            raise
+        with self._database.transaction() as connection:
+            signing = [request.companion_of for _, request in requests if request.companion_of]
+            require_live(connection, signing, now)
+            self._journal.append_many(connection, told)
+            wanted = {row["key_fingerprint"]: row["subject_digest"] for row in rows}
+            require_free_keys(connection, wanted, now, succeeded)
+            transitions.insert_intents(connection, rows)
+            self._at_step(IssuanceStep.INTENDING, serials)
         self._at_step(IssuanceStep.INTENDED, serials)
         with self._open_lock:
             self._open.update(intents)
@@ -211,27 +236,57 @@ class Authority:
     def issue_many(self, intents: Sequence[IssuanceIntent]) -> list[IssuedCertificate]:
         """As `issue`, recorded in one transaction. When the token fails midway, what was signed
         before is recorded, the rest abandoned, and the token's refusal is raised."""
+        signed, failure = self._sign_all(intents)
+        self._record(signed)
+        self._give_up(intents[len(signed) :], failure)
+        return [self._issued(intent, made) for intent, made in signed]
+
+    def issue_each(self, intents: Sequence[IssuanceIntent]) -> list[IssuedCertificate | Refusal]:
+        """As `issue_many`, but one that the records refuse (`companion.not-live`,
+        `intent.abandoned`) holds up no other: its refusal stands in its place."""
+        signed, failure = self._sign_all(intents)
+        refused: dict[Serial, Refusal] = {}
+        try:
+            self._record(signed)
+        except Conflict:
+            for each in signed:
+                try:
+                    self._record([each])
+                except Conflict as refusal:
+                    refused[each[0].serial] = refusal
+        self._give_up(intents[len(signed) :], failure)
+        return [refused.get(each.serial) or self._issued(each, made) for each, made in signed]
+
+    def _sign_all(
+        self, intents: Sequence[IssuanceIntent]
+    ) -> tuple[list[tuple[IssuanceIntent, bytes]], Refusal | None]:
+        """Each intent with its certificate, up to the token's failure. Raises Conflict
+        `intent.used`."""
         with self._open_lock:
             for intent in intents:
                 if intent not in self._open:
                     raise Conflict("intent.used", "an intent is issued once, where it was prepared")
                 self._open.remove(intent)
         signed: list[tuple[IssuanceIntent, bytes]] = []
-        failure: Refusal | None = None
         for intent in intents:
             try:
                 signed.append((intent, self._sign(intent)))
             except Refusal as refusal:
-                failure = refusal
-                break
-        self._record(signed)
-        if failure is not None:
-            # What cannot be written now is reconciled by the worker later.
-            with suppress(Unavailable):
-                self._abandon(intents[len(signed) :])
-            raise failure
-        chain = self._chain()
-        return [IssuedCertificate(made, intent.serial, chain) for intent, made in signed]
+                return signed, refusal
+        return signed, None
+
+    def _give_up(self, intents: Sequence[IssuanceIntent], failure: Refusal | None) -> None:
+        """What the token did not sign. Raises its failure, if there is one."""
+        if failure is None:
+            return
+        told = [(serial_text(each.serial), each.profile, each.reference) for each in intents]
+        # What cannot be written now is reconciled by the worker later.
+        with suppress(Unavailable), self._database.transaction() as connection:
+            abandon(connection, self._journal, self.name, told, self._clock.now())
+        raise failure
+
+    def _issued(self, intent: IssuanceIntent, made: bytes) -> IssuedCertificate:
+        return IssuedCertificate(made, intent.serial, self._chain())
 
     def _sign(self, intent: IssuanceIntent) -> bytes:
         """The certificate, DER."""
@@ -293,39 +348,5 @@ class Authority:
             since = self._clock.now() - older_than
             rows = inventory.intended_before(connection, self.name, since)
             ours = [row for row in rows if reference in (None, row.reference)]
-            return self._end(connection, [(row.serial, row.profile, row.reference) for row in ours])
-
-    def _abandon(self, intents: Sequence[IssuanceIntent]) -> None:
-        told = [(serial_text(each.serial), each.profile, each.reference) for each in intents]
-        with self._database.transaction() as connection:
-            self._end(connection, told)
-
-    def _end(self, connection: Connection, intents: Sequence[tuple[str, str, str]]) -> list[Serial]:
-        """Intents (serial, profile, reference) that are still open count as revoked from now on."""
-        now, abandoned = self._clock.now(), []
-        inventory.lock(connection, [parse_serial(serial) for serial, _, _ in intents])
-        version = transitions.bump_status_version(connection, self.name) if intents else 0
-        for serial, profile, reference in intents:
-            entry = crl_entry(parse_serial(serial), now, RevocationReason.UNSPECIFIED)
-            moved = transitions.record_revoked(
-                connection,
-                serial,
-                before=(CertificateState.INTENDED,),
-                after=CertificateState.ABANDONED,
-                at=now,
-                reason=RevocationReason.UNSPECIFIED,
-                crl_entry=entry,
-                version=version,
-            )
-            if moved:
-                abandoned.append(parse_serial(serial))
-                self._journal.append(
-                    connection,
-                    Event.CERTIFICATE_ABANDONED,
-                    subject=serial,
-                    actor="system",
-                    authority=self.name,
-                    profile=profile,
-                    reference=reference,
-                )
-        return abandoned
+            told = [(row.serial, row.profile, row.reference) for row in ours]
+            return abandon(connection, self._journal, self.name, told, self._clock.now())

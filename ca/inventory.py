@@ -164,6 +164,14 @@ def find(connection: Connection, serial: Serial) -> CertificateRecord | None:
     return None if row is None else record_of(row)
 
 
+def several(connection: Connection, serials: Sequence[str]) -> dict[str, CertificateRecord]:
+    """By `serial_text`; unknown ones are left out."""
+    if not serials:
+        return {}
+    query = select(*_RECORD).where(certificates.c.serial.in_(serials))
+    return {row.serial: record_of(row) for row in connection.execute(query)}
+
+
 def lock(connection: Connection, serials: Iterable[Serial]) -> dict[Serial, CertificateRecord]:
     """Records whose rows nobody else moves until the transaction ends; unknown ones are left out.
 

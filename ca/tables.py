@@ -151,6 +151,8 @@ reissue_items = Table(
     Column("outcome", String(16)),  # None: still to do
     Column("successor", String(40)),  # serial of the new certificate
     Index("ix_ca_reissue_items_open", "job", "outcome"),
+    # What is left, in its order: a job of millions does not walk over what it has done.
+    partial_index("ix_ca_reissue_items_left", "job", "position", where="outcome IS NULL"),
 )
 
 mass_items = Table(
@@ -161,4 +163,6 @@ mass_items = Table(
     Column("serial", String(40), nullable=False),
     Column("outcome", String(16)),  # None: still to do
     Index("ix_ca_mass_items_open", "job", "outcome"),
+    # What is left, in its order: a job of millions does not walk over what it has done.
+    partial_index("ix_ca_mass_items_left", "job", "position", where="outcome IS NULL"),
 )

@@ -29,7 +29,7 @@ PIN_REFUSED = ("token.pin-", "token.locked", "token.no-pin")
 
 _AHEAD_IN_A_RUN = 5000
 """OCSP answers signed ahead before the other jobs have their turn again."""
-_BATCHES_IN_A_RUN = 5
+BATCHES_IN_A_RUN = 5
 """Of certificates in a large job, likewise."""
 _SOON = timedelta(seconds=1)
 _TWO_SECONDS = timedelta(seconds=2)
@@ -143,15 +143,19 @@ def _witness_journal(house: House, at_once: bool) -> None:
 def _revoke_many(house: House, at_once: bool) -> None:
     """Go on with jobs that a dead process left, or that were only planned; the other jobs have
     their turn in between."""
-    for job in house.mass_revocation.unfinished():
-        house.mass_revocation.run(job, batches=_BATCHES_IN_A_RUN)
+    jobs = house.mass_revocation
+    _each(jobs.unfinished(), lambda job: jobs.go_on(job, batches=BATCHES_IN_A_RUN))
 
 
 def _reissue(house: House, at_once: bool) -> None:
     """Go on with jobs that a dead process left, or that were only planned."""
-    for job in house.reissue.unfinished():
-        name = house.reissue.new_authority_of(job)
-        house.reissue.run(job, house.authorities[name].authority, batches=_BATCHES_IN_A_RUN)
+    jobs = house.reissue
+
+    def go_on(job: str) -> None:
+        authority = house.authorities[jobs.new_authority_of(job)].authority
+        jobs.go_on(job, authority, batches=BATCHES_IN_A_RUN)
+
+    _each(jobs.unfinished(), go_on)
 
 
 def _make_keys_ahead(house: House, at_once: bool) -> int:

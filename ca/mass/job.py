@@ -133,8 +133,14 @@ class MassRevocation:
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(mass_jobs.c.created_at)).scalars())
 
-    def run(self, job: str, *, batch: int = _BATCH, batches: int | None = None) -> MassProgress:
-        """Do what is left of a job, or at most so many batches of it.
+    def run(self, job: str, *, batch: int = _BATCH) -> MassProgress:
+        """Do what is left of a job. Raises as `go_on`."""
+        self.go_on(job, batch=batch)
+        return self.progress(job)
+
+    def go_on(self, job: str, *, batch: int = _BATCH, batches: int | None = None) -> bool:
+        """Do what is left of a job, or at most so many batches of it; whether more is left, here
+        or in another node's hand.
 
         Raises NotFound `mass.unknown`; Unavailable, after which it can be run again.
         """
@@ -145,10 +151,10 @@ class MassRevocation:
         done = 0
         while batches is None or done < batches:
             if not self._run_batch(job, row.reason, row.actor, batch):
-                self._finish(job, row.actor)
-                break
+                return not self._finish(job, row.actor)
             done += 1
-        return self.progress(job)
+        with self._database.reading() as connection:
+            return _is_open(connection, job)
 
     def progress(self, job: str) -> MassProgress:
         """How far a job is. Raises NotFound `mass.unknown`."""
@@ -222,13 +228,11 @@ class MassRevocation:
         messages = [{"kind": "certificate", "serial": row.serial} for row in rows]
         self._outbox.put_many(connection, DIRECTORY_CHANNEL, messages)
 
-    def _finish(self, job: str, actor: str) -> None:
-        open_items = select(mass_items.c.job).where(
-            mass_items.c.job == job, mass_items.c.outcome.is_(None)
-        )
+    def _finish(self, job: str, actor: str) -> bool:
+        """False: another node has something in hand."""
         with self._database.transaction() as connection:
-            if connection.execute(open_items.limit(1)).first() is not None:
-                return  # another node has them in hand
+            if _is_open(connection, job):
+                return False
             ended = connection.execute(
                 update(mass_jobs)
                 .where(mass_jobs.c.id == job, mass_jobs.c.finished_at.is_(None))
@@ -238,6 +242,13 @@ class MassRevocation:
                 self._journal.append(
                     connection, Event.REVOCATION_FINISHED, subject=job, actor=actor
                 )
+        return True
+
+
+def _is_open(connection: Connection, job: str) -> bool:
+    """Whether something is left. One look, however large the job is."""
+    items = select(mass_items.c.job).where(mass_items.c.job == job, mass_items.c.outcome.is_(None))
+    return connection.execute(items.limit(1)).first() is not None
 
 
 def _take(connection: Connection, job: str, size: int) -> dict[str, list[int]]:

@@ -8,47 +8,43 @@ hold gets its successor when the hold ends; until then the job waits for it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
-from cryptography import x509
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from ca import inventory
 from ca.authority import Authority
-from ca.inventory import CertificateRecord, CertificateState, RevocationReason
-from ca.issuing.issuance import CertificateRequest
-from ca.issuing.subject import SubjectFields
-from ca.mass.successors import predecessors
+from ca.inventory import CertificateState, RevocationReason
+from ca.issuing.issuance import IssuanceIntent
+from ca.mass.reissue_batch import REQUESTER, Outcome, Settled, Wanted, end_of, look
 from ca.revocation import Revocation
 from ca.tables import certificates, reissue_items, reissues
-from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.identifiers import Serial, parse_serial, serial_text
-from kernel.refusals import Conflict, NotFound, Refusal, Unavailable
-from policies.oids import SUBJECT_ATTRIBUTES
+from kernel.identifiers import parse_serial, serial_text
+from kernel.refusals import Conflict, NotFound, Refusal
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
 
-_BATCH = 200
+BATCH = 200
+"""Certificates that are issued and committed together."""
 _SERVICES = ("ceremony:%", "responder:%")
 """References of the house's own certificates; those are made anew by ceremonies and rotation."""
 _OPEN_AT_LEAST = timedelta(days=1)
 """A certificate that ends sooner is not worth a successor."""
-
-
-class Outcome(StrEnum):
-    """What became of one certificate of a job."""
-
-    REISSUED = "reissued"
-    ENDED = "ended"
-    """Revoked or expired since the job was planned."""
-    REFUSED = "refused"
-    """The new authority refused it: profile, lint or key. The journal says why."""
-    HELD = "held"
-    """On hold; taken up again when the hold ends, so that it is no end."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +144,15 @@ class Reissue:
             raise NotFound("reissue.unknown", "no such job", job=job)
         return str(found)
 
-    def run(
-        self, job: str, authority: Authority, *, batch: int = _BATCH, batches: int | None = None
-    ) -> ReissueProgress:
-        """Do what is left, or at most so many batches of it. `authority`: the new one.
+    def run(self, job: str, authority: Authority, *, batch: int = BATCH) -> ReissueProgress:
+        """Do what is left. `authority`: the new one. Raises as `go_on`."""
+        self.go_on(job, authority, batch=batch)
+        return self.progress(job)
+
+    def go_on(
+        self, job: str, authority: Authority, *, batch: int = BATCH, batches: int | None = None
+    ) -> None:
+        """Do what is left, or at most so many batches of it, without counting it.
 
         Raises NotFound `reissue.unknown`, Conflict `reissue.other-authority`; Unavailable, after
         which it can be run again.
@@ -159,18 +160,15 @@ class Reissue:
         if self.new_authority_of(job) != authority.name:
             raise Conflict("reissue.other-authority", "the job names another new authority")
         self._take_up_released(job)
-        done = 0
-        after = 0
+        done = after = 0
         while batches is None or done < batches:
             items = self._open_items(job, after, batch)
             if not items:
                 break
-            for position, serial in items:
-                self._one(job, position, serial, authority)
+            self._batch(job, items, authority)
             after = items[-1][0]
             done += 1
         self._finish(job)
-        return self.progress(job)
 
     def progress(self, job: str) -> ReissueProgress:
         """Raises NotFound `reissue.unknown`."""
@@ -199,85 +197,79 @@ class Reissue:
         with self._database.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
 
-    def _one(self, job: str, position: int, serial: str, authority: Authority) -> None:
-        """A refusal of one holds up no other; what is unsettled stays open for the next run."""
+    def _batch(self, job: str, items: Sequence[tuple[int, str]], authority: Authority) -> None:
+        """Three transactions: intents, certificates, outcomes. A refusal of one holds up no
+        other; what is unsettled stays open for the next run."""
         with self._database.reading() as connection:
-            record = inventory.find(connection, parse_serial(serial))
-            signing = None if record is None else _signing_of(connection, record)
-            older = None if record is None else record.certificate
-            before = [] if older is None else [*predecessors(connection, older)]
-        if record is not None and record.reason is RevocationReason.CERTIFICATE_HOLD:
-            self._note(job, position, Outcome.HELD)
-            return
-        if record is None or record.state is not CertificateState.ISSUED or record.der is None:
-            self._note(job, position, Outcome.ENDED)
-            return
-        made, unsettled = self._made_before(record, authority.name)
-        if unsettled:
-            return
-        if made is None:
-            try:
-                intent = authority.prepare(record.profile, _request(record, signing, before))
-                made = authority.issue(intent).serial
-            except Unavailable:
-                raise
-            except Refusal:
-                held = self._is_held(record.serial)  # since it was looked at
-                self._note(job, position, Outcome.HELD if held else Outcome.REFUSED)
-                return
-        self._note(job, position, Outcome.REISSUED, of=serial, made=serial_text(made))
+            settled, wanted = look(connection, items, authority.name)
+        made, refused = _issued(authority, wanted) if wanted else ([], [])
+        settled += made
+        if refused:
+            with self._database.reading() as connection:  # as it stands by now
+                records = inventory.several(connection, [each.serial for each in refused])
+            for each in refused:
+                outcome = end_of(records.get(each.serial))
+                settled.append(Settled(each.position, each.serial, outcome))
+        self._note(job, settled)
 
     def _take_up_released(self, job: str) -> None:
         """Open again what is on hold no more."""
         with self._database.transaction() as connection:
             connection.execute(update(reissue_items).where(_released(job)).values(outcome=None))
 
-    def _is_held(self, serial: Serial) -> bool:
-        with self._database.reading() as connection:
-            record = inventory.find(connection, serial)
-        return record is not None and record.reason is RevocationReason.CERTIFICATE_HOLD
-
-    def _made_before(self, record: CertificateRecord, name: str) -> tuple[Serial | None, bool]:
-        """The serial that a dead process issued; True: one is being issued, or to be reconciled."""
-        with self._database.reading() as connection:
-            found = inventory.of_key(connection, record.key_fingerprint)
-        ours = [each for each in found if each.authority == name]
-        for each in ours:
-            if each.state is CertificateState.ISSUED:
-                return each.serial, False
-        return None, any(each.state is CertificateState.INTENDED for each in ours)
-
-    def _note(
-        self, job: str, position: int, outcome: Outcome, of: str = "", made: str | None = None
-    ) -> None:
+    def _note(self, job: str, settled: Sequence[Settled]) -> None:
+        """Outcomes; and each new certificate ends with the old one, from now on or at once."""
+        made = [each for each in settled if each.made is not None and each.ties]
+        late: list[Settled] = []
         with self._database.transaction() as connection:
-            lives = made is None or self._tie(connection, of, made)
-            connection.execute(
-                update(reissue_items)
-                .where(reissue_items.c.job == job, reissue_items.c.position == position)
-                .values(outcome=outcome, successor=made)
-            )
-        if made is not None and not lives:
-            self._revocation.revoke(parse_serial(made), RevocationReason.SUPERSEDED, "reissue")
+            ends = self._tie(connection, made)
+            late = [each for each in made if each.serial in ends]
+            self._write(connection, job, [each for each in settled if each not in late])
+        for each in late:  # noted last: a process that dies here finds them again
+            with suppress(Conflict):  # ended already
+                self._revocation.revoke(parse_serial(each.made or ""), ends[each.serial], REQUESTER)
+        if late:
+            with self._database.transaction() as connection:
+                self._write(connection, job, late)
 
-    def _tie(self, connection: Connection, old: str, new: str) -> bool:
-        """The new certificate ends with the old one. False: that ended meanwhile."""
-        locked = inventory.lock(connection, [parse_serial(old), parse_serial(new)])
-        record = locked.get(parse_serial(old))
-        tied = update(certificates).where(certificates.c.serial == new)
-        connection.execute(
-            tied.where(certificates.c.companion_of.is_(None)).values(companion_of=old)
+    def _write(self, connection: Connection, job: str, settled: Sequence[Settled]) -> None:
+        told = [{"of": each.position, "now": each.outcome, "made": each.made} for each in settled]
+        if told:
+            items = reissue_items.c
+            note = update(reissue_items).where(items.job == job, items.position == bindparam("of"))
+            note = note.values(outcome=bindparam("now"), successor=bindparam("made"))
+            connection.execute(note, told)
+
+    def _tie(self, connection: Connection, made: Sequence[Settled]) -> dict[str, RevocationReason]:
+        """New certificates end with the old ones; for which of these reason they end at once:
+        of the old ones that ended, or are on hold, meanwhile."""
+        if not made:
+            return {}
+        old = [parse_serial(each.serial) for each in made]
+        new = [parse_serial(each.made) for each in made if each.made is not None]
+        records = inventory.lock(connection, [*old, *new])
+        columns = certificates.c
+        tie = update(certificates).where(
+            columns.serial == bindparam("new"), columns.companion_of.is_(None)
         )
-        return record is not None and record.state is CertificateState.ISSUED
+        pairs = [{"new": each.made, "old": each.serial} for each in made]
+        connection.execute(tie.values(companion_of=bindparam("old")), pairs)
+        ends = {}
+        for serial in old:
+            record = records.get(serial)
+            if record is None or record.state is not CertificateState.ISSUED:
+                held = end_of(record) is Outcome.HELD
+                reason = RevocationReason.CERTIFICATE_HOLD if held else RevocationReason.SUPERSEDED
+                ends[serial_text(serial)] = reason
+        return ends
 
     def _finish(self, job: str) -> None:
-        open_items = select(reissue_items.c.job).where(
-            reissue_items.c.job == job,
-            or_(reissue_items.c.outcome.is_(None), reissue_items.c.outcome == Outcome.HELD),
-        )
+        outcome = reissue_items.c.outcome
+        mine = select(reissue_items.c.job).where(reissue_items.c.job == job)
         with self._database.transaction() as connection:
-            if connection.execute(open_items.limit(1)).first() is not None:
-                return
+            for left in (outcome.is_(None), outcome == Outcome.HELD):  # each by its own index
+                if connection.execute(mine.where(left).limit(1)).first() is not None:
+                    return
             ended = connection.execute(
                 update(reissues)
                 .where(reissues.c.id == job, reissues.c.finished_at.is_(None))
@@ -287,6 +279,22 @@ class Reissue:
                 self._journal.append(
                     connection, Event.REISSUE_FINISHED, subject=job, actor="system"
                 )
+
+
+def _issued(authority: Authority, wanted: Sequence[Wanted]) -> tuple[list[Settled], list[Wanted]]:
+    """What was issued, and what was refused. Raises Unavailable."""
+    prepared = authority.prepare_each([(each.profile, each.request) for each in wanted])
+    intents = [each for each in prepared if isinstance(each, IssuanceIntent)]
+    issued = iter(authority.issue_each(intents) if intents else ())
+    done, refused = [], []
+    for each, intent in zip(wanted, prepared, strict=True):
+        made = next(issued) if isinstance(intent, IssuanceIntent) else intent
+        if isinstance(made, Refusal):
+            refused.append(each)
+        else:
+            new = serial_text(made.serial)
+            done.append(Settled(each.position, each.serial, Outcome.REISSUED, new))
+    return done, refused
 
 
 _ON_HOLD = (certificates.c.state == CertificateState.REVOKED) & (
@@ -301,46 +309,3 @@ def _released(job: str) -> ColumnElement[bool]:
     )
     held = (reissue_items.c.job == job) & (reissue_items.c.outcome == Outcome.HELD)
     return held & not_(still.exists())
-
-
-def _signing_of(connection: Connection, record: CertificateRecord) -> Serial | None:
-    """The signing certificate that one for encryption goes with. What itself was re-issued goes
-    with one of its own key, and is no companion when it is asked for."""
-    if record.companion_of is None:
-        return None
-    beside = inventory.find(connection, record.companion_of)
-    if beside is None or beside.key_fingerprint == record.key_fingerprint:
-        return None
-    return beside.serial
-
-
-def _request(
-    record: CertificateRecord, signing: Serial | None, before: Sequence[Certificate]
-) -> CertificateRequest:
-    """`before`: those that the certificate itself was re-issued for."""
-    assert record.der is not None
-    certificate = Certificate.parse(record.der)
-    return CertificateRequest(
-        certificate.public_key,
-        _subject_fields(certificate),
-        requester="reissue",
-        reference=record.reference,
-        not_after=record.not_after,
-        dns_names=_dns_names(certificate),
-        succeeds=(record.serial, *(each.serial for each in before)),
-        companion_of=signing,
-    )
-
-
-def _subject_fields(certificate: Certificate) -> SubjectFields:
-    given = {name: certificate.attribute(oid) for name, oid in SUBJECT_ATTRIBUTES.items()}
-    return SubjectFields(**{name: value for name, value in given.items() if value is not None})
-
-
-def _dns_names(certificate: Certificate) -> tuple[str, ...]:
-    parsed = x509.load_der_x509_certificate(certificate.der)
-    try:
-        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(names.value.get_values_for_type(x509.DNSName))

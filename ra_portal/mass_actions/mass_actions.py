@@ -213,7 +213,7 @@ class MassActions:
         return sum(self._turn(row) for row in running)
 
     def _turn(self, row: Any) -> int:
-        if self._mass.run(row.job, batch=_CERTIFICATES_IN_A_TURN, batches=1).left:
+        if self._mass.go_on(row.job, batch=_CERTIFICATES_IN_A_TURN, batches=1):
             return 0  # the rest is for another turn, or another node has it in hand
         action, followed, done = _action(row), row.followed, 0
         for _ in range(_BATCHES_IN_A_TURN):

@@ -77,6 +77,7 @@ PROMISES: dict[str, tuple[Promise, ...]] = {
     # At scale.
     "issue.postgresql": (_at_least(1000),),
     "issue.single.ms": (_below(20),),
+    "reissue.postgresql": (_at_least(31.25),),  # 2.7 million in 24 hours
     "ocsp.http.cached": (_at_least(15_000),),
     "ocsp.http.nonce": (_at_least(2500),),
     "ocsp.growth": (_at_most(1.5),),

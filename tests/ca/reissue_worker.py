@@ -1,7 +1,8 @@
 """A re-issue in a process of its own, killed at a chosen step.
 
-Arguments: database URL, token label, job, step: `record:N` (before the N-th new certificate,
-signed already, is recorded) or `note:N` (before the N-th outcome is noted).
+Arguments: database URL, token label, job, step: `intend:N` (before the N-th batch's intents are
+recorded), `record:N` (before its certificates are, signed already), `note:N` (before its outcomes
+are), `write:N` (before these are committed). A batch is two certificates.
 """
 
 import os
@@ -39,15 +40,13 @@ def main(url: str, label: str, job: str, step: str) -> None:
         return counted
 
     patch = pytest.MonkeyPatch()
-    if what == "record":
-        patch.setattr(Authority, "_record", dying(Authority._record))
-    else:
-        patch.setattr(Reissue, "_note", dying(Reissue._note))
+    owner: Any = Authority if what in ("intend", "record") else Reissue
+    patch.setattr(owner, f"_{what}", dying(getattr(owner, f"_{what}")))
     w = world
     jobs = Reissue(
         w.database, w.journal, w.clock, Revocation(w.database, w.journal, w.outbox, w.clock)
     )
-    jobs.run(job, world.authorities["issuing-2"].authority)
+    jobs.run(job, world.authorities["issuing-2"].authority, batch=2)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
 """Everything of the old authority is issued again under the new one, once, whatever dies."""
 
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
+from ca.authority import Authority
 from ca.inventory import CertificateState, Inventory, RevocationReason, status_version
 from ca.mass.reissue import Reissue
+from ca.mass.reissue_batch import look
 from ca.mass.successors import predecessors
 from ca.revocation import Revocation
+from ca.tables import certificates
 from hsm.token import Token
 from kernel.asn1.certificate import Certificate
+from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, NotFound
 from records.database import Database, metadata
 from records.journal import Journal, records
@@ -100,26 +106,96 @@ def test_every_card_gets_the_same_key_subject_and_end_under_the_new_authority(
     assert told == ["reissue.planned", "reissue.finished"]
 
 
+def killed(rolled: RolledOver, tokens: TokenBench, job: str, step: str) -> None:
+    url = rolled.world.database.engine.url.render_as_string(hide_password=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.ca.reissue_worker", url, rolled.token.label, job, step],
+        env=tokens.environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
 def test_a_job_killed_at_its_steps_goes_on_and_issues_nothing_twice(
     rolled: RolledOver, token_bench: TokenBench
 ) -> None:
     job = rolled.jobs.plan("issuing", "issuing-2", "admin")
-    url = rolled.world.database.engine.url.render_as_string(hide_password=False)
-    for step in ("record:3", "note:2", "record:1", "note:1"):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.ca.reissue_worker", url, rolled.token.label, job, step],
-            env=token_bench.environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == -signal.SIGKILL, done.stderr
+    left = []
+    for step in ("record:2", "note:1", "intend:1", "write:2"):
+        killed(rolled, token_bench, job, step)
         # What is still being issued, for all that is known, is left for the next run.
-        left = rolled.jobs.run(job, rolled.world.issuing, batches=0).left
-        assert left > 0
+        left.append(rolled.jobs.progress(job).left)
         assert rolled.jobs.unfinished() == [job]
         rolled.settle()
+    assert left == [6, 6, 4, 2], "a batch is noted whole or not at all"
     finished = rolled.jobs.run(job, rolled.world.issuing)
     assert (finished.reissued, finished.left) == (8, 0)
     assert all(rolled.successor(card) is not None for card in rolled.cards)
     assert rolled.jobs.unfinished() == []
+
+
+def test_a_batch_is_issued_and_committed_as_one(
+    rolled: RolledOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[str] = []
+    for owner, name in ((Authority, "_intend"), (Authority, "_record"), (Reissue, "_write")):
+        method = getattr(owner, name)
+
+        def counted(*arguments: object, _name: str = name, _of: object = method) -> object:
+            commits.append(_name)
+            return _of(*arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(owner, name, counted)
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    assert rolled.jobs.run(job, rolled.world.issuing, batch=4).reissued == 8
+    assert commits == ["_intend", "_record", "_write"] * 2
+
+
+def test_what_is_refused_holds_up_no_other_of_its_batch_and_is_told_alone(
+    rolled: RolledOver,
+) -> None:
+    """One while its certificate is drafted, one when its key is looked up in the records."""
+    unheard, compromised = rolled.cards[2], rolled.cards[5]
+    region = rolled.world.authorities["regional-ningbo"].authority
+    with rolled.world.database.reading() as connection:
+        _, (wanted,) = look(connection, [(1, serial_text(compromised.serial))], region.name)
+    other = region.issue(region.prepare(wanted.profile, wanted.request))
+    rolled.revocation.revoke(other.serial, RevocationReason.KEY_COMPROMISE, "admin")
+    with rolled.world.database.transaction() as connection:
+        row = certificates.c.serial == serial_text(unheard.serial)
+        connection.execute(update(certificates).where(row).values(profile="unheard-of"))
+
+    done = rolled.jobs.run(rolled.jobs.plan("issuing", "issuing-2", "admin"), rolled.world.issuing)
+    assert (done.reissued, done.refused, done.left) == (6, 2, 0)
+    with rolled.world.database.reading() as connection:
+        told = [
+            record
+            for card in rolled.cards
+            for each in [Inventory(rolled.world.database).by_serial(card.serial)]
+            if each is not None
+            for record in records(connection, each.reference)
+            if record.event == "certificate.refused"
+        ]
+    codes = sorted(json.loads(record.facts)["code"] for record in told)
+    assert codes == ["profile.unknown", "public-key.compromised"]
+
+
+@pytest.mark.parametrize("reason", ["keyCompromise", "certificateHold"])
+def test_what_a_dead_process_issued_ends_with_a_card_that_has_ended_since(
+    rolled: RolledOver, token_bench: TokenBench, reason: str
+) -> None:
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    killed(rolled, token_bench, job, "note:1")
+    made = [card for card in rolled.cards if rolled.successor(card) is not None]
+    assert len(made) == 2, "issued, and not known to belong to the old ones"
+    rolled.revocation.revoke(made[0].serial, RevocationReason(reason), "admin")
+    assert rolled.successor(made[0]) is not None
+    done = rolled.jobs.run(job, rolled.world.issuing)
+    assert (done.reissued, done.left) == (8, 0)
+    assert rolled.successor(made[0]) is None
+    assert rolled.successor(made[1]) is not None
+    if reason == "certificateHold":
+        rolled.revocation.release(made[0].serial, "admin")
+        assert rolled.successor(made[0]) is not None
 
 
 def test_a_card_that_is_revoked_takes_its_successor_with_it(rolled: RolledOver) -> None:

@@ -11,6 +11,7 @@ from tests.bench import report
 from tests.bench.scale import all_cards, growth, lists, register, revoking
 from tests.bench.scale.http import ocsp_over_http
 from tests.bench.scale.issuing import issuing
+from tests.bench.scale.reissuing import CARDS, reissuing
 from tests.bench.site import Site, open_site
 from tests.bench.timing import Pace, Row
 from tests.token import TokenBench
@@ -36,14 +37,20 @@ def main() -> None:
         with PostgreSQL() as server:
             _give_memory(server)
             tokens = TokenBench(place / "softhsm")
-            (place / "small").mkdir()
+            for name in ("small", "rolled"):
+                (place / name).mkdir()
+            with (
+                server.fresh_database() as url,
+                open_site(place / "rolled", tokens, url) as rolled,
+            ):
+                rows = told(reissuing(rolled, Pace(2.0, 3), CARDS))
             with (
                 server.fresh_database() as url,
                 server.fresh_database() as small_url,
                 open_site(place, tokens, url) as site,
                 open_site(place / "small", tokens, small_url) as small,
             ):
-                rows = run(site, small, sorted(asked.sizes), asked.entries, asked.revoke)
+                rows += run(site, small, sorted(asked.sizes), asked.entries, asked.revoke)
     report.write_json(rows, asked.output)
     print(f"\n{report.text_table(rows)}\n\n{asked.output} written; ", end="")
     print(f"{time.monotonic() - started:.0f} s")
@@ -63,7 +70,7 @@ def run(
     pace: Pace | None = None,
 ) -> list[Row]:
     """Every row; each step prints what it found. `small` stays at the first of the sizes."""
-    rows = _told(issuing(site, pace or Pace(2.0, 3)))
+    rows = told(issuing(site, pace or Pace(2.0, 3)))
     in_region = max(1, min(revoked, sizes[-1] // 2) // register.CARDS_EACH)
     register.grow(small.house.database, small.card, 1, sizes[0], in_region)
     specimen, have = site.card, 0
@@ -78,7 +85,7 @@ def run(
             f"{_shown(last)}; beside it {sizes[0]:,}: {_shown(first)}",
             flush=True,
         )
-    rows += _told(
+    rows += told(
         [
             Row("ocsp.growth", last.ocsp / first.ocsp, unit="ratio"),
             Row("lookup.growth", last.lookup / first.lookup, unit="ratio"),
@@ -86,11 +93,11 @@ def run(
             Row("search.name.growth", last.names / first.names, unit="ratio"),
         ]
     )
-    rows += _told(ocsp_over_http(site, pace or Pace(2.0, 3)))
+    rows += told(ocsp_over_http(site, pace or Pace(2.0, 3)))
     register.list_entries(site.house.database, entries)
-    rows += _told(lists.complete_list(site))
-    rows += _told(lists.delta_list(site, min(1000, sizes[-1] // 2)))
-    rows += _told(revoking.mass_revocation(site))
+    rows += told(lists.complete_list(site))
+    rows += told(lists.delta_list(site, min(1000, sizes[-1] // 2)))
+    rows += told(revoking.mass_revocation(site))
     return rows
 
 
@@ -108,7 +115,7 @@ def _give_memory(server: PostgreSQL) -> None:
     server.restart()
 
 
-def _told(rows: list[Row]) -> list[Row]:
+def told(rows: list[Row]) -> list[Row]:
     for row in rows:
         print(f"{row.name:24} {row.ours:,.1f} {row.unit}", flush=True)
     return rows

@@ -8,6 +8,7 @@ import pytest
 from portseal.sandbox.postgresql import PostgreSQL
 from tests.bench.scale.__main__ import run
 from tests.bench.scale.all_cards import replaced_in
+from tests.bench.scale.reissuing import reissuing
 from tests.bench.site import open_site
 from tests.bench.timing import Pace, Row
 from tests.token import TokenBench
@@ -15,6 +16,7 @@ from tests.token import TokenBench
 NAMES = {
     "issue.postgresql",
     "issue.single.ms",
+    "reissue.postgresql",
     "ocsp.http.cached",
     "ocsp.http.nonce",
     "ocsp.http.nonce.constant",
@@ -43,18 +45,20 @@ def test_a_small_register_gives_every_row(
         open_site(tmp_path / "small", token_bench, small_url) as small,
     ):
         rows = run(site, small, [300, 600], 500, 100, Pace(0.1, 1))
+        rows += reissuing(small, Pace(0.1, 1), 400)
     assert {row.name for row in rows} == NAMES
     assert all(row.ours > 0 for row in rows)
     assert "fits into the 24 hours" in replaced_in(rows) or "does not fit" in replaced_in(rows)
 
 
 def test_the_plan_for_all_cards_is_told_from_the_rates() -> None:
-    rates = {"issue.postgresql": 1500.0, "ocsp.http.nonce": 3000.0}
+    rates = {"reissue.postgresql": 1500.0, "ocsp.http.nonce": 3000.0}
     rows = [Row(name, rate) for name, rate in rates.items()]
     rows += [Row("revoke.100k.seconds", 60.0, unit="s"), Row("crl.1m.seconds", 2.0, unit="s")]
     told = replaced_in(rows)
-    assert "(`issue.postgresql`): 30.0 minutes" in told
+    assert "(`reissue.postgresql`): 30.0 minutes" in told
+    assert "its rests of 2 s after each 1,000, as the schedule has them: 90.0" in told
     assert "(`revoke.100k.seconds`, 27 times): 27.0 minutes" in told
-    assert "Together 72 minutes of machine time, which fits into the 24 hours." in told
-    rows[0] = Row("issue.postgresql", 30.0)
+    assert "Together 162 minutes of machine time, which fits into the 24 hours." in told
+    rows[0] = Row("reissue.postgresql", 30.0)
     assert "does not fit into the 24 hours" in replaced_in(rows)

@@ -161,7 +161,7 @@ def test_who_dies_while_unfreezing_goes_on_with_it(
 @pytest.mark.parametrize(
     ("where", "name"),
     [
-        (MassRevocation, "run"),
+        (MassRevocation, "go_on"),
         (MassActions, "_follow"),
         (MassActions, "_note"),
         (MassActions, "_end"),
