@@ -1,13 +1,13 @@
 """what is left of a mass job
 
-Revision: 0029. After: 0028. Written: 2026-11-30 00:40:00.
+Revision: 0030. After: 0029. Written: 2026-11-30 00:40:00.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0029'
-down_revision = '0028'
+revision = '0030'
+down_revision = '0029'
 branch_labels = None
 depends_on = None
 
