@@ -209,6 +209,8 @@ JOBS = (
     Job("evidence-renewal", _SELDOM, lambda house, _: house.stamping.renew()),
     Job("uploads", _FIVE_MINUTES, lambda house, _: house.uploads.remove_expired(),
         needs_token=False),
+    Job("unsigned batches", _FIVE_MINUTES, lambda house, _: house.batches.remove_unsigned(),
+        needs_token=False),
     Job("archive-sweep", _SELDOM, lambda house, _: house.archive.sweep(), needs_token=False),
     Job("trusted lists", _FIVE_MINUTES, lambda house, now: house.refresh_trusted_lists(at_once=now),
         needs_token=False),

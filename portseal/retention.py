@@ -73,7 +73,8 @@ STAYS: Mapping[str, str] = {
     "applications": _EVIDENCE,
     "documents": _EVIDENCE,
     "document_pages": _EVIDENCE,
-    "signing_batches": _EVIDENCE,  # the same list is the same job: nothing is signed twice
+    # The same list is the same job: nothing is signed twice. Those of which nothing was signed go.
+    "signing_batches": _EVIDENCE,
     "batch_items": _EVIDENCE,
     "ca_mass_jobs": _EVIDENCE,
     "ca_mass_items": _EVIDENCE,

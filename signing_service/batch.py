@@ -12,10 +12,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from kernel.clock import Clock
-from kernel.refusals import Conflict, NotFound, Unprocessable
+from kernel.refusals import Conflict, NotFound, TooMany, Unprocessable
+from records import named_lock
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -23,6 +24,11 @@ from signing_service.tables import batch_items, signing_batches
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
 MAX_ITEMS = 50_000
+MAX_OPEN_JOBS = 100
+MAX_OPEN_ITEMS = 10 * MAX_ITEMS
+"""Of all jobs of one card of which something is still to be signed."""
+UNSIGNED_FOR = timedelta(days=30)
+"""A job of which nothing was signed is kept as long; any other is evidence."""
 MAX_CLAIM = 100
 CLAIMED_FOR = timedelta(minutes=10)
 """A claim this old has lost its holder."""
@@ -90,16 +96,18 @@ class Batches:
         """The job for these (name, SHA-256 in hexadecimal), in their order.
 
         The same list by the same card is the same job, so that a program that was killed finds
-        its own again. Raises Unprocessable `batch.items`.
+        its own again. Raises Unprocessable `batch.items`; TooMany `batch.too-many-open`.
         """
         if not 1 <= len(items) <= MAX_ITEMS or len({name for name, _ in items}) != len(items):
             raise Unprocessable("batch.items", f"1 to {MAX_ITEMS} documents of different names")
         digest = _digest(format_, level, items)
         table = signing_batches
         with self._database.transaction() as connection:
+            named_lock.take(connection, f"signing batches of {card}")
             same = (table.c.card == card) & (table.c.digest == digest)
             identifier = connection.execute(select(table.c.id).where(same)).scalar_one_or_none()
             if identifier is None:
+                self._require_room(connection, card, len(items))
                 identifier = new_id()
                 row = {
                     "id": identifier, "card": card, "digest": digest, "format": str(format_),
@@ -116,6 +124,34 @@ class Batches:
                     items_sha256=digest,
                 )
             return self._progress(connection, identifier, card)
+
+    def remove_unsigned(self, limit: int = 20) -> int:
+        """Forget jobs of which nothing was signed in `UNSIGNED_FOR`; how many. For the worker."""
+        jobs, items = signing_batches, batch_items
+        signed = items.c.state == ItemState.SIGNED
+        old = (
+            select(jobs.c.id)
+            .where(
+                jobs.c.created_at < self._clock.now() - UNSIGNED_FOR,
+                ~exists().where(items.c.batch == jobs.c.id, signed),
+            )
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            found = list(connection.execute(old).scalars())
+        return sum(self._remove(identifier) for identifier in found)
+
+    def _remove(self, identifier: str) -> bool:
+        """False, and nothing is removed, when an item was just signed."""
+        mine = batch_items.c.batch == identifier
+        with self._database.transaction() as connection, connection.begin_nested() as savepoint:
+            unsigned = mine & (batch_items.c.state != ItemState.SIGNED)
+            connection.execute(delete(batch_items).where(unsigned))
+            if connection.execute(select(batch_items.c.position).where(mine).limit(1)).first():
+                savepoint.rollback()
+                return False
+            connection.execute(delete(signing_batches).where(signing_batches.c.id == identifier))
+        return True
 
     def progress(self, identifier: str, card: str) -> Progress:
         """Raises NotFound `batch.not-found`."""
@@ -195,6 +231,22 @@ class Batches:
         if (wanted, batch.format, batch.level) != (document_sha256, str(format_), str(level)):
             raise Unprocessable("batch.other-document", "this is not what the job asks for")
         self._settle(connection, item, ItemState.SIGNED, signature)
+
+    def _require_room(self, connection: Connection, card: str, more: int) -> None:
+        """Raises TooMany `batch.too-many-open`."""
+        jobs, items = signing_batches, batch_items
+        is_open = exists().where(
+            items.c.batch == jobs.c.id, items.c.state.in_((ItemState.WAITING, ItemState.CLAIMED))
+        )
+        query = select(func.count(), func.coalesce(func.sum(jobs.c.total), 0))
+        count, total = connection.execute(query.where(jobs.c.card == card, is_open)).one()
+        if count >= MAX_OPEN_JOBS or int(total) + more > MAX_OPEN_ITEMS:
+            raise TooMany(
+                "batch.too-many-open",
+                "sign or refuse what your other jobs still ask for first",
+                jobs=MAX_OPEN_JOBS,
+                items=MAX_OPEN_ITEMS,
+            )
 
     def _settle(
         self, connection: Connection, item: BatchItem, state: ItemState, outcome: str

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from kernel.clock import Clock
 from kernel.refusals import Malformed, NotFound, TooLarge, TooMany
-from records import removals
+from records import named_lock, removals
 from records.database import Database, new_id
 from signing_service.archive import repository
 from signing_service.archive.kept import KeptDocument
@@ -59,13 +59,16 @@ class Uploads:
         `document.empty`; Unavailable `archive.*`; and what the pieces raise.
         """
         self.remove_expired()
-        self._require_room(card)
+        with self._database.reading() as connection:
+            self._require_room(connection, card)
         sha256, size = self.store.put_pieces(self._limited(pieces))
         if not size:
             raise Malformed("document.empty", "there is no document")
         one = Upload(new_id(), card, sha256, size, self._clock.now() + UPLOADED_FOR)
         with self._database.transaction() as connection:
+            named_lock.take(connection, f"uploads of {card}")
             self.release(connection, [sha256], card)  # sent twice, it waits once
+            self._require_room(connection, card)  # others may have come meanwhile
             connection.execute(insert(uploaded_documents), vars(one))
         return one
 
@@ -124,11 +127,10 @@ class Uploads:
             raise NotFound("document.not-uploaded", "no such document of this card waits here")
         return Upload(**row._mapping)
 
-    def _require_room(self, card: str) -> None:
+    def _require_room(self, connection: Connection, card: str) -> None:
         table = uploaded_documents
-        with self._database.reading() as connection:
-            query = select(func.count()).where(table.c.card == card)
-            waiting = connection.execute(query).scalar_one()
+        query = select(func.count()).where(table.c.card == card)
+        waiting = connection.execute(query).scalar_one()
         if waiting >= MAX_UPLOADS_PER_CARD:
             raise TooMany(
                 "document.too-many-uploads",

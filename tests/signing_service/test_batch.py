@@ -1,14 +1,25 @@
 """Jobs of many signatures: what is claimed, marked, given back."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from kernel.refusals import Conflict, NotFound, Unprocessable
+from kernel.refusals import Conflict, NotFound, TooMany, Unprocessable
 from records.database import Database
 from records.journal import Journal
-from signing_service.batch import CLAIMED_FOR, PAGE, Batches, BatchItem, ItemState
+from signing_service import batch
+from signing_service.batch import (
+    CLAIMED_FOR,
+    PAGE,
+    UNSIGNED_FOR,
+    Batches,
+    BatchItem,
+    ItemState,
+)
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from tests.database import any_database
 
@@ -119,6 +130,101 @@ def test_strangers_find_no_job(batches: Batches) -> None:
         batches.claim(job, "other", 1)
     with pytest.raises(NotFound, match=r"batch\.not-found"):
         batches.progress("0" * 32, "card")
+
+
+def test_a_card_has_few_jobs_open_and_what_is_done_makes_room(
+    batches: Batches, any_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MAX_OPEN_JOBS", 2)
+    first = batches.open("card", CADES, B_T, ITEMS[:1])
+    batches.open("card", CADES, B_T, ITEMS[:2])
+    assert batches.open("card", CADES, B_T, ITEMS[:1]) == first
+    with pytest.raises(TooMany, match=r"batch\.too-many-open"):
+        batches.open("card", CADES, B_T, ITEMS)
+    batches.open("other", CADES, B_T, ITEMS)
+    batches.claim(first.id, "card", 1)
+    sign(batches, any_database, first.id, 0)
+    batches.open("card", CADES, B_T, ITEMS[:3])
+    monkeypatch.setattr(batch, "MAX_OPEN_JOBS", 100)
+    monkeypatch.setattr(batch, "MAX_OPEN_ITEMS", 9)
+    with pytest.raises(TooMany, match=r"batch\.too-many-open"):
+        batches.open("card", CADES, B_T, ITEMS)
+    batches.open("card", CADES, B_T, ITEMS[:4])
+
+
+def test_two_who_open_one_list_at_once_have_one_job(
+    postgresql_database: Database, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(clock)
+    batches, append = Batches(postgresql_database, journal, clock), journal.append
+    inserted, goes_on = threading.Event(), threading.Event()
+
+    def held(*arguments: Any, **facts: Any) -> None:
+        inserted.set()  # and not committed
+        assert goes_on.wait(10)
+        append(*arguments, **facts)
+
+    monkeypatch.setattr(journal, "append", held)
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(batches.open, "card", CADES, B_T, ITEMS)
+        assert inserted.wait(10)
+        second = pool.submit(batches.open, "card", CADES, B_T, ITEMS)
+        with postgresql_database.engine.connect() as onlooker:
+            while not second.done() and not onlooker.execute(waits).scalar_one():
+                onlooker.rollback()
+        goes_on.set()
+        assert first.result(10) == second.result(10)
+
+
+def test_jobs_of_which_nothing_was_signed_are_forgotten(
+    batches: Batches, any_database: Database, clock: SetClock
+) -> None:
+    invented = batches.open("card", CADES, B_T, ITEMS)
+    refused = batches.open("card", CADES, B_T, ITEMS[:2])
+    signed = batches.open("card", CADES, B_T, ITEMS[:3])
+    for job in (refused, signed):
+        batches.claim(job.id, "card", 1)
+    batches.refuse(BatchItem(refused.id, 0), "card", "test.refused")
+    sign(batches, any_database, signed.id, 0)
+    clock.time += UNSIGNED_FOR
+    recent = batches.open("card", CADES, B_T, ITEMS[:4])
+    clock.time += timedelta(seconds=1)
+    assert batches.remove_unsigned() == 2
+    for job in (invented, refused):
+        with pytest.raises(NotFound):
+            batches.progress(job.id, "card")
+    assert batches.progress(signed.id, "card").signed == 1
+    assert batches.progress(recent.id, "card").waiting == 4
+
+
+def test_a_job_that_is_signed_while_it_is_removed_stays_whole(
+    postgresql_database: Database, clock: SetClock
+) -> None:
+    batches = Batches(postgresql_database, Journal(clock), clock)
+    job = batches.open("card", CADES, B_T, ITEMS)
+    clock.time += UNSIGNED_FOR + timedelta(seconds=1)
+    batches.claim(job.id, "card", 1)
+    waits = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with postgresql_database.transaction() as connection:
+            batches.mark_signed(
+                connection, BatchItem(job.id, 0), "card", signature="s0",
+                document_sha256=ITEMS[0][1], format_=CADES, level=B_T,
+            )  # fmt: skip
+            removing = pool.submit(batches.remove_unsigned)
+            with postgresql_database.engine.connect() as onlooker:
+                while not removing.done() and not onlooker.execute(waits).scalar_one():
+                    onlooker.rollback()
+        assert removing.result(10) == 0
+    assert (batches.progress(job.id, "card").signed, job.total) == (1, 5)
+    assert batches.progress(job.id, "card").waiting == 4
 
 
 def test_ten_thousand_items_come_in_pages(batches: Batches, any_database: Database) -> None:

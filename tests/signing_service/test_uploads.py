@@ -1,6 +1,9 @@
 """Documents sent ahead: taken for one card, bounded, forgotten when they are not signed."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -166,6 +169,30 @@ def test_a_card_has_few_waiting_and_the_same_one_once(uploads: Uploads) -> None:
     with pytest.raises(TooMany, match=r"document\.too-many-uploads"):
         uploads.receive(iter([b"one more"]), CARD)
     uploads.receive(iter([b"one more"]), "another card")
+
+
+def test_those_that_come_at_once_are_counted_one_after_the_other(
+    database: Database, tmp_path: Path
+) -> None:
+    """More are on their way than there is room for, all begun while there was."""
+
+    class Together(FileStore):
+        def put_pieces(self, pieces: Iterable[bytes | memoryview]) -> tuple[str, int]:
+            begun.wait(10)
+            return super().put_pieces(pieces)
+
+    many = MAX_UPLOADS_PER_CARD + 2
+    begun = threading.Barrier(many)
+    uploads = Uploads(database, Together(tmp_path / "at-once", 0), FixedClock(START), MAX_BYTES)
+
+    def send(number: int) -> bool:
+        with suppress(TooMany):
+            uploads.receive(iter([b"%d" % number]), CARD)
+            return True
+        return False
+
+    with ThreadPoolExecutor(many) as pool:
+        assert sum(pool.map(send, range(many))) == MAX_UPLOADS_PER_CARD
 
 
 def test_what_is_not_signed_in_time_is_removed(
