@@ -32,9 +32,7 @@ from signing_service.validation.indications import (
     passed,
 )
 from signing_service.validation.paths import CertificatePath, PathBuilder
-from signing_service.validation.revocation import GivenEvidence, RevocationStatus
-
-_ON_HOLD = "certificateHold"
+from signing_service.validation.revocation import ON_HOLD, GivenEvidence, RevocationStatus
 
 
 class RevocationFinding(NamedTuple):
@@ -245,7 +243,7 @@ class CertificateValidator:
             )
         if answer.status is CertificateStatus.REVOKED:
             revoked_at = answer.revoked_at or finding.certificate.not_before
-            on_hold = answer.reason == _ON_HOLD
+            on_hold = answer.reason == ON_HOLD
             return unproven(
                 SubIndication.TRY_LATER if on_hold else SubIndication.REVOKED_NO_POE,
                 "revocation.on-hold" if on_hold else "revocation.revoked",

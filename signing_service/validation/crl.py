@@ -9,12 +9,17 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from kernel.algorithms import SUITES, AlgorithmSuite, Padding
+from kernel.algorithms import (
+    SUITES,
+    SUITES_BY_SIGNATURE_ALGORITHM,
+    AlgorithmSuite,
+    Padding,
+)
+from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
-from kernel.refusals import Refusal
+from kernel.refusals import Malformed, Refusal
 from signing_service.ports import CertificateStatus, StatusAnswer
 from signing_service.validation import distribution_points
 from signing_service.validation.distribution_points import ALL_REASONS, Point
@@ -35,6 +40,12 @@ _ENTRY_UNDERSTOOD = {
     CRLEntryExtensionOID.CRL_REASON,
     CRLEntryExtensionOID.INVALIDITY_DATE,
 }
+_WITHOUT_NULL = {
+    der.sequence(der.oid(suite.signature_oid)): suite
+    for suite in SUITES.values()
+    if suite.padding is Padding.PKCS1V15
+}
+"""RSA's parameters are NULL (RFC 4055, 5), and some leave them out."""
 _REMOVED = "removeFromCRL"
 _UNREADABLE = (
     ValueError, TypeError, UnsupportedAlgorithm,
@@ -100,10 +111,7 @@ class Crl:
 
     @cached_property
     def suite(self) -> AlgorithmSuite | None:
-        return suite_by_oid(
-            self.parsed.signature_algorithm_oid.dotted_string,
-            self.parsed.signature_algorithm_parameters,
-        )
+        return suite_of(self.der)
 
     @property
     def this_update(self) -> datetime:
@@ -273,15 +281,17 @@ def _good(used: list[Crl]) -> StatusAnswer:
     )
 
 
-def suite_by_oid(oid: str, parameters: object) -> AlgorithmSuite | None:
-    """Our row for a signature algorithm as pyca reports it; SHA-1 is never good enough."""
-    for suite in SUITES.values():
-        if suite.signature_oid != oid or suite.digest == "sha1":
-            continue
-        if suite.padding is Padding.PSS and not isinstance(parameters, padding.PSS):
-            continue
-        return suite
-    return None
+def suite_of(signed: bytes) -> AlgorithmSuite | None:
+    """Our row for the algorithm with which `signed`, a CertificateList or a BasicOCSPResponse, DER,
+    is signed, parameters and all; SHA-1 is never good enough. None also for what is no such thing.
+    """
+    try:
+        _, algorithm, *_ = der.children(signed, der.read_only(signed, 0x30))
+    except (Malformed, ValueError):
+        return None
+    identifier = signed[algorithm.start : algorithm.end]
+    suite = SUITES_BY_SIGNATURE_ALGORITHM.get(identifier) or _WITHOUT_NULL.get(identifier)
+    return None if suite is None or suite.digest == "sha1" else suite
 
 
 def _source(crl: Crl) -> str:

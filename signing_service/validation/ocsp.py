@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from kernel.algorithms import AlgorithmSuite
 from kernel.asn1 import der as der_writer
 from kernel.asn1.certificate import Certificate
-from kernel.refusals import Refusal
+from kernel.refusals import Malformed, Refusal
 from signing_service.ports import CertificateStatus, StatusAnswer
-from signing_service.validation.crl import suite_by_oid
+from signing_service.validation.crl import suite_of
 
 MAX_OCSP_BYTES = 256 * 1024
 _SKEW = timedelta(minutes=5)
@@ -59,7 +60,7 @@ def _answer(
         if single.this_update_utc > at + _SKEW or not _is_authorised(response, issuer):
             return None
         reason = single.revocation_reason
-        suite = suite_by_oid(response.signature_algorithm_oid.dotted_string, None)
+        suite = _suite(response)
         return StatusAnswer(
             _STATUS[single.certificate_status],
             single.this_update_utc,
@@ -117,7 +118,7 @@ def _key_bits(spki: bytes) -> bytes:
 def _is_authorised(response: ocsp.OCSPResponse, issuer: Certificate) -> bool:
     """Signed by the issuer itself or by a responder that the issuer delegated: issued by it,
     for OCSP signing, and not to be checked itself (id-pkix-ocsp-nocheck)."""
-    suite = suite_by_oid(response.signature_algorithm_oid.dotted_string, None)
+    suite = _suite(response)
     if suite is None:
         return False
     for signer in (issuer, *_delegates(response, issuer)):
@@ -127,6 +128,18 @@ def _is_authorised(response: ocsp.OCSPResponse, issuer: Certificate) -> bool:
         except Refusal:
             continue
     return False
+
+
+def _suite(response: ocsp.OCSPResponse) -> AlgorithmSuite | None:
+    """Of the BasicOCSPResponse inside."""
+    whole = response.public_bytes(serialization.Encoding.DER)
+    try:
+        _, tagged = der_writer.children(whole, der_writer.read_only(whole, 0x30))
+        (held,) = der_writer.children(whole, tagged)
+        _, octets = der_writer.children(whole, held)
+    except (Malformed, ValueError):
+        return None
+    return suite_of(whole[octets.content : octets.end])
 
 
 def _delegates(response: ocsp.OCSPResponse, issuer: Certificate) -> list[Certificate]:

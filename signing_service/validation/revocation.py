@@ -26,6 +26,10 @@ MAX_DEPTH = 3
 """How far the status of those who sign CRLs is followed."""
 
 
+ON_HOLD = "certificateHold"
+"""The one revocation that can be taken back (RFC 5280, 5.3.1)."""
+
+
 @dataclass
 class GivenEvidence:
     """CRLs and OCSP responses that came with a signature, DER, not yet believed; and
@@ -82,7 +86,8 @@ class RevocationStatus:
         """The best answer known at the time `at`, or None.
 
         A source that speaks for the issuer has the last word, even where it says UNKNOWN: its
-        authority never issued such a certificate. Among what was given, REVOKED beats GOOD.
+        authority never issued such a certificate. Among what was given, REVOKED beats GOOD,
+        but for a hold that was released.
         """
         answer = self._recorded(certificate, issuer)
         if answer is not None:
@@ -112,7 +117,8 @@ class RevocationStatus:
 
     @staticmethod
     def weightiest(answers: Iterable[StatusAnswer]) -> StatusAnswer | None:
-        """REVOKED before GOOD, then the newest."""
+        """REVOKED before GOOD, then the newest. A hold may be released: of that and GOOD the
+        newest alone counts."""
         return max(answers, key=_weight, default=None)
 
     def _recorded(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
@@ -254,8 +260,9 @@ class RevocationStatus:
         return answer is not None and answer.status is CertificateStatus.GOOD
 
 
-def _weight(answer: StatusAnswer) -> tuple[bool, datetime]:
-    return answer.status is CertificateStatus.REVOKED, answer.this_update
+def _weight(answer: StatusAnswer) -> tuple[bool, datetime, bool]:
+    revoked = answer.status is CertificateStatus.REVOKED
+    return revoked and answer.reason != ON_HOLD, answer.this_update, revoked
 
 
 def _speaks(answer: StatusAnswer, certificate: Certificate) -> bool:

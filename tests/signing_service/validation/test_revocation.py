@@ -1,22 +1,27 @@
 """CRLs and OCSP responses that come with a signature: believed only from who may say so."""
 
-from datetime import datetime, timedelta
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from kernel.algorithms import RSA_PSS_SHA256, AlgorithmSuite
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Unavailable
 from signing_service.ports import CertificateStatus, StatusAnswer
-from signing_service.validation.crl import crl_answer
+from signing_service.validation.crl import Crl, crl_answer
 from signing_service.validation.ocsp import ocsp_answer
 from signing_service.validation.paths import PathBuilder
-from signing_service.validation.revocation import GivenEvidence, RevocationStatus
+from signing_service.validation.revocation import ON_HOLD, GivenEvidence, RevocationStatus
 from tests.signing_service.validation.scenery import DAY, START, YEAR, Ca, Card, StatusBook, World
+from tests.software_keys import SoftwareKey, write_pem
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,7 @@ def a_crl(
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (),
     key: Ca | None = None,
     revoked_at: datetime = START - timedelta(hours=1),
+    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
 ) -> bytes:
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -46,7 +52,7 @@ def a_crl(
             x509.RevokedCertificateBuilder()
             .serial_number(serial)
             .revocation_date(revoked_at)
-            .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+            .add_extension(x509.CRLReason(reason), critical=False)
             .build()
         )
     crl = builder.sign((key or ca).key.private_key, hashes.SHA256())
@@ -182,6 +188,68 @@ def test_a_bare_basic_response_is_read_as_well(world: World) -> None:
     assert of_ocsp(world, body[octets.content : octets.end]) is not None
 
 
+def test_an_answer_of_openssl_with_rsa_pss_is_believed(world: World, tmp_path: Path) -> None:
+    purposes, critical = (ExtendedKeyUsageOID.OCSP_SIGNING,), (x509.OCSPNoCheck(),)
+    signer = world.issuing.card(
+        "PSS responder", suite=RSA_PSS_SHA256, purposes=purposes, critical=critical, policies=()
+    )
+    write_pem(tmp_path / "ca.pem", [world.issuing.certificate])
+    write_pem(tmp_path / "card.pem", [world.card.certificate])
+    write_pem(tmp_path / "responder.pem", [signer.certificate])
+    assert isinstance(signer.key.private_key, rsa.RSAPrivateKey)
+    (tmp_path / "responder.key").write_bytes(
+        signer.key.private_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    serial = f"{world.card.certificate.serial:X}"
+    serial = serial.zfill(len(serial) + len(serial) % 2)
+    (tmp_path / "index.txt").write_text(f"V\t401231235959Z\t\t{serial}\tunknown\t/CN=card\n")
+    made_by = (
+        "openssl ocsp -index index.txt -CA ca.pem -rsigner responder.pem -rkey responder.key"
+        " -sha256 -issuer ca.pem -cert card.pem -rmd sha256 -rsigopt rsa_padding_mode:pss"
+        " -rsigopt rsa_pss_saltlen:digest -ndays 1 -noverify -respout made.der"
+    )
+    subprocess.run(made_by.split(), cwd=tmp_path, check=True, capture_output=True)
+    card, issuer = world.card.certificate, world.issuing.certificate
+    made = (tmp_path / "made.der").read_bytes()
+    answer = ocsp_answer(made, card, issuer, datetime.now(UTC) + timedelta(minutes=1))
+    assert answer is not None
+    assert (answer.status, answer.suite) == (CertificateStatus.GOOD, RSA_PSS_SHA256.name)
+
+
+@pytest.mark.parametrize(
+    ("digest", "mask", "salt", "suite"),
+    [
+        (hashes.SHA256(), hashes.SHA256(), 32, RSA_PSS_SHA256),
+        (hashes.SHA384(), hashes.SHA384(), 48, None),
+        (hashes.SHA256(), hashes.SHA256(), 20, None),
+        (hashes.SHA256(), hashes.SHA512(), 32, None),
+    ],
+)
+def test_a_list_is_taken_for_what_its_parameters_say(
+    world: World,
+    digest: hashes.SHA256 | hashes.SHA384,
+    mask: hashes.HashAlgorithm,
+    salt: int,
+    suite: AlgorithmSuite | None,
+) -> None:
+    key = SoftwareKey.generate(RSA_PSS_SHA256).private_key
+    assert isinstance(key, rsa.RSAPrivateKey)
+    made = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.load_der_x509_certificate(world.issuing.certificate.der).subject)
+        .last_update(START)
+        .next_update(START + DAY)
+        .sign(key, digest, rsa_padding=padding.PSS(padding.MGF1(mask), salt))
+    )
+    parsed = Crl.parse(made.public_bytes(serialization.Encoding.DER))
+    assert parsed is not None
+    assert parsed.suite is suite
+
+
 @pytest.mark.parametrize(
     "kind", ["a card", "no purpose", "to be checked itself", "another authority's"]
 )
@@ -229,6 +297,32 @@ def test_revoked_beats_good_among_what_was_given(world: World) -> None:
         (an_ocsp(world.card, world.issuing, world.issuing),),
     )
     answer = status_of(world, given, START)
+    assert answer is not None
+    assert answer.status is CertificateStatus.REVOKED
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_hold_that_was_released_counts_no_more(world: World, order: int) -> None:
+    held = x509.ReasonFlags.certificate_hold
+    serials = (world.card.certificate.serial,)
+    before = a_crl(world.issuing, serials, START - DAY, reason=held)
+    released = status_of(world, GivenEvidence((before, a_crl(world.issuing))[::order]), START)
+    assert released is not None
+    assert (released.status, released.this_update) == (CertificateStatus.GOOD, START)
+
+    again = a_crl(world.issuing, serials, reason=held)
+    earlier = a_crl(world.issuing, (), START - DAY)
+    answer = status_of(world, GivenEvidence((earlier, again)[::order]), START)
+    assert answer is not None
+    assert (answer.status, answer.reason) == (CertificateStatus.REVOKED, ON_HOLD)
+
+
+def test_a_good_answer_of_the_same_moment_releases_no_hold(world: World) -> None:
+    held = a_crl(
+        world.issuing, (world.card.certificate.serial,), reason=x509.ReasonFlags.certificate_hold
+    )
+    good = an_ocsp(world.card, world.issuing, world.issuing)
+    answer = status_of(world, GivenEvidence((held,), (good,)), START)
     assert answer is not None
     assert answer.status is CertificateStatus.REVOKED
 
