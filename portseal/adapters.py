@@ -8,7 +8,7 @@ from ca.ocsp.responder import OcspResponder
 from ca.status import OwnStatus
 from hsm.secret_keys import SecretKey
 from hsm.token import Token
-from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite
+from kernel.algorithms import ECDSA_P256_SHA256, AlgorithmSuite, PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.keys import KeyHandle
@@ -105,6 +105,22 @@ class PortalSeals:
             chain=self._path_of(certificate),
             key_label=seal.key_label,
         )
+
+
+class SealToken:
+    """Fulfils `ra_portal.seals.seal_keys.TokenOfSeals`."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    def make(self, label: str) -> PublicKey:
+        return self._token.generate_shared(label, ECDSA_P256_SHA256).public_key
+
+    def public_key(self, label: str) -> PublicKey:
+        return self._token.key(label).public_key
+
+    def destroy(self, label: str) -> None:
+        self._token.destroy(label)
 
 
 class TokenSealing:

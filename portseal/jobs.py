@@ -189,6 +189,7 @@ JOBS = (
     Job("expiry notices", _MINUTE, lambda house, _: house.portal.expiry.give_notice()),
     Job("renewals due", _MINUTE, lambda house, _: house.portal.expiry.end_overdue_renewals()),
     Job("recoveries", _MINUTE, lambda house, _: house.portal.recovery.withdraw_old()),
+    Job("seal keys", _FIVE_MINUTES, lambda house, _: house.portal.seals.keys.settle()),
     Job("drafts", _SELDOM, lambda house, _: house.portal.drafts.erase_untouched()),
     Job("clear contacts", _SELDOM, lambda house, _: house.portal.contacts.seal_clear_ones()),
     Job("notices kept", _FIVE_MINUTES, lambda house, _: house.portal.notices.forget_expired()),

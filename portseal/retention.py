@@ -87,6 +87,7 @@ STAYS: Mapping[str, str] = {
     "grants": _REGISTER,
     "cards": _REGISTER,
     "seals": _REGISTER,
+    "seal_keys": _EVIDENCE,
     "contacts": _REGISTER,
     "name_parts": _REGISTER,
     "person_name_parts": _REGISTER,

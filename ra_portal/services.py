@@ -8,7 +8,6 @@ from ca.inventory import Inventory
 from ca.mass.job import MassRevocation
 from ca.regional import Issuing
 from ca.revocation import Revocation
-from kernel.algorithms import PublicKey
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from policies.card_life import card_life_policy
@@ -48,6 +47,7 @@ from ra_portal.people.officers import Officers
 from ra_portal.people.operators import Operators
 from ra_portal.people.personal_data import PersonalData
 from ra_portal.people.register import Register
+from ra_portal.seals.seal_keys import TokenOfSeals
 from ra_portal.seals.seals import Seals
 from records.database import Database
 from records.journal import Journal
@@ -112,7 +112,7 @@ def open_portal(
     inventory: Inventory,
     revocation: Revocation,
     catalogue: RightsCatalogue,
-    make_seal_key: Callable[[str], PublicKey],
+    seal_token: TokenOfSeals,
     stamp: Stamp,
     posting: Posting,
     personal: PersonalData,
@@ -120,15 +120,13 @@ def open_portal(
     on_cards_ended: Callable[[Sequence[Card]], None] = lambda cards: None,
 ) -> PortalServices:
     """Wire the use cases. `on_cards_ended` ends the sessions of revoked or replaced cards;
-    `make_seal_key` makes or finds a seal's key in the authority's token; `stamp` timestamps;
+    `seal_token` makes and destroys seals' keys; `stamp` timestamps;
     `posting` is how notices leave; `registry` is what applications are compared with."""
 
     def on_card_ended(card: Card) -> None:
         on_cards_ended([card])
 
-    seals = Seals(
-        database, journal, clock, entropy, authority, inventory, revocation, make_seal_key
-    )
+    seals = Seals(database, journal, clock, entropy, authority, inventory, revocation, seal_token)
     cards = Cards(
         database, journal, clock, entropy, revocation, on_card_ended, seals.end_of_enterprise
     )

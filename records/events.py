@@ -130,6 +130,7 @@ class Event(StrEnum):
     CARD_EXPIRED = "card.expired"
     SEAL_REQUESTED = "seal.requested"
     SEAL_APPROVED = "seal.approved"
+    SEAL_KEY_MADE = "seal.key-made"
     SEAL_MADE = "seal.made"
     SEAL_REFUSED = "seal.refused"
     SEAL_REVOKED = "seal.revoked"

@@ -6,9 +6,7 @@ from functools import cached_property
 
 from ca.ceremonies.labels import PERSONAL_DATA, PERSONAL_INDEX
 from hsm.secret_keys import SecretKey
-from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
-from kernel.refusals import Conflict
-from portseal.adapters import PortalHolders, TokenSealing
+from portseal.adapters import PortalHolders, SealToken, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
 from ra_portal.applications.registry import LdapAttributes, LdapRegistry
 from ra_portal.cards.card import Card
@@ -37,7 +35,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             self.inventory,
             self.revocation,
             self.rights,
-            self._make_seal_key,
+            SealToken(self.token),
             lambda digest: self.timestamper.stamp(digest, "sha256"),
             self._posting,
             PersonalData(
@@ -104,13 +102,6 @@ class RegistrationFloor(TimestampFloor, ABC):
         sealing = TokenSealing(lambda: self._personal_data_key)
         language = "zh" if sms is None else sms.language
         return Posting(self.outbox, sealing, gateways, self.settings.web.origin, language)
-
-    def _make_seal_key(self, label: str) -> PublicKey:
-        """A new key in the authority's token, or the one that an attempt that died left there."""
-        try:
-            return self.token.generate_shared(label, ECDSA_P256_SHA256).public_key
-        except Conflict:
-            return self.token.key(label).public_key
 
     @property
     def _token_policies(self) -> frozenset[str]:

@@ -17,7 +17,7 @@ NUMBER_PREFIX = "SE"
 class SealState(StrEnum):
     REQUESTED = "requested"
     APPROVED = "approved"
-    """An officer agreed and the key is made; its certificate is being issued."""
+    """An officer agreed; key and certificate are being made."""
     ACTIVE = "active"
     REFUSED = "refused"
     REVOKED = "revoked"
@@ -39,6 +39,8 @@ class Seal:
     requested_by: str
     decided_by: str | None = None
     """The officer who approved or refused; as the journal names actors."""
+    key_label: str = ""
+    """Of its key in the authority's token; empty: no key is recorded yet."""
     key_fingerprint: str | None = None
     """SHA-256 of the public key (RFC 5280 SPKI, hexadecimal)."""
     serial: str | None = None
@@ -54,11 +56,6 @@ class Seal:
     """CRLReason in RFC 5280's spelling."""
     version: int = 0
 
-    @property
-    def key_label(self) -> str:
-        """Of its key in the authority's token."""
-        return f"seal-{self.id}"
-
     def state_at(self, at: datetime) -> SealState:
         """The state as it was, or is, at a point in time."""
         if self.activated_at is None or at < self.activated_at:
@@ -69,19 +66,27 @@ class Seal:
             return SealState.EXPIRED
         return SealState.ACTIVE
 
-    def approve(self, by: str, key_fingerprint: str) -> "Seal":
-        """An officer agrees; the key is there. May be repeated with the same key when an attempt
-        died before the certificate. Raises Conflict `seal.state`, `seal.other-key`."""
+    def approve(self, by: str) -> "Seal":
+        """An officer agrees. May be repeated when an attempt died before the certificate. Raises
+        Conflict `seal.state`."""
         self._require(SealState.REQUESTED, SealState.APPROVED)
-        if self.key_fingerprint not in (None, key_fingerprint):
-            raise Conflict("seal.other-key", "the token holds another key than was approved")
-        return self._moved(state=SealState.APPROVED, decided_by=by, key_fingerprint=key_fingerprint)
+        return self._moved(state=SealState.APPROVED, decided_by=by)
+
+    def with_key(self, label: str, fingerprint: str) -> "Seal":
+        """The key is in the token. Raises Conflict `seal.state`, `seal.other-key` when somebody
+        who approved at the same time was faster."""
+        self._require(SealState.APPROVED)
+        if self.key_fingerprint is not None:
+            raise Conflict("seal.other-key", "the seal has its key already")
+        return self._moved(key_label=label, key_fingerprint=fingerprint)
 
     def activate(
         self, certificate: bytes, serial: str, fingerprint: str, at: datetime, not_after: datetime
     ) -> "Seal":
         """The certificate is issued. Raises Conflict `seal.state`."""
         self._require(SealState.APPROVED)
+        if self.key_fingerprint is None:
+            raise Conflict("seal.state", "the seal has no key yet", seal=self.number)
         return self._moved(
             state=SealState.ACTIVE,
             certificate=certificate,

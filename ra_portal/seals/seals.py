@@ -4,12 +4,15 @@ The key is made in the authority's token when the officer approves, and stays th
 `ra_portal.cards.enrolment`, a process may die between the steps; approving again takes up what is
 left:
 
-1. The seal is locked, its key is made in the token (or found there), and it counts as approved.
-2. The certificate is prepared and issued; the seal's number is the inventory's reference.
-3. The seal becomes active with the certificate.
+1. The seal counts as approved, and the key's label is written down.
+2. The token makes the key; nothing is locked meanwhile. Dying here leaves a key that nobody takes:
+   the worker destroys it (`ra_portal.seals.seal_keys`), and approving again makes another.
+3. The seal has its key.
+4. The certificate is prepared and issued; the seal's number is the inventory's reference.
+5. The seal becomes active with the certificate.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
@@ -18,7 +21,6 @@ from ca.issuing.issuance import CertificateRequest
 from ca.issuing.subject import SubjectFields, organization_identifier
 from ca.regional import Issuing
 from ca.revocation import Revocation
-from kernel.algorithms import PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
@@ -32,6 +34,7 @@ from ra_portal.people import branches, people_rows
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.seals import seal_rows
 from ra_portal.seals.seal import NUMBER_PREFIX, Seal, SealState
+from ra_portal.seals.seal_keys import SealKeys, TokenOfSeals
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -58,10 +61,8 @@ class Seals:
         authority: Issuing,
         inventory: Inventory,
         revocation: Revocation,
-        make_key: Callable[[str], PublicKey],
+        token: TokenOfSeals,
     ) -> None:
-        """`make_key` makes a key of this label in the authority's token, sensitive and never
-        extractable, or finds the one that is there, and gives its public half."""
         self._database = database
         self._journal = journal
         self._clock = clock
@@ -69,7 +70,7 @@ class Seals:
         self._authority = authority
         self._inventory = inventory
         self._revocation = revocation
-        self._make_key = make_key
+        self.keys = SealKeys(database, journal, clock, token)
 
     def request(self, by: Identity, name: str) -> Seal:
         """The enterprise asks for a seal. Raises Forbidden `legal-person.required`; Conflict
@@ -118,23 +119,32 @@ class Seals:
         stand for it.
 
         Raises Forbidden `role.missing`; NotFound `seal.unknown`; Conflict `enterprise.closed`,
-        `seal.state`, `seal.changed`; Unavailable `seal.unsettled` and from the token; as
-        `Authority.prepare`.
+        `seal.state`, `seal.changed`, `seal.other-key`; Unavailable `seal.unsettled` and from the
+        token; as `Authority.prepare`.
         """
         by.require("seal.decide")
         with self._database.transaction() as connection:
             seal = seal_rows.by_number(connection, number, locked=True)
             _require_branch(connection, by, seal)
-            # Looked at before the token is asked for a key; the seal stays locked, so that two
-            # who approve at once cannot make two keys of one name.
-            seal.approve(by.actor, seal.key_fingerprint or "")
+            seal = seal.approve(by.actor)
             subject = self._subject(connection, seal)
-            key = self._make_key(seal.key_label)
-            seal = seal.approve(by.actor, key.fingerprint)
             seal_rows.save(connection, seal)
-            self._record(connection, Event.SEAL_APPROVED, seal, by, key=key.fingerprint)
-        certificate = self._left_behind(seal) or self._issue(by, seal, key, subject)
+            label = seal.key_label or self.keys.intend(connection, seal.id)
+            self._record(connection, Event.SEAL_APPROVED, seal, by, key_label=label)
+        if not seal.key_label:
+            seal = self._with_new_key(by, number, label)
+        certificate = self._left_behind(seal) or self._issue(by, seal, subject)
         return self._activate(by, seal, certificate)
+
+    def _with_new_key(self, by: Identity, number: str, label: str) -> Seal:
+        key = self.keys.make(label)
+        with self._database.transaction() as connection:
+            seal = seal_rows.by_number(connection, number, locked=True)
+            seal = seal.with_key(label, key.fingerprint)
+            seal_rows.save(connection, seal)
+            self.keys.used(connection, label)
+            self._record(connection, Event.SEAL_KEY_MADE, seal, by, key=key.fingerprint)
+        return seal
 
     def refuse(self, by: Identity, number: str) -> Seal:
         """Raises Forbidden `role.missing`, NotFound `seal.unknown`, Conflict `seal.state`."""
@@ -224,9 +234,8 @@ class Seals:
                 )
         return None
 
-    def _issue(
-        self, by: Identity, seal: Seal, key: PublicKey, subject: SubjectFields
-    ) -> Certificate:
+    def _issue(self, by: Identity, seal: Seal, subject: SubjectFields) -> Certificate:
+        key = self.keys.public_key(seal.key_label)
         request = CertificateRequest(
             public_key=key, subject=subject, requester=by.actor, reference=seal.number
         )

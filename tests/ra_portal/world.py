@@ -13,9 +13,9 @@ from ca.ceremonies.labels import PERSONAL_DATA, PERSONAL_INDEX
 from ca.inventory import Inventory
 from ca.revocation import Revocation
 from hsm.token import Token
-from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.entropy import SystemEntropy
 from policies.rights import load_rights
+from portseal.adapters import SealToken
 from ra_portal.applications.application import Application
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, Holder
@@ -154,7 +154,7 @@ def open_portal_world(authority: World) -> PortalWorld:
         inventory,
         revocation,
         load_rights(),
-        lambda label: seal_key(authority.token, label),
+        SealToken(authority.token),
         timestamping_of(authority),
         Posting(
             authority.outbox,
@@ -187,13 +187,6 @@ def timestamping_of(authority: World) -> Callable[[bytes], bytes]:
         SystemEntropy(),
     )
     return lambda digest: LocalTimestamper(made).stamp(digest, "sha256")
-
-
-def seal_key(token: Token, label: str) -> PublicKey:
-    """As the front hall makes one: new, or the one that is there."""
-    if label in token.key_labels():
-        return token.key(label).public_key
-    return token.generate(label, ECDSA_P256_SHA256).public_key
 
 
 def token_after_ceremony(bench: TokenBench, label: str, directory: Path) -> Token:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ca.inventory import CertificateState, Inventory
+from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unavailable, Unprocessable
@@ -42,7 +43,8 @@ def test_an_approved_seal_has_its_key_in_the_authoritys_token(any_portal: Portal
     assert seal.state is SealState.ACTIVE
     key = any_portal.authority.token.key(seal.key_label)
     assert key.public_key.spki == certificate.public_key.spki
-    assert any_portal.events(seal.number) == ["seal.requested", "seal.approved", "seal.made"]
+    steps = ["seal.requested", "seal.approved", "seal.key-made", "seal.made"]
+    assert any_portal.events(seal.number) == steps
 
 
 def test_its_certificate_names_the_enterprise_and_the_seal_and_cannot_sign_in(
@@ -68,7 +70,7 @@ def test_an_enterprise_cannot_approve_its_own_seal_nor_an_officer_ask_for_one(
     registrar = portal.officer(Role.REGISTRAR)
     assert refused(Forbidden, lambda: seals.approve(registrar, seal.number)) == "role.missing"
     assert refused(Forbidden, lambda: seals.request(registrar, NAME)) == "legal-person.required"
-    assert seal.key_label not in portal.authority.token.key_labels()
+    assert seal_labels(portal) == set()
 
 
 def test_a_seal_is_approved_once_and_refused_only_before(portal: PortalWorld) -> None:
@@ -94,30 +96,100 @@ def test_an_approval_that_died_after_the_key_is_taken_up_with_the_same_key(
     with monkeypatch.context() as patch:
         patch.setattr(portal.authority.issuing, "prepare", died)
         assert refused(Unavailable, lambda: seals.approve(officer, seal.number)) == "token.missing"
-    left = portal.authority.token.key(seal.key_label).public_key
+    (label,) = seal_labels(portal)
+    left = portal.authority.token.key(label).public_key
     approved = seals.approve(officer, seal.number)
     assert approved.state is SealState.ACTIVE
     assert certificate_of(approved).public_key.spki == left.spki
+    assert seal_labels(portal) == {label}
 
 
-def test_a_key_that_was_made_and_not_recorded_is_taken_up_by_approving_again(
-    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+def test_a_key_that_was_made_and_not_recorded_is_destroyed_by_the_worker(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    portal = any_portal
     seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    token, clock = portal.authority.token, portal.authority.clock
     seal = seals.request(portal.legal_person(), NAME)
 
-    def died(*_: object, **__: object) -> None:
+    def died(*_: object) -> None:
         raise Unavailable("database.unavailable", "killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(seals, "_record", died)
+        patch.setattr(seals.keys, "used", died)
         refused(Unavailable, lambda: seals.approve(officer, seal.number))
-    assert seals.find(seal.number) == seal, "as if nobody had approved"
-    left = portal.authority.token.key(seal.key_label).public_key
+    (left,) = seal_labels(portal)
+    waiting = seals.find(seal.number)
+    assert waiting is not None
+    assert (waiting.state, waiting.key_label) == (SealState.APPROVED, "")
     approved = seals.approve(officer, seal.number)
     assert approved.state is SealState.ACTIVE
-    assert certificate_of(approved).public_key.spki == left.spki
-    assert portal.authority.token.key_labels().count(seal.key_label) == 1
+    assert seal_labels(portal) == {left, approved.key_label}
+    assert seals.keys.settle() == 0  # too young: its process may still be there
+    clock.advance(timedelta(minutes=16))
+    assert seals.keys.settle() == 1
+    assert seal_labels(portal) == {approved.key_label}
+    assert portal.events(left) == ["key.destroyed"]
+    assert token.key(approved.key_label).public_key.fingerprint == approved.key_fingerprint
+    assert seals.keys.settle() == 0
+
+
+def seal_labels(portal: PortalWorld) -> set[str]:
+    """Of keys that this world's seals asked for and that the token, which other tests use too,
+    holds."""
+    asked = portal.column("seal_keys", "label")
+    return set(asked) & set(portal.authority.token.key_labels())
+
+
+def test_an_intent_whose_key_was_never_made_is_looked_at_for_a_day(
+    portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that hung may bring the key forth after its caller has gone."""
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    seal = seals.request(portal.legal_person(), NAME)
+    asked: list[str] = []
+
+    def hangs(label: str) -> PublicKey:
+        asked.append(label)
+        raise Unavailable("token.timeout", "the token does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seals.keys, "make", hangs)
+        assert refused(Unavailable, lambda: seals.approve(officer, seal.number)) == "token.timeout"
+    portal.authority.clock.advance(timedelta(hours=1))
+    seals.keys.settle()
+    assert portal.column("seal_keys", "outcome") == [None]
+    portal.authority.token.generate(asked[0], ECDSA_P256_SHA256)  # it comes at last
+    seals.keys.settle()
+    assert portal.column("seal_keys", "outcome") == ["destroyed"]
+    assert seal_labels(portal) == set()
+
+
+def test_while_the_token_makes_the_key_nothing_is_locked_and_others_may_move_the_seal(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal = any_portal
+    seals, owner = portal.services.seals, portal.legal_person()
+    officer, seal = portal.officer(Role.APPROVER), seals.request(owner, NAME)
+    make = seals.keys.make
+
+    def slowly(label: str) -> PublicKey:
+        done = threading.Thread(  # of its own: it would wait for a lock, in SQLite for any write
+            target=seals.revoke, args=(owner, seal.number, "cessationOfOperation")
+        )
+        done.start()
+        done.join(20)
+        assert not done.is_alive()
+        return make(label)
+
+    monkeypatch.setattr(seals.keys, "make", slowly)
+    assert refused(Conflict, lambda: seals.approve(officer, seal.number)) == "seal.state"
+    found = seals.find(seal.number)
+    assert found is not None
+    assert found.state is SealState.REVOKED
+    portal.authority.clock.advance(timedelta(minutes=16))
+    assert seals.keys.settle() == 1
+    assert seal_labels(portal) == set()
 
 
 def test_the_owner_or_an_administrator_revokes_a_seal_and_its_certificate(
@@ -208,7 +280,7 @@ def test_nobody_asks_for_a_seal_of_a_closed_enterprise_or_approves_one(
     officer = portal.officer(Role.APPROVER)
     assert refused(Conflict, lambda: seals.approve(officer, left.number)) == "enterprise.closed"
     assert refused(Conflict, lambda: seals.request(owner, NAME)) == "enterprise.closed"
-    assert left.key_label not in portal.authority.token.key_labels()
+    assert seal_labels(portal) == set()
     assert seals.of_enterprise(owner.subject) == [left]
 
 
