@@ -80,16 +80,20 @@ class MassRevocation:
         return self._plan(serials, RELEASE, actor)
 
     def _plan(self, serials: Iterable[Serial], reason: str, actor: str) -> str:
-        job = new_id()
-        waiting = enumerate(serials, start=1)
         with self._database.transaction() as connection:
-            while part := list(islice(waiting, _WRITTEN_AT_ONCE)):
-                rows = [
-                    {"job": job, "position": position, "serial": serial_text(serial)}
-                    for position, serial in part
-                ]
-                connection.execute(insert(mass_items), rows)
+            job = self.freeze_list(connection, (serial_text(serial) for serial in serials))
             self.start(connection, job, reason, actor)
+        return job
+
+    @staticmethod
+    def freeze_list(connection: Connection, serials: Iterable[str]) -> str:
+        """As `freeze`, over serials (`serial_text`) that the caller knows already."""
+        job, waiting = new_id(), enumerate(serials, start=1)
+        while part := list(islice(waiting, _WRITTEN_AT_ONCE)):
+            rows = [
+                {"job": job, "position": position, "serial": serial} for position, serial in part
+            ]
+            connection.execute(insert(mass_items), rows)
         return job
 
     def freeze(self, connection: Connection, serials: Select[tuple[str]]) -> str:

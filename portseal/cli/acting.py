@@ -56,17 +56,20 @@ class Acting:
 
         Raises as `ConsoleActs.sign` and `take`: Forbidden `act.waits` (exit code 6).
         """
-        allowed = self.allow(house, act)
+        return self.allow(house, act).by
+
+    def allow(self, house: "House", act: Act) -> "Allowed":
+        """As `authorise`, and how it came to be allowed."""
+        allowed = self._allow(house, act)
         if allowed.exception is not None:
             click.echo(
                 f"without an officer's card ({allowed.exception}): the journal tells it, and "
                 "`portseal status` until an audit administrator acknowledges it",
                 err=True,
             )
-        return allowed.by
+        return allowed
 
-    def allow(self, house: "House", act: Act) -> "Allowed":
-        """As `authorise`, and how it came to be allowed."""
+    def _allow(self, house: "House", act: Act) -> "Allowed":
         acts, who = house.console_acts, account()
         if not (self.officers or self.signed or self.emergency):
             stands = acts.standing(act, who)

@@ -1,4 +1,4 @@
-"""`portseal mass-revoke`: many certificates in one recorded job."""
+"""`portseal mass-revoke`: many certificates of a list, and the cards that they are of."""
 
 import hashlib
 from pathlib import Path
@@ -6,11 +6,16 @@ from pathlib import Path
 import click
 
 from ca.inventory import RevocationReason
-from kernel.identifiers import parse_serial
+from kernel.identifiers import Serial, parse_serial
+from kernel.refusals import Unprocessable
 from portseal.cli.acting import Acting, officer_options
 from portseal.cli.output import json_option, show
 from portseal.wiring import House
+from ra_portal.cards.cards import read_reason
 from ra_portal.console.act import Act
+from ra_portal.mass_actions.listed import Listed, sort_out
+
+_LARGEST_FILE = 256 << 20
 
 
 @click.command("mass-revoke")
@@ -21,31 +26,62 @@ from ra_portal.console.act import Act
     type=click.Choice([str(reason) for reason in RevocationReason]),
     help="CRLReason of RFC 5280.",
 )
+@click.option("--dry-run", is_flag=True, help="Only tell what would be revoked; needs no card.")
 @officer_options
 @json_option
-def mass_revoke(file: Path, reason: str, acting: Acting, as_json: bool) -> None:
+def mass_revoke(file: Path, reason: str, dry_run: bool, acting: Acting, as_json: bool) -> None:
     """Revoke the certificates whose serial numbers stand in FILE, one hexadecimal on each line.
 
-    The job is recorded first: when this command dies, the worker goes on with it.
+    A card whose certificate stands there is revoked with all its certificates, as a mass action
+    of the portal. Certificates that no card has (servers, regions) are revoked alone. Officers'
+    cards and seals are refused. When this command dies, the worker goes on with it.
     """
-    lines = file.read_text(encoding="ascii", errors="replace").split()
-    serials = [parse_serial(line) for line in lines]
-    listed = hashlib.sha256("".join(f"{each:X}\n" for each in serials).encode()).hexdigest()
-    told = {"reason": reason, "serials-sha256": listed}
-    act = Act("certificate.revoke", "certificate.revoke", f"{len(serials)} certificates", told)
+    serials = _read(file)
     with House.opened() as house:
+        with house.database.reading() as connection:
+            found = sort_out(connection, serials)
+        if dry_run:
+            show(_told(found) | {"sample": found.sample}, as_json)
+            return
+        if found.of_cards:
+            read_reason(reason)
+        listed = hashlib.sha256("".join(f"{each:X}\n" for each in serials).encode()).hexdigest()
+        told = {"reason": reason, "serials-sha256": listed, "cards": str(len(found.of_cards))}
+        act = Act("certificate.revoke", "certificate.revoke", f"{len(serials)} serials", told)
+        allowed = acting.allow(house, act)
+        officers = [allowed.by.actor, *(each.actor for each in allowed.others)]
+        done = _revoke(house, found, reason, officers)
+    show(_told(found) | done, as_json)
+
+
+def _read(file: Path) -> list[Serial]:
+    """Raises Unprocessable `mass.too-many`, Malformed `serial.*`."""
+    if file.stat().st_size > _LARGEST_FILE:
+        raise Unprocessable("mass.too-many", "too many certificates for one job")
+    lines = file.read_text(encoding="ascii", errors="replace").split()
+    return [parse_serial(line) for line in lines]
+
+
+def _told(found: Listed) -> dict[str, object]:
+    kinds = {f"{kind}_cards": count for kind, count in found.by_kind.items()}
+    alone = {f"without_card_{name}": len(each) for name, each in found.without_card.items()}
+    return {"cards": len(found.of_cards), **kinds, **alone, "already_ended": found.ended,
+            "not_issued": found.unknown}  # fmt: skip
+
+
+def _revoke(house: House, found: Listed, reason: str, officers: list[str]) -> dict[str, object]:
+    done: dict[str, object] = {}
+    if found.of_cards:
+        actions = house.portal.mass_actions
+        serials = list(dict.fromkeys(found.of_cards.values()))
+        action = actions.revoke_listed(officers, serials, reason)
+        done["mass_action"] = action
+        while (followed := actions.followed(action)) is None:
+            actions.run()  # the worker may be at it, too
+        done["cards_revoked"] = followed
+    alone = [parse_serial(each) for every in found.without_card.values() for each in every]
+    if alone:
         jobs = house.mass_revocation
-        actor = acting.authorise(house, act).actor
-        job = jobs.plan(serials, RevocationReason(reason), actor)
-        done = jobs.run(job)
-        show(
-            {
-                "job": job,
-                "total": done.total,
-                "revoked": done.revoked,
-                "already": done.already,
-                "not_issued": done.not_issued,
-                "left": done.left,
-            },
-            as_json,
-        )
+        job = jobs.plan(alone, RevocationReason(reason), officers[-1])
+        done |= {"job": job, "revoked_without_card": jobs.run(job).revoked}
+    return done

@@ -52,6 +52,8 @@ class Allowed:
     """The officer who carries the permission; the console itself for an exception."""
     act: str
     """Its id."""
+    others: tuple[Identity, ...] = ()
+    """Who signed beside `by`."""
     exception: Missing | None = None
 
 
@@ -174,7 +176,8 @@ class ConsoleActs:
                     connection, Event.ACT_WITHOUT_CARD, record, f"console:{account}"[:200],
                     exception=str(exception), reason=why or None,
                 )  # fmt: skip
-        return Allowed(by, record.id, exception)
+        others = tuple(each for each in signers if each.subject != by.subject)
+        return Allowed(by, record.id, others, exception)
 
     def standing(self, act: Act, account: str) -> Allowed | None:
         """The same act as officers allowed for longer, who are in office still; None: no such

@@ -155,6 +155,50 @@ class MassActions:
             self._record(connection, Event.MASS_ACTION_PROPOSED, identifier, by.actor, total)
             return _action(_row(connection, identifier))
 
+    def revoke_listed(self, officers: Sequence[str], serials: Sequence[str], reason: str) -> str:
+        """Revoke the cards that were made with these certificates (`sort_out`); the action's id.
+
+        For the console, where both have signed for just this list (`ra_portal.console`):
+        `officers` are who proposed and who confirmed, as the journal names actors. The worker does
+        it, as every other. Raises Unprocessable `card.reason`, `mass.nothing`, `mass.too-many`.
+        """
+        why = str(read_reason(reason))
+        if not serials:
+            raise Unprocessable("mass.nothing", "no card is meant")
+        if len(serials) > MOST_CARDS:
+            raise Unprocessable("mass.too-many", "too many cards for one action")
+        first, second, identifier = officers[0], officers[-1], new_id()
+        with self._database.transaction() as connection:
+            job = self._mass.freeze_list(connection, serials)
+            values = {
+                "id": identifier,
+                "act": str(Act.REVOKE),
+                "filter": json.dumps(asdict(CardFilter(listed=job))),
+                "reason": why,
+                "total": len(serials),
+                "state": str(ActionState.RUNNING),
+                "proposed_by": first,
+                "proposed_at": self._clock.now(),
+                "confirmed_by": second,
+                "job": job,
+                "moved": 0,
+                "followed": 0,
+            }
+            connection.execute(insert(mass_actions), values)
+            self._mass.start(connection, job, why, second)
+            for event, actor in (
+                (Event.MASS_ACTION_PROPOSED, first),
+                (Event.MASS_ACTION_CONFIRMED, second),
+            ):
+                self._record(connection, event, identifier, actor, len(serials))
+        return identifier
+
+    def followed(self, identifier: str) -> int | None:
+        """How many cards a finished action moved; None: it is not finished. Raises NotFound."""
+        with self._database.reading() as connection:
+            action = _action(_row(connection, identifier))
+        return action.moved if action.state is ActionState.DONE else None
+
     def all(self, by: Identity, limit: int = 50) -> list[MassAction]:
         """Newest first. Raises Forbidden `branch.foreign`, `role.missing`."""
         require_head_office(by)

@@ -37,6 +37,8 @@ class CardFilter:
     ends_before: str = ""
     frozen_in: str = ""
     """The id of the mass action that froze it."""
+    listed: str = ""
+    """The job over a list that was signed for at the console; no form names one."""
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> "CardFilter":
@@ -44,7 +46,7 @@ class CardFilter:
 
         Raises Malformed `mass.filter`, Unprocessable `mass.everything` without any condition.
         """
-        names = cls.__dataclass_fields__
+        names = cls.__dataclass_fields__.keys() - {"listed"}
         texts = {name: str(values.get(name) or "").strip()[:80] for name in names}
         made = cls(**texts)
         if made.kind not in ("", str(HolderKind.LEGAL_PERSON), str(HolderKind.OPERATOR)):

@@ -38,34 +38,74 @@ def rows(twin: Twin, query: str, *values: str) -> list[tuple[str, ...]]:
         return connection.execute(query, values).fetchall()
 
 
-def test_the_certificates_of_a_file_are_revoked_in_one_job_and_the_others_are_not(
+def test_cards_follow_the_certificates_of_a_list_and_what_has_no_card_is_told(
     twin: Twin, signed: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    serials = [serial for (serial,) in rows(twin, ISSUED, "officer")]
-    assert len(serials) > 2
-    kept, *chosen = serials
-    file = tmp_path / "serials"
-    file.write_text("\n".join([*chosen, "7f" * 16]))
+    """Of the operator's card its encryption certificate stands in the list"""
+    query = (
+        "SELECT number, serial FROM cards WHERE holder_kind='operator' AND state='active' LIMIT 1"
+    )
+    ((card, serial),) = rows(twin, query)
+    beside = "SELECT serial FROM ca_certificates WHERE companion_of = ?"
+    companions = [each for (each,) in rows(twin, beside, serial)]
+    ((alone,),) = rows(twin, "SELECT serial FROM ca_certificates WHERE profile = 'officer' LIMIT 1")
+    file, officers = tmp_path / "serials", tmp_path / "officers"
+    file.write_text("\n".join([*companions[:1], serial, serial, "7f" * 16]))
+    officers.write_text(alone)
     malformed = tmp_path / "malformed"
-    malformed.write_text(f"{kept}\nnot a serial\n")
+    malformed.write_text(f"{serial}\nnot a serial\n")
+    reason = ("--reason", "keyCompromise")
 
-    refused = portseal(twin, "mass-revoke", str(malformed), "--reason", "superseded")
-    assert refused.code == 1, refused.said
+    for wrong in (malformed, officers):
+        refused = portseal(twin, "mass-revoke", str(wrong), *reason)
+        assert refused.code == 1, refused.said
+    assert "[mass.one-by-one]" in refused.err
     assert portseal(twin, "mass-revoke", str(file)).code == 2
-    assert len(rows(twin, ISSUED, "officer")) == len(serials)
+    seen = portseal(twin, "mass-revoke", str(file), *reason, "--dry-run", "--json")
+    assert seen.code == 0, seen.said
+    counted = {"cards": 1, "operator_cards": 1, "already_ended": 0, "not_issued": 1}
+    assert json.loads(seen.out) == {**counted, "sample": [card]}
+    state = "SELECT state, coalesce(end_reason, '') FROM cards WHERE number = ?"
+    assert rows(twin, state, card) == [("active", "")]
 
-    expected = {"total": len(chosen) + 1, "not_issued": 1, "left": 0}
-    for revoked, already in ((len(chosen), 0), (0, len(chosen))):
+    done = signed("mass-revoke", str(file), *reason, "--json")
+    assert done.code == 0, done.said
+    told = json.loads(done.out)
+    action = told.pop("mass_action")
+    assert told == {**counted, "cards_revoked": 1}
+    assert rows(twin, state, card) == [("revoked", "keyCompromise")]
+    became = "SELECT state, reason FROM ca_certificates WHERE serial = ?"
+    for each in (serial, *companions):
+        assert rows(twin, became, each) == [("revoked", "keyCompromise")]
+    events = [each for (each,) in rows(twin, "SELECT event FROM journal WHERE subject = ?", action)]
+    assert events == ["mass-action.proposed", "mass-action.confirmed", "mass-action.done"]
+    actors = rows(twin, "SELECT proposed_by, confirmed_by FROM mass_actions WHERE id = ?", action)
+    ((first, second),) = actors
+    assert first != second
+    assert [each.partition(":")[0] for each in (first, second)] == ["officer", "officer"]
+    again = json.loads(portseal(twin, "mass-revoke", str(file), *reason, "--dry-run", "--json").out)
+    assert (again["cards"], again["already_ended"]) == (0, 2 if companions else 1)
+
+
+def test_certificates_without_a_card_are_revoked_alone(
+    twin: Twin, signed: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    ((serial,),) = rows(
+        twin,
+        "SELECT serial FROM ca_certificates c WHERE state='issued' AND companion_of IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM cards WHERE cards.serial = c.serial) "
+        "ORDER BY profile DESC LIMIT 1",
+    )
+    file = tmp_path / "serials"
+    file.write_text(serial)
+    for revoked, ended in ((1, 0), (0, 1)):
         done = signed("mass-revoke", str(file), "--reason", "superseded", "--json")
         assert done.code == 0, done.said
         told = json.loads(done.out)
-        job = told.pop("job")
-        assert told == {**expected, "revoked": revoked, "already": already}
-        events = rows(twin, "SELECT event FROM journal WHERE subject = ?", job)
-        assert events == [("revocation.planned",), ("revocation.finished",)]
-    assert rows(twin, ISSUED, "officer") == [(kept,)]
+        assert (told["cards"], told["already_ended"]) == (0, ended)
+        assert told.get("revoked_without_card", 0) == revoked
     became = "SELECT state, reason FROM ca_certificates WHERE serial = ?"
-    assert {rows(twin, became, serial)[0] for serial in chosen} == {("revoked", "superseded")}
+    assert rows(twin, became, serial) == [("revoked", "superseded")]
 
 
 def certificate_of(public: rsa.RSAPublicKey) -> bytes:
