@@ -177,6 +177,10 @@ class FailoverSessions:
         with self.usable()[0].sessions.write() as session:
             yield session
 
+    def writing(self, work: Callable[[], T]) -> T:
+        """Within the limit of the token that `write` uses."""
+        return self.usable()[0].sessions.writing(work)
+
     def leave_out(self, member: Member, code: str) -> None:
         """Use it no more until it is tried in the background and `returning` lets it."""
         self._leave_out(member, code)

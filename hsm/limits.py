@@ -5,11 +5,12 @@ There are as many of these as the token serves calls at once, and never more: a 
 good holds them all, and then whoever asks is refused at once.
 """
 
+import functools
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import pkcs11
 
@@ -17,6 +18,7 @@ from hsm.sessions import PooledSession, Sessions
 from kernel.refusals import Unavailable
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _IDLE_SECONDS = 60.0
 """A thread without work for so long ends."""
 
@@ -110,34 +112,71 @@ class LimitedCalls:
 
 
 class LimitedSessions:
-    """The same as the sessions that it is given, none of whose calls lasts longer than a time.
+    """The same as the sessions that it is given, none of whose calls lasts longer than a time."""
 
-    Making keys and writing certificates (`write`) have no limit, and neither has what is done in
-    the midst of it.
-    """
-
-    def __init__(self, sessions: Sessions, calls: LimitedCalls) -> None:
+    def __init__(
+        self, sessions: Sessions, calls: LimitedCalls | None, writes: LimitedCalls | None
+    ) -> None:
+        """`writes`: for making keys and writing certificates, as a whole; what is done in the
+        midst of it has no limit of its own. None: no limit."""
         self.told_of_signature: Callable[[str], None] | None = None
         self._sessions = sessions
         self._calls = calls
-        self._writing = threading.local()
+        self._writes = writes
+        self._inside = threading.local()
 
     def run(self, work: Callable[[PooledSession], T]) -> T:
         """Raises as `SessionPool.run` and `LimitedCalls.run`."""
-        if getattr(self._writing, "depth", 0):
+        if self._calls is None or self._is_inside:
             return self._sessions.run(work)
         return self._calls.run(lambda: self._sessions.run(work))
 
     @contextmanager
     def write(self) -> Iterator[pkcs11.Session]:
         """See `SessionPool.write`."""
-        self._writing.depth = getattr(self._writing, "depth", 0) + 1
+        with self._entered(), self._sessions.write() as session:
+            yield session
+
+    def writing(self, work: Callable[[], T]) -> T:
+        """Raises what `work` raises, and as `LimitedCalls.run`."""
+        if self._writes is None or self._is_inside:
+            return work()
+
+        def entered() -> T:
+            with self._entered():
+                return work()
+
+        return self._writes.run(entered)
+
+    @property
+    def _is_inside(self) -> bool:
+        depth: int = getattr(self._inside, "depth", 0)
+        return depth > 0
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        self._inside.depth = getattr(self._inside, "depth", 0) + 1
         try:
-            with self._sessions.write() as session:
-                yield session
+            yield
         finally:
-            self._writing.depth -= 1
+            self._inside.depth -= 1
 
     def close(self) -> None:
+        if self._calls is None:
+            self._sessions.close()
+            return
         with suppress(Unavailable):  # it hangs: nothing can be closed
             self._calls.run(self._sessions.close)
+
+
+def limited_write(function: Callable[P, T]) -> Callable[P, T]:
+    """A method of a `Token` or of one of its keys, or a function whose first argument is one: it
+    uses `write`, and is refused when it takes longer than its token may."""
+
+    @functools.wraps(function)
+    def limited(*arguments: P.args, **options: P.kwargs) -> T:
+        owner: Any = arguments[0]
+        sessions: Sessions = owner.pool
+        return sessions.writing(lambda: function(*arguments, **options))
+
+    return limited

@@ -3,11 +3,13 @@
 from pkcs11 import ObjectClass
 
 from hsm.generation import Export, guarding_attributes
+from hsm.limits import limited_write
 from hsm.token import Token
 from hsm.wrapping import WrappedKey, unwrap, wrap
 from kernel.algorithms import PublicKey
 
 
+@limited_write
 def rewrap(token: Token, wrapped: WrappedKey, old: str, new: str) -> WrappedKey:
     """`old`, `new`: labels of secret keys of `token`. What comes out was opened once under `new`:
     after that nobody misses `old`.

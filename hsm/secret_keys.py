@@ -13,6 +13,7 @@ from typing import Any
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
 
 from hsm.generation import Export, guarding_attributes
+from hsm.limits import limited_write
 from hsm.sessions import PooledSession, Sessions
 from hsm.token_key import TokenKey, read_public_key
 from hsm.wrapping import (
@@ -71,6 +72,11 @@ class SecretKey:
         self._pool = pool
         self.uri = uri
         self.use = use
+
+    @property
+    def pool(self) -> Sessions:
+        """The sessions, for the other modules of this room."""
+        return self._pool
 
     def __repr__(self) -> str:
         return f"SecretKey({self.uri}, {self.use})"
@@ -158,6 +164,7 @@ class SecretKey:
 
         return self._pool.run(work)
 
+    @limited_write
     def unwrap(
         self, wrapped: WrappedKey, label: str, suite: AlgorithmSuite | None = None,
         *, export: Export = Export.NEVER,
@@ -199,6 +206,7 @@ class SecretKey:
 
         return self._pool.run(work)
 
+    @limited_write
     def unwrap_secret(self, wrapped: WrappedSecret, label: str, export: Export) -> None:
         """Put a wrapped secret key into this token. Raises as `unwrap`."""
         self._require(SecretUse.WRAP)
@@ -278,6 +286,7 @@ class SecretKey:
         if self.use is not use:
             raise Unprocessable("key.use", f"this key does not {use}", key=str(self.uri))
 
+    @limited_write
     def _remove(self, label: str) -> None:
         with self._pool.write() as session:
             for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):

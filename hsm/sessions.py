@@ -94,6 +94,10 @@ class Sessions(Protocol):
         """See `SessionPool.write`."""
         ...
 
+    def writing(self, work: Callable[[], T]) -> T:
+        """See `SessionPool.writing`."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -182,6 +186,13 @@ class SessionPool:
                         session.close()
         except exceptions.PKCS11Error as error:
             raise refusal_of(error, self._label) from error
+
+    def writing(self, work: Callable[[], T]) -> T:
+        """Do `work`, which uses `write`, within the time that it may take. Here it has no limit.
+
+        Raises what `work` raises.
+        """
+        return work()
 
     def close(self) -> None:
         """Close every session and log out."""

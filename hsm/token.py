@@ -13,7 +13,7 @@ from pkcs11.exceptions import NoSuchKey
 
 from hsm.generation import Export, export_of, generate_pair, stays_when_asked
 from hsm.lending import lent_key
-from hsm.limits import LimitedCalls, LimitedSessions
+from hsm.limits import LimitedCalls, LimitedSessions, limited_write
 from hsm.mechanisms import MECHANISMS
 from hsm.module import Module
 from hsm.pins import PinSource
@@ -62,10 +62,12 @@ class Token:
         server_address: str | None = None,
         parameters: str | None = None,
         limit_seconds: float | None = None,
+        write_limit_seconds: float | None = None,
     ) -> None:
         """`server_address`, `parameters`: see `Module.load`. `limit_seconds`: a call that takes
         longer is left behind and refused (`token.timeout`), but where a person gives the PIN;
-        None: whoever asks a token that hangs waits as long as it does.
+        None: whoever asks a token that hangs waits as long as it does. `write_limit_seconds`: the
+        same for making and destroying keys and for writing certificates.
 
         Raises Unavailable `token.module`.
         """
@@ -75,9 +77,15 @@ class Token:
         pool = SessionPool(self._module, label, pin, sessions)
         self._pool: Sessions = pool
         self._calls: LimitedCalls | None = None
-        if limit_seconds is not None and not pin.attended:
+        if pin.attended:
+            return
+        if limit_seconds is not None:
             self._calls = LimitedCalls(label, limit_seconds, pool.size)
-            self._pool = LimitedSessions(pool, self._calls)
+        if limit_seconds is not None or write_limit_seconds is not None:
+            writes = None
+            if write_limit_seconds is not None:
+                writes = LimitedCalls(label, write_limit_seconds, pool.size)
+            self._pool = LimitedSessions(pool, self._calls, writes)
 
     @property
     def pool(self) -> Sessions:
@@ -110,6 +118,7 @@ class Token:
             last_try=bool(token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY),
         )
 
+    @limited_write
     def generate(
         self, label: str, suite: AlgorithmSuite, *, export: Export = Export.NEVER
     ) -> TokenKey:
@@ -144,6 +153,7 @@ class Token:
         """
         return self.generate(label, suite)
 
+    @limited_write
     def generate_wrapped(self, suite: AlgorithmSuite, use: KeyUse, wrapping: str) -> WrappedKey:
         """Make a key pair that the token does not keep: it comes out wrapped under the secret
         key labelled `wrapping`, for escrow.
@@ -158,6 +168,7 @@ class Token:
             key = session.get_key(ObjectClass.SECRET_KEY, label=wrapping)
             return wrap(key, private, shown_by(public), use)
 
+    @limited_write
     def generate_secret(
         self, label: str, use: SecretUse = SecretUse.ENCRYPT, *, export: Export = Export.NEVER
     ) -> SecretKey:
@@ -185,6 +196,7 @@ class Token:
 
         return self._pool.run(work)
 
+    @limited_write
     def destroy(self, label: str) -> str:
         """Destroy the key pair of this label for good; its fingerprint. Certificates stay.
 
@@ -199,6 +211,7 @@ class Token:
         self._pool.close()  # no session holds a handle of it
         return fingerprint
 
+    @limited_write
     def destroy_secret(self, label: str) -> None:
         """Destroy the secret key of this label for good. Raises Unavailable `token.no-key`."""
         if label not in self.secret_labels():
@@ -239,6 +252,7 @@ class Token:
             self._pool, KeyUri(self.label, label), public, suite or public.default_suite()
         )
 
+    @limited_write
     def require_guarded(self, label: str, export: Export = Export.NEVER) -> None:
         """Raises Unavailable `token.unguarded-key` when the private key could leave the token
         otherwise than `export` says."""
@@ -258,6 +272,7 @@ class Token:
     def _labels(self, kind: ObjectClass) -> list[str]:
         return self._pool.run(lambda session: labels_of(session, kind))
 
+    @limited_write
     def write_certificate(self, label: str, der: bytes) -> None:
         """Keep a certificate beside the key of the same label, replacing an older one."""
         with self._pool.write() as session:

@@ -16,6 +16,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from hsm.decryption_key import OAEP_SHA1, DecryptionKey
 from hsm.generation import Export, guarding_attributes
+from hsm.limits import limited_write
 from hsm.token import Token
 from hsm.token_key import read_public_key, require_guarded
 from hsm.wrapping import KeyUse, WrappedKey, unwrap, wrapping_mechanism
@@ -28,6 +29,7 @@ TRANSPORT_BITS = 3072
 _USES = {KeyKind.EC: KeyUse.AGREE, KeyKind.RSA: KeyUse.DECRYPT}
 
 
+@limited_write
 def seal(token: Token, wrapped: WrappedKey, wrapping: str, transport: PublicKey) -> KeyEnvelope:
     """From escrow to a transport key, inside `token`, whose secret key `wrapping` wrapped it.
 
@@ -51,6 +53,7 @@ def seal(token: Token, wrapped: WrappedKey, wrapping: str, transport: PublicKey)
         return KeyEnvelope(transport_key_identifier(transport), encrypted, content)
 
 
+@limited_write
 def make_transport_key(token: Token) -> PublicKey:
     """A new transport key in the receiving token; an older one is destroyed. Raises Unavailable."""
     destroy_transport_key(token)
@@ -64,11 +67,13 @@ def make_transport_key(token: Token) -> PublicKey:
         return read_public_key(session, TRANSPORT_LABEL)
 
 
+@limited_write
 def destroy_transport_key(token: Token) -> None:
     """Nothing happens when there is none. Raises Unavailable."""
     _destroy(token, TRANSPORT_LABEL)
 
 
+@limited_write
 def receive(token: Token, envelope: KeyEnvelope, label: str, public_key: PublicKey) -> None:
     """Put the private key of an envelope into `token` under `label`, for good and guarded.
 

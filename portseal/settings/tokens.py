@@ -28,6 +28,10 @@ class TokenSettings(SettingsTable):
     limit_seconds: Annotated[float, Field(gt=0, le=600)] | None = None
     """A call that takes longer is left behind, and refused or served by another token. Default: 5
     where there are several (`token_replicas`), none for one alone."""
+    write_limit_seconds: Annotated[float, Field(gt=0, le=3600)] = 180.0
+    """The same for making and destroying keys and for writing certificates, which is refused then
+    (`token.timeout`): a slow card takes a minute for a key of RSA-4096. Not where a person gives
+    the PIN."""
 
 
 class KeyCentreSettings(SettingsTable):

@@ -154,6 +154,9 @@ class Pulled:
             raise Unavailable("token.missing", "pulled")
         return self._sessions.write()
 
+    def writing(self, work: Callable[[], T]) -> T:
+        return self._sessions.writing(work)
+
     def close(self) -> None:
         self._sessions.close()
 

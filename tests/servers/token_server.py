@@ -117,10 +117,13 @@ class TokenServer:
             self._process.wait()
             self._process = None
 
-    def open(self, limit_seconds: float | None = None) -> Token:
+    def open(
+        self, limit_seconds: float | None = None, write_limit_seconds: float | None = None
+    ) -> Token:
         return Token(
             str(self.client), self.label, EnvironmentPin("PIN_SERVED"),
             server_address=self.address, limit_seconds=limit_seconds,
+            write_limit_seconds=write_limit_seconds,
         )  # fmt: skip
 
 
