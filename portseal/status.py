@@ -160,6 +160,7 @@ def _journal(house: House) -> str:
         return f"{BROKEN}at record {found.chain.broken_at}: {found.chain.reason}"
     if found.misfits:
         return f"{BROKEN}{found.misfits[0]}"
+    house.journal_gate.check()
     return f"intact, {found.chain.count} records, {found.until} of them witnessed"
 
 

@@ -11,6 +11,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from kernel.refusals import Unavailable
+
 
 @dataclass(frozen=True)
 class SchemaState:
@@ -20,6 +22,25 @@ class SchemaState:
     """This version's newest migration."""
     behind: int | None
     """Migrations that it lacks; None: it is at one that this version does not know."""
+
+
+def require_fitting(connection: Connection) -> None:
+    """Raises Unavailable `schema.behind`, `schema.unknown`, which say what to do."""
+    state = schema_state(connection)
+    if state.behind is None:
+        raise Unavailable(
+            "schema.unknown",
+            "a newer version made the database's schema: run that one, or a later one",
+            at=state.at,
+            newest=state.newest,
+        )
+    if state.behind:
+        raise Unavailable(
+            "schema.behind",
+            "the database lacks migrations: stop the services and run `portseal db upgrade`",
+            at=state.at,
+            newest=state.newest,
+        )
 
 
 def migrations() -> Config:

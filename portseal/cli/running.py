@@ -84,6 +84,7 @@ def _self_test() -> None:
         from portseal.wiring import House
 
         with House.opened() as house:
+            house.require_schema()
             house.check()
             house.self_test()
     except Refusal as refusal:
@@ -98,6 +99,8 @@ def _self_test() -> None:
 def worker(once: bool) -> None:
     """Publish to the directory, renew CRLs, account for interrupted work.
 
+    Refuses to start on a database whose schema is not this version's (exit code 3).
+
     Any number of workers share one database: each due job is run by one of them, and taken over
     by another when its node dies.
     """
@@ -108,6 +111,7 @@ def worker(once: bool) -> None:
 
     with House.opened() as house:
         logs.install(house.settings.log)
+        house.require_schema()
         if count_into_files(house.settings):
             from portseal.metrics.counts import count_signature
 

@@ -147,6 +147,7 @@ def _nodes(house: House) -> Iterator[Metric]:
 def _journal(house: House) -> Iterator[Metric]:
     count = _gauge("portseal_journal_records", "Records in the journal.")
     bare = _gauge("portseal_journal_unwitnessed_records", "Since the newest checkpoint.")
+    house.journal_gate.check()
     with house.database.reading() as connection:
         head, newest = checkpoints.head(connection), checkpoints.newest(connection)
     position = 0 if head is None else head[0]

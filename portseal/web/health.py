@@ -15,7 +15,8 @@ def create_health(house: House) -> Flask:
 
 
 def health_blueprint(house: House) -> Blueprint:
-    """`/health/live`: the process answers. `/health/ready`: database and token answer, too."""
+    """`/health/live`: the process answers. `/health/ready`: database and token answer, too,
+    and the journal takes records: without that nothing is signed."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/health/live")

@@ -19,6 +19,7 @@ from portseal.settings import Settings, TokenSettings
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
+from records.journal_gate import JournalGate
 from records.key_uses import KeyUses
 from records.outbox import Outbox
 
@@ -66,6 +67,11 @@ class Foundation:
     def journal(self) -> Journal:
         limit = timedelta(milliseconds=self.settings.nodes.max_clock_difference_milliseconds)
         return Journal(self.clock, limit)
+
+    @cached_property
+    def journal_gate(self) -> JournalGate:
+        """Whether the journal takes records, for those who watch."""
+        return JournalGate(self.database, self.journal)
 
     @cached_property
     def key_uses(self) -> KeyUses:
@@ -149,4 +155,5 @@ def open_token(
         settings.server_address,
         settings.module_parameters,
         settings.limit_seconds or limit_seconds,
+        settings.write_limit_seconds,
     )

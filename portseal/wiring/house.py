@@ -27,10 +27,20 @@ class House(SignInFloor):
             house.close()
 
     def check(self) -> None:
-        """Raises Unavailable when the database or the token does not answer."""
+        """Raises Unavailable when the database or the token does not answer, or when the journal
+        takes no record, so that nothing is signed."""
         with self.database.reading() as connection:
             self.outbox.waiting(connection, DIRECTORY_CHANNEL)
+        self.journal_gate.check()
         self.token.login()
+
+    def require_schema(self) -> None:
+        """For processes that serve. Raises Unavailable `schema.behind`, `schema.unknown`."""
+        # Imported here: it loads Alembic, which nothing else of a start needs.
+        from records.schema import require_fitting
+
+        with self.database.reading() as connection:
+            require_fitting(connection)
 
     def self_test(self) -> None:
         """Sign and verify with every key. Raises Unavailable; serve nothing then."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from kernel.refusals import Refusal, Unavailable
 from portseal.cli.exit_codes import ExitCode
 from portseal.demo.strangers import openssl_ocsp_request
 from portseal.holder.service import Service, ServiceRefusal
+from portseal.metrics.records import RecordsCollector
+from portseal.wiring import House
 from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.service import RunningService, Twin, twin_of
 
@@ -193,6 +196,31 @@ def test_a_token_that_goes_and_comes_back(twin: Twin, service: RunningService) -
         settle(twin)  # takes about as long as the module pauses before it looks again
     assert card["state"] == "active"
     assert journal_is_intact(twin)
+
+
+def test_a_service_whose_journal_takes_nothing_is_not_ready(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin.serve()
+    monkeypatch.setenv("PORTSEAL_CONFIG", str(twin.site.settings_file))
+    prevent = "CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'no'); END"
+    for statement, status in ((prevent, 503), ("DROP TRIGGER t", 200)):
+        with closing(sqlite3.connect(twin.database_file, timeout=30)) as connection:
+            connection.execute(statement)
+        deadline = time.monotonic() + 30
+        while twin.probe("/health/ready") != status:  # an answer is kept for two seconds
+            assert time.monotonic() < deadline
+        assert twin.probe("/health/live") == 200
+        with House.opened() as house:
+            told = dict(told_up(house))
+        assert told["journal"] == (status == 200)
+
+
+def told_up(house: House) -> Iterator[tuple[str, bool]]:
+    """Parts of `portseal_up`, as Prometheus gets them."""
+    for metric in RecordsCollector(house).collect():
+        if metric.name == "portseal_up":
+            yield from ((s.labels["part"], bool(s.value)) for s in metric.samples)
 
 
 def settle(twin: Twin) -> None:

@@ -109,6 +109,19 @@ def test_status_tells_of_a_schema_that_does_not_fit_and_what_to_do(
     assert ("portseal db upgrade" in told) is (at != "9999")
 
 
+@pytest.mark.parametrize("command", [("serve",), ("worker", "--once")])
+def test_what_runs_refuses_a_schema_that_does_not_fit_and_says_what_to_do(
+    console: Console, copy: Path, command: tuple[str, ...]
+) -> None:
+    for at, code in (("0016", "schema.behind"), ("9999", "schema.unknown")):
+        with sqlite3.connect(copy) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (at,))
+        connection.close()
+        done = console.run(*command, **beside(copy))
+        assert (done.code, f"[{code}]" in done.err) == (3, True), done.said
+        assert ("portseal db upgrade" in done.err) is (code == "schema.behind")
+
+
 def test_worker_once_says_what_it_did(console: Console) -> None:
     done = console.run("worker", "--once")
     assert done.code == 0, done.said
