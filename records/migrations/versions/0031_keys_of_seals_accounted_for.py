@@ -1,13 +1,13 @@
 """keys of seals accounted for
 
-Revision: 0029. After: 0028. Written: 2026-11-29 23:59:30.
+Revision: 0031. After: 0030. Written: 2026-11-29 23:59:30.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0029'
-down_revision = '0028'
+revision = '0031'
+down_revision = '0030'
 branch_labels = None
 depends_on = None
 
