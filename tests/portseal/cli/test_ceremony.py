@@ -20,6 +20,7 @@ from kernel.asn1.certificate import Certificate
 from portseal.sandbox.ports import free_port
 from portseal.settings import DatabaseSettings, Settings, TokenSettings, WebSettings
 from portseal.wiring import House
+from records import removals
 from records.database import Database
 from records.journal import records
 from tests.ca.openssl import openssl
@@ -184,10 +185,13 @@ def test_a_restored_token_signs_with_the_same_keys(
     assert listed["issuing"] == "ecdsa-p256-sha256, leaves: trusted"
     subprocess.run([sys.executable, "-c", _MAKE_OLD_KEY, softhsm_module()], env=pins, check=True)
     arguments = ["key", "destroy", "old", "--reason", "drill is over", "--confirm", "old", "--json"]
+    database = Database(f"sqlite:///{ground}/portseal.db")
+    with removals.held_off(database):  # a backup is being made, and may need it
+        refused = run(arguments, second)
+    assert "[backup.running]" in refused.err, refused.said
     destroyed = run(arguments, second)
     assert json.loads(destroyed.out)["destroyed"] == "old", destroyed.said
     assert "old" not in json.loads(run(["key", "list", "--json"], second).out)
-    database = Database(f"sqlite:///{ground}/portseal.db")
     with database.reading() as connection:
         events = [record.event for record in records(connection, "old")]
     database.dispose()
