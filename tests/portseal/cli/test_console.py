@@ -22,9 +22,12 @@ def test_a_second_ceremony_is_refused_and_changes_nothing(
     console: Console, service: RunningService, tmp_path: Path
 ) -> None:
     before = console.json("status")["certificates"]
-    done = console.signed(TWO, "init", "--output", str(tmp_path))
+    away = console.signed(TWO, "init", "--output", str(tmp_path))
+    assert (away.code, "[token.missing]" in away.err) == (3, True), away.said
+    with service.site.root_plugged_in() as pin:
+        done = console.signed(TWO, "init", "--output", str(tmp_path), **pin)
     assert done.code == 1, done.said
-    assert "[" in done.err
+    assert "[ceremony.done]" in done.err
     assert list(tmp_path.iterdir()) == []
     assert console.json("status")["certificates"] == before
 
@@ -255,7 +258,8 @@ def test_a_service_that_cannot_start_says_why_in_one_line(console: Console, tmp_
     pin_file = tmp_path / "pin"
     pin_file.touch(mode=0o600)
     pin_file.write_text("wrong-73519")
-    done = console.run("serve", PORTSEAL_TOKEN__PIN_FILE=str(pin_file))
+    alone = {"PORTSEAL_TOKEN__PIN_FILE": str(pin_file), "PORTSEAL_TOKEN_REPLICAS": "[]"}
+    done = console.run("serve", **alone)
     assert done.code == 4, done.said
     assert done.err.startswith("portseal: the PIN is wrong [token.pin-wrong]")
     assert "Traceback" not in done.said
