@@ -22,7 +22,7 @@ test: setup-test ## the tests, on real tokens and servers, but for those of test
 	@.venv/bin/pytest -n 2 --dist loadfile
 
 test-long: setup-test ## the tests that take minutes: large documents, large jobs, drills
-	@.venv/bin/pytest -m long --timeout 1800
+	@.venv/bin/pytest -m long -n 2 --dist loadfile --timeout 1800
 
 serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo data
 	@.venv/bin/portseal serve --demo

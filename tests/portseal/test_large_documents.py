@@ -4,7 +4,7 @@ piece by piece."""
 import hashlib
 import json
 import os
-import resource
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.portseal.cli.terminal import Outcome, run
+from tests.portseal.cli.terminal import PORTSEAL, Outcome, run
 from tests.portseal.memory import forget_peaks, peak_mebibytes, servers_of
 from tests.portseal.service import RunningService
 
 MIB, GIB = 1 << 20, 1 << 30
+_PEAK_OF = Path(__file__).with_name("peak_of.py")
 _SECONDS = 600
 """A GiB takes its time on a busy machine."""
 FORMATS = ("cades", "xades", "jades", "asic-s", "asic-e")
@@ -30,6 +31,8 @@ class Desk:
         self.service = service
         self.directory = directory
         self.document = directory / "large.bin"
+        self.client_mebibytes = 0
+        """The most that one of the holder's programs took."""
         with self.document.open("wb") as file:
             for number in range(mebibytes):
                 file.write(number.to_bytes(4, "big") * (MIB // 4))
@@ -37,7 +40,11 @@ class Desk:
     def run(self, *arguments: str | Path) -> Outcome:
         environment = {**os.environ, "PORTSEAL_URL": self.service.origin}
         environment["TEST_PIN"] = self.service.stage.usb_keys.keys["operator"].pin
-        return run([*map(str, arguments)], environment, seconds=_SECONDS)
+        report = self.directory / "peak"
+        measured = (sys.executable, str(_PEAK_OF), str(report), *PORTSEAL)
+        done = run([*map(str, arguments)], environment, seconds=_SECONDS, program=measured)
+        self.client_mebibytes = max(self.client_mebibytes, int(report.read_text()))
+        return done
 
     def sign(self, format_: str, *more: str) -> Path:
         output = self.directory / f"large.{format_}"
@@ -161,7 +168,7 @@ def test_one_gibibyte_is_signed_and_verified_in_bounded_memory(
             signed_and_verified(desk, format_, where)
     finally:
         desk.document.unlink()
-    client = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"{format_} {where}: server grew by {grown[0]} MiB, largest child {client} MiB")
+    client = desk.client_mebibytes
+    print(f"{format_} {where}: server grew by {grown[0]} MiB, largest client {client} MiB")
     assert grown[0] < 128
     assert client < 400

@@ -32,10 +32,11 @@ def run(
     environment: Mapping[str, str],
     fds: Sequence[int] = (),
     seconds: float = 60,
+    program: Sequence[str] = PORTSEAL,
 ) -> Outcome:
     """`portseal` without a terminal: no prompt can be answered."""
     done = subprocess.run(
-        ["setsid", *PORTSEAL, *arguments],
+        ["setsid", *program, *arguments],
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         capture_output=True,
