@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import insert, select
@@ -27,6 +28,7 @@ from ra_portal.people import people_rows
 from ra_portal.people.identity import Identity, Role
 from ra_portal.spreadsheets.writing import SheetFormat, write
 from records.journal import records
+from tests.at_once import at_once
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
 
@@ -391,3 +393,45 @@ def test_who_imported_where_the_secret_goes_has_no_say(
     for _ in range(2):
         case = recovery.approve(portal.officer(Role.APPROVER), case.id, CHECKED)
     assert case.state is RecoveryState.GRANTED
+
+
+# -- several at the same time ----------------------------------------------------------------------
+
+
+def test_many_who_ask_at_once_begin_one_recovery(postgresql_portal: PortalWorld) -> None:
+    portal = postgresql_portal
+    _, card = enterprise(portal)
+    assert at_once(*(lambda: portal.services.recovery.ask(samples.uscc(), WHY),) * 6) == []
+    assert len(portal.services.recovery.waiting(portal.officer(Role.APPROVER)).shown) == 1
+    assert portal.events(card.number).count("recovery.asked") == 1
+
+
+def test_an_officer_who_agrees_twice_at_once_counts_once(postgresql_portal: PortalWorld) -> None:
+    portal = postgresql_portal
+    enterprise(portal)
+    recovery, officer = portal.services.recovery, portal.officer(Role.APPROVER)
+    recovery.ask(samples.uscc(), WHY)
+    (case,) = recovery.waiting(officer).shown
+    refused = at_once(*(lambda: recovery.approve(officer, case.id, CHECKED),) * 4)
+    assert [each.code for each in refused] == ["recovery.same-officer"] * 3
+    assert not secret_was_sent(portal)
+
+
+def test_officers_who_agree_at_once_bring_one_card(postgresql_portal: PortalWorld) -> None:
+    """Two are needed; of five who agree in the same moment the others come too late."""
+    portal = postgresql_portal
+    owner, old = enterprise(portal)
+    recovery = portal.services.recovery
+    officers = [portal.officer(Role.APPROVER, name=f"审核员{each}") for each in range(5)]
+    recovery.ask(samples.uscc(), WHY)
+    (case,) = recovery.waiting(officers[0]).shown
+    acts = [partial(recovery.approve, officer, case.id, CHECKED) for officer in officers]
+    refused = at_once(*acts)
+    assert [each.code for each in refused] == ["recovery.decided"] * 3
+    halves = [
+        letter for channel in Channel for letter in portal.sent(channel)
+        if "一次性密码" in letter.text
+    ]  # fmt: skip
+    assert len(halves) == len(Channel), "each half went once"
+    assert portal.events(old.number).count("recovery.approved") == 2
+    assert portal.ended == [portal.services.cards.show(owner, old.number)]

@@ -23,6 +23,7 @@ from ra_portal.notices.notices import MOST_IN_A_DAY as MOST_NOTICES
 from ra_portal.notices.notices import Notices, SealedNotice
 from ra_portal.people.identity import Identity, Role
 from records.tables import outbox
+from tests.at_once import at_once
 from tests.ra_portal import samples
 from tests.ra_portal.token_calls import outside_transactions, token_calls
 from tests.ra_portal.world import PortalWorld, pkcs10
@@ -304,3 +305,38 @@ def test_a_lost_card_cannot_be_lost_again(portal: PortalWorld) -> None:
     portal.services.life.report_loss(owner, card.number, "legal-person-card")
     with pytest.raises(Conflict, match=r"card\.state"):
         portal.services.without_card.act(asked, code)
+
+
+# -- several at the same time ----------------------------------------------------------------------
+
+
+def test_a_code_is_sent_no_oftener_when_many_ask_at_once(postgresql_portal: PortalWorld) -> None:
+    portal = postgresql_portal
+    card = reachable(portal, portal.legal_person())
+    before = len(portal.sent(Channel.SMS))
+    at_once(
+        *(lambda: portal.services.without_card.request(Purpose.LOSS, Channel.SMS, card.number),) * 8
+    )
+    assert len(portal.sent(Channel.SMS)) - before == MOST_IN_AN_HOUR
+
+
+def test_a_code_takes_so_many_tries_also_at_once(postgresql_portal: PortalWorld) -> None:
+    portal = postgresql_portal
+    card = reachable(portal, portal.legal_person())
+    asked = portal.services.without_card.request(Purpose.LOSS, Channel.SMS, card.number)
+    code = code_of(portal)
+    refused = at_once(*(lambda: portal.services.without_card.act(asked, wrong(code)),) * 10)
+    assert [type(each) for each in refused] == [Unauthenticated] * 10
+    assert portal.events(card.number).count("card.one-time-code-refused") == MOST_TRIES
+    with pytest.raises(Unauthenticated):
+        portal.services.without_card.act(asked, code)
+
+
+def test_a_code_that_comes_twice_at_once_acts_once(postgresql_portal: PortalWorld) -> None:
+    portal = postgresql_portal
+    card = reachable(portal, portal.legal_person())
+    asked = portal.services.without_card.request(Purpose.LOSS, Channel.SMS, card.number)
+    code = code_of(portal)
+    refused = at_once(*(lambda: portal.services.without_card.act(asked, code),) * 6)
+    assert [type(each) for each in refused] == [Unauthenticated] * 5
+    assert [lost.number for lost in portal.ended] == [card.number]
