@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
 from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.cards.tables import cards
+from ra_portal.keyset import Place
 from ra_portal.people import name_search
 from ra_portal.people.identity import HolderKind
 from ra_portal.people.tables import enterprises, officers, operators
@@ -179,12 +180,14 @@ def search(
     connection: Connection,
     state: CardState | None,
     text: str,
-    offset: int,
     limit: int,
+    after: Place | None,
+    backwards: bool,
     branch: str | None = None,
 ) -> tuple[list[tuple[Card, str]], int]:
-    """One page of cards with their holders' names, newest first, and how many in all; with
-    `branch` those of that branch's enterprises and officers."""
+    """The next cards behind `after` with their holders' names, newest first, before it when
+    `backwards`; and how many in all. With `branch` those of that branch's enterprises and
+    officers."""
     name = func.coalesce(enterprises.c.name, operators.c.name, officers.c.name).label("holder_name")
     query = (
         select(cards, name)
@@ -206,9 +209,27 @@ def search(
     # Nobody turns ten thousand pages, and counting millions takes seconds.
     counted = query.with_only_columns(cards.c.id).limit(MOST_COUNTED).subquery()
     total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
-    newest = query.order_by(cards.c.requested_at.desc(), cards.c.id.desc())
-    rows = connection.execute(newest.offset(offset).limit(limit))
-    return [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows], total
+    rows = connection.execute(_turned(query, limit, after, backwards)).all()
+    found = [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows]
+    return found[::-1] if backwards else found, total
+
+
+def place_of(found: tuple[Card, str]) -> Place:
+    """In the order of `search`."""
+    return Place(found[0].requested_at, found[0].id)
+
+
+def walk(limit: int, after: Place | None, backwards: bool) -> Select[Any]:
+    """All cards in the order of `search`, from a place on."""
+    return _turned(select(cards), limit, after, backwards)
+
+
+def _turned(query: Select[Any], limit: int, after: Place | None, backwards: bool) -> Select[Any]:
+    order = [cards.c.requested_at, cards.c.id]
+    if after is not None:
+        here, there = tuple_(*order), tuple_(after.at, after.id)
+        query = query.where(here > there if backwards else here < there)
+    return query.order_by(*(key if backwards else key.desc() for key in order)).limit(limit)
 
 
 def matching(connection: Connection, text: str) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from ca.revocation import Revocation
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Unprocessable
-from ra_portal import fields
+from ra_portal import fields, keyset
 from ra_portal.cards import card_certificates, card_moves, card_rows
 from ra_portal.cards.card import NUMBER_PREFIXES, Card, CardState, Holder
 from ra_portal.cards.card_certificates import CardCertificate
@@ -19,6 +19,7 @@ from ra_portal.cards.card_moves import Move
 from ra_portal.cards.charge import permission_for, require_access, require_act, require_charge
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
+from ra_portal.keyset import Place
 from ra_portal.people import branches, people_rows
 from ra_portal.people.identity import HolderKind, Identity
 from records.database import Database, new_id
@@ -27,8 +28,6 @@ from records.journal import Journal
 
 ACTIVATION_CODE_LIFETIME = timedelta(days=7)
 PAGE_LENGTH = 20
-LAST_PAGE = 1_000_000
-"""A larger number is no page that anybody looks for, and no integer of the database's."""
 
 REASONS = (
     RevocationReason.UNSPECIFIED,
@@ -47,8 +46,10 @@ class CardPage:
 
     cards: list[tuple[Card, str]]
     total: int
-    page: int
-    pages: int
+    """Of all pages; `card_rows.MOST_COUNTED` at most."""
+    earlier: Place | None
+    """Where the page before this one ends; None: this is the first."""
+    later: Place | None
 
 
 class Cards:
@@ -189,22 +190,28 @@ class Cards:
             return card_certificates.of_card(connection, card, self._clock.now())
 
     def search(
-        self, by: Identity, state: CardState | None = None, text: str = "", page: int = 1
+        self,
+        by: Identity,
+        state: CardState | None = None,
+        text: str = "",
+        after: Place | None = None,
+        backwards: bool = False,
     ) -> CardPage:
-        """One page of all cards; `text` may be the serial number of any of a card's certificates.
-        Raises Forbidden `role.missing`."""
+        """One page of all cards, behind `after`, before it when `backwards`; `text` may be the
+        serial number of any of a card's certificates. Raises Forbidden `role.missing`."""
         by.require("card.read")
-        page = min(max(page, 1), LAST_PAGE)
         with self._database.reading() as connection:
             found, total = card_rows.search(
                 connection,
                 state,
                 card_certificates.first_of(connection, text.strip()[:80]),
-                (page - 1) * PAGE_LENGTH,
-                PAGE_LENGTH,
+                PAGE_LENGTH + 1,
+                after,
+                backwards,
                 by.branch,
             )
-        return CardPage(found, total, page, max(1, -(-total // PAGE_LENGTH)))
+        page = keyset.cut(found, PAGE_LENGTH, card_rows.place_of, after, backwards)
+        return CardPage(page.shown, total, page.earlier, page.later)
 
     def may(self, by: Identity, card: Card, act: str) -> bool:
         """Whether an officer may `manage`, `confirm` or `report` this card."""

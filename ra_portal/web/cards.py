@@ -10,7 +10,9 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Refusal, Unprocessable
 from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_certificates import Use
+from ra_portal.cards.cards import Cards
 from ra_portal.cards.charge import is_own
+from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
@@ -77,19 +79,36 @@ def _newest(services: PortalServices, card: Card) -> str:
     return base64.b64encode(newest.der).decode("ascii")
 
 
+def _list(cards: Cards, by: Identity) -> str:
+    state, text = request.args.get("state", ""), request.args.get("q", "")
+    after, before = request.args.get("after", ""), request.args.get("before", "")
+    wanted = CardState(state) if state in set(CardState) else None
+    place = read_place(after or before) if after or before else None
+    found = cards.search(by, wanted, text, place, bool(before))
+    kept = {name: value for name, value in (("state", state), ("q", text)) if value}
+
+    def turn(name: str, to: Place | None) -> str:
+        if to is None:
+            return ""
+        return url_for("portal.all_cards", **{**kept, name: write_place(to)})  # type: ignore[arg-type]
+
+    return render_template(
+        "ra_portal/cards.html",
+        found=found,
+        state=state,
+        text=text,
+        choices=list(CardState),
+        earlier=turn("before", found.earlier),
+        later=turn("after", found.later),
+    )
+
+
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     cards = services.cards
 
     @blueprint.get("/admin/cards")
     def all_cards() -> Page:
-        state, text = request.args.get("state", ""), request.args.get("q", "")
-        wanted = CardState(state) if state in set(CardState) else None
-        found = cards.search(
-            person.signed_in(), wanted, text, request.args.get("page", 1, type=int)
-        )
-        return render_template(
-            "ra_portal/cards.html", found=found, state=state, text=text, choices=list(CardState)
-        )
+        return _list(cards, person.signed_in())
 
     @blueprint.get("/cards/<number>")
     def card(number: str) -> Page:
