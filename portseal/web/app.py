@@ -14,6 +14,7 @@ from portseal.adapters import portal_identity
 from portseal.status import machines
 from portseal.web.health import health_blueprint
 from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
+from portseal.web.own_card import install_own_card
 from portseal.web.statement import statement_blueprint
 from portseal.wiring import House
 from ra_portal.people.identity import Identity
@@ -123,6 +124,7 @@ def create_flask(house: House) -> Flask:
     for name, view in app.view_functions.items():
         if name.startswith(("signing.", "verification.", "key_centre.")):
             protection.exempt(view)
+    install_own_card(app, signed_in_card)
     app.add_url_rule("/openapi.yaml", "openapi", _openapi)
     return app
 
