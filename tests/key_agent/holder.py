@@ -1,6 +1,6 @@
 """An operator at a computer with the key agent, whose USB key a running service has made."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,10 +18,12 @@ def agrees(window: Window) -> Answer:
     return {"ok": True} if window.command == "CONFIRM" else {"pin": PIN}
 
 
-def make_operators_card(agent: RunningAgent, service: Service, code: str) -> str:
+def make_persons_card(
+    agent: RunningAgent, service: Service, code: str, answer: Callable[[Window], Answer] = agrees
+) -> str:
     """On the agent's blank token, by the agent's own methods; for the origin that it speaks for.
-    The token's identifier."""
-    agent.human.answer = agrees
+    `answer` is what the person does. The token's identifier."""
+    agent.human.answer = answer
     blank = agent.call("tokens")["tokens"][0]["id"]
     token: str = agent.call("initialise", token=blank, label=LABEL)["token"]["id"]
     pkcs10 = agent.call("make_key", token=token)["pkcs10"]
@@ -47,5 +49,5 @@ def operator_at(
     ) as agent:  # fmt: skip
         agent.allow(service.origin)
         code = service.activation_code_of_new_operator("declare-import")
-        make_operators_card(agent, service.anonymous(), code)
+        make_persons_card(agent, service.anonymous(), code)
         yield agent

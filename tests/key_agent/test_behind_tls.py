@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from portseal.sandbox.ports import free_port
-from tests.key_agent.holder import LABEL, PIN, agrees, make_operators_card
+from tests.key_agent.holder import LABEL, PIN, agrees, make_persons_card
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService, Twin, twin_of
@@ -102,7 +102,7 @@ def usb_key(
     softhsm_configuration(tokens.parent)
     with agent_with(directory / "home", tokens, service, site) as agent:
         agent.allow(site.origin)
-        make_operators_card(agent, site.twin.anonymous(), site.code)
+        make_persons_card(agent, site.twin.anonymous(), site.code)
     return directory / "home", tokens
 
 

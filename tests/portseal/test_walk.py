@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from portseal.demo.people import licence_png
+from tests.key_agent.holder import make_persons_card
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.portseal.service import RunningService
 from tests.portseal.text_messages import TextMessages
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SAMPLE = Path(__file__).parents[1] / "samples" / "dec-import.xml"
 NAME, EMPLOYEE, TELEPHONE = "宁波漫步进出口有限公司", "W-001", "+86 139 0000 0000"
 USCC = "91330201MA2L7WAK23"
+OFFICERS = {"registrar": "示例登记员丁", "approver": "示例审核员丁"}
 FIELDS = {
     "name": NAME,
     "customs_code": "3302980023",
@@ -126,9 +128,14 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
 ) -> None:
     applicant = Desk(browser, service, tmp_path)
     reference = apply(applicant, tmp_path)
-    return_it(browser, service, reference)
+    registrar, approver = (officer(applicant.beside(browser), role) for role in OFFICERS)
+    with registrar.plugged_in("registrar"):
+        return_it(registrar, reference)
     correct(applicant)
-    approve(browser, service, reference)
+    with registrar.plugged_in("registrar"):
+        register(registrar, reference)
+    with approver.plugged_in("approver"):
+        approve(approver, reference)
     with applicant.plugged_in("legal-person"):
         make_legal_person_card(applicant)
         applicant.sign_in("/enterprise")
@@ -205,23 +212,33 @@ def apply(desk: Desk, directory: Path) -> str:
     return page.inner_text("#reference")
 
 
-def decide(browser: Browser, service: RunningService, who: str, reference: str) -> Page:
-    """The review page of this application, open for this officer."""
-    context = browser.new_context(base_url=service.origin, locale="zh-CN")
-    context.set_default_timeout(10_000)
-    session = service.signed_in(who).session
-    context.add_cookies(
-        [{"name": c.name, "value": c.value or "", "url": service.origin} for c in session.cookies]
+def officer(desk: Desk, role: str) -> Desk:
+    """An officer's computer, with an own USB key that the service has made."""
+    # Of this walk alone: others may revoke the session's.
+    added = desk.service.site.run_json(
+        "officer", "add", OFFICERS[role], "--role", role, "--emergency", "a test needs one more"
     )
-    page = context.new_page()
-    page.goto(f"/officer/applications?q={reference}")
+    with desk.plugged_in(role):
+        assert desk.agent is not None
+        desk.agent.allow(desk.service.origin)
+        code, service = added["activation_code"], desk.service.anonymous()
+        make_persons_card(desk.agent, service, code, desk.type_pin)
+    return desk
+
+
+def review(desk: Desk, reference: str) -> Page:
+    """Signed in by clicking; the review page of this application, found in the queue."""
+    page = desk.page
+    desk.sign_in("/officer/applications")
+    page.fill("main form.filters[method=get] input[name=q]", reference)
+    page.click("main form.filters[method=get] button[type=submit]")
     page.locator("main tr", has_text=NAME).locator("a").first.click()
     expect(page.locator("main")).to_contain_text(reference)
     return page
 
 
-def return_it(browser: Browser, service: RunningService, reference: str) -> None:
-    page = decide(browser, service, "registrar", reference)
+def return_it(desk: Desk, reference: str) -> None:
+    page = review(desk, reference)
     page.locator("#decision details", has=page.locator("#reasons")).locator("summary").click()
     page.fill("#reasons", "联系电话有误，请更正")
     page.click("button[value=return]")
@@ -238,12 +255,16 @@ def correct(desk: Desk) -> None:
     page.wait_for_url("**/application")
 
 
-def approve(browser: Browser, service: RunningService, reference: str) -> None:
-    """One registers, another approves."""
-    page = decide(browser, service, "registrar", reference)
+def register(desk: Desk, reference: str) -> None:
+    page = review(desk, reference)
     page.click("button[value=register]")
+    expect(page.locator("p.notice.good")).to_be_visible()
     expect(page.locator("button[value=approve]")).to_have_count(0)
-    page = decide(browser, service, "walk-approver", reference)
+
+
+def approve(desk: Desk, reference: str) -> None:
+    """By another officer than the one who registered."""
+    page = review(desk, reference)
     page.click("button[value=approve]")
     expect(page.locator("p.notice.good")).to_be_visible()
 
@@ -333,20 +354,3 @@ def report_lost(desk: Desk, number: str, text_messages: TextMessages) -> None:
     page.click("main form button[type=submit]")
     expect(page.locator("#card-number")).to_have_text(number)
     expect(page.locator("main .badge.bad")).to_be_visible()
-
-
-@pytest.fixture(autouse=True)
-def approver(service: RunningService) -> None:
-    """Of this walk alone: others may revoke the session's."""
-    added = service.site.run_json(
-        "officer",
-        "add",
-        "示例审核员丁",
-        "--role",
-        "approver",
-        "--emergency",
-        "a test needs one more",
-    )
-    card = service.stage.usb_keys.make("walk-approver")
-    service.stage.cards["walk-approver"] = card
-    service.anonymous().enrol(card, added["activation_code"])
