@@ -85,6 +85,13 @@ def test_a_page_is_accessible_light_and_fast(
         assert page.evaluate(_OVERFLOW) == [], "wider than a telephone"
         page.emulate_media(color_scheme="dark")
         assert _violations(page) == []
+    with seated(browser, visitor, "en", viewport=WIDE) as page:
+        page.goto(address, wait_until="networkidle")
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        assert page.evaluate(_OVERFLOW) == [], "wider than the screen in English"
+        page.set_viewport_size(NARROW)
+        assert page.evaluate(_OVERFLOW) == [], "wider than a telephone in English"
+        assert _violations(page) == []
 
 
 def test_the_keyboard_alone_reaches_the_content_and_the_form(
