@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ca import inventory
+from sqlalchemy import bindparam, select
+
 from ca.inventory import CertificateState
+from ca.tables import certificates
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.identifiers import serial_text
 from records.database import Database
 from records.prepared import Prepared
+
+_FIND = select(
+    certificates.c.authority,
+    certificates.c.state,
+    certificates.c.revoked_at,
+    certificates.c.reason,
+    certificates.c.certificate,
+).where(certificates.c.serial == bindparam("serial"))
 
 
 class CertificateStatus(StrEnum):
@@ -41,7 +51,7 @@ class OwnStatus:
             (certificate.subject_der, certificate.spki): name
             for name, certificate in authorities.items()
         }
-        self._find = Prepared(database, inventory.FIND)
+        self._find = Prepared(database, _FIND)
         self._clock = clock
 
     def status(self, certificate: Certificate, issuer: Certificate) -> StatusAnswer | None:
@@ -54,12 +64,10 @@ class OwnStatus:
             return None
         now = self._clock.now()
         row = self._find.first(serial=serial_text(certificate.serial))
-        record = None if row is None else inventory.record_of(row)
-        if record is None or record.authority != name:
+        if row is None or row.authority != name:
             return StatusAnswer(CertificateStatus.UNKNOWN, now)
-        if record.state is CertificateState.ISSUED and record.der == certificate.der:
+        if row.state == CertificateState.ISSUED and row.certificate == certificate.der:
             return StatusAnswer(CertificateStatus.GOOD, now)
-        if record.revoked_at is not None:
-            reason = None if record.reason is None else str(record.reason)
-            return StatusAnswer(CertificateStatus.REVOKED, now, record.revoked_at, reason)
+        if row.revoked_at is not None:
+            return StatusAnswer(CertificateStatus.REVOKED, now, row.revoked_at, row.reason)
         return StatusAnswer(CertificateStatus.UNKNOWN, now)

@@ -2,11 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.sql import Executable
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
@@ -23,19 +22,14 @@ def clock_difference(connection: Connection, clock: Clock) -> timedelta:
     """
     if connection.dialect.name == "sqlite":
         return timedelta(0)
-    return difference_told_by(connection, clock, _THEIRS)
+    return difference_told_by(clock, lambda: connection.execute(_THEIRS).scalar_one())
 
 
-def difference_told_by(
-    connection: Connection,
-    clock: Clock,
-    statement: Executable,
-    parameters: Mapping[str, object] | None = None,
-) -> timedelta:
+def difference_told_by(clock: Clock, ask: Callable[[], datetime]) -> timedelta:
     """The same from a statement that does something else and answers with `THEIR_TIME`; one that
     waits for nobody, or the difference is off by half the wait."""
     asked = clock.now()
-    theirs: datetime = connection.execute(statement, parameters).scalar_one()
+    theirs = ask()
     answered = clock.now()
     return asked + (answered - asked) / 2 - theirs.astimezone(UTC)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -32,6 +32,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.types import TypeDecorator
 
 from kernel.refusals import Unavailable
+
+if TYPE_CHECKING:
+    from records.direct import Direct
 
 metadata = MetaData(
     naming_convention={
@@ -184,22 +187,22 @@ class Database:
             self._driver_connections.append((os.getpid(), connection))
         return connection
 
-    def thread_connection(self) -> Any:
-        """The bare driver's connection of this thread, made when it is first asked for.
+    def thread_direct(self) -> "Direct":
+        """This thread's own connection to PostgreSQL, made when it is first asked for.
 
         What is changed over it survives a power cut once any later `transaction` has: the disk is
-        not waited for twice.
+        not waited for twice. Raises `driver_errors`.
         """
         held = getattr(self._of_thread, "held", None)
         if held is None or held[0] != os.getpid():
             connection = self.driver_connection()
-            if not self.is_sqlite:
-                connection.execute("SET synchronous_commit = off")
-            held = self._of_thread.held = (os.getpid(), connection)
-        return held[1]
+            connection.execute("SET synchronous_commit = off")
+            held = self._of_thread.held = (os.getpid(), connection, direct_to(connection))
+        direct: Direct = held[2]
+        return direct
 
     def drop_thread_connection(self) -> None:
-        """It has failed: the next call of `thread_connection` makes another."""
+        """It has failed: the next call of `thread_direct` makes another."""
         held = getattr(self._of_thread, "held", None)
         self._of_thread.held = None
         if held is not None and held[0] == os.getpid():
@@ -227,6 +230,14 @@ class Database:
                 if process == os.getpid():  # a parent's connection is the parent's
                     connection.close()
             self._driver_connections.clear()
+
+
+def direct_to(connection: Any) -> "Direct":
+    """A driver's connection to PostgreSQL, asked without the driver's cursors."""
+    # Imported here: where SQLite serves, psycopg need not be loaded.
+    from records.direct import Direct
+
+    return Direct(connection)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from kernel.clock import Clock
@@ -22,14 +22,22 @@ from records.bulk import insert_rows
 from records.common_time import THEIR_TIME, difference_told_by
 from records.database import do_last
 from records.events import Event
+from records.prepared import Step
 from records.tables import journal, journal_head
 
 _GENESIS = hashlib.sha256(b"PortSeal journal, version 1").digest()
 _HEAD_ID = 1
 # Built once: on the path of every certificate, building a statement costs as much as running it.
-_HEAD = select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update()
+_HEAD = Step(select(journal_head).where(journal_head.c.id == _HEAD_ID).with_for_update())
 _MOVE_HEAD = update(journal_head).where(journal_head.c.id == _HEAD_ID)
 _MOVE_HEAD_AND_TELL_TIME = _MOVE_HEAD.returning(THEIR_TIME)
+_ONE = insert(journal).values({each.name: bindparam(f"new_{each.name}") for each in journal.c})
+_WRITE_ONE = Step(
+    _MOVE_HEAD_AND_TELL_TIME.values(
+        position=bindparam("new_position"), hash=bindparam("new_hash")
+    ).add_cte(_ONE.cte("written"))
+)
+"""PostgreSQL's way to write one record, as most transactions do."""
 _FIELDS = ("position", "at", "event", "subject", "actor", "facts")
 
 _FIRST_HEAD = text(
@@ -127,8 +135,11 @@ class Journal:
         self, connection: Connection, rows: list[dict[str, object]], head: dict[str, object]
     ) -> None:
         try:
-            insert_rows(connection, journal, rows)
-            self._move_head(connection, head)
+            if len(rows) == 1 and connection.dialect.name == "postgresql":
+                self._write_one(connection, rows[0])
+            else:
+                insert_rows(connection, journal, rows)
+                self._move_head(connection, head)
         except (OperationalError, InterfaceError):
             raise  # the database as a whole: `Database` says so
         except DBAPIError as error:
@@ -138,15 +149,25 @@ class Journal:
                 "journal.unwritable", "the journal cannot be written, so nothing is done"
             ) from error
 
+    def _write_one(self, connection: Connection, row: dict[str, object]) -> None:
+        new = {f"new_{name}": value for name, value in row.items()}
+        self._check_clock(
+            difference_told_by(self._clock, lambda: _WRITE_ONE.first(connection, **new)[0])
+        )
+
     def _move_head(self, connection: Connection, head: dict[str, object]) -> None:
-        """The row is locked already, so this statement waits for nobody and can tell the time."""
-        limit = self._max_difference
-        if limit is None or connection.dialect.name == "sqlite":
+        if self._max_difference is None or connection.dialect.name == "sqlite":
             connection.execute(_MOVE_HEAD, head)
             return
-        statement = _MOVE_HEAD_AND_TELL_TIME
-        difference = difference_told_by(connection, self._clock, statement, head)
-        if abs(difference) > limit:
+        moved = _MOVE_HEAD_AND_TELL_TIME
+        self._check_clock(
+            difference_told_by(self._clock, lambda: connection.execute(moved, head).scalar_one())
+        )
+
+    def _check_clock(self, difference: timedelta) -> None:
+        """The head is locked already, so the statement that moved it waited for nobody and could
+        tell the time."""
+        if self._max_difference is not None and abs(difference) > self._max_difference:
             raise Unavailable(
                 "clock.apart",
                 "this node's clock is not that of the database; nothing is recorded",
@@ -200,14 +221,14 @@ def records(connection: Connection, subject: str | None = None) -> list[Record]:
 
 def _locked_head(connection: Connection) -> tuple[int, bytes]:
     """The head, locked until the transaction ends, so that positions have no gaps."""
-    head = connection.execute(_HEAD).one_or_none()
+    head = _HEAD.first(connection)
     if head is None:
         # Two processes may write the first record at once: the later one waits here.
         first = {"id": _HEAD_ID, "position": 0, "hash": _GENESIS}
         is_first = connection.execute(_FIRST_HEAD, first).rowcount == 1
         if is_first and connection.execute(select(journal.c.position).limit(1)).first() is not None:
             raise Unavailable("journal.unwritable", "the journal's head is missing")
-        head = connection.execute(_HEAD).one()
+        head = _HEAD.first(connection)
     return head.position, head.hash
 
 

@@ -17,14 +17,33 @@ from kernel.clock import Clock
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
-from records.prepared import Prepared
+from records.prepared import Prepared, Step
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import access_tokens, codes, refresh_tokens
 
 _KEPT = timedelta(hours=25)
 """Codes stay longer than any session: reuse is seen, and who must be told of its end is known."""
-_NEW_ACCESS = insert(access_tokens)
+_NEW_ACCESS = {
+    name: bindparam(name, type_=access_tokens.c[name].type)
+    for name in (
+        "token_hash", "code_hash", "client_id", "sid", "scope", "terms", "certificate_hash",
+        "issued_at", "expires_at",
+    )
+}  # fmt: skip
+_OF_FAMILY = Step(insert(access_tokens).values(_NEW_ACCESS))
+_LOCK_CODE = Step(
+    select(codes.c.reused_at).where(codes.c.code_hash == bindparam("code")).with_for_update()
+)
+_OF_CODE = Step(
+    insert(access_tokens).from_select(
+        list(_NEW_ACCESS),
+        select(*_NEW_ACCESS.values())
+        .where(codes.c.code_hash == bindparam("code_hash"), codes.c.reused_at.is_(None))
+        .with_for_update(),
+    )
+)
+"""The code's row is locked, so that a reuse is either seen here or finds what it revokes."""
 _NEW_CODE = insert(codes).values(
     {
         name: bindparam(name)
@@ -43,9 +62,6 @@ _TAKE_CODE = (
     )
     .values(redeemed_at=bindparam("now"))
     .returning(codes)
-)
-_IS_REUSED = (
-    select(codes.c.reused_at).where(codes.c.code_hash == bindparam("code")).with_for_update()
 )
 
 
@@ -168,22 +184,12 @@ class Grants:
 
     def save_tokens(self, new: NewTokens, grant: CodeGrant, subject: str) -> bool:
         """Keep the first tokens of a code; False when the code was reused meanwhile."""
+        now = self._clock.now()
+        family = TokenGrant(
+            grant.code_hash, grant.client_id, grant.sid, grant.scope, now, now, grant.terms
+        )
         with self._database.transaction() as connection:
-            # Locked, so that a reuse is either seen here or finds the tokens that it revokes.
-            found = connection.execute(_IS_REUSED, {"code": grant.code_hash}).one_or_none()
-            if found is None or found.reused_at is not None:
-                return False
-            family = TokenGrant(
-                grant.code_hash,
-                grant.client_id,
-                grant.sid,
-                grant.scope,
-                self._clock.now(),
-                self._clock.now(),
-                grant.terms,
-            )
-            self._insert(connection, new, family, grant.scope, subject)
-        return True
+            return self._insert(connection, _OF_CODE, new, family, grant.scope, subject)
 
     def take_refresh(self, token: str, client_id: str) -> TokenGrant | None:
         """Use a refresh token, once; None when it is unknown, expired, used or revoked."""
@@ -210,8 +216,7 @@ class Grants:
             query = select(refresh_tokens.c.revoked_at).where(family).with_for_update()
             if any(row.revoked_at is not None for row in connection.execute(query).all()):
                 return False
-            self._insert(connection, new, grant, scope, subject)
-        return True
+            return self._insert(connection, _OF_FAMILY, new, grant, scope, subject)
 
     def access(self, token: str) -> TokenGrant | None:
         """What a live access token stands for; whether its session lives is for the caller."""
@@ -259,8 +264,15 @@ class Grants:
                 connection.execute(delete(table).where(table.c.expires_at <= before))
 
     def _insert(
-        self, connection: Connection, new: NewTokens, grant: TokenGrant, scope: str, subject: str
-    ) -> None:
+        self,
+        connection: Connection,
+        step: Step,
+        new: NewTokens,
+        grant: TokenGrant,
+        scope: str,
+        subject: str,
+    ) -> bool:
+        """`step` puts in the access token; False when it did not."""
         now, settings = self._clock.now(), self._settings
         row: dict[str, Any] = {
             "code_hash": grant.family,
@@ -275,7 +287,8 @@ class Grants:
             "scope": scope,
             "expires_at": now + timedelta(seconds=settings.access_token_seconds),
         }
-        connection.execute(_NEW_ACCESS, {**row, **access})
+        if step.count(connection, **row, **access) != 1:
+            return False
         if new.refresh is not None:
             refresh = {
                 "token_hash": secret_hash(new.refresh),
@@ -291,6 +304,7 @@ class Grants:
             session=grant.sid,
             scope=scope,
         )
+        return True
 
     def _live(self, table: Table, token: str) -> TokenGrant | None:
         query = select(table).where(
@@ -342,7 +356,7 @@ class Grants:
     def _lock_family(self, connection: Connection, family: bytes) -> None:
         """Who gives tokens and who revokes them wait for each other: what is not committed yet,
         an UPDATE on PostgreSQL does not see."""
-        connection.execute(_IS_REUSED, {"code": family})
+        _LOCK_CODE.first(connection, code=family)
 
     def _revoke_family(self, connection: Connection, family: bytes) -> int:
         self._lock_family(connection, family)

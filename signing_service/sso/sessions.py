@@ -25,7 +25,7 @@ from kernel.refusals import Forbidden, Unauthenticated
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from records.prepared import Prepared
+from records.prepared import Prepared, Step
 from signing_service.ports import Holder
 from signing_service.sso.card_login import CardCheck, ProvenCard
 from signing_service.sso.challenges import secret_hash
@@ -33,7 +33,17 @@ from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import sessions
 
-_OPEN = insert(sessions)
+_OPEN = Step(
+    insert(sessions).values(
+        {
+            name: bindparam(name)
+            for name in (
+                "sid", "secret_hash", "subject", "card", "certificate", "fingerprint", "serial",
+                "auth_time", "last_seen", "expires_at", "way", "purpose",
+            )
+        }
+    )
+)  # fmt: skip
 _LIVE = select(sessions).where(sessions.c.ended_at.is_(None))
 _BY_SECRET = _LIVE.where(sessions.c.secret_hash == bindparam("secret"))
 _BY_SID = _LIVE.where(sessions.c.sid == bindparam("sid"))
@@ -132,7 +142,7 @@ class Sessions:
                     "serial": serial_text(certificate.serial),
                     "expires_at": now + self._lasts(way),
                 }
-                connection.execute(_OPEN, row)
+                _OPEN.count(connection, **row)
             facts = {"purpose": proven.purpose} if proven.purpose else {}
             self._journal.append(
                 connection,

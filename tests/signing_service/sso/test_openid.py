@@ -1,5 +1,6 @@
 """OpenID Connect: what a platform gets, and every way in which it gets nothing."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text, update
 
 from kernel.clock import FixedClock
 from records.database import Database
@@ -16,6 +18,7 @@ from signing_service.sso.card_login import ProvenCard
 from signing_service.sso.claims import ACR_CARD, ACR_CERTIFICATE, PREFIX
 from signing_service.sso.grants import CodeGrant, NewTokens
 from signing_service.sso.services import SsoServices
+from signing_service.sso.tables import codes
 from tests.signing_service.sso.cards import FILE_POLICY, ORIGIN, Card, CardAuthority, Registry
 from tests.signing_service.sso.flow import (
     CALLBACK,
@@ -388,6 +391,37 @@ def test_a_code_reused_before_its_token_is_stored_gives_none(
     assert grant is not None
     assert services.grants.take_code(code, platform.client_id) is None
     assert not services.grants.save_tokens(NewTokens("t" * 43), grant, "subject")
+    assert services.grants.access("t" * 43) is None
+
+
+def test_a_code_whose_reuse_is_being_recorded_gives_no_token(
+    postgresql_database: Database, make_services: Callable[..., SsoServices], card: Card
+) -> None:
+    """The token waits for the row, and then sees what was written there meanwhile."""
+    services = make_services(postgresql_database)
+    platform = Platform(registered(services))
+    opened = services.sessions.open(ProvenCard(card.certificate, card.holder))
+    code = CodeGrant(
+        platform.client_id, opened.signed_in.session, CALLBACK, "openid", None, "x" * 43
+    )
+    services.grants.save_code("c" * 43, code)
+    grant = services.grants.take_code("c" * 43, platform.client_id)
+    assert grant is not None
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    def blocked() -> bool:
+        with postgresql_database.reading() as connection:
+            return bool(connection.execute(waiting).scalar_one())
+
+    reused = update(codes).where(codes.c.code_hash == grant.code_hash)
+    with ThreadPoolExecutor(1) as pool:
+        with postgresql_database.transaction() as connection:
+            connection.execute(reused.values(reused_at=services.clock.now()))
+            saved = pool.submit(services.grants.save_tokens, NewTokens("t" * 43), grant, "subject")
+            while not (is_blocked := blocked()) and not saved.done():
+                time.sleep(0.01)
+            assert is_blocked
+        assert saved.result() is False
     assert services.grants.access("t" * 43) is None
 
 
