@@ -100,6 +100,17 @@ class Acceptance:
         self._journal = journal
         self._path = path
 
+    def require_intact(self, document: Document | None, signed: bytes) -> None:
+        """Nobody signs beside or upon what is broken. Raises Unprocessable `signature.broken`."""
+        presented = (signed, None) if document is None else (document, signed)
+        report = self._verifier.verify(*presented)
+        if report.indication is Indication.TOTAL_FAILED:
+            raise Unprocessable(
+                "signature.broken",
+                "the signatures that are there do not hold",
+                sub_indication=str(report.sub_indication or ""),
+            )
+
     def judge(self, finished: Finished, value: bytes | None = None) -> ValidationReport:
         """`value`: of the signature that is new, where others are there too: it must pass, and
         none of them may be broken.

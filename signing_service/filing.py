@@ -13,7 +13,7 @@ from kernel.refusals import Forbidden, TooLarge, Unprocessable
 from policies.rights import RightsCatalogue
 from signing_service.declaration import DeclaredField, check_right, read_declaration
 from signing_service.formats.cms.signed_data import digest_of
-from signing_service.formats.document import Document, head_of
+from signing_service.formats.document import DigestedDocument, Document, head_of
 from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.formats.recognition import may_be_xml
@@ -50,6 +50,8 @@ def file_as(document: Document, holder: Holder, rights: RightsCatalogue) -> Fili
     Raises Forbidden `document.no-enterprise`, Malformed `pdf.*` for what only begins like a PDF,
     TooLarge `declaration.too-large`, and as `read_declaration` and `check_right`.
     """
+    if isinstance(document, DigestedDocument):
+        return _general(document, holder)  # a seal's, as a signature upon a bare digest is
     if not may_be_xml(head_of(document, _HEAD_BYTES)):
         if isinstance(document, bytes) and pades.is_pdf(document):
             pades.read(document)

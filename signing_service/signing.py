@@ -35,16 +35,14 @@ from signing_service.formats.catalogue import (
     check_counter_level,
     counter_format,
     raise_container,
-    raise_counter,
-    raise_to,
 )
 from signing_service.formats.document import Document
 from signing_service.formats.draft import draft_of
 from signing_service.formats.manner import Act, Manner, Subject, lies_beside
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES, PreparedSignature
-from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import Holders, MaterialSource, StatusSource
+from signing_service.raising import Raising
 from signing_service.timestamping.client import Timestamper
 from signing_service.trust import TrustAnchors
 from signing_service.uploads import Uploads
@@ -53,7 +51,6 @@ from signing_service.validation.evidence import (
     SignatureFormat,
     SignatureLevel,
 )
-from signing_service.validation.indications import Indication
 from signing_service.validation.report import ValidationReport
 from signing_service.waiting import Waiting, WaitingSignatures
 
@@ -125,9 +122,9 @@ class Signing:
             verifier, archive, material, retention, database, journal, self.authorisation.path
         )
         self._timestamper = timestamper
-        self._verifier = verifier
         self._archive = archive
         self.embedding = Embedding(self.authorisation.path, material)
+        self.raising = Raising(timestamper, self.embedding)
         self._batches = batches
         self._database = database
         self._journal = journal
@@ -165,7 +162,7 @@ class Signing:
             self.acceptance.record_refusal(refusal, card, presented or subject.signed or b"")
             raise
         if subject.signed is not None:
-            self._require_intact(presented, subject.signed)
+            self.acceptance.require_intact(presented, subject.signed)
         identifier = new_id()
         if qr_code:
             manner = self._leading_to(identifier, manner)
@@ -300,22 +297,7 @@ class Signing:
         filing, holder = self.authorisation.check(documents, certificate, waiting.card, now)
         is_beside = lies_beside(prepared) if act is Act.FIRST else document is not None
         beside = document if is_beside else None
-        if level is not SignatureLevel.B_B:
-            signer, counter = making.position_of(prepared, read_signatures(beside, made))
-
-            def material(signed: bytes) -> ValidationMaterial:
-                return self.embedding.of(read_signatures(beside, signed))
-
-            if counter:
-                made = raise_counter(
-                    level, prepared, made, value, beside, self._timestamper, material,
-                    signer=signer,
-                )  # fmt: skip
-            else:
-                made = raise_to(
-                    level, prepared.format, made, beside, self._timestamper, material,
-                    signer=signer,
-                )  # fmt: skip
+        made = self.raising.raised(level, prepared, made, value, beside)
         presented = (made, None) if beside is None else (beside, made)
         return Finished(
             waiting.id, prepared.format, level, filing, holder, certificate, documents[0],
@@ -346,17 +328,6 @@ class Signing:
             waiting.id, prepared.format, level, filing, holder, certificate, documents[0],
             (signed, None),
         )  # fmt: skip
-
-    def _require_intact(self, document: Document | None, signed: bytes) -> None:
-        """Nobody signs beside or upon what is broken."""
-        presented = (signed, None) if document is None else (document, signed)
-        report = self._verifier.verify(*presented)
-        if report.indication is Indication.TOTAL_FAILED:
-            raise Unprocessable(
-                "signature.broken",
-                "the signatures that are there do not hold",
-                sub_indication=str(report.sub_indication or ""),
-            )
 
     def _leading_to(self, identifier: str, manner: Manner) -> Manner:
         seal = manner.placement.seal

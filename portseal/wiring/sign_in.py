@@ -71,6 +71,7 @@ class SignInFloor(SigningFloor):
             authorisation=self.signing.authorisation,
             acceptance=self.signing.acceptance,
             embedding=self.signing.embedding,
+            raising=self.signing.raising,
         )
 
 

@@ -9,7 +9,7 @@ from kernel.refusals import Unprocessable
 from signing_service.formats import bundle
 from signing_service.formats.asic import whole as asic
 from signing_service.formats.cades import whole as cades
-from signing_service.formats.document import Document
+from signing_service.formats.document import DigestedDocument, Document
 from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades import whole as pades
@@ -222,6 +222,13 @@ def _pades(
     manner: Manner, subject: Subject, certificate: Certificate, at: datetime,
     chain: Sequence[Certificate],
 ) -> PreparedSignature:  # fmt: skip
+    given = subject.document
+    if isinstance(given, DigestedDocument):
+        suite = manner.suite or certificate.public_key.default_suite()
+        return pades.prepare_contents(
+            given.digest(suite.digest), certificate, at,
+            chain=chain, suite=suite, claims=manner.claims,
+        )  # fmt: skip
     document = subject.joined() if manner.act is Act.PARALLEL else subject.whole()
     return pades.prepare(
         document, certificate, at,

@@ -53,7 +53,7 @@ def require_length(digest: str, hashes: tuple[bytes, ...]) -> None:
     """Raises Unprocessable `remote.hash-length`."""
     size = hashlib.new(digest).digest_size
     if any(len(each) != size for each in hashes):
-        raise Unprocessable("remote.hash-length", "Invalid hash length")
+        raise Unprocessable("remote.hash-length", "Invalid digest value length")
 
 
 def _same_parameters(suite: AlgorithmSuite, parameters: bytes | None) -> bool:

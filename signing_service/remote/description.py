@@ -2,6 +2,7 @@
 
 from kernel.algorithms import SUITES
 from signing_service.remote.algorithms import signs_digests
+from signing_service.remote.documents import EARLIER_LEVELS, ENVELOPES, LEVELS
 from signing_service.remote.services import RemoteServices
 
 SPECIFICATION = "2.0.0.2"
@@ -31,15 +32,17 @@ def information(services: RemoteServices) -> dict[str, object]:
         "description": "Enterprise seals in the authority's token, used at a distance",
         "authType": ["oauth2code"],
         "oauth2": f"{origin}/csc/v2",
+        "asynchronousOperationMode": False,
         "methods": list(METHODS),
+        "validationInfo": True,
         "signAlgorithms": {
             "algos": list(
                 dict.fromkeys(s.signature_oid for s in SUITES.values() if signs_digests(s))
             )
         },
         "signature_formats": {
-            "formats": ["C", "X", "P", "J"],
-            "envelope_properties": [["Detached"], ["Enveloped"], ["Revision"], ["Attached"]],
+            "formats": list(ENVELOPES),
+            "envelope_properties": [list(each) for each in ENVELOPES.values()],
         },
-        "conformance_levels": ["AdES-B-B", "AdES-B-T"],
+        "conformance_levels": [*LEVELS, *EARLIER_LEVELS],
     }

@@ -102,22 +102,56 @@ class SignHashRequest(_Hashed):
     operationMode: Literal["S"] = "S"  # noqa: N815
 
 
-class DocumentMember(BaseModel):
+class PropertyMember(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    document: str
+    attribute_name: Annotated[str, Field(min_length=1, max_length=64)]
+    attribute_value: Annotated[str, Field(max_length=8192)] | None = None
+
+
+class _Signed(BaseModel):
+    """What `documents` and `documentDigests` have in common."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
     signature_format: Literal["C", "X", "P", "J"]
-    conformance_level: Literal["AdES-B-B", "AdES-B-T"] = "AdES-B-B"
-    signed_envelope_property: Literal["Detached", "Enveloped", "Attached", "Revision"] | None = None
+    conformance_level: Annotated[str, Field(pattern=r"^Ad(ES|es)-(B-)?(B|T|LT|LTA)$")] = "AdES-B-B"
+    signed_envelope_property: (
+        Literal[
+            "Attached", "Certification", "Detached", "Enveloped", "Enveloping", "Parallel",
+            "Revision",
+        ]
+        | None
+    ) = None  # fmt: skip
+    signed_props: Annotated[list[PropertyMember], Field(max_length=16)] = []
     signAlgo: Oid | None = None  # noqa: N815
+    signAlgoParams: Annotated[str, Field(max_length=400)] | None = None  # noqa: N815
+
+
+class DocumentMember(_Signed):
+    document: str
+
+
+class DigestsMember(_Signed):
+    hashes: Hashes
+    hashAlgorithmOID: Oid | None = None  # noqa: N815
 
 
 class SignDocRequest(Body):
+    """Asynchronous operation is not offered, nor a choice of a credential by its qualifier: the
+    members that belong to these are known, and refused with any value."""
+
     credentialID: CredentialId  # noqa: N815
     SAD: Sad | None = None
-    documents: Annotated[list[DocumentMember], Field(min_length=1, max_length=MOST_SIGNATURES)]
+    documents: Annotated[list[DocumentMember], Field(max_length=MOST_SIGNATURES)] | None = None
+    documentDigests: (  # noqa: N815
+        Annotated[list[DigestsMember], Field(max_length=MOST_SIGNATURES)] | None
+    ) = None
     operationMode: Literal["S"] = "S"  # noqa: N815
-    returnValidationInfo: Literal[False] = False  # noqa: N815
+    returnValidationInfo: bool = False  # noqa: N815
+    signatureQualifier: None = None  # noqa: N815
+    validity_period: None = None
+    response_uri: None = None
 
 
 class TimestampRequest(Body):
@@ -144,12 +178,18 @@ def read(model: type[BodyT], data: bytes) -> BodyT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        known = set(model.model_fields)
-        wrong = {str(part) for fault in error.errors() for part in fault["loc"][:1]}
-        names = sorted(name for name in wrong if name in known) or ["an unknown member"]
-        raise Malformed(
-            "remote.request", f"Missing, unknown or invalid parameter: {', '.join(names)}"
-        ) from None
+        told = dict.fromkeys(_fault(fault["type"], fault["loc"]) for fault in error.errors()[:8])
+        raise Malformed("remote.request", "; ".join(told)) from None
+
+
+def _fault(kind: str, location: tuple[int | str, ...]) -> str:
+    """In the words of the specification's tables; a name that it does not know is not repeated."""
+    name = str(next((each for each in reversed(location) if isinstance(each, str)), ""))
+    if kind == "extra_forbidden":
+        return "Unknown parameter"
+    if kind == "missing" or kind.endswith("_type"):
+        return f"Missing (or invalid type) parameter {name}"
+    return f"Invalid parameter {name}"
 
 
 def octets(text: str, code: str, detail: str) -> bytes:

@@ -1,10 +1,9 @@
 """Signing with a seal: digests, and whole documents in an AdES format."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from kernel.algorithms import AlgorithmSuite
 from kernel.clock import Clock
 from kernel.refusals import Malformed, Refusal, Unavailable
 from records.database import new_id
@@ -13,28 +12,23 @@ from signing_service.authorisation import Authorisation
 from signing_service.embedding import Embedding
 from signing_service.filing import Filing
 from signing_service.formats import making
-from signing_service.formats.catalogue import raise_to
-from signing_service.formats.manner import Act, Manner, Subject, lies_beside
+from signing_service.formats.cms.signed_data import digest_of
+from signing_service.formats.document import Document
+from signing_service.formats.manner import Act, lies_beside
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import Holder
+from signing_service.raising import Raising
 from signing_service.remote.activation import Activations, Presented
 from signing_service.remote.algorithms import choose, digest_named, require_length
 from signing_service.remote.callers import Caller
 from signing_service.remote.credentials import Credentials
+from signing_service.remote.documents import Wish
 from signing_service.remote.ports import Seal, SealSource
 from signing_service.timestamping.client import Timestamper
-from signing_service.validation.evidence import SignatureFormat, SignatureLevel
-
-
-@dataclass(frozen=True)
-class DocumentToSeal:
-    content: bytes
-    format: SignatureFormat
-    level: SignatureLevel
-    """B-B or B-T."""
-    signature_oid: str | None = None
+from signing_service.validation.evidence import SignatureEvidence, SignatureLevel
+from signing_service.validation.report import ValidationReport
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,14 @@ class SealedDocument:
     signature: bytes
     detached: bool
     """Whether `signature` lies beside the document; else it is the signed document."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    documents: Sequence[SealedDocument]
+    """In the order in which they were asked for."""
+    validation: ValidationMaterial | None
+    """None: not asked for."""
 
 
 class Sealing:
@@ -56,6 +58,7 @@ class Sealing:
         authorisation: Authorisation,
         acceptance: Acceptance,
         embedding: Embedding,
+        raising: Raising,
         clock: Clock,
     ) -> None:
         self._seals = seals
@@ -65,6 +68,7 @@ class Sealing:
         self._authorisation = authorisation
         self._acceptance = acceptance
         self._embedding = embedding
+        self._raising = raising
         self._clock = clock
 
     def sign_hashes(
@@ -109,40 +113,44 @@ class Sealing:
         return values
 
     def sign_documents(
-        self, caller: Caller, number: str, sad: str | None, documents: Sequence[DocumentToSeal]
-    ) -> list[SealedDocument]:
-        """AdES signatures over documents, judged and kept; the SAD names the documents' own
-        digests.
+        self,
+        caller: Caller,
+        number: str,
+        sad: str | None,
+        wishes_of: Callable[[Seal], Sequence[Wish]],
+        *,
+        with_validation: bool = False,
+    ) -> Sealed:
+        """AdES signatures over documents, judged and kept; the SAD names the digests of what was
+        sent. `wishes_of`: what is asked for, told for this seal's key.
 
-        Raises as `sign_hashes`; Unprocessable `format.unsupported`, `signature.not-passed`;
-        Forbidden as `Authorisation.check`; and as the formats do.
+        Raises as `sign_hashes`; Unprocessable `format.unsupported`, `signature.broken`,
+        `signature.not-passed`; Forbidden as `Authorisation.check`; as `wishes_of`; and as the
+        formats do.
         """
-        seal = self._credentials.usable(caller.owner, number)
-        filed = [self._file(seal, each) for each in documents]
-        suites = [self._suite(seal, each) for each in documents]
-        now, chain = self._clock.now(), seal.chain[:-1]
-        manners = [
-            Manner(each.format, suite=suite) for each, suite in zip(documents, suites, strict=True)
-        ]
+        seal, now = self._credentials.usable(caller.owner, number), self._clock.now()
+        wishes = wishes_of(seal)
+        filed = [self._file(seal, wish, now) for wish in wishes]
         prepared = [
-            making.prepare(manner, Subject.of(each.content), seal.certificate, now, chain=chain)
-            for manner, each in zip(manners, documents, strict=True)
+            making.prepare(wish.manner, wish.subject, seal.certificate, now, chain=seal.chain[:-1])
+            for wish in wishes
         ]
 
         def presented(digest: str) -> Sequence[bytes]:
-            return [hashlib.new(digest, each.content).digest() for each in documents]
+            return [digest_of(digest, wish.presented) or b"" for wish in wishes]
 
         self._spend(caller, seal, sad, presented)
         accepted = []
-        for each, waiting, filing in zip(documents, prepared, filed, strict=True):
+        for wish, waiting, filing in zip(wishes, prepared, filed, strict=True):
             try:
-                finished = self._finish(seal, each, waiting, filing)
-                accepted.append((finished, self._acceptance.judge(finished)))
+                accepted.append(self._finish(seal, wish, waiting, filing))
             except Refusal as refusal:
-                self._acceptance.record_refusal(refusal, seal.number, each.content)
+                self._acceptance.record_refusal(refusal, seal.number, wish.presented)
                 raise
         self._acceptance.keep(now, accepted)
-        return [_sealed(finished) for finished, _ in accepted]
+        finished = [one for one, _ in accepted]
+        validation = self._validation(finished) if with_validation else None
+        return Sealed([_sealed(one) for one in finished], validation)
 
     def timestamp(self, imprint: bytes, digest_oid: str) -> bytes:
         """A timestamp token (RFC 3161) over a digest. Raises Unprocessable `remote.algorithm`,
@@ -151,44 +159,54 @@ class Sealing:
         require_length(digest, (imprint,))
         return self._timestamper.stamp(imprint, digest)
 
-    def _file(self, seal: Seal, document: DocumentToSeal) -> tuple[Filing, Holder]:
-        now = self._clock.now()
+    def _file(
+        self, seal: Seal, wish: Wish, now: datetime
+    ) -> tuple[Sequence[Document], Filing, Holder]:
+        """What the signature will stand for, and who may make it."""
         try:
-            return self._authorisation.check([document.content], seal.certificate, seal.number, now)
+            documents = making.contents_to_sign(wish.manner, wish.subject)
+            filed = self._authorisation.check(documents, seal.certificate, seal.number, now)
+            if wish.subject.signed is not None:
+                self._acceptance.require_intact(None, wish.subject.signed)
         except Refusal as refusal:
-            self._acceptance.record_refusal(refusal, seal.number, document.content)
+            self._acceptance.record_refusal(refusal, seal.number, wish.presented)
             raise
+        return documents, *filed
 
     def _finish(
         self,
         seal: Seal,
-        document: DocumentToSeal,
+        wish: Wish,
         waiting: PreparedSignature,
-        filed: tuple[Filing, Holder],
-    ) -> Finished:
+        filed: tuple[Sequence[Document], Filing, Holder],
+    ) -> tuple[Finished, ValidationReport]:
+        documents, filing, holder = filed
+        is_first = wish.manner.act is Act.FIRST
         value = self._seals.key(seal, waiting.suite).sign(waiting.to_be_signed)
-        signed = making.finish(Act.FIRST, waiting, value, None)
-        beside = document.content if lies_beside(waiting) else None
-        signer, _ = making.position_of(waiting, read_signatures(beside, signed))
-
-        def material(made: bytes) -> ValidationMaterial:
-            return self._embedding.of(read_signatures(beside, made))
-
-        signed = raise_to(
-            document.level, document.format, signed, beside, self._timestamper, material,
-            signer=signer,
+        made = making.finish(wish.manner.act, waiting, value, wish.subject.signed)
+        beside = wish.presented if is_first and lies_beside(waiting) else None
+        made = self._raising.raised(wish.level, waiting, made, value, beside)
+        finished = Finished(
+            new_id(), waiting.format, wish.level, filing, holder, seal.certificate, documents[0],
+            (made, None) if beside is None else (beside, made),
         )  # fmt: skip
-        presented = (signed, None) if beside is None else (beside, signed)
-        return Finished(
-            new_id(), document.format, document.level, *filed, seal.certificate,
-            document.content, presented,
-        )  # fmt: skip
+        return finished, self._acceptance.judge(finished, None if is_first else value)
 
-    def _suite(self, seal: Seal, document: DocumentToSeal) -> AlgorithmSuite:
-        key = seal.certificate.public_key
-        own = key.default_suite()
-        asked = document.signature_oid or own.signature_oid
-        return choose(key, asked, own.digest_oid, None)
+    def _validation(self, finished: Sequence[Finished]) -> ValidationMaterial:
+        """What validates these signatures and their timestamps and does not lie in them; from B-LT
+        on it does."""
+        whole = ValidationMaterial()
+        for one in finished:
+            if one.level not in (SignatureLevel.B_B, SignatureLevel.B_T):
+                continue
+            evidence = read_signatures(*one.presented)
+            inside = [held for each in evidence for held in (each, *_of_timestamps(each))]
+            whole += self._embedding.of(evidence).without(
+                (found.der for each in inside for found in each.embedded_certificates),
+                (found for each in inside for found in each.embedded_ocsp),
+                (found for each in inside for found in each.embedded_crls),
+            )
+        return whole
 
     def _spend(self, caller: Caller, seal: Seal, sad: str | None, presented: Presented) -> None:
         given = sad or caller.sad
@@ -207,3 +225,7 @@ def _sealed(finished: Finished) -> SealedDocument:
     signed = finished.signed
     assert isinstance(signed, bytes)  # documents come in a message here
     return SealedDocument(signed, finished.presented[1] is not None)
+
+
+def _of_timestamps(evidence: SignatureEvidence) -> Iterator[SignatureEvidence]:
+    return (each.signature for each in evidence.timestamps)

@@ -6,6 +6,7 @@ from functools import cached_property
 from signing_service.acceptance import Acceptance
 from signing_service.authorisation import Authorisation
 from signing_service.embedding import Embedding
+from signing_service.raising import Raising
 from signing_service.remote.activation import Activations
 from signing_service.remote.callers import Callers
 from signing_service.remote.credentials import Credentials
@@ -25,6 +26,7 @@ class RemoteServices:
     authorisation: Authorisation
     acceptance: Acceptance
     embedding: Embedding
+    raising: Raising
     name: str = "PortSeal"
 
     @cached_property
@@ -44,5 +46,5 @@ class RemoteServices:
     def sealing(self) -> Sealing:
         return Sealing(
             self.seals, self.credentials, self.activations, self.timestamper, self.authorisation,
-            self.acceptance, self.embedding, self.sso.clock,
+            self.acceptance, self.embedding, self.raising, self.sso.clock,
         )  # fmt: skip

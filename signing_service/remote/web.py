@@ -8,33 +8,26 @@ from flask import Blueprint, Response, jsonify, make_response, request
 from flask.blueprints import BlueprintSetupState
 
 from kernel.json_bodies import json_octets
-from kernel.refusals import Malformed, Refusal, Unauthenticated
+from kernel.refusals import Malformed, Refusal, Unauthenticated, Unprocessable
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
+from signing_service.formats.validation_material import ValidationMaterial, whole_response
 from signing_service.remote import messages
 from signing_service.remote.activation import SAD_SECONDS, Authorisation
 from signing_service.remote.algorithms import digest_named, require_length
 from signing_service.remote.authorising import require_signed, statement
 from signing_service.remote.callers import Caller
 from signing_service.remote.description import information
+from signing_service.remote.documents import wishes
 from signing_service.remote.errors import error_body
 from signing_service.remote.oauth_web import OAuthRoutes
-from signing_service.remote.sealing import DocumentToSeal
 from signing_service.remote.services import RemoteServices
 from signing_service.sso import client_certificate
 from signing_service.sso.browser import REMOTE_AUTHORIZE_PATH
 from signing_service.sso.web import guarded
-from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 
+COMMON_NAME = "2.5.4.3"
 _MAX_OCTETS = 65_536
 _MAX_DOCUMENT_OCTETS = MAX_DOCUMENT_BYTES * 4 // 3 + _MAX_OCTETS
-_FORMATS = {
-    "C": (SignatureFormat.CADES, "Detached"),
-    "X": (SignatureFormat.XADES, "Enveloped"),
-    "P": (SignatureFormat.PADES, "Revision"),
-    "J": (SignatureFormat.JADES, "Attached"),
-}
-"""Formats of signatures/signDoc, each with the one envelope that is made."""
-_LEVELS = {"AdES-B-B": SignatureLevel.B_B, "AdES-B-T": SignatureLevel.B_T}
 BodyT = TypeVar("BodyT", bound=messages.Body)
 
 
@@ -185,16 +178,27 @@ class ApiRoutes:
         return jsonify(signatures=[_text(value) for value in values])
 
     def sign_document(self) -> Response:
-        """11.11, for whole documents."""
+        """11.11."""
         caller = self._caller()
         asked = _read(messages.SignDocRequest, _MAX_DOCUMENT_OCTETS)
         sealed = self._services.sealing.sign_documents(
-            caller, asked.credentialID, asked.SAD, [_document(each) for each in asked.documents]
+            caller,
+            asked.credentialID,
+            asked.SAD,
+            lambda seal: wishes(
+                asked,
+                seal.certificate.public_key,
+                seal.certificate.attribute(COMMON_NAME) or "",
+            ),
+            with_validation=asked.returnValidationInfo,
         )
-        answer: dict[str, list[str]] = {}
-        for each in sealed:
-            name = "SignatureObject" if each.detached else "DocumentWithSignature"
-            answer.setdefault(name, []).append(_text(each.signature))
+        answer: dict[str, object] = {}
+        for name, beside in (("DocumentWithSignature", False), ("SignatureObject", True)):
+            found = [_text(one.signature) for one in sealed.documents if one.detached is beside]
+            if found:
+                answer[name] = found
+        if sealed.validation is not None:
+            answer["validationInfo"] = _validation_info(sealed.validation)
         return jsonify(answer)
 
     def timestamp(self) -> Response:
@@ -220,14 +224,14 @@ class ApiRoutes:
         return caller
 
 
-def _document(member: messages.DocumentMember) -> DocumentToSeal:
-    format_, envelope = _FORMATS[member.signature_format]
-    if member.signed_envelope_property not in (None, envelope):
-        raise Malformed("remote.envelope", f"This format is made as {envelope}")
-    content = _octets(member.document)
-    if len(content) > MAX_DOCUMENT_BYTES:
-        raise Malformed("remote.document", "The document is too large")
-    return DocumentToSeal(content, format_, _LEVELS[member.conformance_level], member.signAlgo)
+def _validation_info(material: ValidationMaterial) -> dict[str, list[str]]:
+    """Members with something in them alone."""
+    told = {
+        "ocsp": [_text(whole_response(each)) for each in material.ocsp],
+        "crl": list(map(_text, material.crls)),
+        "certificates": list(map(_text, material.certificates)),
+    }
+    return {name: values for name, values in told.items() if values}
 
 
 def _read(model: type[BodyT], limit: int = _MAX_OCTETS) -> BodyT:
@@ -235,7 +239,9 @@ def _read(model: type[BodyT], limit: int = _MAX_OCTETS) -> BodyT:
 
 
 def _refused(refusal: Refusal) -> Response:
-    response = make_response(jsonify(error_body(refusal)), refusal.status)
+    # The specification knows one status for a request that cannot be fulfilled as it is.
+    status = 400 if isinstance(refusal, Unprocessable) else refusal.status
+    response = make_response(jsonify(error_body(refusal)), status)
     if isinstance(refusal, Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="PortSeal", error="invalid_token"'
     return response

@@ -17,6 +17,7 @@ from signing_service.formats.pades.writing import (
     Placement,
     assemble,
     prepare,
+    prepare_contents,
     sign,
     update_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "assemble",
     "is_pdf",
     "prepare",
+    "prepare_contents",
     "read",
     "sign",
     "update_of",

@@ -119,17 +119,34 @@ def prepare(
     )
     suite = suite or certificate.public_key.default_suite()
     digest = Octets(body, hole, len(body)).digest(suite.digest)
-    prepared = cades.prepare(
-        None, certificate, signing_time, chain=chain, digest=digest, suite=suite, claims=claims
+    prepared = prepare_contents(
+        digest, certificate, signing_time, chain=chain, suite=suite, claims=claims
     )
     place = hole[0].to_bytes(_PLACE_BYTES, "big") + hole[1].to_bytes(_PLACE_BYTES, "big")
     return replace(
         prepared,
         format=SignatureFormat.PADES,
         packaging=Packaging.ENVELOPED,
-        to_be_signed=without_signing_time(prepared.to_be_signed),
         body=place + body,
     )
+
+
+def prepare_contents(
+    digest: bytes | None,
+    certificate: Certificate,
+    signing_time: datetime,
+    *,
+    chain: Sequence[Certificate] = (),
+    suite: AlgorithmSuite | None = None,
+    claims: Claims = NO_CLAIMS,
+) -> PreparedSignature:
+    """First step where somebody else holds the PDF and made its hole: over the digest of its byte
+    range under the suite. What comes of it is the CMS for the signature dictionary's Contents
+    (EN 319 142-1, 6.3). Raises as `cades.prepare`."""
+    prepared = cades.prepare(
+        None, certificate, signing_time, chain=chain, digest=digest, suite=suite, claims=claims
+    )
+    return replace(prepared, to_be_signed=without_signing_time(prepared.to_be_signed))
 
 
 def assemble(

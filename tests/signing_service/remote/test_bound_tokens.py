@@ -62,7 +62,7 @@ def remote(
         proxy_secret=SECRET,
     )  # fmt: skip
     nothing = cast(Any, None)  # tokens are judged before a seal is looked for
-    return RemoteServices(sso, nothing, nothing, nothing, nothing, nothing)
+    return RemoteServices(sso, nothing, nothing, nothing, nothing, nothing, nothing)
 
 
 @pytest.fixture
