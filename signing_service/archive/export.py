@@ -134,6 +134,8 @@ def _paths(parts: Sequence[StoredPart], format_: str, *, is_xml: bool) -> list[s
     found = []
     suffix = "xml" if is_xml else "bin"
     signed = _SUFFIXES.get(format_, "bin")
+    if signed == "pdf" and any(part.role is PartRole.DIGEST for part in parts):
+        signed = "p7s"  # the PDF is with somebody else
     for part in parts:
         numbers[part.role] = number = numbers.get(part.role, 0) + 1
         if part.role is PartRole.DOCUMENT:

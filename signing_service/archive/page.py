@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from kernel.refusals import NotFound, Unprocessable
 from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
-from signing_service.formats.document import DigestedDocument, Document
+from signing_service.formats.document import ByteRangeDigest, DigestedDocument, Document
 from signing_service.formats.making import holds_documents
+from signing_service.validation.evidence import SignatureFormat
 from signing_service.validation.report import ValidationReport
 from signing_service.verification import MAX_PRESENTED_BYTES, Verification
 
@@ -43,15 +44,18 @@ class ArchivePage:
             if not isinstance(signature, bytes) or holds_documents(signature):
                 report = self._verification.verify(signature)
             else:
-                document = self._document(identifier, opened)
+                document = self._document(accepted, opened)
                 report = self._verification.verify(document, signature)
             return ArchivedVerdict(accepted, report.complete())
 
-    def _document(self, identifier: str, opened: ExitStack) -> Document:
-        roles = [part.role for part in self._archive.parts(identifier)]
-        if PartRole.DIGEST in roles:
-            return DigestedDocument.of(self._archive.read(identifier, PartRole.DIGEST))
-        return self._part(identifier, PartRole.DOCUMENT, opened)
+    def _document(self, accepted: AcceptedSignature, opened: ExitStack) -> Document:
+        roles = [part.role for part in self._archive.parts(accepted.id)]
+        if PartRole.DIGEST not in roles:
+            return self._part(accepted.id, PartRole.DOCUMENT, opened)
+        digested = DigestedDocument.of(self._archive.read(accepted.id, PartRole.DIGEST))
+        if accepted.format == SignatureFormat.PADES:
+            return ByteRangeDigest(digested.known, accepted.accepted_at)
+        return digested
 
     def _part(self, identifier: str, role: PartRole, opened: ExitStack) -> Document:
         """In memory where it fits."""

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from kernel.algorithms import DIGEST_OIDS
@@ -110,6 +111,15 @@ class DigestedDocument(StreamedDocument):
         raise Unprocessable(
             "document.digest-only", "this needs the document itself, not only its digest"
         )
+
+
+class ByteRangeDigest(DigestedDocument):
+    """The digest of a PDF's byte range: somebody else holds the PDF and puts the CMS into it."""
+
+    def __init__(self, digests: Mapping[str, bytes], signed_at: datetime) -> None:
+        """`signed_at`: stands for the claimed time, which the PDF tells (its M)."""
+        super().__init__(digests)
+        self.signed_at = signed_at
 
 
 Document = bytes | StreamedDocument

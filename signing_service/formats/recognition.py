@@ -11,7 +11,7 @@ from signing_service.formats import bundle
 from signing_service.formats.asic import reading as asic_reading
 from signing_service.formats.asic.container import Container, ContainerType, is_zip
 from signing_service.formats.cades import reading as cades_reading
-from signing_service.formats.document import Document
+from signing_service.formats.document import ByteRangeDigest, Document
 from signing_service.formats.jades import reading as jades_reading
 from signing_service.formats.pades import reading as pades_reading
 from signing_service.formats.pades.pdf.document import is_pdf
@@ -121,7 +121,13 @@ def _bundle(
 def _cades(
     signed: bytes, document: Document | None, known: Sequence[Certificate]
 ) -> list[SignatureEvidence]:
-    return cades_reading.read(_der(signed), document, known=known)
+    found = cades_reading.read(_der(signed), document, known=known)
+    if isinstance(document, ByteRangeDigest):
+        at = document.signed_at
+        found = [
+            each._replace(format=SignatureFormat.PADES, claimed_signing_time=at) for each in found
+        ]
+    return found
 
 
 _READERS: tuple[tuple[Callable[[bytes], bool], _Read], ...] = (

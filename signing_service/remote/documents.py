@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from kernel.algorithms import PublicKey
 from kernel.refusals import Malformed
-from signing_service.formats.document import DigestedDocument, Document
+from signing_service.formats.document import ByteRangeDigest, DigestedDocument, Document
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades import whole as pades
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
@@ -83,7 +84,7 @@ class Wish:
     level: SignatureLevel
 
 
-def wishes(asked: SignDocRequest, key: PublicKey, signer: str) -> list[Wish]:
+def wishes(asked: SignDocRequest, key: PublicKey, signer: str, now: datetime) -> list[Wish]:
     """In the order of the request. `key` and `signer`: of the seal's certificate.
 
     Raises Malformed `remote.request`, `remote.level`, `remote.envelope`, `remote.document`,
@@ -94,7 +95,7 @@ def wishes(asked: SignDocRequest, key: PublicKey, signer: str) -> list[Wish]:
         raise Malformed("remote.request", "Both documentDigests and documents parameters passed")
     found = [_of_document(each, key, signer) for each in asked.documents or ()]
     for digests in asked.documentDigests or ():
-        found += _of_digests(digests, key, signer)
+        found += _of_digests(digests, key, signer, now)
     if not found:
         raise Malformed("remote.request", "Empty documentDigests and documents objects")
     if len(found) > MOST_SIGNATURES:
@@ -116,7 +117,7 @@ def _of_document(member: DocumentMember, key: PublicKey, signer: str) -> Wish:
     return Wish(content, subject, _asked(member, manner, key, signer, digest_only=False), level)
 
 
-def _of_digests(member: DigestsMember, key: PublicKey, signer: str) -> list[Wish]:
+def _of_digests(member: DigestsMember, key: PublicKey, signer: str, now: datetime) -> list[Wish]:
     manner = _envelope(member, _UPON_A_DIGEST[member.signature_format], digest_only=True)
     manner = _asked(member, manner, key, signer, digest_only=True)
     assert manner.suite is not None
@@ -135,7 +136,9 @@ def _of_digests(member: DigestsMember, key: PublicKey, signer: str) -> list[Wish
     for text in member.hashes:
         value = messages.octets(text, "remote.hash", "Invalid Base64 hashes string parameter")
         require_length(digest, (value,))
-        document = DigestedDocument({digest: value})
+        is_pdf = manner.format is SignatureFormat.PADES
+        known = {digest: value}
+        document = ByteRangeDigest(known, now) if is_pdf else DigestedDocument(known)
         found.append(Wish(document, Subject({"document": document}), manner, level))
     return found
 

@@ -117,7 +117,7 @@ class Sealing:
         caller: Caller,
         number: str,
         sad: str | None,
-        wishes_of: Callable[[Seal], Sequence[Wish]],
+        wishes_of: Callable[[Seal, datetime], Sequence[Wish]],
         *,
         with_validation: bool = False,
     ) -> Sealed:
@@ -129,7 +129,7 @@ class Sealing:
         formats do.
         """
         seal, now = self._credentials.usable(caller.owner, number), self._clock.now()
-        wishes = wishes_of(seal)
+        wishes = wishes_of(seal, now)
         filed = [self._file(seal, wish, now) for wish in wishes]
         prepared = [
             making.prepare(wish.manner, wish.subject, seal.certificate, now, chain=seal.chain[:-1])
@@ -187,8 +187,8 @@ class Sealing:
         beside = wish.presented if is_first and lies_beside(waiting) else None
         made = self._raising.raised(wish.level, waiting, made, value, beside)
         finished = Finished(
-            new_id(), waiting.format, wish.level, filing, holder, seal.certificate, documents[0],
-            (made, None) if beside is None else (beside, made),
+            new_id(), wish.manner.format, wish.level, filing, holder, seal.certificate,
+            documents[0], (made, None) if beside is None else (beside, made),
         )  # fmt: skip
         return finished, self._acceptance.judge(finished, None if is_first else value)
 

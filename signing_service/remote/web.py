@@ -185,10 +185,11 @@ class ApiRoutes:
             caller,
             asked.credentialID,
             asked.SAD,
-            lambda seal: wishes(
+            lambda seal, now: wishes(
                 asked,
                 seal.certificate.public_key,
                 seal.certificate.attribute(COMMON_NAME) or "",
+                now,
             ),
             with_validation=asked.returnValidationInfo,
         )

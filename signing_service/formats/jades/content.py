@@ -37,6 +37,8 @@ class Octets:
         """Piece by piece, whatever the size. None where the digest is not known."""
         if name not in DIGEST_OIDS or name not in hashlib.algorithms_available:
             return None
+        if len(self.parts) == 1 and not self.encoded and not self.tail:
+            return digest_of(name, self.parts[0])  # it may be known already
         running = hashlib.new(name)
         for part in self.parts:
             for piece in _encoded(part) if self.encoded else _pieces(part):

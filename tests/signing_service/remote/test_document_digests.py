@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,13 @@ def test_a_platform_puts_the_signature_into_its_own_pdf(
     steps = PdfCMSEmbedder().write_cms("Seal", IncrementalPdfFileWriter(io.BytesIO(sample())))
     next(steps)
     steps.send(
-        SigObjSetup(SignatureObject(subfilter=SigSeedSubFilter.PADES, bytes_reserved=24_000))
+        SigObjSetup(
+            SignatureObject(
+                subfilter=SigSeedSubFilter.PADES,
+                bytes_reserved=24_000,
+                timestamp=datetime.now(UTC),
+            )
+        )
     )
     prepared, output = steps.send(SigIOSetup(md_algorithm="sha256", in_place=True))
     members = [member("P", text(prepared.document_digest), conformance_level=level)]
@@ -136,6 +143,9 @@ def test_a_platform_puts_the_signature_into_its_own_pdf(
     assert report["finding"]["indication"] == "TOTAL-PASSED", report["finding"]
     (found,) = report["signatures"]
     assert (found["format"], found["level"]) == ("PAdES", level.removeprefix("AdES-"))
+    identifier, _ = newest_in_history(browser)
+    page = service.anonymous().fetch("GET", f"/verify/signatures/{identifier}")
+    assert "签名有效" in page.text, "the CMS over the digest is judged as it was kept"
 
 
 def test_what_is_kept_of_it_is_its_digest_and_signature(
