@@ -82,6 +82,7 @@ class Agent:
             "sign_renewal": Method(m.SignRenewalBody, renewing.sign_renewal),
             "sign": Method(m.SignBody, signing.sign, m.LARGE),
             "sign_bundle": Method(m.SignBundleBody, signing.sign_bundle, m.LARGE),
+            "sign_tree": Method(m.SignTreeBody, signing.sign_tree, m.LARGE),
             "change_pin": Method(m.TokenBody, pins.change_pin),
             "unlock": Method(m.UnlockBody, pins.unlock),
             "can_watch": Method(m.Nothing, presence.can_watch),

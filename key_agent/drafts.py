@@ -7,6 +7,7 @@ is then written anew and compared (`statement`, `forms`): what the readers pass 
 """
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -34,12 +35,18 @@ class Draft:
     """What the signature will say, once the value stands in it."""
 
     evidence: SignatureEvidence
-    name: str | None = None
-    """What it calls the document, where it does."""
+    names: tuple[str, ...] = ()
+    """What it calls the documents, where it does, in their order."""
+    part: bytes | None = None
+    """The element that is signed of the document, canonical, where it is not all of it."""
     upon: SignatureEvidence | None = None
     """Of a counter-signature: the signature below, over the document and unbroken."""
     pdf: SaidInPdf | None = None
     """What it says in a PDF's own words."""
+
+    @property
+    def name(self) -> str | None:
+        return next(iter(self.names), None)
 
 
 def check_draft(
@@ -49,8 +56,9 @@ def check_draft(
     draft: bytes,
     certificate: Certificate,
     suite: AlgorithmSuite,
+    beside: Sequence[bytes] = (),
 ) -> Draft:
-    """A signature over the document.
+    """A signature over the document, and over those `beside` it in the same container.
 
     Raises Unprocessable `document.format`; Forbidden `draft.unreadable`, `draft.other-octets`,
     `draft.other-document`, `draft.more-than-the-document`, `draft.other-certificate`,
@@ -60,18 +68,20 @@ def check_draft(
     evidence = _unvalued(signatures, to_be_signed, suite)
     if not forms.is_of(format_, draft, evidence):
         raise Forbidden("draft.unreadable", "the draft has another format", format=evidence.format)
-    _require_whole(document, draft, evidence)
-    _require_nothing_else(evidence, _BESIDE)
+    documents = (document, *beside)
+    _require_whole(documents, draft, evidence)
+    _require_nothing_else(evidence, _BESIDE, len(documents))
     _require_certificate(evidence, certificate)
 
     def said() -> Draft | None:
         by = Statement(certificate, suite, _claims(evidence))
-        if not forms.is_said(by, document, to_be_signed, draft, evidence):
+        if not forms.is_said(by, documents, to_be_signed, draft, evidence):
             return None
         in_pdf = None
         if evidence.format is SignatureFormat.PADES:
             in_pdf = said_in_pdf(document, draft, certificate)
-        return Draft(evidence, forms.name_in(draft, to_be_signed, evidence), pdf=in_pdf)
+        part = forms.part_of(document, to_be_signed) if forms.is_part(evidence) else None
+        return Draft(evidence, forms.names_in(draft, to_be_signed, evidence), part, pdf=in_pdf)
 
     return _require_no_more(said)
 
@@ -95,7 +105,7 @@ def check_counter_draft(
     upon = signatures[index]
     if not forms.is_of(format_, draft, upon):
         raise Forbidden("draft.unreadable", "the draft has another format", format=upon.format)
-    _require_whole(document, draft, upon)
+    _require_whole((document,), draft, upon)
     _require_sound(upon)
     _require_nothing_else(evidence, _UPON)
     _require_certificate(evidence, certificate)
@@ -134,8 +144,11 @@ def _read(format_: SignatureFormat, document: bytes, draft: bytes) -> list[Signa
 
 
 def _is_whole(evidence: SignatureEvidence) -> bool:
-    intact = bool(evidence.references) and all(each.intact for each in evidence.references)
-    return intact and evidence.covers_document
+    return _is_intact(evidence) and evidence.covers_document
+
+
+def _is_intact(evidence: SignatureEvidence) -> bool:
+    return bool(evidence.references) and all(each.intact for each in evidence.references)
 
 
 def _unvalued(
@@ -154,9 +167,14 @@ def _is_unvalued(signature: SignatureEvidence, suite: AlgorithmSuite) -> bool:
     return not any(suite.to_raw(signature.signature_value))
 
 
-def _require_whole(document: bytes, draft: bytes, evidence: SignatureEvidence) -> None:
-    """What the signature covers is the document, told from the agent's own copy of it."""
-    if not (_is_whole(evidence) and forms.holds(document, draft, evidence)):
+def _require_whole(documents: Sequence[bytes], draft: bytes, evidence: SignatureEvidence) -> None:
+    """What the signature covers is the documents, told from the agent's own copies of them."""
+    covers = _is_intact(evidence) if forms.is_part(evidence) else _is_whole(evidence)
+    try:
+        covers = covers and forms.holds(documents, draft, evidence)
+    except (Refusal, ValueError):
+        covers = False
+    if not covers:
         raise Forbidden(
             "draft.other-document",
             "the service asks the card to sign something else than the document",
@@ -175,9 +193,12 @@ def _require_sound(upon: SignatureEvidence) -> None:
         raise Forbidden("draft.broken", "the signature to sign upon does not hold")
 
 
-def _require_nothing_else(evidence: SignatureEvidence, known: frozenset[str]) -> None:
-    names = [_kind_of(each.name) for each in evidence.references]
-    if len(names) != len(set(names)) or not set(names) <= known:
+def _require_nothing_else(
+    evidence: SignatureEvidence, known: frozenset[str], documents: int = 1
+) -> None:
+    kinds = Counter(_kind_of(each.name) for each in evidence.references)
+    allowed = {name: documents if name == "document" else 1 for name in known}
+    if any(count > allowed.get(kind, 0) for kind, count in kinds.items()):
         raise Forbidden(
             "draft.more-than-the-document",
             "the service asks the card to sign something beside the document",

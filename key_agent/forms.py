@@ -2,7 +2,7 @@
 the value is what our own writers would put there for it and the claims that are shown."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kernel.refusals import Refusal
@@ -16,8 +16,9 @@ from signing_service.formats.jades import reading as jades_reading
 from signing_service.formats.jades.content import signed_objects
 from signing_service.formats.pades.pdf.changes import Permissions, judge
 from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.pdf.signature import added_after, certifies
 from signing_service.formats.statement import Statement
-from signing_service.formats.xades.references import canonical_properties
+from signing_service.formats.xades.references import Source, canonical_properties
 from signing_service.formats.xml_names import (
     BASE64,
     ENVELOPED_SIGNATURE,
@@ -53,10 +54,13 @@ def is_of(format_: SignatureFormat, draft: bytes, evidence: SignatureEvidence) -
     )  # fmt: skip
 
 
-def holds(document: bytes, draft: bytes, evidence: SignatureEvidence) -> bool:
-    """Whether the document in the draft, or beside it, is the one that is shown."""
+def holds(documents: Sequence[bytes], draft: bytes, evidence: SignatureEvidence) -> bool:
+    """Whether the documents in the draft, or beside it, are those that are shown, in order."""
     if is_zip(draft):
-        return list(Container.read(draft).data_objects.values()) == [document]
+        return list(Container.read(draft).data_objects.values()) == [*documents]
+    if len(documents) != 1:
+        return False
+    (document,) = documents
     if evidence.packaging is Packaging.DETACHED:
         return True  # it was read beside the document
     if evidence.format is SignatureFormat.CADES:
@@ -68,15 +72,37 @@ def holds(document: bytes, draft: bytes, evidence: SignatureEvidence) -> bool:
         return draft.startswith(document)
     if evidence.packaging is Packaging.ENVELOPING:
         return _is_digested([document], evidence)
-    return evidence.packaging is Packaging.ENVELOPED and _is_digested(_forms(document), evidence)
+    if evidence.packaging is Packaging.INTERNALLY_DETACHED:
+        part = part_of(document, evidence.signed_bytes)
+        return _frame(draft) == _frame(document) and _is_digested([part], evidence)
+    return _is_digested(_forms(document), evidence)  # enveloped: there is no other packaging
+
+
+def is_part(evidence: SignatureEvidence) -> bool:
+    """Whether the signature is over a part of the file that it stands in."""
+    return evidence.packaging is Packaging.INTERNALLY_DETACHED
+
+
+def part_of(document: bytes, signed_info: bytes) -> bytes:
+    """The element of the document that an internally detached signature names, canonical. Raises
+    ValueError; and as `Source.resolve`."""
+    uri = _uri(signed_info)
+    if not uri.startswith("#"):
+        raise ValueError("no element is named")
+    return xml_security.canonicalise(Source(xml_security.parse(document)).resolve(uri))
 
 
 def is_said(
-    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
+    by: Statement,
+    documents: Sequence[bytes],
+    to_be_signed: bytes,
+    draft: bytes,
+    evidence: SignatureEvidence,
 ) -> bool:
     """Raises as the readers, ValueError and KeyError for what cannot be read."""
     if is_zip(draft):
-        return _in_container(by, document, to_be_signed, draft, evidence)
+        return _in_container(by, documents, to_be_signed, draft, evidence)
+    (document,) = documents
     if evidence.format is SignatureFormat.XADES:
         return _in_xml(by, document, to_be_signed, draft, evidence)
     if evidence.format is SignatureFormat.JADES:
@@ -86,43 +112,49 @@ def is_said(
         return False
     if evidence.format is SignatureFormat.PADES:
         # The reader judges what came after the signature; this is what came with it.
-        return not judge(PdfFile(draft).revision(len(document)), Permissions()).refused
+        file = PdfFile(draft)
+        signature = added_after(file, len(document))
+        certified = signature.field.value if certifies(file, signature) else None
+        changes = judge(file.revision(len(document)), Permissions(certifies=certified))
+        return not changes.refused
     return True
 
 
-def name_in(draft: bytes, to_be_signed: bytes, evidence: SignatureEvidence) -> str | None:
-    """The name that the signature gives the document, where it gives one: it is signed, too.
+def names_in(draft: bytes, to_be_signed: bytes, evidence: SignatureEvidence) -> tuple[str, ...]:
+    """The names that the signature gives the documents, where it gives any: they are signed, too.
 
     Raises as the readers.
     """
     if is_zip(draft):
-        return next(iter(Container.read(draft).data_objects))
-    if evidence.packaging is not Packaging.DETACHED:
-        return None
+        return tuple(Container.read(draft).data_objects)
     if evidence.format is SignatureFormat.XADES:
-        return _uri(to_be_signed)
-    if evidence.format is SignatureFormat.JADES:
+        named = evidence.packaging is Packaging.DETACHED or is_part(evidence)
+        return (_uri(to_be_signed),) if named else ()
+    if evidence.format is SignatureFormat.JADES and evidence.packaging is Packaging.DETACHED:
         (name,) = _header(to_be_signed)["sigD"]["pars"]
-        return str(name)
-    return None
+        return (str(name),)
+    return ()
 
 
 def _in_container(
-    by: Statement, document: bytes, to_be_signed: bytes, draft: bytes, evidence: SignatureEvidence
+    by: Statement,
+    documents: Sequence[bytes],
+    to_be_signed: bytes,
+    draft: bytes,
+    evidence: SignatureEvidence,
 ) -> bool:
     container = Container.read(draft)
-    (name,) = container.data_objects
+    named = dict(zip(container.data_objects, documents, strict=True))
     if evidence.format is SignatureFormat.XADES:
-        wanted = Expected(uri_of(name), (), by.suite.hash(document))
+        wanted = [Expected(uri_of(name), (), by.suite.hash(each)) for name, each in named.items()]
         files = (container.files[each] for each in container.xades)
-        return any(_covers(by, to_be_signed, each, evidence, [wanted]) for each in files)
+        return any(_covers(by, to_be_signed, each, evidence, wanted) for each in files)
     if container.type is ContainerType.ASIC_S:
+        (document,) = documents
         return by.is_in_attributes(to_be_signed, by.suite.hash(document))
     for each in container.manifests:
         place = Manifest.read(container.files[each]).signed_by
-        ours = write_manifest(
-            place, {name: document}, digest=by.suite.digest, signature_type=CADES_TYPE
-        )
+        ours = write_manifest(place, named, digest=by.suite.digest, signature_type=CADES_TYPE)
         if by.is_in_attributes(to_be_signed, by.suite.hash(ours)):
             return True
     return False
@@ -138,6 +170,9 @@ def _in_xml(
             _covers(by, to_be_signed, draft, evidence, [Expected("", transforms, digest)])
             for transforms in ways
         )
+    if is_part(evidence):
+        part = Expected(_uri(to_be_signed), (C14N,), by.suite.hash(part_of(document, to_be_signed)))
+        return _covers(by, to_be_signed, draft, evidence, [part])
     whole = by.suite.hash(document)
     if evidence.packaging is Packaging.ENVELOPING:
         return _covers(by, to_be_signed, draft, evidence, [Expected(None, (BASE64,), whole)])
@@ -191,6 +226,11 @@ def _forms(document: bytes) -> list[bytes]:
     if root.tag != ds("Signature"):
         found.append(xml_security.canonical_without_all(root, ds("Signature")))
     return found
+
+
+def _frame(document: bytes) -> bytes:
+    """The document without the signatures in it, canonical."""
+    return xml_security.canonical_without_all(xml_security.parse(document), ds("Signature"))
 
 
 def _is_digested(forms: list[bytes], evidence: SignatureEvidence) -> bool:

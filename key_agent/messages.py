@@ -7,14 +7,17 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.refusals import Malformed
+from signing_service.formats.bundle import MAX_RECIPIENT
 from signing_service.sso.confirmation import LONGEST_LINE, MOST_ACTS
 
 SMALL = 64 * 1024
 LARGE = 64 * 1024 * 1024
 MAX_ITEMS = 1000
+MAX_BESIDE = 63
 _Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 _Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Small = Annotated[str, Field(max_length=SMALL)]
+_PageName = Annotated[str, Field(max_length=200)]
 _Large = Annotated[str, Field(max_length=LARGE)]
 
 
@@ -87,12 +90,19 @@ class SignRenewalBody(Body):
     challenge: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
+class BesideBody(Body):
+    document: _Large
+    name: _PageName | None = None
+
+
 class ItemBody(Body):
     document: _Large
+    beside: list[BesideBody] = Field(default=[], max_length=MAX_BESIDE)
+    """More documents under the same signature, in a container that names them in this order."""
     format: Annotated[str, Field(max_length=16)]
     to_be_signed: _Large
     draft: _Large
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: _PageName | None = None
     act: Literal["first", "counter"] = "first"
     """`counter`: upon a signature over the document, which the draft holds."""
 
@@ -104,6 +114,19 @@ class SignBody(ItemBody):
 class SignBundleBody(Body):
     certificate: _Fingerprint
     items: list[ItemBody] = Field(min_length=1, max_length=MAX_ITEMS)
+
+
+class PartBody(BesideBody):
+    recipient: Annotated[str, Field(min_length=1, max_length=MAX_RECIPIENT)]
+
+
+class SignTreeBody(Body):
+    """Documents for several agencies under one signature over the root of their Merkle tree."""
+
+    certificate: _Fingerprint
+    parts: list[PartBody] = Field(min_length=1, max_length=MAX_ITEMS)
+    proofs: list[_Small] = Field(min_length=1, max_length=MAX_ITEMS)
+    to_be_signed: _Small
 
 
 class TokenBody(Body):

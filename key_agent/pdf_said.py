@@ -15,7 +15,8 @@ from signing_service.formats.pades.pdf.document import PdfFile, Revision
 from signing_service.formats.pades.pdf.signature import (
     CADES_DETACHED,
     EmbeddedSignature,
-    read_signatures,
+    added_after,
+    certifies,
 )
 from signing_service.formats.pades.pdf.syntax import Name
 
@@ -26,6 +27,7 @@ _KNOWN = _TOLD | {
 _FIXED = {"Type": Name("Sig"), "Filter": Name("Adobe.PPKLite"), "SubFilter": CADES_DETACHED}
 _WIDGET = frozenset({"Type", "Subtype", "FT", "T", "V", "P", "Rect", "F", "AP"})
 _TRANSFORM = frozenset({"Type", "TransformMethod", "TransformParams"})
+_METHODS = frozenset({"DocMDP", "FieldMDP"})
 _PARAMETERS = frozenset({"Type", "V", "P", "Action", "Fields"})
 _NEW_NAME = re.compile(r"Signature\d{1,6}")
 _DATE = re.compile(rb"D:\d{14}(Z|[+-]\d\d'\d\d'?)?")
@@ -51,6 +53,8 @@ class SaidInPdf:
     location: str | None = None
     contact: str | None = None
     seal: Seal | None = None
+    certification: int | None = None
+    """It certifies the document, and permits this of DocMDP (ISO 32000-2, 12.8.2.2)."""
 
 
 def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> SaidInPdf:
@@ -59,10 +63,8 @@ def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> Said
     Raises Malformed `pades.*`, `pdf.*` for anything that this cannot tell.
     """
     file = PdfFile(draft)
-    added = [each for each in read_signatures(file) if each.end > len(document)]
-    if len(added) != 1 or added[0].end != len(draft):
-        raise _unknown("more than one signature")
-    (signature,) = added
+    signature = added_after(file, len(document))
+    certified = certifies(file, signature)
     dictionary, revision = signature.dictionary, signature.revision
     _check_dictionary(dictionary, revision, certificate)
     is_new = _is_new(file, len(document), signature)
@@ -75,6 +77,7 @@ def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> Said
         _text(dictionary, "Location"),
         _text(dictionary, "ContactInfo"),
         _seal(signature),
+        signature.certification if certified else None,
     )
 
 
@@ -95,7 +98,11 @@ def _check_dictionary(
         raise _unknown("a time")
     if "Name" in dictionary and _text(dictionary, "Name") != certificate.attribute("2.5.4.3"):
         raise _unknown("another signer's name")
-    for each in map(revision.dictionary, revision.array(dictionary.get("Reference"))):
+    references = [*map(revision.dictionary, revision.array(dictionary.get("Reference")))]
+    methods = [str(each.get("TransformMethod")) for each in references]
+    if len(set(methods)) != len(methods) or not set(methods) <= _METHODS:
+        raise _unknown("a transform")
+    for each in references:
         parameters = revision.dictionary(each.get("TransformParams"))
         if not (each.keys() <= _TRANSFORM and parameters.keys() <= _PARAMETERS):
             raise _unknown("a transform")

@@ -83,6 +83,28 @@ _WORDS: dict[str, tuple[str, str]] = {
         "A visible seal on page {page} of {pages}; the copy shows what it looks like.",
     ),
     "seal-place": ("签章位置（点）：{place}", "Place of the seal, in points: {place}"),
+    "certifies-1": (
+        "签名将认证此文件：之后不得再作任何改动。",
+        "It certifies the document: nothing may be changed afterwards.",
+    ),
+    "certifies-2": (
+        "签名将认证此文件：之后只可填写表单和签名。",
+        "It certifies the document: only forms may be filled in and signatures added afterwards.",
+    ),
+    "certifies-3": (
+        "签名将认证此文件：之后只可填写表单、签名和批注。",
+        "It certifies the document: forms, signatures and notes may be added afterwards.",
+    ),
+    "element": (
+        "仅签署文件中的此部分：{name}",
+        "It signs only this part of the file: {name}",
+    ),
+    "also": ("同一签名还签署：{kind}", "The same signature also signs: {kind}"),
+    "one-signature": (
+        "以一个签名签署全部，每份文件交给各自的机构：",
+        "One signature for all, each document for its agency:",
+    ),
+    "recipient": ("交给：{name}", "For: {name}"),
     "more": ("……另有 {count} 项", "… and {count} more"),
     "unknown-kind": ("未知类型的文件", "a document of unknown kind"),
     "pdf": ("PDF 文件", "a PDF document"),

@@ -38,6 +38,8 @@
  * @property {string} draft base64, from the service
  * @property {string} [name] the file's name, for the person to recognise
  * @property {"first" | "counter"} [act] counter: upon the signature over the document in the draft
+ * @property {{document: string, name?: string}[]} [beside] more documents under the same signature,
+ *   in the order in which the container has them; agents since 1.3.0
  *
  * @typedef {Object} Confirmation
  * @property {string} platform name of the platform that asks
@@ -292,6 +294,20 @@ export class PortSealAgent {
   }
 
   /**
+   * Sign documents for several agencies with one signature over the root of their Merkle tree, as
+   * `POST /api/v1/bundles/prepare` gives it; agents since 1.3.0.
+   * @param {{certificate: string, proofs: string[], toBeSigned: string,
+   *   parts: {document: string, recipient: string, name?: string}[]}} what in one order
+   * @param {CallOptions} [options]
+   * @returns {Promise<{signatureValue: string, suite: string}>}
+   */
+  async signTree({ certificate, parts, proofs, toBeSigned }, options) {
+    const body = { certificate, parts: parts.map(named), proofs, to_be_signed: toBeSigned };
+    const told = await this.#call("sign_tree", body, options);
+    return { signatureValue: told.signature_value, suite: told.suite };
+  }
+
+  /**
    * Let the user change the PIN, in the agent's window.
    * @param {{token: string}} what
    * @param {CallOptions} [options]
@@ -416,9 +432,18 @@ function isObject(value) {
 }
 
 /** @param {ToSign} item */
-function asItem({ document, format, toBeSigned, draft, name, act }) {
+function asItem({ document, format, toBeSigned, draft, name, act, beside }) {
   const item = { document, format, to_be_signed: toBeSigned, draft, name: name ?? null };
-  return act === undefined ? item : { ...item, act };
+  const more = beside === undefined ? {} : { beside: beside.map(named) };
+  return act === undefined ? { ...item, ...more } : { ...item, ...more, act };
+}
+
+/**
+ * @template {{name?: string}} T
+ * @param {T} body
+ */
+function named(body) {
+  return { ...body, name: body.name ?? null };
 }
 
 /** @param {any} told @returns {Certificate} */

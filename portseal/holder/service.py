@@ -17,7 +17,8 @@ from portseal.holder.card import Card
 from portseal.holder.upload import FormUpload
 from portseal.holder.wish import base64_of, wish
 from signing_service.formats.bundle import Part
-from signing_service.formats.coverage import covers, covers_bundle
+from signing_service.formats.coverage import covers
+from signing_service.formats.coverage_bundle import covers_bundle
 from signing_service.formats.document import StreamedDocument
 from signing_service.formats.manner import Manner, Subject
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel

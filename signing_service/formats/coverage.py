@@ -6,7 +6,7 @@ own document, with a digest made on the holder's machine, and says no more than 
 
 import binascii
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from kernel.algorithms import AlgorithmSuite
@@ -16,9 +16,6 @@ from signing_service.formats import xml_security
 from signing_service.formats.asic.container import Container, uri_of
 from signing_service.formats.asic.manifest import Manifest
 from signing_service.formats.asic.writing import UNKNOWN_TYPE
-from signing_service.formats.bundle import CLAIMS as BUNDLE_CLAIMS
-from signing_service.formats.bundle import Manifest as BundleManifest
-from signing_service.formats.bundle import Part, Proof
 from signing_service.formats.cades import whole as cades
 from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.coverage_counter import is_upon
@@ -30,6 +27,7 @@ from signing_service.formats.jades.content import signed_objects
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades.pdf.changes import Permissions, judge
 from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.pdf.signature import added_after, certifies
 from signing_service.formats.pades.reading import Octets
 from signing_service.formats.statement import Statement
 from signing_service.formats.xades.references import Source
@@ -67,38 +65,6 @@ def covers(
             )
         return _COVERS[manner.format](manner, subject, to_be_signed, by, context)
     except (Refusal, ValueError, KeyError, binascii.Error):
-        return False
-
-
-def covers_bundle(
-    parts: Sequence[Part],
-    proofs: Sequence[bytes],
-    to_be_signed: bytes,
-    suite: AlgorithmSuite,
-    certificate: Certificate,
-) -> bool:
-    """Whether a value over `to_be_signed` signs a bundle of just these declarations for these
-    agencies, each at its place."""
-    try:
-        read = [Proof.from_bytes(each) for each in proofs]
-        manifests = {each.manifest for each in read}
-        if len(manifests) != 1 or len(read) != len(parts):
-            return False
-        root = {proof.root(part.document) for proof, part in zip(read, parts, strict=True)}
-        places = all(
-            (proof.recipient, proof.index) == (part.recipient, index)
-            for index, (proof, part) in enumerate(zip(read, parts, strict=True))
-        )
-        manifest = BundleManifest.from_bytes(read[0].manifest)
-        return (
-            places
-            and manifest.count == len(parts)
-            and root == {manifest.root}
-            and Statement(certificate, suite, BUNDLE_CLAIMS).is_in_attributes(
-                to_be_signed, suite.hash(read[0].manifest)
-            )
-        )
-    except (Refusal, ValueError):
         return False
 
 
@@ -167,11 +133,14 @@ def _pades(
     if not len(document) <= start < end < len(pdf):
         return False
     digest = Octets(pdf, (start, end), len(pdf)).digest(by.suite.digest)
-    before = PdfFile(pdf).revision(len(document))
+    file = PdfFile(pdf)
+    signature = added_after(file, len(document))
+    certified = signature.field.value if certifies(file, signature) else None
     return (
         digest is not None
         and by.is_in_attributes(to_be_signed, digest)
-        and not judge(before, Permissions()).refused
+        and signature.certification == manner.placement.certification
+        and not judge(file.revision(len(document)), Permissions(certifies=certified)).refused
     )
 
 

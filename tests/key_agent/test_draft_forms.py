@@ -1,7 +1,8 @@
 """Every form of signature that the agent makes, and what a hostile service may try in each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from signing_service.formats.draft import draft_of
 from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades import writing as pades_writing
-from signing_service.formats.pades.pdf.syntax import text_string
+from signing_service.formats.pades.pdf.syntax import Name, text_string
 from signing_service.formats.pades.whole import Certification, Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import read_signatures
@@ -159,6 +160,142 @@ def test_one_container_is_no_other(signer: Identity) -> None:
     assert code_of(Manner(ASIC_S), DECLARATION, asked, signer) == "draft.unreadable"
 
 
+# -- several documents in a container --------------------------------------------------------------
+
+CONTRACT, LETTER = b"a contract of ten pages", b"a letter"
+SEVERAL = ("ASiC-E with CAdES", "ASiC-E with XAdES")
+
+
+def check_several(
+    name: str, documents: Sequence[bytes], asked: tuple[bytes, bytes], by: Identity
+) -> Draft:
+    document, *beside = documents
+    to_be_signed, draft = asked
+    return check_draft(ASIC_E, document, to_be_signed, draft, by.certificate, by.key.suite, beside)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_every_document_of_a_container_is_told_by_its_name(name: str, signer: Identity) -> None:
+    manner = replace(MANNERS[name], claims=CLAIMS)
+    more = {"合同.txt": CONTRACT, "papers/letter.txt": LETTER}
+    asked = drafted(manner, DECLARATION, signer, more)
+    told = check_several(name, (DECLARATION, CONTRACT, LETTER), asked, signer)
+    assert told.names == ("entry.xml", "合同.txt", "papers/letter.txt")
+    assert told.evidence.roles == ("申报员",)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize(
+    "shown",
+    [
+        (DECLARATION,),
+        (DECLARATION, CONTRACT),
+        (DECLARATION, LETTER, CONTRACT),
+        (DECLARATION, CONTRACT, LETTER, LETTER),
+        (DECLARATION, CONTRACT, b"another letter"),
+        (OTHER, CONTRACT, LETTER),
+    ],
+)
+def test_other_documents_than_those_shown_are_not_signed(
+    name: str, shown: Sequence[bytes], signer: Identity
+) -> None:
+    more = {"contract.txt": CONTRACT, "letter.txt": LETTER}
+    asked = drafted(MANNERS[name], DECLARATION, signer, more)
+    with pytest.raises(Refusal, match=r"draft\.other-document"):
+        check_several(name, shown, asked, signer)
+
+
+def test_a_document_that_is_in_the_container_and_not_in_the_manifest_is_told(
+    signer: Identity,
+) -> None:
+    """Shown it would be, but not signed: the user would think that it was."""
+    honest = asic_manifest.write_manifest
+
+    def without_one(signed_by: str, files: Mapping[str, bytes], **means: Any) -> bytes:
+        return honest(signed_by, {"entry.xml": files["entry.xml"]}, **means)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asic_writing, "write_manifest", without_one)
+        asked = drafted(MANNERS[SEVERAL[0]], DECLARATION, signer, {"contract.txt": CONTRACT})
+    with pytest.raises(Refusal, match=r"draft\."):
+        check_several(SEVERAL[0], (DECLARATION, CONTRACT), asked, signer)
+
+
+@pytest.mark.parametrize("name", ["CAdES enveloping", "XAdES detached", "JAdES detached"])
+def test_only_a_container_holds_several(name: str, signer: Identity) -> None:
+    to_be_signed, draft = drafted(MANNERS[name], DECLARATION, signer)
+    with pytest.raises(Refusal, match=r"draft\.other-document"):
+        check_draft(
+            MANNERS[name].format, DECLARATION, to_be_signed, draft, signer.certificate,
+            signer.key.suite, [DECLARATION],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [*((SEVERAL[0], way) for way in CMS), *((SEVERAL[1], way) for way in XML)],
+)
+def test_nothing_more_is_signed_beside_several_documents(
+    name: str, way: str, signer: Identity
+) -> None:
+    with slipping_in(XADES if name == SEVERAL[1] else CADES, way):
+        asked = drafted(MANNERS[name], DECLARATION, signer, {"contract.txt": CONTRACT})
+    with pytest.raises(Refusal, match=r"draft\.more-than-the-document"):
+        check_several(name, (DECLARATION, CONTRACT), asked, signer)
+
+
+# -- a part of an XML document ---------------------------------------------------------------------
+
+PARTS = (
+    b'<papers xmlns="urn:x"><offer Id="offer"><price>100</price></offer>'
+    b'<note Id="note">not signed</note></papers>'
+)
+PART = Manner(XADES, packaging=Packaging.INTERNALLY_DETACHED, target="offer")
+
+
+def test_a_part_is_told_and_nothing_else_of_the_file(signer: Identity) -> None:
+    manner = replace(PART, claims=CLAIMS)
+    told = check(manner, PARTS, drafted(manner, PARTS, signer), signer)
+    assert told.part == b'<offer xmlns="urn:x" Id="offer"><price>100</price></offer>'
+    assert told.names == ("#offer",)
+    assert told.evidence.commitment == PROOF_OF_APPROVAL
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PARTS.replace(b"100", b"999"),
+        PARTS.replace(b"not signed", b"something else"),
+        PARTS.replace(b"<papers", b"<papers a='b'"),
+        PARTS.replace(b"</papers>", b"<more/></papers>"),
+    ],
+)
+def test_a_part_of_another_file_is_not_signed(other: bytes, signer: Identity) -> None:
+    asked = drafted(PART, other, signer)
+    assert code_of(PART, PARTS, asked, signer) == "draft.other-document"
+
+
+def test_two_elements_of_one_identifier_are_not_signed(signer: Identity) -> None:
+    asked = drafted(PART, PARTS, signer)
+    doubled = PARTS.replace(b'Id="note"', b'Id="offer"')
+    assert code_of(PART, doubled, asked, signer).startswith("draft.")
+    both = asked[0], asked[1].replace(b'Id="note"', b'Id="offer"')
+    assert code_of(PART, doubled, both, signer).startswith("draft.")
+
+
+def test_octets_of_another_part_are_not_signed(signer: Identity) -> None:
+    _, draft = drafted(PART, PARTS, signer)
+    other, _ = drafted(replace(PART, target="note"), PARTS, signer)
+    assert code_of(PART, PARTS, (other, draft), signer) == "draft.other-octets"
+
+
+@pytest.mark.parametrize("way", XML)
+def test_nothing_more_is_signed_beside_a_part(way: str, signer: Identity) -> None:
+    with slipping_in(XADES, way):
+        asked = drafted(PART, PARTS, signer)
+    assert code_of(PART, PARTS, asked, signer) == "draft.more-than-the-document"
+
+
 # -- counter-signatures ----------------------------------------------------------------------------
 
 
@@ -276,9 +413,56 @@ def test_an_invisible_signature_says_nothing(signer: Identity) -> None:
     assert (told.reason, told.location, told.contact, told.seal) == (None,) * 4
 
 
-def test_a_certification_is_not_made(signer: Identity) -> None:
-    asked = in_pdf(Placement(certification=Certification.FILLING_IN), signer)
-    assert code_of(Manner(PADES), PDF, asked, signer) == "draft.more-than-the-document"
+@pytest.mark.parametrize("certification", Certification)
+def test_a_certification_is_told(certification: Certification, signer: Identity) -> None:
+    asked = in_pdf(Placement(certification=certification), signer)
+    told = check(Manner(PADES), PDF, asked, signer).pdf
+    assert told is not None
+    assert told.certification == int(certification)
+
+
+def test_only_the_first_signature_certifies(signer: Identity) -> None:
+    first = making.prepare(Manner(PADES), Subject.of(PDF), signer.certificate, NOW)
+    signed = making.finish(Act.FIRST, first, signer.key.sign(first.to_be_signed), None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pades_writing, "_check_permitted", lambda *_: None)
+        placement = Placement(certification=Certification.NO_CHANGES)
+        prepared = making.prepare(
+            Manner(PADES, placement=placement), Subject.of(signed), signer.certificate, NOW
+        )
+    asked = prepared.to_be_signed, draft_of(Act.FIRST, prepared, None)
+    assert code_of(Manner(PADES), signed, asked, signer).startswith("draft.")
+
+
+@pytest.mark.parametrize("way", ["catalog", "signature", "another", "twice", "permissions"])
+def test_a_certification_that_is_half_said_is_not_made(way: str, signer: Identity) -> None:
+    """In the catalog alone, in the signature alone, of another signature, with two sets of
+    permissions, and with something beside it in the catalog."""
+    honest = pades_writing._certify
+
+    def hostile(update: Any, signature: dict[str, Any], reference: Any, *rest: Any) -> None:
+        honest(update, signature, reference, *rest)
+        root = update.revision.root
+        catalog = dict(update.get(root))
+        if way == "catalog":
+            del signature["Reference"]
+        elif way == "signature":
+            update.put(root, {each: catalog[each] for each in catalog if each != "Perms"})
+        elif way == "another":
+            update.put(root, {**catalog, "Perms": {"DocMDP": update.revision.root}})
+        elif way == "twice":
+            other = {"Type": Name("TransformParams"), "P": 3}
+            signature["Reference"] = [
+                *signature["Reference"],
+                {**signature["Reference"][0], "TransformParams": other},
+            ]
+        else:
+            update.put(root, {**catalog, "Perms": {"DocMDP": reference, "UR3": reference}})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pades_writing, "_certify", hostile)
+        asked = in_pdf(Placement(certification=Certification.NO_CHANGES), signer)
+    assert code_of(Manner(PADES), PDF, asked, signer).startswith("draft.")
 
 
 @pytest.mark.parametrize(

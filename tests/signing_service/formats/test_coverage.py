@@ -8,10 +8,11 @@ from kernel.entropy import SystemEntropy
 from signing_service.formats import bundle, making
 from signing_service.formats.bundle import Part
 from signing_service.formats.claims import PROOF_OF_APPROVAL, Claims, PolicyReference
-from signing_service.formats.coverage import covers, covers_bundle
+from signing_service.formats.coverage import covers
+from signing_service.formats.coverage_bundle import covers_bundle
 from signing_service.formats.jades.whole import Serialisation
 from signing_service.formats.manner import Act, Manner, Subject
-from signing_service.formats.pades.whole import Placement, Seal
+from signing_service.formats.pades.whole import Certification, Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.signing_service.formats.hostile import WAYS, slipping_in
@@ -181,6 +182,17 @@ def test_an_update_of_a_pdf_that_only_signs_is_signed() -> None:
         context = making.context_of(prepared, Act.FIRST, subject)
         assert accepted(manner, subject, prepared, context)
         assert not accepted(manner, Subject.of(PDF + b"\n"), prepared, context)
+
+
+def test_a_certification_is_made_where_it_was_asked_for() -> None:
+    subject = Subject.of(PDF)
+    plain = Manner(PADES)
+    wishes = [Manner(PADES, placement=Placement(certification=each)) for each in Certification]
+    for asked in (plain, *wishes):
+        prepared = made(asked, subject)
+        context = making.context_of(prepared, Act.FIRST, subject)
+        for wanted in (plain, *wishes):
+            assert accepted(wanted, subject, prepared, context) is (wanted == asked)
 
 
 def test_an_update_that_changes_a_page_is_not_signed() -> None:

@@ -37,6 +37,8 @@ class Permissions:
     """DocMDP's permissions; None where the document is not certified."""
     is_locked: Callable[[str], bool] = lambda name: False
     """Whether a field, by its full name, must stay as it is (FieldMDP)."""
+    certifies: Ref | None = None
+    """A signature that comes with the change and may certify the document (DocMDP)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class _Judge:
     def _catalog(self) -> None:
         old, new = self._old.catalog, self._new.catalog
         for key in old.keys() | new.keys():
+            if key == "Perms" and self._is_certified():
+                continue
             if key not in _CATALOG_KEYS and old.get(key) != new.get(key):
                 self._refuse(f"the catalog's {key} was changed")
         if not _VERSION.fullmatch(str(new.get("Version", "1.0"))):
@@ -158,6 +162,16 @@ class _Judge:
             self._store(old.get("DSS"), new["DSS"])
         elif "DSS" in old:
             self._refuse("the document security store was removed")
+
+    def _is_certified(self) -> bool:
+        """Perms names the signature that may certify the document (12.8.6), and is else as it
+        was."""
+        before = self._old.dictionary(self._old.catalog.get("Perms"))
+        after = self._new.catalog.get("Perms")
+        certifies = self._permissions.certifies
+        if certifies is None or "DocMDP" in before:
+            return False
+        return bool(after == {**before, "DocMDP": certifies})
 
     def _metadata(self, old: Value, new: Value) -> None:
         if not isinstance(new, Ref) or new.number not in self._changed:

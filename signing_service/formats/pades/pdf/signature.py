@@ -77,6 +77,29 @@ class EmbeddedSignature:
         ]
 
 
+def added_after(file: PdfFile, length: int) -> EmbeddedSignature:
+    """The one signature that the rest of the file, after `length` octets, adds. Raises Malformed
+    `pades.structure` for none or several; and as `read_signatures`."""
+    added = [each for each in read_signatures(file) if each.end > length]
+    if len(added) != 1 or added[0].end != len(file.data):
+        raise Malformed("pades.structure", "not one signature was added")
+    return added[0]
+
+
+def certifies(file: PdfFile, signature: EmbeddedSignature) -> bool:
+    """Whether it certifies the document, as the first signature in it: it says so, and the catalog
+    does (12.8.2.2, 12.8.6). Raises Malformed `pades.certification` where only one of them does,
+    or it is not the first."""
+    revision = file.current
+    named = revision.dictionary(revision.catalog.get("Perms")).get("DocMDP")
+    says = signature.certification is not None
+    if says is not bool(named == signature.field.value):
+        raise Malformed("pades.certification", "signature and catalog differ over it")
+    if says and any(each.end < signature.end for each in read_signatures(file)):
+        raise Malformed("pades.certification", "only the first signature can certify")
+    return says
+
+
 def locked(revision: Revision, lock: Mapping[str, Any], name: str) -> bool:
     """Whether a lock (a field's Lock or FieldMDP's parameters) names the field."""
     action = lock.get("Action")
