@@ -3,6 +3,7 @@
 from flask_babel import gettext, lazy_gettext
 
 from kernel.refusals import Refusal
+from policies.scripts import unusual_letters
 from ra_portal.people.branches import Branch
 
 STATES = {
@@ -159,4 +160,5 @@ def for_templates() -> dict[str, object]:
         "explain": explain,
         "officer_roles": ROLES,
         "states": STATES,
+        "unusual_letters": unusual_letters,
     }

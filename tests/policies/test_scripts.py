@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.scripts import has_look_alike_letters, mixes_scripts
+from policies.scripts import has_look_alike_letters, mixes_scripts, unusual_letters
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,22 @@ def test_a_usual_name_passes(name: str) -> None:
 def test_a_look_alike_is_seen(name: str, mixed: bool) -> None:
     assert mixes_scripts(name) is mixed
     assert mixed or has_look_alike_letters(name)
+
+
+def test_letters_that_may_be_taken_for_others_are_spelled_out() -> None:
+    """A whole name in Cyrillic, which reads as a Latin one."""
+    assert unusual_letters("АО\u0421О ао") == (
+        "А U+0410 CYRILLIC CAPITAL LETTER A",
+        "О U+041E CYRILLIC CAPITAL LETTER O",
+        "С U+0421 CYRILLIC CAPITAL LETTER ES",
+        "а U+0430 CYRILLIC SMALL LETTER A",
+        "о U+043E CYRILLIC SMALL LETTER O",
+    )
+    assert unusual_letters("Søn") == ("ø U+00F8 LATIN SMALL LETTER O WITH STROKE",)
+
+
+@pytest.mark.parametrize(
+    "name", ["宁波（中国）ABC公司", "株式会社カナひら", "김선생 (Kim)", "OP-1", "", "一〇"]
+)
+def test_usual_names_need_no_spelling_out(name: str) -> None:
+    assert unusual_letters(name) == ()

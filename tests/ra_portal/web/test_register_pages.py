@@ -186,3 +186,23 @@ def test_commands_name_the_service_and_not_the_host_of_the_request(
     page = browser.client.get("/", headers=headers).text
     assert f"portseal card sign --url {ORIGIN} " in page
     assert "evil.example" not in page
+
+
+def test_an_officer_sees_which_letters_a_name_of_another_script_has(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    """All Cyrillic: it reads as the Latin ACCO."""
+    name = "\u0410\u0421\u0421\u041e"
+    portal.services.registration.apply(samples.details(name=name), samples.scan())
+    owner = portal.legal_person(2)
+    portal.operator(owner, name=name)
+    seat.identity = portal.officer(Role.REGISTRAR)
+    review = between(
+        r'href="(/officer/applications/[0-9a-f]{32})"', browser.text("/officer/applications")
+    )
+    for address in (review, f"/officer/enterprises/{owner.subject}"):
+        shown = browser.text(address)
+        assert "Letters of another script" in shown
+        for letter in ("A U+0410 CYRILLIC CAPITAL LETTER A", "U+0421 CYRILLIC CAPITAL LETTER ES"):
+            assert letter.removeprefix("A ") in shown
+        assert shown.count("U+0421") == 1  # each letter once
