@@ -193,7 +193,7 @@ EXHIBITS = (
     ),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
     Exhibit("journal", "administrator", "/admin/journal"),
-    Exhibit("console-acts", "administrator", "/admin/console-acts"),
+    Exhibit("console-acts", "audit-administrator", "/admin/console-acts"),
     Exhibit("key-centre-home", "recovery-approver", "/"),
     Exhibit("key-recoveries", "recovery-officer", "/key-centre"),
     Exhibit("key-recovery-order", "recovery-approver", _recovery("order")),
