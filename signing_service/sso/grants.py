@@ -202,7 +202,10 @@ class Grants:
                 .values(used_at=now)
                 .returning(refresh_tokens)
             ).one_or_none()
-            if row is None:
+        if row is None:
+            # In a transaction of its own: PostgreSQL keeps the token's row locked even where it
+            # is found used after a wait, and those who revoke lock the family's code before it.
+            with self._database.transaction() as connection:
                 self._refresh_reused(connection, hashed, client_id)
         if row is None or row.revoked_at is not None or row.expires_at <= now:
             return None
