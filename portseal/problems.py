@@ -22,8 +22,7 @@ from portseal.web.errors import error_page
 _log = logging.getLogger("portseal.web")
 _API_PREFIXES = (
     "/api/",
-    "/oidc/token",
-    "/oidc/userinfo",
+    "/oidc/",
     "/.well-known/",
     "/health/",
     "/csc/v2/info",
@@ -31,6 +30,8 @@ _API_PREFIXES = (
     "/csc/v2/credentials/",
     "/csc/v2/signatures/",
 )
+_PAGES = ("/oidc/authorize", "/oidc/end-session")
+"""Among them, what a person's browser is sent to."""
 _REQUEST_ID = re.compile(r"^[0-9A-Za-z-]{8,64}$")
 
 
@@ -117,7 +118,7 @@ def _sayable(value: FactT) -> FactT | str:
 
 def wants_page() -> bool:
     """Whether a person's browser asks: HTML preferred, and not one of the program interfaces."""
-    if request.path.startswith(_API_PREFIXES):
+    if request.path.startswith(_API_PREFIXES) and request.path not in _PAGES:
         return False
     best = request.accept_mimetypes.best_match(["application/json", "text/html"])
     return best == "text/html"

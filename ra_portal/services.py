@@ -101,6 +101,7 @@ class PortalServices:
     catalogue: RightsCatalogue
     policy: RegistrationPolicy
     history: History
+    clock: Clock
 
 
 def open_portal(
@@ -207,4 +208,5 @@ def open_portal(
         catalogue=catalogue,
         policy=rules,
         history=History(database, journal, clock),
+        clock=clock,
     )

@@ -1,5 +1,6 @@
 """The rules of the house, checked on the code itself: import order, types, style."""
 
+import re
 import subprocess
 import sysconfig
 import tomllib
@@ -96,6 +97,18 @@ def test_a_library_is_imported_in_its_home_alone(library: str, imports: grimp.Im
     if library in imports.modules:
         importers = imports.find_modules_that_directly_import(library)
         assert outside(importers, HOMES[library]) == []
+
+
+def test_the_time_is_an_argument() -> None:
+    """No room asks the machine: the demonstration and what strangers run alone may."""
+    asks = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time)\(")
+    found = {
+        str(path.relative_to(ROOT))
+        for room in ("kernel", "records", "hsm", "ca", "ra_portal", "signing_service", "key_centre")
+        for path in (ROOT / room).rglob("*.py")
+        if asks.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"kernel/clock.py"}
 
 
 def test_a_module_outside_every_home_is_named() -> None:

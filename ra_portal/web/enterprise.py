@@ -1,6 +1,6 @@
 """Pages for the legal-person card: operators, their rights, their cards."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -141,5 +141,5 @@ def _operator(services: PortalServices, view: OperatorView, refusal: Refusal | N
         identity_number=services.operators.masked_identity(view.operator),
         refusal=refusal,
         values=request.form,
-        now=datetime.now(UTC),
+        now=services.clock.now(),
     )

@@ -113,7 +113,7 @@ class CasRoutes:
     def validate(self) -> Response:
         """2.4, CAS 1.0: yes or no, in plain text."""
         try:
-            _, signed_in = self._validated()
+            _, _, signed_in = self._validated()
         except Rejected:
             text = "no\n\n"
         else:
@@ -145,19 +145,19 @@ class CasRoutes:
     def _answer(self, *, with_attributes: bool) -> Response:
         as_json = request.args.get("format", "XML").upper() == "JSON"
         try:
-            ticket, signed_in = self._validated()
+            ticket, platform, signed_in = self._validated()
         except Rejected as why:
             if as_json:
                 return jsonify(messages.failure_json(why.code, why.detail))
             return _xml(messages.failure_xml(why.code, why.detail))
         user = signed_in.holder.subject
-        attributes = self._attributes(ticket, signed_in) if with_attributes else None
+        attributes = self._attributes(ticket, platform, signed_in) if with_attributes else None
         if as_json:
             return jsonify(messages.success_json(user, attributes))
         return _xml(messages.success_xml(user, attributes))
 
-    def _validated(self) -> tuple[Ticket, SignedIn]:
-        """The ticket, spent, and its holder. Raises Rejected."""
+    def _validated(self) -> tuple[Ticket, Platform, SignedIn]:
+        """The ticket, spent, its platform and its holder. Raises Rejected."""
         asked = request.args
         service, ticket = asked.get("service"), asked.get("ticket")
         if not service or not ticket or any(len(asked.getlist(name)) > 1 for name in asked):
@@ -180,11 +180,11 @@ class CasRoutes:
         if signed_in is None:
             raise Rejected("INVALID_TICKET", "The session is over.")
         self._services.cas_tickets.remember(ticket, spent, signed_in.holder.subject)
-        return spent, signed_in
+        return spent, platform, signed_in
 
-    def _attributes(self, ticket: Ticket, signed_in: SignedIn) -> messages.Attributes:
-        platform = self._services.platforms.find(ticket.client_id)
-        assert platform is not None
+    def _attributes(
+        self, ticket: Ticket, platform: Platform, signed_in: SignedIn
+    ) -> messages.Attributes:
         told = holder_claims(
             signed_in.holder, " ".join(sorted(platform.scopes)), permitted=platform.claims
         )

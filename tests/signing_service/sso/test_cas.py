@@ -121,6 +121,25 @@ def test_only_permitted_claims_are_told(signed_in: FlaskClient, services: SsoSer
 # -- tickets -------------------------------------------------------------------------------------
 
 
+def test_a_platform_that_is_disabled_while_its_ticket_is_spent_is_answered_all_the_same(
+    signed_in: FlaskClient,
+    platform: Registration,
+    services: SsoServices,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticket = ticket_of(login(signed_in))
+    remember = services.cas_tickets.remember
+
+    def disabled(*arguments: Any) -> None:
+        services.platforms.disable(platform.platform.client_id, actor="administrator")
+        remember(*arguments)
+
+    monkeypatch.setattr(services.cas_tickets, "remember", disabled)
+    assert verdict(validate(signed_in, ticket)) == "success"  # as it was when it was looked up
+    monkeypatch.undo()
+    assert services.platforms.find(platform.platform.client_id) is None
+
+
 def test_a_ticket_is_good_once_for_its_service_and_half_a_minute(
     signed_in: FlaskClient, platform: Registration, clock: FixedClock
 ) -> None:
