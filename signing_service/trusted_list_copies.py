@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Protocol
@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.refusals import Refusal
+from kernel.refusals import Refusal, Unavailable
 from policies.validation import ValidationPolicy
 from records.database import Database
 from signing_service.tables import trusted_list_copies
@@ -27,6 +27,8 @@ from signing_service.trusted_lists import TrustedList, load_trusted_list
 from signing_service.validation.fetching import Fetched
 
 MAX_LIST_BYTES = 24 * 1024 * 1024
+_AGAIN = timedelta(minutes=5)
+"""After a failure; twice as long after each further one, until it is as long as ever."""
 _log = logging.getLogger("portseal.trusted_lists")
 
 
@@ -62,9 +64,12 @@ class ListCopies:
         self._fetcher = fetcher
         self._policy = policy
         self._clock = clock
+        self._failed: dict[str, tuple[int, datetime]] = {}
+        """Of each source that failed last: how often in a row, and when."""
 
     def refresh(self, every: timedelta) -> int:
-        """Fetch each list whose copy is older than `every`; how many were fetched.
+        """Fetch each list whose copy is older than `every`; how many were fetched. One that
+        failed is tried again after a while that grows.
 
         Raises the last refusal after all were tried: Unavailable `fetch.*`, and as
         `load_trusted_list`.
@@ -76,7 +81,10 @@ class ListCopies:
             try:
                 self._fetch(source)
                 fetched += 1
+                self._failed.pop(source.key, None)
             except Refusal as refusal:
+                before, _ = self._failed.get(source.key, (0, None))
+                self._failed[source.key] = before + 1, self._clock.now()
                 _log.warning("the trusted list %s is not refreshed: %s", source.url, refusal)
                 refused = refusal
         if refused is not None:
@@ -127,6 +135,10 @@ class ListCopies:
         )
 
     def _is_due(self, source: ListSource, every: timedelta) -> bool:
+        if source.key in self._failed:
+            times, at = self._failed[source.key]
+            if self._clock.now() - at < min(every, _AGAIN * 2 ** min(times - 1, 16)):
+                return False
         fetched_at = self.stamp().get(source.key)
         return fetched_at is None or self._clock.now() - fetched_at >= every
 
@@ -139,7 +151,8 @@ class ListCopies:
 
 class LiveAnchors:
     """Trust anchors that follow the copies. Called before every verification; safe from many
-    threads. The database is asked at most once in `look_seconds`."""
+    threads. The database is asked at most once in `look_seconds`, by one thread; the others go on
+    with what is known, which stays while the database is away and the lists' own term lasts."""
 
     def __init__(
         self, own: TrustAnchors, copies: ListCopies, clock: Clock, look_seconds: float = 5.0
@@ -148,27 +161,55 @@ class LiveAnchors:
         self._copies = copies
         self._clock = clock
         self._look_seconds = look_seconds
-        self._lock = Lock()
-        self._look_at = 0.0
-        self._seen: dict[str, datetime] | None = None
-        self._until: datetime | None = None
-        self._anchors = own
+        self._looking = Lock()
+        self._known: _Known | None = None
 
     def __call__(self) -> TrustAnchors:
-        with self._lock:
-            if self._until is not None and self._clock.now() > self._until:
-                self._seen, self._look_at = None, 0.0
-            if time.monotonic() >= self._look_at:
-                self._look()
-                self._look_at = time.monotonic() + self._look_seconds
-            return self._anchors
+        """Raises Unavailable where nothing is known that still holds."""
+        known = self._known
+        holds = known is not None and known.holds(self._clock.now())
+        if known is not None and holds and time.monotonic() < known.look_at:
+            return known.anchors
+        if not self._looking.acquire(blocking=not holds):
+            assert known is not None
+            return known.anchors
+        try:
+            self._known = known = self._look()
+            return known.anchors
+        finally:
+            self._looking.release()
 
-    def _look(self) -> None:
-        stamp = self._copies.stamp()
-        if stamp == self._seen:
-            return
-        lists = self._copies.lists()
+    def _look(self) -> "_Known":
+        known, look_at = self._known, time.monotonic() + self._look_seconds
+        holds = known is not None and known.holds(self._clock.now())
+        if known is not None and holds and time.monotonic() < known.look_at:
+            return known  # somebody else has just looked
+        try:
+            stamp = self._copies.stamp()
+            if known is not None and holds and stamp == known.stamp:
+                return replace(known, look_at=look_at)
+            lists = self._copies.lists()
+        except Unavailable as refusal:
+            if known is None or not holds:
+                raise
+            _log.warning("the trusted lists of before are used on: %s", refusal)
+            return replace(known, look_at=look_at)
         listed = (one for found in lists for one in found.authorities)
-        self._anchors = TrustAnchors((*self._own.authorities, *listed), self._own.intermediates)
-        self._until = min((found.next_update for found in lists), default=None)
-        self._seen = stamp
+        anchors = TrustAnchors((*self._own.authorities, *listed), self._own.intermediates)
+        until = min((found.next_update for found in lists), default=None)
+        return _Known(anchors, stamp, until, look_at)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What one look found."""
+
+    anchors: TrustAnchors
+    stamp: dict[str, datetime]
+    until: datetime | None
+    """When the first list's own term is over."""
+    look_at: float
+    """When to look again, monotonic seconds."""
+
+    def holds(self, now: datetime) -> bool:
+        return self.until is None or now <= self.until

@@ -7,6 +7,7 @@ limits, whatever the server does.
 
 import http.client
 import ipaddress
+import queue
 import socket
 import ssl
 import threading
@@ -99,6 +100,34 @@ def is_public(address: str, allowed: Sequence[IpNetwork] = ()) -> bool:
     return all(one.is_global and not one.is_multicast for one in (ip, inner) if one is not None)
 
 
+def _resolved(host: str, port: int, deadline: float) -> list[str]:
+    """The name's addresses. The machine's resolver has no time limit of ours: it is waited for
+    in a thread, which is left behind at the deadline. Raises Unavailable."""
+    answer: queue.SimpleQueue[list[str] | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answer.put([str(one[4][0]) for one in found])
+        except (OSError, UnicodeError):
+            answer.put(None)
+        finally:
+            _RESOLVING.release()
+
+    if not _RESOLVING.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise Unavailable("fetch.too-slow", "names take too long to be resolved")
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        addresses = answer.get(timeout=max(0.0, deadline - time.monotonic()))
+    except queue.Empty:
+        raise Unavailable("fetch.too-slow", "the server's name takes too long") from None
+    if addresses is None:
+        raise Unavailable("fetch.failed", "the server's name is not known")
+    return addresses
+
+
+_RESOLVING = threading.BoundedSemaphore(32)
+"""Threads that wait for the resolver at once."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -164,11 +193,7 @@ class _Exchange:
     def _connect(self) -> http.client.HTTPConnection:
         host, is_tls = self.url.hostname or "", self.url.scheme == "https"
         port = self.url.port or (443 if is_tls else 80)
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise Unavailable("fetch.failed", "the server's name is not known") from None
-        addresses = [str(one[4][0]) for one in found]
+        addresses = _resolved(host, port, self.deadline)
         if not all(is_public(address, self.allowed) for address in addresses):
             # All of them: who may name a private address beside a public one means no good.
             raise Unavailable("fetch.refused", "the address is not a public one")
@@ -178,11 +203,15 @@ class _Exchange:
                 raise Unavailable("fetch.too-slow", "the server took too long")
             try:
                 sock = socket.create_connection((address, port), timeout=remaining)
-                if is_tls:
-                    context = ssl.create_default_context()
-                    sock = context.wrap_socket(sock, server_hostname=host)
             except OSError:
                 continue
+            if is_tls:
+                try:
+                    context = ssl.create_default_context()
+                    sock = context.wrap_socket(sock, server_hostname=host)
+                except (OSError, ValueError):
+                    sock.close()
+                    continue
             connection = http.client.HTTPConnection(self.url.netloc.rpartition("@")[2])
             connection.sock = sock
             return connection

@@ -1,7 +1,10 @@
 """Trusted lists fetched over HTTP: refreshed, held against the copy, followed while running."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -11,6 +14,7 @@ from records.database import Database
 from signing_service.formats.jades import whole as jades
 from signing_service.trust import TrustAnchors
 from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
+from signing_service.trusted_lists import TrustedList
 from signing_service.validation.fetching import FetchLimits, HttpFetcher
 from signing_service.verification import Verification
 from tests.signing_service.test_trusted_lists import Operator
@@ -111,6 +115,66 @@ def test_a_running_verification_follows_the_list(scene: Scene) -> None:
     assert verification.verify(signed).sub_indication == "NO_CERTIFICATE_CHAIN_FOUND"
     scene.refresh()
     assert verification.verify(signed).passed
+
+
+def test_a_list_that_fails_is_not_fetched_at_every_turn(scene: Scene) -> None:
+    """The job turns every five minutes, and a list has megabytes."""
+    clock, day = scene.operator.world.clock, timedelta(days=1)
+    scene.site.pages["/list.xml"] = b"<a/>"
+    for _ in range(12):  # an hour
+        with suppress(Refusal):
+            scene.copies.refresh(day)
+        clock.advance(timedelta(minutes=5))
+    assert len(scene.site.asked) == 4  # at once, after 5, 15 and 35 minutes
+    scene.publish("one", sequence=9)
+    assert scene.copies.refresh(timedelta(0)) == 1  # a person asked for it
+    assert scene.copies.refresh(day) == 0
+
+
+def test_verifications_go_on_with_what_is_known_while_one_looks(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.refresh()
+    own, copies = scene.operator.world.anchors(), scene.copies
+    trust = LiveAnchors(own, copies, scene.operator.world.clock, 0)
+    known = trust().authorities
+    scene.operator.world.clock.advance(timedelta(seconds=1))
+    scene.publish("one", "two", sequence=9)
+    scene.refresh()
+    reading, goes_on, lists = threading.Event(), threading.Event(), copies.lists
+
+    def slow() -> tuple[TrustedList, ...]:
+        reading.set()
+        assert goes_on.wait(10)
+        return lists()
+
+    monkeypatch.setattr(copies, "lists", slow)
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(trust)
+        assert reading.wait(10)
+        assert trust().authorities == known
+        goes_on.set()
+        assert len(looking.result(10).authorities) == len(known) + 1
+
+
+def test_the_last_anchors_serve_while_the_database_is_away_and_their_term_lasts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.refresh()
+    own, clock = scene.operator.world.anchors(), scene.operator.world.clock
+    trust = LiveAnchors(own, scene.copies, clock, 0)
+    known = trust().authorities
+
+    def away() -> dict[str, datetime]:
+        raise Unavailable("database.unavailable", "gone")
+
+    monkeypatch.setattr(scene.copies, "stamp", away)
+    assert trust().authorities == known
+    clock.advance(181 * DAY)
+    with pytest.raises(Unavailable):
+        trust()
+    with pytest.raises(Unavailable):
+        LiveAnchors(own, scene.copies, clock, 0)()
 
 
 def test_a_private_address_is_not_fetched_from(site: Site, database: Database) -> None:

@@ -154,6 +154,38 @@ def test_a_server_that_drips_is_left_in_time(site: Site) -> None:
     assert time.monotonic() - before < 2
 
 
+def test_a_name_that_is_not_resolved_in_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, asked = threading.Event(), threading.Event()
+
+    def silent(*arguments: Any, **named: Any) -> list[Any]:
+        asked.set()
+        assert answers.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    try:
+        refused_with("fetch.too-slow", fetcher(seconds=0.1), "http://slow.example/a")
+        assert asked.is_set()
+    finally:
+        answers.set()
+
+
+def test_a_connection_whose_handshake_fails_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[socket.socket] = []
+    connect = socket.create_connection
+
+    def noted(*arguments: Any, **named: Any) -> socket.socket:
+        opened.append(connect(*arguments, **named))
+        return opened[-1]
+
+    monkeypatch.setattr(socket, "create_connection", noted)
+    address = site.url("/a").replace("http://", "https://")  # which it does not speak
+    refused_with("fetch.failed", fetcher(), address)
+    assert [each.fileno() for each in opened] == [-1]
+
+
 def test_an_answer_that_breaks_off_is_no_answer(site: Site) -> None:
     site.pages = {"/a": broken_off}
     refused_with("fetch.failed", fetcher(), site.url("/a"))
