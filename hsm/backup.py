@@ -56,6 +56,7 @@ def back_up(
                 left_out.append(label)
                 continue
             wrapped = wrapping.wrap(label)
+            wrapping.try_unwrap(wrapped)  # some wrap what they do not take back
             pairs[label] = {"export": export, **json.loads(wrapped.encode())}
         for label in token.secret_labels():
             if label == wrapping.uri.object:

@@ -193,6 +193,18 @@ class SecretKey:
                 raise
         return key
 
+    @limited_write
+    def try_unwrap(self, wrapped: WrappedKey) -> None:
+        """That the token takes a key back that it wrapped: into a session's memory, no further.
+
+        Raises as `unwrap`.
+        """
+        self._require(SecretUse.WRAP)
+        guard = guarding_attributes(Export.WRAPPED)
+        with self._found_out(), self._pool.write() as session:
+            wrapping = session.get_key(ObjectClass.SECRET_KEY, label=self.uri.object)
+            unwrap(session, wrapping, wrapped, "", guard=guard, store=False)
+
     def wrap_secret(self, label: str) -> WrappedSecret:
         """Wrap the token's secret key of this label. Raises as `wrap`."""
         self._require(SecretUse.WRAP)

@@ -18,11 +18,13 @@ CANNOT: dict[str, dict[str, str]] = {
         "mac": "token.failed",
         "wrap": "token.failed",
         "trusted": "token.failed",
+        "leaves": "token.failed",
     },
     "NSS softokn": {
         "ed25519": "token.mechanism",
         "encrypt": "token.failed",
         "wrap": "token.failed",
+        "backup": "token.failed",
         # It wraps a key whatever CKA_EXTRACTABLE and CKA_WRAP_WITH_TRUSTED say.
         "never": "token.unguarded-key",
         "trusted": "token.unguarded-key",
@@ -148,3 +150,38 @@ def test_a_token_that_does_not_keep_its_keys_is_caught(make: Make) -> None:
     """What it says of a key is not enough: a wrapping key is tried on it."""
     wanted = CANNOT[make.name].get("never", "done")
     assert make.run(_NEVER) == [wanted, ["k"] if wanted == "done" else []]
+
+
+_BACKUP = """
+from datetime import UTC, datetime
+from hsm.backup import back_up, restore
+backup_key, documents = bytes(range(32)), []
+def generates():
+    token.generate("k", SUITES["ecdsa-p256-sha256"], export=Export.WRAPPED)
+def backs_up():
+    document, made = back_up(token, backup_key, datetime(2026, 11, 29, tzinfo=UTC))
+    assert made.keys == ("k",)
+    documents.append(document)
+def restores():
+    public = token.key("k").public_key
+    token.destroy("k")
+    assert restore(token, documents[0], backup_key).keys == ("k",)
+    assert public.verify(token.key("k").suite, token.key("k").sign(b"m"), b"m")
+said = []
+for step in (generates, backs_up, restores):
+    said.append(code_of(step))
+    if said[-1] != "done":
+        break
+told([said, token.secret_labels()])
+"""
+
+
+def test_keys_are_backed_up_and_restored_or_that_is_refused(make: Make) -> None:
+    """The backup key does not stay in the token, either way."""
+    cannot = CANNOT[make.name]
+    wanted = ["done", "done", "done"]
+    for number, step in enumerate(("leaves", "backup")):
+        if step in cannot:
+            wanted = [*wanted[:number], cannot[step]]
+            break
+    assert make.run(_BACKUP) == [wanted, []]
