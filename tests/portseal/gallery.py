@@ -192,7 +192,7 @@ EXHIBITS = (
         FirstLink("/admin/platforms", "/admin/platforms/", "/change"),
     ),
     Exhibit("dead-letters", "administrator", "/admin/dead-letters"),
-    Exhibit("journal", "administrator", "/admin/journal"),
+    Exhibit("journal", "audit-administrator", "/admin/journal"),
     Exhibit("console-acts", "audit-administrator", "/admin/console-acts"),
     Exhibit("key-centre-home", "recovery-approver", "/"),
     Exhibit("key-recoveries", "recovery-officer", "/key-centre"),
