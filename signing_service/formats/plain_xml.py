@@ -18,8 +18,6 @@ from signing_service.formats import xml_security
 
 MAX_BYTES = xml_security.MAX_NODES // 2
 """So short that it cannot hold too many nodes, nor a text too long for libxml2's tree."""
-MIN_BYTES_WITHOUT = 16 * 1024
-"""Below this the general way is as fast, where a tree is at hand."""
 
 _NAME = rb"(?!xml)[A-Za-z_\x80-\xff][A-Za-z0-9._\x80-\xff-]*+"
 _URI = rb"(?:https?://[A-Za-z0-9.-]++(?:/[A-Za-z0-9._~-]++)*+/?+\#?+|urn:[A-Za-z0-9:._-]++)"
@@ -66,32 +64,6 @@ def read(document: bytes) -> PlainDocument | None:
     split = end - len(root[1]) - 3
     namespaces = {prefix.decode(): uri.decode() for prefix, uri in _NAMESPACE.findall(root[2])}
     return PlainDocument(document[start:end], document[:split], document[split:], namespaces)
-
-
-def canonical_without(document: bytes, part: etree._Element) -> bytes | None:
-    """The canonical form without `part`, an element of the parsed document that has children, if
-    the rest is plain.
-
-    Exact, though nothing but the part's name is looked for. A plain rest has no comment or the
-    like, below the root no start tag with attributes, no end tag with white space and as many
-    ends as starts. What is cut out has one start tag of the part's name, where it begins, and one
-    end tag, where it ends, and the document has no other end tag as it is mostly written. So the
-    part, which is not empty, ends there, for the rest has no other end; and begins where the cut
-    does, for a start in the rest would lack its end.
-    """
-    if not MIN_BYTES_WITHOUT <= len(document) <= MAX_BYTES or not len(part):
-        return None
-    local = etree.QName(part).localname
-    name = (f"{part.prefix}:{local}" if part.prefix else local).encode()
-    start_tag, end_tag = b"<%b " % name, b"</%b>" % name
-    last = document.find(end_tag)
-    start, end = document.rfind(start_tag, 0, last), last + len(end_tag)
-    if start < 0 or document.find(end_tag, end) >= 0:
-        return None
-    named = re.findall(rb"</?%b[ \t\r\n/>]" % re.escape(name), document[start:end])
-    rest = document[:start] + document[end:]
-    found = _plain(rest) if named == [start_tag, end_tag] else None
-    return None if found is None else rest[found[0] : found[1]]
 
 
 def _plain(document: bytes) -> tuple[int, int, re.Match[bytes]] | None:

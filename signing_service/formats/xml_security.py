@@ -26,7 +26,6 @@ C14N_11 = "http://www.w3.org/2006/12/xml-c14n11"
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _WITH_COMMENTS = {C14N + "#WithComments": C14N, EXCLUSIVE_C14N + "WithComments": EXCLUSIVE_C14N}
 CANONICALISATIONS = frozenset({C14N, C14N_11, EXCLUSIVE_C14N, *_WITH_COMMENTS})
-INCLUSIVE = frozenset({C14N, C14N + "#WithComments", C14N_11})
 
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 _ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "gb2312", "gbk", "gb18030"})

@@ -40,7 +40,6 @@ def nothing_remembered() -> Iterator[None]:
         patch.setattr(blocks, "_is_strong", lambda *_: False)
         patch.setattr(Moulds, "evidence", lambda *_: None)
         patch.setattr(plain_xml, "read", lambda *_: None)
-        patch.setattr(plain_xml, "canonical_without", lambda *_: None)
         patch.setattr(PathBuilder, "search", PathBuilder.search_anew)
         believe = GivenEvidence.__post_init__
 

@@ -67,7 +67,7 @@ def read(
     `xades.references`, `xades.external-reference`, `xades.signed-properties`.
     """
     root = xml_security.parse(signed)
-    source = Source(root, document, signed)
+    source = Source(root, document)
     return [_Reader(source, each, known).evidence() for each in signatures_of(root)]
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from kernel.refusals import Malformed
-from signing_service.formats import plain_xml, xml_security
+from signing_service.formats import xml_security
 from signing_service.formats.cms.signed_data import digest_of
 from signing_service.formats.document import Document
 from signing_service.formats.xades.properties import digest_name
@@ -62,8 +62,6 @@ class Source:
     root: etree._Element
     detached: Document | Mapping[str, Document] | None = None
     """By URI; one without a name goes with the only external reference."""
-    octets: bytes = b""
-    """The signed document as presented, where it is at hand."""
 
     @cached_property
     def by_id(self) -> dict[str, list[etree._Element]]:
@@ -263,10 +261,7 @@ def _enveloped(source: Source, parts: SignatureParts, reference: Reference) -> R
         return Referenced(reference, "document", content, Packaging.ENVELOPED, whole)
     if not transforms.enveloped or transforms.without_signatures or transforms.base64:
         raise Malformed("xades.references", "the signature would cover itself")
-    plain = None
-    if method.algorithm in xml_security.INCLUSIVE:
-        plain = plain_xml.canonical_without(source.octets, parts.element)
-    content = plain or xml_security.canonical_without(
+    content = xml_security.canonical_without(
         source.root,
         parts.element,
         method.algorithm,

@@ -1,10 +1,9 @@
 """What is told from a document's octets is exactly what libxml2 makes of its tree."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -25,13 +24,6 @@ from tests.signing_service.formats.test_xades import (
     xmlsec1_verifies,
 )
 from tests.signing_service.long_way import nothing_remembered
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _short_documents_go_the_short_way_too() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain_xml, "MIN_BYTES_WITHOUT", 0)
-        yield
 
 
 def general(document: bytes) -> bytes | None:
@@ -228,69 +220,6 @@ def test_both_ways_prepare_the_same(document: bytes, parallel: bool) -> None:
     with nothing_remembered():
         long = prepared(document, parallel)
     assert short == long
-
-
-# -- without a signature ---------------------------------------------------------------------------
-
-
-def check_without(signed: bytes) -> bool:
-    """Whether any signature's rest is plain; then it is what libxml2 makes of the tree."""
-    try:
-        root = xml_security.parse(signed)
-    except Refusal:
-        return False
-    found = False
-    for part in root.iter(f"{{{DS}}}Signature"):
-        short = plain_xml.canonical_without(signed, part)
-        if short is not None:
-            assert short == xml_security.canonical_without(root, part)
-            assert short == xml_security.canonical_without(root, part, with_surroundings=False)
-            found = True
-    return found
-
-
-def test_a_plain_document_is_plain_without_its_signature() -> None:
-    for document in PLAIN.values():
-        signed = sign(document)
-        assert check_without(signed)
-        assert plain_xml.canonical_without(signed, xml_security.parse(signed)[-1]) == general(
-            document
-        )
-
-
-S, N = f'<ds:Signature xmlns:ds="{DS}" Id="s"><ds:a b="c"></ds:a>'.encode(), b"</ds:Signature>"
-DECOYS = st.sampled_from(
-    [
-        S, N, S + N, S + N, S + b"</ds:Signature >", S + b"</ds:Signature\n>",
-        b"<ds:Signature>", b"<ds:Signature></ds:Signature>", b"<ds:Signature/>",
-        b"<ds:Signature />", b"<ds:Signature><ds:b></ds:b></ds:Signature >", b"<!--", b"-->",
-        b"<![CDATA[", b"]]>", b"<?x", b"?>", b"x", b"<b>", b"</b>", b"<b></b>", b"&lt;", b">",
-        b"<ds:SignatureValue></ds:SignatureValue>", b"<ds:Signature Id=\"t\">", b"</ds:Signature >",
-        S.replace(b" xmlns", b"\nxmlns") + N, S.replace(b"ds:", b"") + b"</Signature>",
-        b'<ds:Signature xmlns:ds="urn:other"><b></b></ds:Signature>',
-    ]
-)  # fmt: skip
-
-
-@settings(max_examples=3000)
-@example(True, [b"<ds:Signature />", S.replace(b" xmlns", b"\nxmlns") + N])
-@given(
-    declared=st.booleans(),
-    pieces=st.lists(DECOYS, min_size=1, max_size=7),
-)
-def test_what_is_cut_is_the_signature_and_nothing_else(declared: bool, pieces: list[bytes]) -> None:
-    root = f'<a xmlns:ds="{DS}">'.encode() if declared else b"<a>"
-    check_without(root + b"".join(pieces) + b"</a>")
-
-
-def test_the_attacks_forms_are_cut_alike() -> None:
-    hidden = S + b"</ds:Signature ><evil></evil><ds:Signature></ds:Signature>"
-    for inside in (hidden, S + N + b"<ds:Signature></ds:Signature>", S + S + N + N,
-                   b"<ds:Signature>" + S + b"</ds:Signature >" + N,
-                   b"<ds:Signature /><evil></evil>" + S.replace(b" xmlns", b"\nxmlns") + N,
-                   b"<ds:Signature><evil></evil><ds:Signature /><b></b>" + N):  # fmt: skip
-        assert not check_without(f'<a xmlns:ds="{DS}">'.encode() + inside + b"</a>")
-    assert check_without(f'<a xmlns:ds="{DS}">'.encode() + S + N + b"</a>")
 
 
 def test_another_canonicalisation_goes_the_general_way() -> None:
