@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 HOMES = {
     "pkcs11": ("hsm",),
     "shamir_mnemonic": ("hsm.shares",),
-    "ldap3": ("ca.directory", "ra_portal.applications.registry"),
+    "ldap3": ("ca.directory", "ra_portal.applications.ldap_registry"),
     "obstore": ("signing_service.archive.s3",),
     "flask": (
         "key_centre.web",

@@ -8,7 +8,7 @@ from ca.ceremonies.labels import PERSONAL_DATA, PERSONAL_INDEX
 from hsm.secret_keys import SecretKey
 from portseal.adapters import PortalHolders, SealToken, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
-from ra_portal.applications.registry import LdapAttributes, LdapRegistry
+from ra_portal.applications.registry import Registry
 from ra_portal.cards.card import Card
 from ra_portal.console.console_acts import ConsoleActs
 from ra_portal.directory import HolderDirectory
@@ -60,10 +60,13 @@ class RegistrationFloor(TimestampFloor, ABC):
         )
 
     @cached_property
-    def _registry(self) -> LdapRegistry | None:
+    def _registry(self) -> Registry | None:
         settings = self.settings.registry
         if settings is None:
             return None
+        # ldap3 is slow to load.
+        from ra_portal.applications.ldap_registry import LdapAttributes, LdapRegistry
+
         return LdapRegistry(
             settings.url,
             settings.base,

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from openpyxl import load_workbook
-
 from kernel.refusals import Malformed, TooLarge, Unprocessable
 
 LARGEST_FILE = 2 * 1024 * 1024
@@ -67,6 +65,8 @@ def _csv(content: bytes) -> Iterator[list[Any]]:
 
 
 def _xlsx(content: bytes) -> Iterator[list[Any]]:
+    from openpyxl import load_workbook  # slow to load, and seldom needed
+
     _require_small(content)
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)

@@ -5,9 +5,6 @@ import io
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet program calculate, full-width forms included."""
 _BOM = "\ufeff"
@@ -44,6 +41,9 @@ def _csv(rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def _xlsx(rows: Iterable[Sequence[str]]) -> bytes:
+    from openpyxl import Workbook  # slow to load, and seldom needed
+    from openpyxl.cell import WriteOnlyCell
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet()
     for row in rows:

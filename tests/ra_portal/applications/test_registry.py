@@ -9,8 +9,8 @@ from ldap3 import Connection, Server
 
 from kernel.refusals import Unavailable
 from portseal.sandbox.slapd import Slapd
+from ra_portal.applications.ldap_registry import LdapRegistry
 from ra_portal.applications.queue import ApplicationQueue
-from ra_portal.applications.registry import LdapRegistry
 from ra_portal.people.identity import Role
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, personal_data_of

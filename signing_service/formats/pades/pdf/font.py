@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont, TTLibError
+from typing import TYPE_CHECKING
 
 from kernel.refusals import Unavailable, Unprocessable
 from signing_service.formats.pades.pdf.syntax import Name, Ref, Stream
 from signing_service.formats.pades.pdf.update import Update
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
 
 DEFAULT_FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 """Debian's fonts-noto-cjk (SIL Open Font License)."""
@@ -98,7 +99,9 @@ def embed(update: Update, subset: Glyphs) -> Ref:
     )  # fmt: skip
 
 
-def _open(path: Path) -> TTFont:
+def _open(path: Path) -> "TTFont":
+    from fontTools.ttLib import TTFont, TTLibError  # slow to load, and seldom needed
+
     try:
         for number in range(_MAX_COLLECTION):
             font = TTFont(path, fontNumber=number, lazy=True)
@@ -111,7 +114,10 @@ def _open(path: Path) -> TTFont:
     raise Unavailable("seal.font", "the font for Chinese text is not installed")
 
 
-def _subset(font: TTFont, characters: frozenset[str]) -> Glyphs:
+def _subset(font: "TTFont", characters: frozenset[str]) -> Glyphs:
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
     known = font.getBestCmap()
     missing = sorted(character for character in characters if ord(character) not in known)
     if missing or "CFF " not in font:
