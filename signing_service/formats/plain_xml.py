@@ -19,14 +19,14 @@ from signing_service.formats import xml_security
 MAX_BYTES = xml_security.MAX_NODES // 2
 """So short that it cannot hold too many nodes, nor a text too long for libxml2's tree."""
 
-_NAME = rb"(?!xml)[A-Za-z_\x80-\xff][A-Za-z0-9._\x80-\xff-]*+"
-_URI = rb"(?:https?://[A-Za-z0-9.-]++(?:/[A-Za-z0-9._~-]++)*+/?+\#?+|urn:[A-Za-z0-9:._-]++)"
+_NAME = rb"(?!xml)[A-Za-z_\x80-\xff][A-Za-z0-9._\x80-\xff-]*"
+_URI = rb"(?:https?://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~-]+)*/?\#?|urn:[A-Za-z0-9:._-]+)"
 """Absolute without doubt: there is no canonical form with a relative one (1.3)."""
-_VALUE = rb'"[^"<>&\t\r\n]*+"'
-_NAMESPACE = re.compile(rb' xmlns(?::(%b))?+="(%b)"' % (_NAME, _URI))
+_VALUE = rb'"[^"<>&\t\r\n]*"'
+_NAMESPACE = re.compile(rb' xmlns(?::(%b))?="(%b)"' % (_NAME, _URI))
 _ATTRIBUTE = re.compile(rb" (%b)=%b" % (_NAME, _VALUE))
 _ROOT = re.compile(
-    rb'<((?:%b:)?+%b)((?: xmlns(?::%b)?+="%b")*+)((?: %b=%b)*+)(?: %b:%b=%b)?+>'
+    rb'<((?:%b:)?%b)((?: xmlns(?::%b)?="%b")*)((?: %b=%b)*)(?: %b:%b=%b)?>'
     % (_NAME, _NAME, _NAME, _URI, _NAME, _VALUE, _NAME, _NAME, _VALUE)
 )
 """Name, namespaces and attributes, of which one in a namespace comes last (2.3)."""
