@@ -36,6 +36,8 @@ from kernel.refusals import Unavailable
 if TYPE_CHECKING:
     from records.direct import Direct
 
+DIRECT = "portseal direct"
+"""Under this name a pooled connection keeps its `records.direct.Direct`."""
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -280,6 +282,14 @@ def _sqlite(url: URL) -> Engine:
 def _server(url: URL) -> Engine:
     engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"connect_timeout": 5})
 
+    @event.listens_for(engine, "rollback")
+    def undo(connection: Connection) -> None:
+        _doubt(connection)
+
+    @event.listens_for(engine, "rollback_savepoint")
+    def undo_part(connection: Connection, name: str, context: object) -> None:
+        _doubt(connection)
+
     @event.listens_for(engine, "checkin")
     def rest(connection: Any, record: Any) -> None:
         record.info[_RESTING] = time.monotonic()
@@ -293,6 +303,11 @@ def _server(url: URL) -> Engine:
             raise InvalidatePoolError
 
     return engine
+
+
+def _doubt(connection: Connection) -> None:
+    if not connection.invalidated and (direct := connection.info.get(DIRECT)):
+        direct.doubt()
 
 
 def _answers(engine: Engine, connection: Any) -> bool:

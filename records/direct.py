@@ -20,8 +20,15 @@ class Direct:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self._named = 0
+        self._in_doubt = False
         # What it remembers of values and columns holds for as long as the connection.
         self._converter = Transformer(connection)
+
+    def doubt(self) -> None:
+        """A transaction is being undone: psycopg then makes the server forget all statements
+        (DEALLOCATE ALL) where it has prepared some of its own."""
+        self._in_doubt = True
 
     def begin(self) -> None:
         """Begin a transaction, unless one is open. Raises psycopg's errors."""
@@ -33,12 +40,15 @@ class Direct:
 
         Blocks this thread alone. Raises psycopg's errors.
         """
+        if self._in_doubt:
+            self._keep_what_the_server_knows()
         converter = self._converter
         octets: Any = converter.dump_sequence(values, [PyFormat.AUTO] * len(values))
         types = converter.types or ()
         name = self._names.get((statement, types))
         if name is None:
-            name = b"portseal_%d" % len(self._names)
+            name = b"portseal_%d" % self._named
+            self._named += 1
             self._checked(self._pgconn.prepare(name, statement, types))
             self._names[(statement, types)] = name
         result = self._pgconn.exec_prepared(name, octets, converter.formats, pq.Format.BINARY)
@@ -46,6 +56,12 @@ class Direct:
         converter.set_pgresult(result)
         rows = converter.load_rows(0, result.ntuples, tuple) if result.nfields else []
         return rows, result.command_tuples or 0
+
+    def _keep_what_the_server_knows(self) -> None:
+        known = self._checked(self._pgconn.exec_(b"SELECT name FROM pg_prepared_statements"))
+        names = {known.get_value(row, 0) for row in range(known.ntuples)}
+        self._names = {asked: name for asked, name in self._names.items() if name in names}
+        self._in_doubt = False
 
     def _checked(self, result: Any) -> Any:
         if result.status in _DONE:

@@ -13,14 +13,12 @@ from sqlalchemy import Connection, Delete, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kernel.refusals import Unavailable
-from records.database import Database, direct_to
+from records.database import DIRECT, Database, direct_to
 
 if TYPE_CHECKING:
     from records.direct import Direct
 
 Statement = Select[Any] | Insert | Update | Delete
-
-_DIRECT = "portseal direct"
 
 
 class Prepared:
@@ -169,5 +167,5 @@ class _Compiled:
 
 
 def _direct(connection: Connection, driver: Any) -> "Direct":
-    known: Direct | None = connection.info.get(_DIRECT)
-    return known or connection.info.setdefault(_DIRECT, direct_to(driver))
+    known: Direct | None = connection.info.get(DIRECT)
+    return known or connection.info.setdefault(DIRECT, direct_to(driver))

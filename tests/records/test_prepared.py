@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -135,6 +136,37 @@ def test_a_step_after_a_failed_one_is_refused(postgresql_database: Database) -> 
     with pytest.raises(DBAPIError, match="aborted"):
         goes_on()
     assert Prepared(postgresql_database, _OF).all(wanted="a") == []
+
+
+@pytest.mark.parametrize("part", [False, True], ids=["whole", "savepoint"])
+def test_a_step_stands_when_the_driver_forgets_its_statements(
+    postgresql_database: Database, part: bool
+) -> None:
+    """psycopg deallocates everything after a rollback, once it has prepared a statement itself."""
+    step, asked = Step(_OF), select(outbox.c.id).where(outbox.c.channel == bindparam("wanted"))
+
+    def failing() -> None:
+        with (
+            postgresql_database.transaction() as connection,
+            connection.begin_nested() if part else nullcontext(),
+        ):
+            step.first(connection, wanted="a")
+            raise RuntimeError
+
+    for _ in range(2):
+        with postgresql_database.transaction() as connection:
+            for _ in range(10):
+                connection.execute(asked, {"wanted": "a"})
+            step.first(connection, wanted="a")
+            prepared = connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+            assert prepared >= 2
+        with pytest.raises(RuntimeError):
+            failing()
+    with postgresql_database.transaction() as connection:
+        assert step.first(connection, wanted="a") is None
+        with pytest.raises(RuntimeError), connection.begin_nested():
+            raise RuntimeError
+        assert step.first(connection, wanted="a") is None
 
 
 def test_defaults_that_sqlalchemy_fills_in_are_not_forgotten(
