@@ -20,7 +20,7 @@ from tests.bench.cades import in_loop
 from tests.bench.site import Site
 from tests.bench.timing import Pace, Row, Work, best, repeating
 from tests.bench.trust import engine, require_passed
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 
 DOCUMENT = sample(20, as_streams=True)
 SIGNATURES = 3

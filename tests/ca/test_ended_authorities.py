@@ -9,8 +9,8 @@ from kernel.clock import FixedClock
 from kernel.refusals import Unprocessable
 from records.database import Database
 from records.journal import records
-from tests.ca.test_crl import crl_issuer, revocation
-from tests.ca.test_ocsp_ahead import ahead, responder_keys
+from tests.ca.crl.test_crl import crl_issuer, revocation
+from tests.ca.ocsp.test_ocsp_ahead import ahead, responder_keys
 from tests.ca.world import World, hold_ceremony, open_world
 from tests.token import TokenBench
 

@@ -18,8 +18,8 @@ from ca.tables import certificates
 from hsm.token import Token
 from kernel.identifiers import parse_serial
 from records.journal import records
-from tests.ca.test_crl import crl_issuer
-from tests.ca.test_ocsp import request_for, responder_of
+from tests.ca.crl.test_crl import crl_issuer
+from tests.ca.ocsp.test_ocsp import request_for, responder_of
 from tests.ca.world import World, operator_request
 
 STEPS = tuple(str(step) for step in IssuanceStep)

@@ -30,7 +30,7 @@ from signing_service.timestamping.client import encode_request
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.signing_service.archive.scenery import StampingWorld
 from tests.signing_service.formats.material import crl_of, material_for, ocsp_of
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.signing_service.test_trusted_lists import Operator
 from tests.signing_service.validation.scenery import DAY, START, YEAR, World
 from tests.software_keys import SoftwareAuthority

@@ -22,7 +22,7 @@ from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import SignatureEvidence, SignatureFormat
 from tests.signing_service.formats.hostile import WAYS, slipping_in
-from tests.signing_service.formats.pdf.samples import sample, stream, updated
+from tests.signing_service.formats.pades.pdf.samples import sample, stream, updated
 from tests.software_keys import Identity, SoftwareAuthority
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -21,8 +21,8 @@ from policies.card_life import card_life_policy
 from portseal.key_centre_ports import IssuingCertifier, PortalCards
 from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.people.identity import Identity, Role
+from tests.ca.crl.test_crl import crl_issuer
 from tests.ca.openssl import openssl, run
-from tests.ca.test_crl import crl_issuer
 from tests.key_centre.world import SIGNING, TRANSPORT, CentreWorld, Holder
 from tests.ra_portal.world import ORIGIN
 from tests.software_keys import SoftwareKey

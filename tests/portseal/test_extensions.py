@@ -15,7 +15,7 @@ from signing_service.formats.recognition import read_signatures
 from signing_service.formats.xades import whole as xades
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel, TimestampKind
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 
 DECLARATION = import_declaration()
 LEVELS = [SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA]

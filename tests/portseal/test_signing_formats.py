@@ -11,7 +11,7 @@ from portseal.holder.service import Service, ServiceRefusal
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 
 PDF = sample()
 LEVELS = [SignatureLevel.B_B, SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA]

@@ -23,7 +23,7 @@ from signing_service.validation.evidence import (
     SignatureLevel,
 )
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 
 CADES, XADES, PADES, JADES = (
     SignatureFormat.CADES,

@@ -15,8 +15,8 @@ from signing_service.formats.manner import Manner, Subject
 from signing_service.formats.pades.whole import Placement, Seal
 from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
-from tests.signing_service.formats.test_pades_seal import drawn
+from tests.signing_service.formats.pades.pdf.samples import sample
+from tests.signing_service.formats.pades.test_pades_seal import drawn
 
 PDF = sample()
 LINES = ("上海示例报关有限公司", "电子签章", "2026年")

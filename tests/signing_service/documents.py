@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from hypothesis import strategies as st
 
-from tests.signing_service.formats.pdf.samples import (
+from tests.signing_service.formats.pades.pdf.samples import (
     EMPTY_SIGNATURE_FIELD,
     TEXT_FIELD,
     object_in,

@@ -16,7 +16,7 @@ from signing_service.formats.pades import whole as pades
 from signing_service.formats.xades import whole as xades
 from signing_service.timestamping.client import Timestamper
 from signing_service.validation.evidence import Packaging, SignatureFormat
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 
 _SAID = b"Pay 100 yuan, page 1"
 Sign = Callable[..., bytes]

@@ -17,7 +17,7 @@ from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.formats.xades import whole as xades
 from signing_service.validation.evidence import SignatureLevel
 from signing_service.verification import Verification
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.signing_service.validation.scenery import DAY, START, YEAR, Card
 from tests.signing_service.validation.test_fetching import Online, Site, site
 from tests.signing_service.validation.test_revocation import a_crl, an_ocsp

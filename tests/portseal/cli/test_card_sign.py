@@ -17,8 +17,8 @@ from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import Packaging, SignatureLevel
 from tests.portseal.cli.terminal import Outcome, converse, run
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
-from tests.signing_service.formats.test_pades_seal import drawn
+from tests.signing_service.formats.pades.pdf.samples import sample
+from tests.signing_service.formats.pades.test_pades_seal import drawn
 
 PIN = "TEST_PIN"
 

@@ -16,7 +16,7 @@ from signing_service.formats.pades.whole import Certification, Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.signing_service.formats.hostile import WAYS, slipping_in
-from tests.signing_service.formats.pdf.samples import sample, stream, updated
+from tests.signing_service.formats.pades.pdf.samples import sample, stream, updated
 from tests.signing_service.validation.scenery import START, World
 
 WORLD = World()

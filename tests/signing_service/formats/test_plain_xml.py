@@ -13,8 +13,8 @@ from signing_service.formats.xades import whole as xades
 from signing_service.formats.xml_names import DS
 from signing_service.formats.xml_security import C14N, C14N_11
 from tests.bench.xades import LARGE
-from tests.signing_service.formats import test_xml_attacks as attacks
-from tests.signing_service.formats.test_xades import (
+from tests.signing_service.formats.xades import test_xml_attacks as attacks
+from tests.signing_service.formats.xades.test_xades import (
     AUTHORITY,
     DECLARATION,
     DOCUMENTS,

@@ -13,7 +13,7 @@ from signing_service.formats.pades import whole as pades
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.xades import whole as xades
 from signing_service.validation.evidence import Packaging, SignatureFormat
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.software_keys import Identity, SoftwareAuthority
 
 XML = b"<a>document</a>"

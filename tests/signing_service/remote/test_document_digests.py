@@ -17,8 +17,8 @@ from pyhanko.sign.signers.pdf_byterange import SignatureObject
 from portseal.holder.service import Service
 from tests.portseal.cli.test_archive import verify
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
-from tests.signing_service.formats.pdf.strangers import pdfsig
+from tests.signing_service.formats.pades.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.strangers import pdfsig
 from tests.signing_service.remote.platform import (
     ECDSA_SHA256,
     SHA256,

@@ -16,7 +16,7 @@ from cryptography.x509.ocsp import load_der_ocsp_response
 
 from portseal.holder.service import Service
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.signing_service.remote.platform import SHA256, RemotePlatform, digest, refusal, text
 
 LEVELS = ("AdES-B-B", "AdES-B-T", "AdES-B-LT", "AdES-B-LTA")

@@ -20,8 +20,8 @@ from pyhanko.sign.signers.csc_signer import (
 
 from portseal.holder.service import Service
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
-from tests.signing_service.formats.pdf.strangers import pdfsig
+from tests.signing_service.formats.pades.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.strangers import pdfsig
 from tests.signing_service.remote.platform import SHA256, RemotePlatform, card_proof
 
 

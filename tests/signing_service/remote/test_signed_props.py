@@ -13,7 +13,7 @@ from portseal.holder.service import Service
 from signing_service.formats.claims import PROOF_OF_APPROVAL
 from signing_service.formats.recognition import read_signatures
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.signing_service.remote.platform import RemotePlatform, digest, refusal, text
 from tests.signing_service.remote.test_documents import XML, judged, sealed
 

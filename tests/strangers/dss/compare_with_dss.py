@@ -28,7 +28,7 @@ from signing_service.formats.pades.whole import is_pdf
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from tests.portseal.service import RunningService
 from tests.portseal.test_signing_manners import MANNERS, named
-from tests.signing_service.formats.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.samples import sample
 
 DECLARATION, PDF = import_declaration(), sample()
 LEVELS = [SignatureLevel.B_B, SignatureLevel.B_T, SignatureLevel.B_LT, SignatureLevel.B_LTA]

@@ -33,7 +33,7 @@ from signing_service.validation.evidence import (
 )
 from tests.software_keys import Identity, SoftwareAuthority, SoftwareKey, write_pem
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[3] / "samples"
 DECLARATION = (SAMPLES / "dec-import.xml").read_bytes()
 INVENTORY = (SAMPLES / "ceb621.xml").read_bytes()
 XML_SUITES = [SUITES[n] for n in ("ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-pkcs1-sha256")]

@@ -25,9 +25,9 @@ from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable
 from records.database import Database
 from records.journal import records
+from tests.ca.crl.test_crl import revocation
+from tests.ca.ocsp.test_ocsp import Client, Status, application_of, request_for, responder_of
 from tests.ca.openssl import openssl
-from tests.ca.test_crl import revocation
-from tests.ca.test_ocsp import Client, Status, application_of, request_for, responder_of
 from tests.ca.world import World, hold_ceremony, new_clock, open_world
 from tests.token import TokenBench
 

@@ -24,8 +24,8 @@ from hsm.token import Token
 from kernel.identifiers import parse_serial
 from policies.lints.crl.catalogue import lint_revocation_list
 from records.database import Database, metadata
+from tests.ca.crl.test_crl import revocation
 from tests.ca.openssl import openssl, run
-from tests.ca.test_crl import revocation
 from tests.ca.world import BASE_URL, World, new_clock, open_world, operator_request
 from tests.database import load_all_tables
 from tests.token import TokenBench
@@ -245,7 +245,14 @@ def shared_world(ca_token: Token, ceremony: CeremonyOutcome, fresh_postgresql_ur
 def two_nodes(
     shared_world: World, fresh_postgresql_url: str, token_bench: TokenBench
 ) -> Iterator[list["subprocess.Popen[str]"]]:
-    command = [sys.executable, "-m", "tests.ca.crl_worker", fresh_postgresql_url, "ca-tests", "12"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.ca.crl.crl_worker",
+        fresh_postgresql_url,
+        "ca-tests",
+        "12",
+    ]
     nodes = [
         subprocess.Popen(
             command,

@@ -11,7 +11,7 @@ from hsm.pins import EnvironmentPin
 from hsm.token import Token
 from kernel.identifiers import serial_text
 from records.database import Database
-from tests.ca.test_crl import crl_issuer, revocation
+from tests.ca.crl.test_crl import crl_issuer, revocation
 from tests.ca.world import new_clock, open_world
 from tests.database import load_all_tables
 from tests.token import TokenBench, softhsm_module

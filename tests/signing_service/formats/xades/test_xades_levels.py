@@ -36,7 +36,7 @@ from tests.software_keys import Identity, SoftwareAuthority, write_pem
 
 DOCUMENT = '<r xmlns="urn:r" xml:lang="zh"><a b="1">报关单</a></r>'.encode()
 FRAMED = b'<frame xmlns="urn:f"><data Id="d1"><x>1</x></data></frame>'
-INVENTORY = (Path(__file__).parents[2] / "samples" / "ceb621.xml").read_bytes()
+INVENTORY = (Path(__file__).parents[3] / "samples" / "ceb621.xml").read_bytes()
 EXTERNAL = b"any octets at all \x00\xff"
 EVERY_PACKAGING = list(Packaging)
 

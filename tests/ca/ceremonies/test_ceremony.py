@@ -137,7 +137,8 @@ def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
     first = len(KEYS) + len(SECRETS) + 2
     steps = [*lines[:first], "issue:1", "write:1", *lines[first:-2], "issue:1", *lines[-2:]]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.ca.ceremony_worker", url, fresh_token.label, *steps],
+        [sys.executable, "-m", "tests.ca.ceremonies.ceremony_worker", url, fresh_token.label,
+         *steps],
         env=token_bench.environment, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.stdout.split() == [str(-signal.SIGKILL.value)] * len(steps), done.stderr

@@ -27,7 +27,13 @@ from signing_service.formats.pades.pdf.syntax import (
     write,
 )
 from signing_service.formats.pades.pdf.update import Update
-from tests.signing_service.formats.pdf.samples import SamplePdf, object_in, sample, stream, updated
+from tests.signing_service.formats.pades.pdf.samples import (
+    SamplePdf,
+    object_in,
+    sample,
+    stream,
+    updated,
+)
 
 
 def value(notation: bytes) -> object:

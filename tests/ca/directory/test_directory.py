@@ -23,8 +23,8 @@ from kernel.identifiers import serial_text
 from kernel.refusals import Unavailable
 from portseal.sandbox.slapd import ROOT_DN, Slapd
 from records.outbox import Delivery
-from tests.ca.test_crl import crl_issuer, revocation
-from tests.ca.test_publishing import held, search
+from tests.ca.crl.test_crl import crl_issuer, revocation
+from tests.ca.directory.test_publishing import held, search
 from tests.ca.world import World
 
 pytestmark = pytest.mark.directory

@@ -21,14 +21,14 @@ from signing_service.validation.evidence import (
     TimestampKind,
 )
 from tests.signing_service.formats.material import material_for, ocsp_of
-from tests.signing_service.formats.pdf.samples import sample
-from tests.signing_service.formats.pdf.strangers import (
+from tests.signing_service.formats.pades.pdf.samples import sample
+from tests.signing_service.formats.pades.pdf.strangers import (
     archived_by_pyhanko,
     pyhanko_archival_verdict,
     pyhanko_verdicts,
     signed_by_pyhanko,
 )
-from tests.signing_service.formats.test_pades import sound
+from tests.signing_service.formats.pades.test_pades import sound
 from tests.software_keys import Identity, SoftwareAuthority
 
 LEVELS = levels_of(SignatureFormat.PADES)

@@ -10,8 +10,8 @@ from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.validation.engine import SignatureValidation
 from signing_service.validation.indications import Indication, SubIndication
 from signing_service.validation.report import ValidationReport
-from tests.signing_service.formats.pdf.samples import sample, updated
-from tests.signing_service.formats.test_pades_attacks import CONTENT, FORGED
+from tests.signing_service.formats.pades.pdf.samples import sample, updated
+from tests.signing_service.formats.pades.test_pades_attacks import CONTENT, FORGED
 from tests.signing_service.validation.scenery import DAY, YEAR, World
 from tests.signing_service.validation.test_long_term import LongTerm
 

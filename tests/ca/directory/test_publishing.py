@@ -17,7 +17,7 @@ from kernel.refusals import Malformed
 from portseal.sandbox.slapd import Slapd
 from records.journal import records
 from records.outbox import Delivery
-from tests.ca.test_crl import crl_issuer
+from tests.ca.crl.test_crl import crl_issuer
 from tests.ca.world import World
 
 pytestmark = pytest.mark.directory

@@ -18,7 +18,7 @@ from signing_service.formats.pades.reading import Reading
 from signing_service.formats.pades.whole import Certification, Placement
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import SignatureEvidence
-from tests.signing_service.formats.pdf.samples import (
+from tests.signing_service.formats.pades.pdf.samples import (
     EMPTY_SIGNATURE_FIELD,
     TEXT_FIELD,
     object_in,
@@ -26,8 +26,8 @@ from tests.signing_service.formats.pdf.samples import (
     stream,
     updated,
 )
-from tests.signing_service.formats.pdf.strangers import signed_by_pyhanko
-from tests.signing_service.formats.test_pades import sound
+from tests.signing_service.formats.pades.pdf.strangers import signed_by_pyhanko
+from tests.signing_service.formats.pades.test_pades import sound
 from tests.software_keys import Identity, SoftwareAuthority
 
 Sign = Callable[..., bytes]

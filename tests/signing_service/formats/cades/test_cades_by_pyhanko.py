@@ -13,7 +13,7 @@ from kernel.algorithms import AlgorithmSuite
 from signing_service.formats.cades import whole as cades
 from signing_service.timestamping.client import LocalTimestamper
 from signing_service.validation.evidence import SignatureLevel
-from tests.signing_service.formats.pdf.strangers import pyhanko_signer
+from tests.signing_service.formats.pades.pdf.strangers import pyhanko_signer
 from tests.software_keys import SIGNING_SUITES, SoftwareAuthority
 
 DOCUMENT = "<报关单>1</报关单>".encode()

@@ -14,7 +14,7 @@ from ca.revocation import Revocation
 from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, Refusal
 from records.journal import records
-from tests.ca.test_crl import crl_issuer
+from tests.ca.crl.test_crl import crl_issuer
 from tests.ca.world import World, operator_request
 from tests.software_keys import SoftwareKey
 

@@ -14,7 +14,7 @@ from tests.software_keys import SoftwareAuthority
 
 AUTHORITY = SoftwareAuthority()
 SIGNER = AUTHORITY.signer()
-DECLARATION = (Path(__file__).parents[2] / "samples" / "dec-import.xml").read_bytes()
+DECLARATION = (Path(__file__).parents[3] / "samples" / "dec-import.xml").read_bytes()
 SIGNED = xades.sign(DECLARATION, SIGNER.key, SIGNER.certificate, AUTHORITY.now, chain=SIGNER.chain)
 START = SIGNED.index(b"<ds:Signature ")
 END = SIGNED.index(b"</ds:Signature>") + len(b"</ds:Signature>")

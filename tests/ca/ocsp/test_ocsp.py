@@ -36,8 +36,8 @@ from kernel.keys import KeyHandle
 from kernel.refusals import Unavailable
 from records.database import Database
 from records.lookup import Lookup
+from tests.ca.crl.test_crl import crl_issuer
 from tests.ca.openssl import openssl, run
-from tests.ca.test_crl import crl_issuer
 from tests.ca.world import World, operator_request
 
 Status = ocsp.OCSPResponseStatus

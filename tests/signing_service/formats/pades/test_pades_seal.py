@@ -13,9 +13,9 @@ from kernel.refusals import Refusal, TooLarge, Unavailable, Unprocessable
 from signing_service.formats.pades import whole as pades
 from signing_service.formats.pades.pdf.picture import MAX_PICTURE_BYTES
 from signing_service.formats.pades.whole import Placement, Seal
-from tests.signing_service.formats.pdf.samples import EMPTY_SIGNATURE_FIELD, sample
-from tests.signing_service.formats.pdf.strangers import pyhanko_verdicts
-from tests.signing_service.formats.test_pades import signed, sound
+from tests.signing_service.formats.pades.pdf.samples import EMPTY_SIGNATURE_FIELD, sample
+from tests.signing_service.formats.pades.pdf.strangers import pyhanko_verdicts
+from tests.signing_service.formats.pades.test_pades import signed, sound
 from tests.software_keys import Identity, SoftwareAuthority
 
 URL = "https://verify.example.cn/v/0190f5a2-7c1e-7b2a-9a51-1f2e3d4c5b6a"

@@ -10,7 +10,7 @@ from ca.linting.answers import RefusedAnswers, pkilint_answer_findings
 from ca.ocsp.responder import AnswerPlan
 from kernel.refusals import Unprocessable
 from records.journal import records
-from tests.ca.test_ocsp import request_for, responder_of
+from tests.ca.ocsp.test_ocsp import request_for, responder_of
 from tests.ca.world import World
 
 

@@ -11,7 +11,7 @@ from ca.revocation import Revocation
 from kernel.identifiers import Serial, serial_text
 from kernel.refusals import NotFound
 from records.journal import records
-from tests.ca.test_crl import crl_issuer, revocation
+from tests.ca.crl.test_crl import crl_issuer, revocation
 from tests.ca.world import World, operator_request
 
 

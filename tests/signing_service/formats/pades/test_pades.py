@@ -25,12 +25,12 @@ from signing_service.validation.evidence import (
     SignatureFormat,
     SignatureLevel,
 )
-from tests.signing_service.formats.pdf.samples import (
+from tests.signing_service.formats.pades.pdf.samples import (
     EMPTY_SIGNATURE_FIELD,
     TEXT_FIELD,
     sample,
 )
-from tests.signing_service.formats.pdf.strangers import (
+from tests.signing_service.formats.pades.pdf.strangers import (
     pdfsig,
     pyhanko_verdicts,
     signed_by_pyhanko,

@@ -109,7 +109,7 @@ def test_every_card_gets_the_same_key_subject_and_end_under_the_new_authority(
 def killed(rolled: RolledOver, tokens: TokenBench, job: str, step: str) -> None:
     url = rolled.world.database.engine.url.render_as_string(hide_password=False)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.ca.reissue_worker", url, rolled.token.label, job, step],
+        [sys.executable, "-m", "tests.ca.mass.reissue_worker", url, rolled.token.label, job, step],
         env=tokens.environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
