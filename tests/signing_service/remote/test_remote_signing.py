@@ -241,6 +241,7 @@ def test_the_journal_tells_of_every_authorisation_use_and_refusal(
     assert found == [
         "seal.requested",
         "seal.approved",
+        "seal.key-made",
         "seal.made",
         "seal.use-authorised",
         "seal.use-refused",
