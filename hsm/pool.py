@@ -134,10 +134,14 @@ class TokenPool(Token):
     def generate_secret(
         self, label: str, use: SecretUse = SecretUse.ENCRYPT, *, export: Export = Export.NEVER
     ) -> SecretKey:
-        """In one token; a backup and its restoring bring it to the others."""
+        """As `generate`: what may leave wrapped is in all tokens that share a replication key."""
         if label in self.secret_labels():
             raise Conflict("key.exists", "the token already holds a key of this name", key=label)
-        self._serving()[0].generate_secret(label, use, export=export)
+        first, *others = self._serving()
+        first.generate_secret(label, use, export=export)
+        if export is Export.WRAPPED and REPLICATION in first.secret_labels():
+            for other in others:
+                self._replicate_secret(label, first, other)
         return self.secret_key(label)
 
     def write_certificate(self, label: str, der: bytes) -> None:
@@ -204,6 +208,9 @@ class TokenPool(Token):
             for label in set(source.key_labels()) - set(token.key_labels()):
                 with suppress(Unavailable):  # made never to leave: it stays on one token
                     self._replicate(label, source, token)
+            for label in set(source.secret_labels()) - set(token.secret_labels()):
+                with suppress(Unavailable):
+                    self._replicate_secret(label, source, token)
         for held in source.certificates():
             if token.certificate(held.label) != held.der:
                 token.write_certificate(held.label, held.der)
@@ -225,6 +232,16 @@ class TokenPool(Token):
                 raise
             same.append(other)
         return next(iter(same), None)
+
+    def _replicate_secret(self, label: str, source: Token, target: Token) -> None:
+        try:
+            export = source.export_of(label, secret=True)
+            wrapped = source.secret_key(REPLICATION).wrap_secret(label)
+            target.secret_key(REPLICATION).unwrap_secret(wrapped, label, export)
+        except Unavailable as refusal:
+            _log.warning("key %s is not on token %s: %s", label, target.label, refusal)
+            raise
+        self._replicated(label, source.label, target.label)
 
     def _replicate(self, label: str, source: Token, target: Token) -> None:
         try:

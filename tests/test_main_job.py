@@ -123,7 +123,7 @@ def test_no_secret_shows_in_results_words_logs_or_database(results: Results) -> 
     ]
     settings = tomllib.loads((site / "portseal.toml").read_text())
     secrets += [settings["web"]["secret_key"], settings["directory"]["password"]]
-    assert len(secrets) == 9 + 6 + 2 + 2
+    assert len(secrets) == 9 + 8 + 2 + 2
     told = [*results.directory.iterdir(), *site.glob("*.log"), *(site / "data").glob("*.db*")]
     for secret in secrets:
         assert secret not in results.said

@@ -79,6 +79,8 @@ class Acting:
         for path in self.signed:
             with path.open("rb") as file:
                 acts.sign(opened, act, from_json(file.read(MAX_SIGNED_BYTES + 1)))
+        if self.officers:
+            click.echo(opened.statement, nl=False, err=True)  # what the PINs are given for
         for number, label in enumerate(self.officers):
             pin_env = self.pin_envs[number] if number < len(self.pin_envs) else None
             with closing(Card(self.module, label, pin_source(pin_env, None))) as card:

@@ -46,6 +46,8 @@ class ActRecord:
     acknowledged_at: datetime | None
     officers: tuple[str, ...] = ()
     """Ids of those who signed, in their order."""
+    cards: tuple[str, ...] = ()
+    """Numbers of the cards that they signed with."""
 
 
 def by_id(connection: Connection, identifier: str) -> ActRecord:
@@ -58,18 +60,21 @@ def by_id(connection: Connection, identifier: str) -> ActRecord:
 
 
 def of_row(connection: Connection, row: Any) -> ActRecord:
-    signed = select(console_signatures.c.officer).where(console_signatures.c.act == row.id)
-    signed = signed.order_by(console_signatures.c.position)
-    officers = tuple(connection.execute(signed).scalars())
-    names = ActRecord.__dataclass_fields__.keys() - {"officers", "exception"}
+    columns = (console_signatures.c.officer, console_signatures.c.card)
+    signed = select(*columns).where(console_signatures.c.act == row.id)
+    found = connection.execute(signed.order_by(console_signatures.c.position)).all()
+    names = ActRecord.__dataclass_fields__.keys() - {"officers", "cards", "exception"}
     told = {name: getattr(row, name) for name in names}
     why = None if row.exception is None else Missing(row.exception)
-    return ActRecord(**told, exception=why, officers=officers)
+    officers, cards = (tuple(each[place] for each in found) for place in (0, 1))
+    return ActRecord(**told, exception=why, officers=officers, cards=cards)
 
 
-def officers_with_cards(connection: Connection) -> list[Officer]:
-    """Those whose newest card is active, and who work at the head office."""
+def officers_with_cards(connection: Connection) -> list[tuple[Officer, str]]:
+    """Those whose newest card is active, and who work at the head office; with its number."""
     officers = [each for each in people_rows.all_officers(connection) if each.branch_id is None]
     newest = card_rows.newest_of(connection, HolderKind.OFFICER, [each.id for each in officers])
-    active = {holder for holder, card in newest.items() if card.state is CardState.ACTIVE}
-    return [each for each in officers if each.id in active]
+    active = {
+        holder: card.number for holder, card in newest.items() if card.state is CardState.ACTIVE
+    }
+    return [(each, active[each.id]) for each in officers if each.id in active]

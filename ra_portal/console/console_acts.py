@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from ca.inventory import CertificateState, Inventory
 from kernel.asn1.certificate import Certificate
@@ -140,8 +140,14 @@ class ConsoleActs:
         }
         with self._database.transaction() as connection:
             self._require_open(connection, opened.id)
-            before = act_rows.by_id(connection, opened.id).officers
-            if holder.subject not in before:
+            record = act_rows.by_id(connection, opened.id)
+            before = dict(zip(record.officers, record.cards, strict=True))
+            if before.get(holder.subject) != holder.card:
+                # Again with another card: the one before is no longer in force.
+                mine = (console_signatures.c.act == opened.id) & (
+                    console_signatures.c.officer == holder.subject
+                )
+                connection.execute(delete(console_signatures).where(mine))
                 row = {**values, "position": len(before) + 1}
                 connection.execute(insert(console_signatures), row)
                 self._append(connection, Event.ACT_SIGNED, opened, f"officer:{holder.subject}")
@@ -294,9 +300,14 @@ class ConsoleActs:
         by.require_one_of(*filter(None, (act.permission, act.second_permission)))
 
     def _in_force(self, connection: Connection, record: ActRecord) -> list[Identity]:
-        """Who signed, with a card that is active still."""
-        able = {each.id: each for each in act_rows.officers_with_cards(connection)}
-        return [_officer(able[each]) for each in record.officers if each in able]
+        """Who signed with a card that is active still: what a card signed that was lost since
+        counts no more, though its officer has another."""
+        able = {
+            (officer.id, card): officer
+            for officer, card in act_rows.officers_with_cards(connection)
+        }
+        signed = zip(record.officers, record.cards, strict=True)
+        return [_officer(able[each]) for each in signed if each in able]
 
     def _exception(
         self, connection: Connection, act: Act, signers: list[Identity], emergency: bool
@@ -309,7 +320,7 @@ class ConsoleActs:
         signed = {each.subject for each in signers}
         others = [
             _officer(each)
-            for each in act_rows.officers_with_cards(connection)
+            for each, _ in act_rows.officers_with_cards(connection)
             if each.id not in signed
         ]
         if console_may != "never" and not any(each.may(missing) for each in others):

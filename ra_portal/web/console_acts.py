@@ -43,12 +43,12 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
 
     @route("GET", "/console-acts")
     def all_console_acts() -> Answer:
-        found = acts.exceptions(person.signed_in())
+        found = acts.exceptions(person.required())
         return jsonify(items=[_shown(each) for each in found])
 
     @route("POST", "/console-acts/acknowledgements")
     def acknowledge_console_acts() -> Answer:
-        by, named = person.signed_in(), read_texts(read_body(), "acts")
+        by, named = person.required(), read_texts(read_body(), "acts")
         return jsonify(acknowledged=acts.acknowledge(by, named))
 
 

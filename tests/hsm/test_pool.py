@@ -176,15 +176,23 @@ def test_what_is_made_while_a_token_is_away_is_there_when_it_returns(
     both = pool.generate_shared("seal-1", ECDSA_P256_SHA256)
     assert one.key("seal-1").public_key == two.key("seal-1").public_key == both.public_key
     assert copied == [("seal-1", "left", "right")]
+    wrapping = pool.generate_secret("escrow-2", SecretUse.WRAP, export=Export.WRAPPED)
+    assert one.secret_key("escrow-2").is_same_as(two.secret_key("escrow-2"))
+    assert wrapping.use is SecretUse.WRAP
+    assert copied.pop() == ("escrow-2", "left", "right")
+    pool.generate_secret("stays", SecretUse.MAC)
     switches[1].is_away = True
     while not pool.left_out:
         pool.key_labels()
     made = pool.generate_shared("seal-2", ECDSA_P256_SHA256)
+    pool.generate_secret("escrow-3", SecretUse.WRAP, export=Export.WRAPPED)
     with pytest.raises(Conflict, match=r"pool\.token-away"):
         pool.destroy("seal-2")
     switches[1].is_away = False
     told.await_(lambda so_far: so_far[-1] == ("right", None))
-    assert copied[1:] == [("seal-2", "left", "right")]
+    assert copied[1:] == [("seal-2", "left", "right"), ("escrow-3", "left", "right")]
+    assert one.secret_key("escrow-3").is_same_as(two.secret_key("escrow-3"))
+    assert "stays" not in two.secret_labels()
     switches[0].is_away = True
     assert made.public_key.verify(made.suite, made.sign(b"right"), b"right")
     switches[0].is_away = False

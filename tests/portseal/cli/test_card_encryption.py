@@ -91,7 +91,9 @@ def test_an_order_is_carried_out_by_two_officers_with_commands(
     evidence.write_bytes(b"%PDF-1.7\n%%EOF\n")
     sealed_to(certificate, document, sealed)
     for label, role in (("opens", "recovery-officer"), ("decides", "recovery-approver")):
-        added = console.json("officer", "add", label, "--role", role, "--emergency", "test")
+        added = console.json(
+            "officer", "add", label, "--role", role, "--emergency", "a test needs one more"
+        )
         holder.card(f"centre-{label}", PIN, added["activation_code"])
 
     def run(label: str, *arguments: str) -> str:

@@ -152,6 +152,24 @@ def test_a_card_that_ended_after_it_signed_counts_no_longer(portal: PortalWorld)
         take(portal, ROTATE)
 
 
+def test_what_a_lost_card_signed_does_not_count_when_its_officer_has_another(
+    portal: PortalWorld,
+) -> None:
+    cards = portal.services.cards
+    one, second, third = (officer(portal, Role.SYSTEM_ADMINISTRATOR) for _ in range(3))
+    signed_by(portal, ROTATE, one)
+    cards.revoke(second.identity, one.card, "keyCompromise")
+    again, _ = cards.replace(second.identity, one.card)
+    _, code = cards.confirm_code(third.identity, again.number)
+    key = SoftwareKey.generate()
+    made = portal.services.enrolment.enrol(code, pkcs10(key))
+    with pytest.raises(Forbidden, match=r"act\.waits"):
+        take(portal, ROTATE)
+    renewed = Officer(one.identity, again.number, key, made.certificate.der)
+    signed_by(portal, ROTATE, renewed)
+    assert take(portal, ROTATE).subject == one.identity.subject
+
+
 def test_an_act_waits_for_a_day_and_its_signatures_are_worth_nothing_later(
     portal: PortalWorld,
 ) -> None:
