@@ -13,6 +13,7 @@ from portseal.cli.output import json_option, show
 from portseal.wiring import House
 from ra_portal.cards.cards import read_reason
 from ra_portal.console.act import Act
+from ra_portal.mass_actions import list_revocation
 from ra_portal.mass_actions.listed import Listed, sort_out
 
 _LARGEST_FILE = 256 << 20
@@ -50,7 +51,9 @@ def mass_revoke(file: Path, reason: str, dry_run: bool, acting: Acting, as_json:
         act = Act("certificate.revoke", "certificate.revoke", f"{len(serials)} serials", told)
         allowed = acting.allow(house, act)
         officers = [allowed.by.actor, *(each.actor for each in allowed.others)]
-        done = _revoke(house, found, reason, officers)
+        actions = house.portal.mass_actions
+        planned = list_revocation.plan(actions, officers, found, reason)
+        done = list_revocation.finish(actions, house.mass_revocation, planned)
     show(_told(found) | done, as_json)
 
 
@@ -67,21 +70,3 @@ def _told(found: Listed) -> dict[str, object]:
     alone = {f"without_card_{name}": len(each) for name, each in found.without_card.items()}
     return {"cards": len(found.of_cards), **kinds, **alone, "already_ended": found.ended,
             "not_issued": found.unknown}  # fmt: skip
-
-
-def _revoke(house: House, found: Listed, reason: str, officers: list[str]) -> dict[str, object]:
-    done: dict[str, object] = {}
-    if found.of_cards:
-        actions = house.portal.mass_actions
-        serials = list(dict.fromkeys(found.of_cards.values()))
-        action = actions.revoke_listed(officers, serials, reason)
-        done["mass_action"] = action
-        while (followed := actions.followed(action)) is None:
-            actions.run()  # the worker may be at it, too
-        done["cards_revoked"] = followed
-    alone = [parse_serial(each) for every in found.without_card.values() for each in every]
-    if alone:
-        jobs = house.mass_revocation
-        job = jobs.plan(alone, RevocationReason(reason), officers[-1])
-        done |= {"job": job, "revoked_without_card": jobs.run(job).revoked}
-    return done

@@ -155,42 +155,61 @@ class MassActions:
             self._record(connection, Event.MASS_ACTION_PROPOSED, identifier, by.actor, total)
             return _action(_row(connection, identifier))
 
-    def revoke_listed(self, officers: Sequence[str], serials: Sequence[str], reason: str) -> str:
-        """Revoke the cards that were made with these certificates (`sort_out`); the action's id.
+    def revoke_listed(
+        self,
+        officers: Sequence[str],
+        serials: Sequence[str],
+        reason: str,
+        alone: Sequence[str] = (),
+    ) -> tuple[str | None, str | None]:
+        """Revoke the cards that were made with these certificates (`sort_out`), and certificates
+        that stand `alone`; the action's id and, of those alone, the job's (`ca.mass`). Both are
+        recorded together; None where there is nothing to do.
 
         For the console, where both have signed for just this list (`ra_portal.console`):
         `officers` are who proposed and who confirmed, as the journal names actors. The worker does
         it, as every other. Raises Unprocessable `card.reason`, `mass.nothing`, `mass.too-many`.
         """
-        why = str(read_reason(reason))
-        if not serials:
+        if not serials and not alone:
             raise Unprocessable("mass.nothing", "no card is meant")
+        why = str(read_reason(reason)) if serials else str(RevocationReason(reason))
         if len(serials) > MOST_CARDS:
             raise Unprocessable("mass.too-many", "too many cards for one action")
-        first, second, identifier = officers[0], officers[-1], new_id()
+        action = job = None
         with self._database.transaction() as connection:
-            job = self._mass.freeze_list(connection, serials)
-            values = {
-                "id": identifier,
-                "act": str(Act.REVOKE),
-                "filter": json.dumps(asdict(CardFilter(listed=job))),
-                "reason": why,
-                "total": len(serials),
-                "state": str(ActionState.RUNNING),
-                "proposed_by": first,
-                "proposed_at": self._clock.now(),
-                "confirmed_by": second,
-                "job": job,
-                "moved": 0,
-                "followed": 0,
-            }
-            connection.execute(insert(mass_actions), values)
-            self._mass.start(connection, job, why, second)
-            for event, actor in (
-                (Event.MASS_ACTION_PROPOSED, first),
-                (Event.MASS_ACTION_CONFIRMED, second),
-            ):
-                self._record(connection, event, identifier, actor, len(serials))
+            if serials:
+                action = self._start_listed(connection, officers, serials, why)
+            if alone:
+                job = self._mass.freeze_list(connection, alone)
+                self._mass.start(connection, job, why, officers[-1])
+        return action, job
+
+    def _start_listed(
+        self, connection: Connection, officers: Sequence[str], serials: Sequence[str], why: str
+    ) -> str:
+        first, second, identifier = officers[0], officers[-1], new_id()
+        job = self._mass.freeze_list(connection, serials)
+        values = {
+            "id": identifier,
+            "act": str(Act.REVOKE),
+            "filter": json.dumps(asdict(CardFilter(listed=job))),
+            "reason": why,
+            "total": len(serials),
+            "state": str(ActionState.RUNNING),
+            "proposed_by": first,
+            "proposed_at": self._clock.now(),
+            "confirmed_by": second,
+            "job": job,
+            "moved": 0,
+            "followed": 0,
+        }
+        connection.execute(insert(mass_actions), values)
+        self._mass.start(connection, job, why, second)
+        for event, actor in (
+            (Event.MASS_ACTION_PROPOSED, first),
+            (Event.MASS_ACTION_CONFIRMED, second),
+        ):
+            self._record(connection, event, identifier, actor, len(serials))
         return identifier
 
     def followed(self, identifier: str) -> int | None:
