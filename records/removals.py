@@ -7,17 +7,16 @@ it ends.
 """
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import text
 
 from kernel.refusals import Conflict
+from records import named_lock
 from records.database import Database
 
 _NAME = "removals"
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _BESIDE = text("SELECT pg_try_advisory_xact_lock_shared(hashtextextended(:name, 0))")
 
 
@@ -25,14 +24,8 @@ _BESIDE = text("SELECT pg_try_advisory_xact_lock_shared(hashtextextended(:name, 
 def held_off(database: Database) -> Iterator[None]:
     """For a backup: nothing is removed. Waits for what is just being removed, and for another
     backup. Raises Unavailable, also at the end, when the database went away meanwhile."""
-    if database.file is None:
-        with database.transaction() as connection:
-            connection.execute(_ALONE, {"name": _NAME})
-            yield
-    else:
-        with _lock_file(database) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    with named_lock.held(database, _NAME):
+        yield
 
 
 @contextmanager
@@ -45,7 +38,7 @@ def permitted(database: Database) -> Iterator[bool]:
         with database.transaction() as connection:
             yield bool(connection.execute(_BESIDE, {"name": _NAME}).scalar_one())
     else:
-        with _lock_file(database) as file:
+        with named_lock.lock_file(database, _NAME) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -63,13 +56,3 @@ def required(database: Database) -> Iterator[None]:
                 "backup.running", "a backup is being made; nothing is removed until it is whole"
             )
         yield
-
-
-@contextmanager
-def _lock_file(database: Database) -> Iterator[int]:
-    """Beside SQLite's own file; closing it frees the lock."""
-    descriptor = os.open(f"{database.file}-removals", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -3,8 +3,9 @@
 Each gets a second certificate of the same key, subject and end, from the new authority. The old
 one stays valid: both chains hold during the change. The new one ends with the old one, whoever
 revokes that. A job is recorded whole before it begins; it is run in batches, by any node, and
-goes on where a dead process left it: what that one issued is found and kept. A certificate on
-hold gets its successor when the hold ends; until then the job waits for it.
+goes on where a dead process left it: what that one issued is found and kept. Several processes may
+run jobs; one of them has a batch in hand. A certificate on hold gets its successor when the hold
+ends; until then the job waits for it.
 """
 
 from collections.abc import Sequence
@@ -29,12 +30,13 @@ from ca import inventory
 from ca.authority import Authority
 from ca.inventory import CertificateState, RevocationReason
 from ca.issuing.issuance import IssuanceIntent
-from ca.mass.reissue_batch import REQUESTER, Outcome, Settled, Wanted, end_of, look
+from ca.mass.reissue_batch import REQUESTER, Outcome, Settled, Wanted, look
 from ca.revocation import Revocation
 from ca.tables import certificates, reissue_items, reissues
 from kernel.clock import Clock
 from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Conflict, NotFound, Refusal
+from records import named_lock
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
@@ -43,6 +45,8 @@ BATCH = 200
 """Certificates that are issued and committed together."""
 _SERVICES = ("ceremony:%", "responder:%")
 """References of the house's own certificates; those are made anew by ceremonies and rotation."""
+_LOCK = "reissue"
+"""One for all jobs: two of them may be over the same certificates."""
 _OPEN_AT_LEAST = timedelta(days=1)
 """A certificate that ends sooner is not worth a successor."""
 
@@ -152,7 +156,8 @@ class Reissue:
     def go_on(
         self, job: str, authority: Authority, *, batch: int = BATCH, batches: int | None = None
     ) -> None:
-        """Do what is left, or at most so many batches of it, without counting it.
+        """Do what is left, or at most so many batches of it, without counting it. Waits for the
+        batch that another process has in hand.
 
         Raises NotFound `reissue.unknown`, Conflict `reissue.other-authority`; Unavailable, after
         which it can be run again.
@@ -162,10 +167,12 @@ class Reissue:
         self._take_up_released(job)
         done = after = 0
         while batches is None or done < batches:
-            items = self._open_items(job, after, batch)
+            with named_lock.held(self._database, _LOCK):
+                items = self._open_items(job, after, batch)
+                if items:
+                    self._batch(job, items, authority)
             if not items:
                 break
-            self._batch(job, items, authority)
             after = items[-1][0]
             done += 1
         self._finish(job)
@@ -204,12 +211,12 @@ class Reissue:
             settled, wanted = look(connection, items, authority.name)
         made, refused = _issued(authority, wanted) if wanted else ([], [])
         settled += made
-        if refused:
-            with self._database.reading() as connection:  # as it stands by now
-                records = inventory.several(connection, [each.serial for each in refused])
-            for each in refused:
-                outcome = end_of(records.get(each.serial))
-                settled.append(Settled(each.position, each.serial, outcome))
+        if refused:  # or somebody was faster, whose certificate is to be found
+            again = [(each.position, each.serial) for each in refused]
+            with self._database.reading() as connection:
+                by_now, still = look(connection, again, authority.name)
+            settled += by_now
+            settled += [Settled(each.position, each.serial, Outcome.REFUSED) for each in still]
         self._note(job, settled)
 
     def _take_up_released(self, job: str) -> None:
@@ -233,10 +240,13 @@ class Reissue:
                 self._write(connection, job, late)
 
     def _write(self, connection: Connection, job: str, settled: Sequence[Settled]) -> None:
+        """What is noted already stays as it is."""
         told = [{"of": each.position, "now": each.outcome, "made": each.made} for each in settled]
         if told:
             items = reissue_items.c
-            note = update(reissue_items).where(items.job == job, items.position == bindparam("of"))
+            note = update(reissue_items).where(
+                items.job == job, items.position == bindparam("of"), items.outcome.is_(None)
+            )
             note = note.values(outcome=bindparam("now"), successor=bindparam("made"))
             connection.execute(note, told)
 
@@ -258,9 +268,8 @@ class Reissue:
         for serial in old:
             record = records.get(serial)
             if record is None or record.state is not CertificateState.ISSUED:
-                held = end_of(record) is Outcome.HELD
-                reason = RevocationReason.CERTIFICATE_HOLD if held else RevocationReason.SUPERSEDED
-                ends[serial_text(serial)] = reason
+                why = record.reason if record is not None else None
+                ends[serial_text(serial)] = why or RevocationReason.SUPERSEDED
         return ends
 
     def _finish(self, job: str) -> None:

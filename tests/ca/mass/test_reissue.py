@@ -1,85 +1,29 @@
 """Everything of the old authority is issued again under the new one, once, whatever dies."""
 
-import dataclasses
 import json
 import signal
 import subprocess
 import sys
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
 from ca.authority import Authority
-from ca.inventory import CertificateState, Inventory, RevocationReason, status_version
+from ca.inventory import (
+    CertificateState,
+    Inventory,
+    RevocationReason,
+)
 from ca.mass.reissue import Reissue
 from ca.mass.reissue_batch import look
 from ca.mass.successors import predecessors
-from ca.revocation import Revocation
 from ca.tables import certificates
-from hsm.token import Token
-from kernel.asn1.certificate import Certificate
 from kernel.identifiers import serial_text
 from kernel.refusals import Conflict, NotFound
-from records.database import Database, metadata
 from records.journal import Journal, records
-from tests.ca.world import World, ceremony_of, new_clock, open_world, operator_request
-from tests.database import load_all_tables
+from tests.ca.mass.rolled_over import RolledOver
+from tests.ca.world import new_clock
 from tests.token import TokenBench
-
-
-@dataclasses.dataclass
-class RolledOver:
-    """A world with cards under the old authority, and the new one that issues now."""
-
-    token: Token
-    world: World
-    cards: list[Certificate]
-    revocation: Revocation
-    jobs: Reissue
-
-    def settle(self) -> None:
-        """What a dead process left intended is accounted for, as the worker does."""
-        self.world.clock.advance(timedelta(minutes=2))
-        self.world.issuing.reconcile(timedelta(minutes=1))
-
-    def status_versions(self) -> list[int]:
-        names = ("issuing", "issuing-2", "regional-ningbo")
-        with self.world.database.reading() as connection:
-            return [status_version(connection, name) for name in names]
-
-    def successor(self, card: Certificate) -> Certificate | None:
-        found = Inventory(self.world.database).by_key(card.public_key.fingerprint)
-        made = [
-            each.certificate for each in found
-            if each.authority == "issuing-2" and each.state is CertificateState.ISSUED
-        ]  # fmt: skip
-        assert len(made) <= 1
-        return made[0] if made else None
-
-
-@pytest.fixture(scope="module")
-def rolled_token(token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory) -> Token:
-    """After the first ceremony and a roll-over; their own database is left behind."""
-    load_all_tables()
-    token = token_bench.new_token("rolled-over")
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('rolled') / 'ceremony.db'}")
-    metadata.create_all(database.engine)
-    for plan in ("house", "roll-over", "regions"):
-        ceremony_of(token, database, new_clock(), plan=plan).run()
-    database.dispose()
-    return token
-
-
-@pytest.fixture
-def rolled(rolled_token: Token, database: Database) -> RolledOver:
-    world = open_world(rolled_token, database, new_clock())
-    assert world.authorities.current == "issuing-2"
-    old = world.authorities["issuing"].authority
-    cards = [old.issue(old.prepare("operator", operator_request())).certificate for _ in range(8)]
-    revocation = Revocation(world.database, world.journal, world.outbox, world.clock)
-    jobs = Reissue(world.database, world.journal, world.clock, revocation)
-    return RolledOver(rolled_token, world, cards, revocation, jobs)
 
 
 def test_every_card_gets_the_same_key_subject_and_end_under_the_new_authority(
@@ -193,6 +137,8 @@ def test_what_a_dead_process_issued_ends_with_a_card_that_has_ended_since(
     assert (done.reissued, done.left) == (8, 0)
     assert rolled.successor(made[0]) is None
     assert rolled.successor(made[1]) is not None
+    ended = rolled.record_of_successor(made[0])
+    assert ended.reason == reason, "the old one's own: it is the same key"
     if reason == "certificateHold":
         rolled.revocation.release(made[0].serial, "admin")
         assert rolled.successor(made[0]) is not None
