@@ -47,14 +47,14 @@ commands in the directory that the file was unpacked to.
 0. 根证书指纹 / the root's fingerprint
    $ openssl x509 -in certificates/root.pem -noout -subject -fingerprint -sha256
 
-1. 一次全部验证 / everything at once (Python 3.9 or later, and openssl)
+1. 一次全部验证 / everything at once (Python 3.9 and OpenSSL 3, or later)
    $ python3 verify_export.py .
 """
 _CMS = """
 2. 签名 / the signature
    $ openssl cms -verify -binary -inform DER -in signature/signature.p7s -content {document} \
--CAfile certificates/root.pem -certfile certificates/chain.pem -purpose any -attime {at} \
--out verified-document
+-CAfile certificates/root.pem -no-CApath -no-CAstore -certfile certificates/chain.pem \
+-purpose any -attime {at} -out verified-document
 """
 _XML = """
 2. 签名 / the signature
@@ -76,8 +76,12 @@ _CONTAINER = """
    $ unzip -t {signature}
 """
 _VALUE = """
-2. 签名值：原文从未送达，仅对其摘要签名；ECDSA 或 RSA PKCS#1 密钥适用下列命令
-   The signature value: the document was never here, a digest was signed. For ECDSA and RSA PKCS#1:
+2. 签名值：原文从未送达，仅对其摘要签名。先验证签名人证书至根证书的路径，再验证签名值
+   （第二条命令适用于 ECDSA 或 RSA PKCS#1 密钥）；两条均须成功
+   The signature value: the document was never here, a digest was signed. First the path from the
+   signer's certificate to the root, then the value (for ECDSA and RSA PKCS#1); both must succeed:
+   $ openssl verify -CAfile certificates/root.pem -no-CApath -no-CAstore \
+-untrusted certificates/chain.pem -attime {at} -purpose any certificates/signer.pem
    $ openssl pkeyutl -verify -certin -inkey certificates/signer.pem -in document/digest.bin \
 -sigfile {signature} -pkeyopt digest:{digest}
 """
@@ -103,7 +107,8 @@ _TIMESTAMP = """
 _STATUS = """
 4. 签名人证书在受理时的状态 / status of the signer's certificate at acceptance
    $ openssl ocsp -respin revocation/1.ocsp -issuer certificates/issuer.pem -sha256 \
--cert certificates/signer.pem -CAfile certificates/root.pem -no_nonce -attime {later}
+-cert certificates/signer.pem -CAfile certificates/root.pem -no-CApath -no-CAstore -no_nonce \
+-attime {later}
 """
 
 

@@ -11,10 +11,13 @@ It checks, and says in one line each:
    every archive timestamp, that the timestamps follow each other, and by `openssl ts -verify`
    that each was signed by its authority at its time;
 3. a detached CMS signature by `openssl cms -verify`, and a bare signature value over a digest by
-   `openssl pkeyutl -verify`, at the time that a timestamp proves; another format is for another
-   tool, which README.txt names;
-4. the signature timestamp by `openssl ts -verify`; without one the oldest archive timestamp counts;
+   `openssl pkeyutl -verify` with a certificate whose path to the root `openssl verify` accepts, at
+   the time that a timestamp proves; another format is for another tool, which README.txt names;
+4. the signature timestamp by `openssl ts -verify`, and of those two formats that it is over this
+   signature; without one the oldest archive timestamp counts;
 5. the OCSP response on the signer's certificate by `openssl ocsp`.
+
+It needs Python 3.9 and OpenSSL 3, or later. The roots that the machine trusts count for nothing.
 
 Without --root the root in the export is used: then the report speaks of that root, whose
 fingerprint you must compare with the one that the authority published elsewhere.
@@ -46,6 +49,8 @@ DIGESTS = {
 }
 LENGTHS = {32: "sha256", 48: "sha384", 64: "sha512"}
 TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
+THIS_ROOT_ALONE = ("-no-CApath", "-no-CAstore")
+"""With -CAfile: openssl would believe the machine's own roots, too."""
 
 
 Manifest = dict[str, Any]
@@ -333,6 +338,8 @@ def check_timestamps(
 def signature_value(manifest: Manifest, directory: Path) -> bytes:
     """Of a CMS signature, its first signer's; empty for XML, whose canonical form xmlsec1 makes."""
     (signature,) = files(manifest, directory, "signature")
+    if signature.suffix == ".value":
+        return signature.read_bytes()
     if signature.suffix != ".p7s":
         return b""
     (content_info,) = elements(signature.read_bytes())
@@ -363,7 +370,7 @@ def verify_token(token: Path, over: tuple[str, ...], root: Path, chain: Path, at
 def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetime) -> None:
     (signature,) = files(manifest, directory, "signature")
     if signature.suffix == ".value":
-        check_value(manifest, directory, signature)
+        check_value(manifest, directory, signature, root, at)
         return
     if not files(manifest, directory, "document"):
         print(f"note    signature: needs the document, see README.txt ({signature.name})")
@@ -384,6 +391,7 @@ def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetim
         "-binary",
         "-CAfile",
         root,
+        *THIS_ROOT_ALONE,
         "-certfile",
         untrusted(manifest, directory),
         "-purpose",
@@ -400,11 +408,15 @@ def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetim
     say("signature", f"openssl cms accepts it at the proven time, {at:%c} UTC")
 
 
-def check_value(manifest: Manifest, directory: Path, signature: Path) -> None:
-    """A value over a digest: the document was never there."""
+def check_value(
+    manifest: Manifest, directory: Path, signature: Path, root: Path, at: datetime
+) -> None:
+    """A value over a digest: the document was never there. The key that verifies it is that of a
+    certificate under the root: pkeyutl would take any."""
     (digest_file,) = files(manifest, directory, "digest")
     name = LENGTHS[digest_file.stat().st_size]
     signer = write_pem(directory, "signer.pem", files(manifest, directory, "certificate")[:1])
+    check_path(manifest, directory, signer, root, at)
     padded = ("-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:auto")
     for options in ((), padded):
         done = run(
@@ -427,6 +439,28 @@ def check_value(manifest: Manifest, directory: Path, signature: Path) -> None:
     raise Failed("openssl refuses the signature value")
 
 
+def check_path(manifest: Manifest, directory: Path, signer: Path, root: Path, at: datetime) -> None:
+    """From the signer's certificate to the root, at that time."""
+    done = run(
+        "verify",
+        "-CAfile",
+        root,
+        *THIS_ROOT_ALONE,
+        "-untrusted",
+        untrusted(manifest, directory),
+        "-attime",
+        int(at.timestamp()),
+        "-purpose",
+        "any",
+        signer,
+    )
+    if done.returncode != 0:
+        raise Failed(
+            f"the signer's certificate is not under the root: {done.stderr.strip()[-300:]}"
+        )
+    say("signer", openssl("x509", "-in", signer, "-noout", "-subject"))
+
+
 def check_status(manifest: Manifest, directory: Path, root: Path, at: datetime) -> None:
     certificates = files(manifest, directory, "certificate")
     chain = untrusted(manifest, directory)
@@ -444,6 +478,7 @@ def check_status(manifest: Manifest, directory: Path, root: Path, at: datetime) 
             signer,
             "-CAfile",
             root,
+            *THIS_ROOT_ALONE,
             "-verify_other",
             chain,
             "-attime",

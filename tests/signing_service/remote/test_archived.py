@@ -102,11 +102,15 @@ def test_of_a_signed_digest_its_value_is_kept_for_its_document_was_never_here(
     assert (unpacked / "signature" / "signature.value").read_bytes() == base64.b64decode(value)
     assert (unpacked / "document" / "digest.bin").read_bytes() == base64.b64decode(HASH)
     readme = (unpacked / "README.txt").read_text("utf-8")
-    (command,) = re.findall(r"\$ (openssl pkeyutl .*)", readme)
-    told = subprocess.run(
-        command, shell=True, cwd=unpacked, capture_output=True, text=True, check=False
-    )
-    assert told.stdout == "Signature Verified Successfully\n"
+    (path, command) = re.findall(r"\$ (openssl (?:verify|pkeyutl) .*)", readme)
+    for each, answer in (
+        (path, "certificates/signer.pem: OK\n"),
+        (command, "Signature Verified Successfully\n"),
+    ):
+        told = subprocess.run(
+            each, shell=True, cwd=unpacked, capture_output=True, text=True, check=False
+        )
+        assert told.stdout == answer, told.stderr
     with pytest.raises(ServiceRefusal) as caught:
         service.anonymous().fetch("GET", f"/verify/signatures/{identifier}")
     assert caught.value.code == "signature.digest-only"
