@@ -22,7 +22,7 @@ from signing_service.formats.xml_names import xades
 from signing_service.validation.evidence import SignatureFormat
 
 _CMS = (SignatureFormat.CADES, SignatureFormat.PADES)
-_UTF8_STRING = 0x0C
+_OBJECT_IDENTIFIER, _UTF8_STRING = 0x06, 0x0C
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _reader(format_: SignatureFormat, name: str, signer: str, digest_only: bool)
 
 def _commitment(asked: Asked, data: bytes) -> Asked:
     (identifier,) = der.children(data, der.read_only(data, der.SEQUENCE))
-    dotted = _dotted(data[identifier.start : identifier.end])
+    dotted = _dotted(data, identifier)
     return _as_written(asked, Claims(commitment=dotted), data)
 
 
@@ -143,10 +143,14 @@ def _texts(data: bytes) -> list[str]:
     return found
 
 
-def _dotted(encoded: bytes) -> str:
-    """An OBJECT IDENTIFIER, DER."""
+def _dotted(data: bytes, element: der.Element) -> str:
+    """An OBJECT IDENTIFIER (X.690, 8.19). Raises ValueError for another type, for no arcs, and for
+    an arc that does not end."""
+    content = data[element.content : element.end]
+    if element.tag != _OBJECT_IDENTIFIER or not content or content[-1] & 0x80:
+        raise ValueError("no object identifier")
     arcs, value = [], 0
-    for octet in encoded[2:]:
+    for octet in content:
         value = value << 7 | octet & 0x7F
         if not octet & 0x80:
             arcs.append(value)

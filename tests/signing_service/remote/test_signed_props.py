@@ -113,6 +113,12 @@ def test_a_signature_under_an_explicit_policy_names_it(
         ("C", [prop("content-hints", COMMITMENT)]),
         ("C", [{"attribute_name": "commitment-type-indication"}]),
         ("C", [prop("commitment-type-indication", b"\x30\x03\x06\x01")]),
+        ("C", [prop("commitment-type-indication", b"\x30\x02\x06\x00")]),
+        ("C", [prop("commitment-type-indication", b"\x30\x03\x06\x01\x80")]),
+        ("C", [prop("commitment-type-indication", b"\x30\x04\x06\x02\x2a\x83")]),
+        ("C", [prop("commitment-type-indication", b"\x30\x04\x06\x02\x80\x2a")]),
+        ("C", [prop("commitment-type-indication", COMMITMENT.replace(b"\x06", b"\x04", 1))]),
+        ("C", [prop("commitment-type-indication", b"\x30\x00")]),
         ("C", [prop("commitment-type-indication", COMMITMENT + b"\x00")]),
         (
             "C",
