@@ -11,7 +11,8 @@ from typing import Any
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
-from signing_service.formats.pades.pdf.document import PdfFile, Revision
+from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.pdf.locks import Lock, lock_as_shown
 from signing_service.formats.pades.pdf.signature import (
     CADES_DETACHED,
     EmbeddedSignature,
@@ -26,9 +27,6 @@ _KNOWN = _TOLD | {
 }  # fmt: skip
 _FIXED = {"Type": Name("Sig"), "Filter": Name("Adobe.PPKLite"), "SubFilter": CADES_DETACHED}
 _WIDGET = frozenset({"Type", "Subtype", "FT", "T", "V", "P", "Rect", "F", "AP"})
-_TRANSFORM = frozenset({"Type", "TransformMethod", "TransformParams"})
-_METHODS = frozenset({"DocMDP", "FieldMDP"})
-_PARAMETERS = frozenset({"Type", "V", "P", "Action", "Fields"})
 _NEW_NAME = re.compile(r"Signature\d{1,6}")
 _DATE = re.compile(rb"D:\d{14}(Z|[+-]\d\d'\d\d'?)?")
 
@@ -55,6 +53,8 @@ class SaidInPdf:
     seal: Seal | None = None
     certification: int | None = None
     """It certifies the document, and permits this of DocMDP (ISO 32000-2, 12.8.2.2)."""
+    lock: Lock | None = None
+    """What it locks: as the document says of the field."""
 
 
 def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> SaidInPdf:
@@ -65,8 +65,9 @@ def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> Said
     file = PdfFile(draft)
     signature = added_after(file, len(document))
     certified = certifies(file, signature)
-    dictionary, revision = signature.dictionary, signature.revision
-    _check_dictionary(dictionary, revision, certificate)
+    dictionary = signature.dictionary
+    _check_dictionary(dictionary, certificate)
+    lock = lock_as_shown(signature, file.revision(len(document)))
     is_new = _is_new(file, len(document), signature)
     if is_new and not signature.field.dictionary.keys() <= _WIDGET:
         raise _unknown("a signature field")
@@ -78,6 +79,7 @@ def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> Said
         _text(dictionary, "ContactInfo"),
         _seal(signature),
         signature.certification if certified else None,
+        lock,
     )
 
 
@@ -86,9 +88,7 @@ def is_usual(name: str) -> bool:
     return _NEW_NAME.fullmatch(name) is not None
 
 
-def _check_dictionary(
-    dictionary: Mapping[str, Any], revision: Revision, certificate: Certificate
-) -> None:
+def _check_dictionary(dictionary: Mapping[str, Any], certificate: Certificate) -> None:
     if not dictionary.keys() <= _KNOWN:
         raise _unknown(", ".join(sorted(dictionary.keys() - _KNOWN))[:80])
     if any(dictionary.get(key) != value for key, value in _FIXED.items()):
@@ -98,14 +98,6 @@ def _check_dictionary(
         raise _unknown("a time")
     if "Name" in dictionary and _text(dictionary, "Name") != certificate.attribute("2.5.4.3"):
         raise _unknown("another signer's name")
-    references = [*map(revision.dictionary, revision.array(dictionary.get("Reference")))]
-    methods = [str(each.get("TransformMethod")) for each in references]
-    if len(set(methods)) != len(methods) or not set(methods) <= _METHODS:
-        raise _unknown("a transform")
-    for each in references:
-        parameters = revision.dictionary(each.get("TransformParams"))
-        if not (each.keys() <= _TRANSFORM and parameters.keys() <= _PARAMETERS):
-            raise _unknown("a transform")
 
 
 def _is_new(file: PdfFile, length: int, signature: EmbeddedSignature) -> bool:

@@ -191,6 +191,9 @@ class Telling:
                 lines += whole(words(word, value=value))
         if said.certification is not None:
             lines += whole(words(f"certifies-{said.certification}"))
+        if said.lock is not None:
+            named = ", ".join(f"“{each}”" for each in said.lock.fields)
+            lines += whole(words(f"locks-{said.lock.action}", fields=named or "-"))
         if said.seal is not None:
             left, bottom, right, top = said.seal.rectangle
             lines.append(words("seal", page=said.seal.page, pages=said.seal.pages))

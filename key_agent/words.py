@@ -95,6 +95,18 @@ _WORDS: dict[str, tuple[str, str]] = {
         "签名将认证此文件：之后只可填写表单、签名和批注。",
         "It certifies the document: forms, signatures and notes may be added afterwards.",
     ),
+    "locks-All": (
+        "签名将锁定所有表单域：之后不得再改。",
+        "It locks every form field: none may be changed afterwards.",
+    ),
+    "locks-Include": (
+        "签名将锁定下列表单域，之后不得再改：{fields}",
+        "It locks these form fields, which may not be changed afterwards: {fields}",
+    ),
+    "locks-Exclude": (
+        "签名将锁定除下列以外的所有表单域，之后不得再改：{fields}",
+        "It locks every form field but these, and none may be changed afterwards: {fields}",
+    ),
     "element": (
         "仅签署文件中的此部分：{name}",
         "It signs only this part of the file: {name}",

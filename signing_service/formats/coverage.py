@@ -27,6 +27,7 @@ from signing_service.formats.jades.content import signed_objects
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades.pdf.changes import Permissions, judge
 from signing_service.formats.pades.pdf.document import PdfFile
+from signing_service.formats.pades.pdf.locks import field_shown, lock_as_shown
 from signing_service.formats.pades.pdf.signature import added_after, certifies
 from signing_service.formats.pades.reading import Octets
 from signing_service.formats.statement import Statement
@@ -125,7 +126,8 @@ def _expected(manner: Manner, subject: Subject, suite: AlgorithmSuite) -> list[E
 def _pades(
     manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
-    """The document's own octets come first, and the update adds nothing but a signature."""
+    """The document's own octets come first, and the update adds nothing but a signature, in the
+    field that was wanted, which locks what the document says there."""
     document = subject.whole() if subject.signed is None else subject.signed
     start = int.from_bytes(context[:_PLACE], "big")
     end = int.from_bytes(context[_PLACE : 2 * _PLACE], "big")
@@ -136,11 +138,15 @@ def _pades(
     file = PdfFile(pdf)
     signature = added_after(file, len(document))
     certified = signature.field.value if certifies(file, signature) else None
+    shown = file.revision(len(document))
+    lock_as_shown(signature, shown)
+    field = field_shown(signature, shown)
     return (
         digest is not None
         and by.is_in_attributes(to_be_signed, digest)
         and signature.certification == manner.placement.certification
-        and not judge(file.revision(len(document)), Permissions(certifies=certified)).refused
+        and (None if field is None else field.name) == manner.placement.field
+        and not judge(shown, Permissions(certifies=certified)).refused
     )
 
 

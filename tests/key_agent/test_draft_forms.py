@@ -16,13 +16,23 @@ from signing_service.formats.draft import draft_of
 from signing_service.formats.jades import whole as jades
 from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades import writing as pades_writing
+from signing_service.formats.pades.pdf.locks import Lock, LockAction
 from signing_service.formats.pades.pdf.syntax import Name, text_string
 from signing_service.formats.pades.whole import Certification, Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.formats.recognition import read_signatures
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.key_agent.test_drafts import DECLARATION, NOW, OTHER, PDF
-from tests.signing_service.formats.hostile import CMS, JWS, XML, slipping_in
+from tests.signing_service.formats.hostile import (
+    CMS,
+    JWS,
+    LOCKED_PDF,
+    LOCKS,
+    UNLOCKED_PDF,
+    XML,
+    locking,
+    slipping_in,
+)
 from tests.software_keys import Identity, SoftwareAuthority
 
 CADES, XADES, JADES = SignatureFormat.CADES, SignatureFormat.XADES, SignatureFormat.JADES
@@ -393,9 +403,9 @@ SAID = Placement(
 )  # fmt: skip
 
 
-def in_pdf(placement: Placement, by: Identity) -> tuple[bytes, bytes]:
+def in_pdf(placement: Placement, by: Identity, pdf: bytes = PDF) -> tuple[bytes, bytes]:
     manner = Manner(PADES, placement=placement)
-    prepared = making.prepare(manner, Subject.of(PDF), by.certificate, NOW)
+    prepared = making.prepare(manner, Subject.of(pdf), by.certificate, NOW)
     return prepared.to_be_signed, draft_of(Act.FIRST, prepared, None)
 
 
@@ -503,4 +513,38 @@ def test_a_word_in_the_signature_field_is_not_signed(signer: Identity) -> None:
 
         patch.setattr(pades_writing, "_put_field", with_a_tip)
         asked = in_pdf(SAID, signer)
+    assert code_of(Manner(PADES), PDF, asked, signer) == "draft.more-than-the-document"
+
+
+@pytest.mark.parametrize("certification", [None, Certification.FILLING_IN])
+def test_what_the_document_says_of_the_field_is_locked_and_told(
+    certification: Certification | None, signer: Identity
+) -> None:
+    asked = in_pdf(Placement("approval", certification=certification), signer, LOCKED_PDF)
+    told = check(Manner(PADES), LOCKED_PDF, asked, signer).pdf
+    assert told is not None
+    assert told.lock == Lock(LockAction.INCLUDE, (b"amount", b"price"))
+    assert told.lock.fields == ("amount", "price")
+
+
+def test_where_the_document_says_nothing_nothing_is_locked(signer: Identity) -> None:
+    for placement, pdf in ((Placement("approval"), UNLOCKED_PDF), (Placement(), LOCKED_PDF)):
+        told = check(Manner(PADES), pdf, in_pdf(placement, signer, pdf), signer).pdf
+        assert told is not None
+        assert told.lock is None
+
+
+@pytest.mark.parametrize("way", LOCKS)
+def test_fields_that_the_document_does_not_say_are_not_locked(way: str, signer: Identity) -> None:
+    pdf, field, parameters = LOCKS[way]
+    with locking(parameters):
+        asked = in_pdf(Placement(field), signer, pdf)
+    (evidence,) = read_signatures(asked[1], None)
+    assert evidence.covers_document, "as a signature it reads well"
+    assert code_of(Manner(PADES), pdf, asked, signer) == "draft.more-than-the-document"
+
+
+def test_a_lock_that_comes_with_its_field_is_not_signed(signer: Identity) -> None:
+    with locking({"Action": Name("All")}, in_the_field=True):
+        asked = in_pdf(Placement(), signer)
     assert code_of(Manner(PADES), PDF, asked, signer) == "draft.more-than-the-document"

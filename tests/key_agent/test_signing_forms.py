@@ -16,6 +16,7 @@ from tests.key_agent.human import Answer, Window
 from tests.key_agent.running import RunningAgent
 from tests.key_agent.test_drafts import DECLARATION, PDF
 from tests.key_agent.test_purposes import pages_of, path_in
+from tests.signing_service.formats.hostile import LOCKED_PDF
 
 
 def test_every_document_of_a_container_is_shown_and_signed(
@@ -78,18 +79,32 @@ def test_a_part_of_a_file_is_shown_alone(agent: RunningAgent, card: MadeCard) ->
     assert f"SHA-256: {hashlib.sha256(document).hexdigest()}" not in lines
 
 
-def test_a_certification_is_shown(agent: RunningAgent, card: MadeCard) -> None:
-    placement = Placement(certification=Certification.NO_CHANGES)
+def shown_of_pdf(
+    agent: RunningAgent, card: MadeCard, document: bytes, placement: Placement
+) -> list[str]:
+    """The lines of the windows in which this signature was agreed to."""
     manner = Manner(SignatureFormat.PADES, placement=placement)
-    prepared = making.prepare(manner, Subject.of(PDF), card.certificate, datetime.now(UTC))
+    prepared = making.prepare(manner, Subject.of(document), card.certificate, datetime.now(UTC))
     told = agent.call(
-        "sign", certificate=card.identifier, document=text(PDF), format="PAdES",
+        "sign", certificate=card.identifier, document=text(document), format="PAdES",
         to_be_signed=text(prepared.to_be_signed),
         draft=text(draft_of(Act.FIRST, prepared, None)),
     )  # fmt: skip
     prepared.check(base64.b64decode(told["signature_value"]))
-    lines = pages_of(agent.human.windows)
+    return pages_of(agent.human.windows)
+
+
+def test_a_certification_is_shown(agent: RunningAgent, card: MadeCard) -> None:
+    placement = Placement(certification=Certification.NO_CHANGES)
+    lines = shown_of_pdf(agent, card, PDF, placement)
     assert "It certifies the document: nothing may be changed afterwards." in lines
+
+
+def test_what_is_locked_is_shown(agent: RunningAgent, card: MadeCard) -> None:
+    said = "".join(shown_of_pdf(agent, card, LOCKED_PDF, Placement("approval")))
+    assert (
+        "It locks these form fields, which may not be changed afterwards: “amount”, “price”" in said
+    )
 
 
 def test_a_bundle_for_several_agencies_is_shown_and_signed_once(

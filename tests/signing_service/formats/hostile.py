@@ -12,8 +12,15 @@ from signing_service.formats.cades import writing as cades_writing
 from signing_service.formats.claims import PROOF_OF_APPROVAL
 from signing_service.formats.jades import parallel as jades_parallel
 from signing_service.formats.jades import writing as jades_writing
+from signing_service.formats.pades import writing as pades_writing
+from signing_service.formats.pades.pdf.syntax import Name, text_string
 from signing_service.formats.xades import text as xades_text
 from signing_service.validation.evidence import SignatureFormat
+from tests.signing_service.formats.pades.pdf.samples import (
+    EMPTY_SIGNATURE_FIELD,
+    TEXT_FIELD,
+    sample,
+)
 
 _SIGNATURE_END = "</xades:SignedSignatureProperties>"
 _PROPERTIES_END = "</xades:SignedDataObjectProperties>"
@@ -83,6 +90,36 @@ CMS: dict[str, bytes] = {
     ),
 }
 
+_AMOUNT = text_string("amount")
+UNLOCKED_PDF = sample(fields=(TEXT_FIELD, EMPTY_SIGNATURE_FIELD))
+LOCKED_PDF = sample(
+    fields=(
+        TEXT_FIELD,
+        EMPTY_SIGNATURE_FIELD
+        + b" /Lock <</Type /SigFieldLock /Action /Include /Fields [(amount) (price)]>>",
+    )
+)
+LOCKS: dict[str, tuple[bytes, str | None, dict[str, Any] | None]] = {
+    "a new field": (LOCKED_PDF, None, {"Action": Name("All")}),
+    "a field without a lock": (UNLOCKED_PDF, "approval", {"Action": Name("All")}),
+    "every field": (LOCKED_PDF, "approval", {"Action": Name("All")}),
+    "fewer fields": (LOCKED_PDF, "approval", {"Action": Name("Include"), "Fields": [_AMOUNT]}),
+    "the other fields": (
+        LOCKED_PDF,
+        "approval",
+        {"Action": Name("Exclude"), "Fields": [_AMOUNT, text_string("price")]},
+    ),
+    "permissions": (
+        LOCKED_PDF,
+        "approval",
+        {"Action": Name("Include"), "Fields": [_AMOUNT, text_string("price")], "P": 1},
+    ),
+    "no action": (LOCKED_PDF, "approval", {"Fields": [_AMOUNT, text_string("price")]}),
+    "nothing": (LOCKED_PDF, "approval", None),
+}
+"""A PDF, a signature field in it or None for a new one, and what a service makes the signature lock
+instead of what the document says; None: it says nothing."""
+
 _BY_CMS = (
     SignatureFormat.CADES,
     SignatureFormat.PADES,
@@ -109,6 +146,38 @@ def slipping_in(format_: SignatureFormat, way: str) -> Iterator[None]:
         else:
             # Without claims the writer does not ask for them.
             _replace(patch, cades_writing, "signed_attributes", lambda whole: _cms(whole, CMS[way]))
+        yield
+
+
+@contextmanager
+def locking(parameters: dict[str, Any] | None, *, in_the_field: bool = False) -> Iterator[None]:
+    """While it lasts, signatures in a PDF lock this (FieldMDP); `in_the_field`: and a new field
+    says that it is to be locked."""
+
+    def certify(update: Any, signature: dict[str, Any], *_: Any) -> None:
+        if parameters is None:
+            return
+        given = {"Type": Name("TransformParams"), "V": Name("1.2"), **parameters}
+        signature["Reference"] = [
+            {
+                "Type": Name("SigRef"),
+                "TransformMethod": Name("FieldMDP"),
+                "TransformParams": given,
+            }
+        ]
+
+    honest = pades_writing._put_field
+
+    def put_field(update: Any, *rest: Any) -> None:
+        honest(update, *rest)
+        for reference, value in list(update._objects.items()):
+            if isinstance(value, dict) and "FT" in value:
+                update.put(reference, {**value, "Lock": parameters})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pades_writing, "_certify", certify)
+        if in_the_field:
+            patch.setattr(pades_writing, "_put_field", put_field)
         yield
 
 

@@ -12,10 +12,18 @@ from signing_service.formats.coverage import covers
 from signing_service.formats.coverage_bundle import covers_bundle
 from signing_service.formats.jades.whole import Serialisation
 from signing_service.formats.manner import Act, Manner, Subject
+from signing_service.formats.pades.pdf.syntax import Name
 from signing_service.formats.pades.whole import Certification, Placement, Seal
 from signing_service.formats.prepared import PreparedSignature
 from signing_service.validation.evidence import Packaging, SignatureFormat
-from tests.signing_service.formats.hostile import WAYS, slipping_in
+from tests.signing_service.formats.hostile import (
+    LOCKED_PDF,
+    LOCKS,
+    UNLOCKED_PDF,
+    WAYS,
+    locking,
+    slipping_in,
+)
 from tests.signing_service.formats.pades.pdf.samples import sample, stream, updated
 from tests.signing_service.validation.scenery import START, World
 
@@ -193,6 +201,44 @@ def test_a_certification_is_made_where_it_was_asked_for() -> None:
         context = making.context_of(prepared, Act.FIRST, subject)
         for wanted in (plain, *wishes):
             assert accepted(wanted, subject, prepared, context) is (wanted == asked)
+
+
+def in_field(
+    pdf: bytes, field: str | None, wanted: str | None, certification: Certification | None = None
+) -> bool:
+    """Whether a signature in a field, or a new one, is accepted where a field was wanted."""
+    subject = Subject.of(pdf)
+    made_in, asked_for = (
+        Manner(PADES, placement=Placement(each, certification=certification))
+        for each in (field, wanted)
+    )
+    prepared = made(made_in, subject)
+    context = making.context_of(prepared, Act.FIRST, subject)
+    return accepted(asked_for, subject, prepared, context)
+
+
+def test_a_signature_locks_what_the_document_says_of_its_field() -> None:
+    for pdf in (LOCKED_PDF, UNLOCKED_PDF):
+        for certification in (None, Certification.FILLING_IN):
+            assert in_field(pdf, "approval", "approval", certification)
+            assert in_field(pdf, None, None, certification)
+
+
+@pytest.mark.parametrize("way", LOCKS)
+def test_a_signature_locks_nothing_else(way: str) -> None:
+    pdf, field, parameters = LOCKS[way]
+    with locking(parameters):
+        assert not in_field(pdf, field, field)
+
+
+def test_a_lock_that_comes_with_its_field_is_not_signed() -> None:
+    with locking({"Action": Name("All")}, in_the_field=True):
+        assert not in_field(PDF, None, None)
+
+
+def test_a_signature_is_in_the_field_that_was_wanted() -> None:
+    assert not in_field(LOCKED_PDF, "approval", None)
+    assert not in_field(LOCKED_PDF, None, "approval")
 
 
 def test_an_update_that_changes_a_page_is_not_signed() -> None:
