@@ -28,10 +28,16 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.types import TypeDecorator
 
-from kernel.refusals import Unavailable
+from kernel.refusals import Malformed, Unavailable
 
 if TYPE_CHECKING:
     from records.direct import Direct
@@ -248,6 +254,9 @@ def _refusing() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         raise _unavailable(error) from error
+    except DataError as error:
+        # A text with NUL, a number without end: nobody's name, number or code.
+        raise Malformed("request.malformed", "a value cannot be stored") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _unavailable(error) from error
@@ -261,7 +270,9 @@ def _unavailable(error: DBAPIError) -> Unavailable:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000})
+    engine = create_engine(
+        url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, record: object) -> None:
@@ -280,7 +291,14 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _server(url: URL) -> Engine:
-    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"connect_timeout": 5})
+    # Values stay out of errors, and so out of logs: they may be somebody's.
+    engine = create_engine(
+        url,
+        pool_size=8,
+        max_overflow=8,
+        connect_args={"connect_timeout": 5},
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine, "rollback")
     def undo(connection: Connection) -> None:

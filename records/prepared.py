@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Delete, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from kernel.refusals import Unavailable
+from kernel.refusals import Malformed, Unavailable
 from records.database import DIRECT, Database, direct_to
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Prepared:
     def first(self, **values: object) -> Any:
         """The first row that the statement gives, its columns by name; None: there is none.
 
-        Raises Unavailable; IntegrityError.
+        Raises Malformed `request.malformed` for a text with NUL, Unavailable; IntegrityError.
         """
         rows = self.all(**values)
         return rows[0] if rows else None
@@ -62,6 +62,8 @@ class Prepared:
                         "the database did not answer",
                         error=type(error).__name__,
                     ) from error
+            except compiled.data_error as error:
+                raise Malformed("request.malformed", "a value cannot be stored") from error
             except compiled.integrity_error as error:
                 raise IntegrityError(compiled.text, None, error, hide_parameters=True) from error
         raise AssertionError("unreachable")
@@ -126,6 +128,7 @@ class _Compiled:
         }
         self._outward: dict[str, Any] = compiled._bind_processors
         self.integrity_error: type[Exception] = dialect.loaded_dbapi.IntegrityError
+        self.data_error: type[Exception] = dialect.loaded_dbapi.DataError
         columns = compiled._result_columns
         names = [each.keyname for each in columns]
         self._row: Any = namedtuple("Row", names) if names else None

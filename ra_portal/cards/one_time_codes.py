@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Unauthenticated
+from kernel.refusals import Malformed, Unauthenticated
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
 from ra_portal.cards.tables import one_time_codes
@@ -99,8 +99,11 @@ class OneTimeCodes:
         """Ask for a code to the holder of a made card; the request's identifier.
 
         An identifier is given whatever is named: whether a code went is told to nobody but the
-        holder. The worker sends it, and the token is not asked here.
+        holder. The worker sends it, and the token is not asked here. Raises Malformed
+        `request.malformed` for what is no text.
         """
+        if not all(map(str.isprintable, (named.card, named.uscc, named.employee))):
+            raise Malformed("request.malformed", "numbers are letters and digits")
         identifier = new_id()
         asked = {
             "request": identifier,

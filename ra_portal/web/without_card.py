@@ -26,15 +26,15 @@ def add_pages(blueprint: Blueprint, services: PortalServices, limits: AddressLim
         limits.asking()
         try:
             purpose, channel = _read(values.get("purpose", ""), values.get("channel", ""))
+            asked = without_card.request(
+                purpose,
+                channel,
+                values.get("card", ""),
+                values.get("uscc", ""),
+                values.get("employee_number", ""),
+            )
         except Refusal as refusal:
             return _form(values, refusal), refusal.status
-        asked = without_card.request(
-            purpose,
-            channel,
-            values.get("card", ""),
-            values.get("uscc", ""),
-            values.get("employee_number", ""),
-        )
         return _code_form(asked, None), 201
 
     @blueprint.post("/lost/code")

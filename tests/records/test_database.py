@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, text
 
-from kernel.refusals import Unavailable
+from kernel.refusals import Malformed, Unavailable
 from records import database as database_module
 from records.database import Database, UtcDateTime
 from records.tables import outbox
@@ -55,6 +55,18 @@ def test_a_server_that_is_gone_is_a_refusal() -> None:
     gone = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     with pytest.raises(Unavailable, match=r"database\.unavailable"), gone.reading():
         pass
+
+
+def test_a_text_that_cannot_be_stored_is_a_refusal_and_is_told_to_no_log(
+    postgresql_database: Database,
+) -> None:
+    asked = outbox.select().where(outbox.c.channel == "secret\0")
+    with (
+        pytest.raises(Malformed, match=r"request\.malformed") as refused,
+        postgresql_database.reading() as connection,
+    ):
+        connection.execute(asked)
+    assert "secret" not in f"{refused.value} {refused.value.__cause__}"
 
 
 def test_a_naive_time_never_reaches_the_database() -> None:

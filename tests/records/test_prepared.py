@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, literal, select, tex
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kernel.clock import SystemClock
-from kernel.refusals import Unavailable
+from kernel.refusals import Malformed, Unavailable
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
@@ -76,7 +76,7 @@ def test_a_time_without_a_zone_and_a_missing_value_are_errors(any_database: Data
 
 
 def test_a_text_is_never_cut_at_a_zero(postgresql_database: Database) -> None:
-    with pytest.raises(Exception, match="NUL"):
+    with pytest.raises(Malformed, match=r"request\.malformed"):
         Prepared(postgresql_database, _OF).all(wanted="a\0b")
     assert Prepared(postgresql_database, _OF).all(wanted="a") == []
 
