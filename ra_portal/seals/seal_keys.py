@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from kernel.algorithms import PublicKey
 from kernel.clock import Clock
-from kernel.refusals import Unavailable
+from kernel.refusals import Conflict, Unavailable
 from ra_portal.row_by_row import row_by_row
 from ra_portal.seals.tables import seal_keys
 from records.database import Database, new_id
@@ -21,6 +21,9 @@ ABANDONED = timedelta(minutes=15)
 """Older than any limit of making a key: its process has died, or somebody else was faster."""
 LATE = timedelta(days=1)
 """So long a token that hung may still bring forth what it was asked for."""
+
+_GIVEN_UP = "given-up"
+"""To be destroyed; not settled until it is, or until it comes no more."""
 
 
 class TokenOfSeals(Protocol):
@@ -61,8 +64,11 @@ class SealKeys:
         return self._token.public_key(label)
 
     def used(self, connection: Connection, label: str) -> None:
-        """The seal has this key, with the caller's transaction."""
-        self._note(connection, label, "used")
+        """The seal has this key, with the caller's transaction. Raises Conflict `seal.changed`
+        when the worker has given the key up, for it took too long."""
+        free = _open(label) & seal_keys.c.outcome.is_(None)
+        if not self._note(connection, free, "used"):
+            raise Conflict("seal.changed", "the key came too late: approve the seal again")
 
     def settle(self, limit: int = 100) -> int:
         """Destroy the keys that no seal took; how many were accounted for. For the worker."""
@@ -81,6 +87,15 @@ class SealKeys:
         return row_by_row("seal keys", page, lambda row: str(row.label), self._settle)
 
     def _settle(self, row: Any) -> None:
+        """What was read of the row may be over: first it is given up, and from then on no seal
+        takes the key, also when this process dies before it is destroyed."""
+        with self._database.transaction() as connection:
+            free = _open(row.label) & or_(
+                seal_keys.c.outcome.is_(None), seal_keys.c.outcome == _GIVEN_UP
+            )
+            claim = update(seal_keys).where(free).values(outcome=_GIVEN_UP)
+            if connection.execute(claim).rowcount != 1:
+                return
         try:
             self._token.destroy(row.label)
             outcome = "destroyed"
@@ -91,14 +106,17 @@ class SealKeys:
                 return
             outcome = "none"
         with self._database.transaction() as connection:
-            self._note(connection, row.label, outcome)
-            if outcome == "destroyed":
+            if self._note(connection, _open(row.label), outcome) and outcome == "destroyed":
                 self._journal.append(
                     connection, Event.KEY_DESTROYED, subject=row.label, actor="worker",
                     reason="made for a seal that did not take it", seal=row.seal,
                 )  # fmt: skip
 
-    def _note(self, connection: Connection, label: str, outcome: str) -> None:
-        mine = (seal_keys.c.label == label) & seal_keys.c.settled_at.is_(None)
+    def _note(self, connection: Connection, which: ColumnElement[bool], outcome: str) -> bool:
+        """False: it is accounted for already."""
         values = {"settled_at": self._clock.now(), "outcome": outcome}
-        connection.execute(update(seal_keys).where(mine).values(values))
+        return connection.execute(update(seal_keys).where(which).values(values)).rowcount == 1
+
+
+def _open(label: str) -> ColumnElement[bool]:
+    return (seal_keys.c.label == label) & seal_keys.c.settled_at.is_(None)

@@ -36,6 +36,6 @@ seal_keys = Table(
     Column("seal", ROW_ID, ForeignKey("seals.id"), nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
-    Column("outcome", String(16)),  # used, destroyed or none
+    Column("outcome", String(16)),  # used, destroyed or none; given-up before
     partial_index("ix_seal_keys_open", "label", where="settled_at IS NULL"),
 )

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from kernel.algorithms import ECDSA_P256_SHA256, PublicKey
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, NotFound, Refusal, Unavailable, Unprocessable
+from portseal.adapters import SealToken
 from ra_portal.people import people_rows
 from ra_portal.people.identity import Identity, Role
 from ra_portal.seals.seal import Seal, SealState
@@ -158,11 +161,86 @@ def test_an_intent_whose_key_was_never_made_is_looked_at_for_a_day(
         assert refused(Unavailable, lambda: seals.approve(officer, seal.number)) == "token.timeout"
     portal.authority.clock.advance(timedelta(hours=1))
     seals.keys.settle()
-    assert portal.column("seal_keys", "outcome") == [None]
+    assert portal.column("seal_keys", "settled_at") == [None]
+    assert portal.column("seal_keys", "outcome") == ["given-up"]
     portal.authority.token.generate(asked[0], ECDSA_P256_SHA256)  # it comes at last
     seals.keys.settle()
     assert portal.column("seal_keys", "outcome") == ["destroyed"]
     assert seal_labels(portal) == set()
+
+
+@pytest.mark.parametrize("is_destroyed", [True, False])
+def test_a_key_that_the_worker_gave_up_is_taken_by_no_seal(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch, is_destroyed: bool
+) -> None:
+    """The approver stood still for long; the worker may have died before it destroyed the key."""
+    portal = any_portal
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    seal = seals.request(portal.legal_person(), NAME)
+    make, labels = seals.keys.make, []
+
+    def slowly(label: str) -> PublicKey:
+        labels.append(label)
+        key = make(label)
+        portal.authority.clock.advance(timedelta(minutes=16))
+        with monkeypatch.context() as dying:
+            if not is_destroyed:
+                dying.setattr(SealToken, "destroy", die)
+            with suppress(KeyboardInterrupt):
+                seals.keys.settle()
+        return key
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seals.keys, "make", slowly)
+        assert refused(Conflict, lambda: seals.approve(officer, seal.number)) == "seal.changed"
+    waiting = seals.find(seal.number)
+    assert waiting is not None
+    assert (waiting.state, waiting.key_label) == (SealState.APPROVED, "")
+    assert seal_labels(portal) == (set() if is_destroyed else set(labels))
+    assert seals.keys.settle() == (0 if is_destroyed else 1)
+    assert portal.events(labels[0]) == ["key.destroyed"]
+    approved = seals.approve(officer, seal.number)
+    assert approved.state is SealState.ACTIVE
+    assert seal_labels(portal) == {approved.key_label}
+
+
+def test_a_key_that_a_seal_took_since_the_worker_looked_is_not_destroyed(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal = any_portal
+    seals, officer = portal.services.seals, portal.officer(Role.APPROVER)
+    seal = seals.request(portal.legal_person(), NAME)
+    make, settle = seals.keys.make, seals.keys._settle
+    is_made, has_looked = threading.Event(), threading.Event()
+
+    def slowly(label: str) -> PublicKey:
+        key = make(label)
+        is_made.set()
+        assert has_looked.wait(60)
+        return key
+
+    monkeypatch.setattr(seals.keys, "make", slowly)
+    with ThreadPoolExecutor(1) as threads:
+        approving = threads.submit(seals.approve, officer, seal.number)
+        assert is_made.wait(60)
+        portal.authority.clock.advance(timedelta(minutes=16))
+
+        def after_the_approval(row: object) -> None:
+            has_looked.set()
+            approving.result()
+            settle(row)
+
+        monkeypatch.setattr(seals.keys, "_settle", after_the_approval)
+        seals.keys.settle()
+    assert has_looked.is_set()
+    approved = approving.result()
+    assert approved.state is SealState.ACTIVE
+    assert seal_labels(portal) == {approved.key_label}
+    assert portal.column("seal_keys", "outcome") == ["used"]
+    assert portal.events(approved.key_label) == []
 
 
 def test_while_the_token_makes_the_key_nothing_is_locked_and_others_may_move_the_seal(
