@@ -47,6 +47,7 @@ class TokenBench:
         self.module = softhsm_module()
         if TokenBench._first is None:
             TokenBench._first = softhsm_configuration(directory)
+        self._shared: dict[str, Token] = {}
         self.configuration = TokenBench._first
         os.environ["SOFTHSM2_CONF"] = str(self.configuration)
 
@@ -57,6 +58,12 @@ class TokenBench:
         os.environ[variable] = pin
         initialise_token(self.module, label, so_pin=secrets.token_hex(8), pin=pin)
         return Token(self.module, label, EnvironmentPin(variable), sessions)
+
+    def shared_token(self, label: str) -> Token:
+        """One for all who name it, made by the first: fixtures that two rooms' tests import."""
+        if label not in self._shared:
+            self._shared[label] = self.new_token(label)
+        return self._shared[label]
 
     @property
     def environment(self) -> dict[str, str]:

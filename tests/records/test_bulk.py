@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import delete, insert, select
-from sqlalchemy.exc import DBAPIError
 
+from kernel.refusals import Malformed
 from records.bulk import insert_rows
 from records.database import Database
 from records.events import Event
@@ -45,6 +45,6 @@ def test_the_columns_limits_hold(any_database: Database) -> None:
     rows = [{**record, "position": number, "hash": b"\0" * 32} for number in range(1, 20)]
     if any_database.is_sqlite:  # which limits no text
         return
-    with pytest.raises(DBAPIError, match="too long"):
+    with pytest.raises(Malformed, match=r"request\.malformed"):
         with any_database.transaction() as connection:
             insert_rows(connection, journal, rows)

@@ -8,7 +8,6 @@ from tests.signing_service.remote.platform import (
     RemotePlatform,
     new_enterprise,
     new_seal,
-    refuse_waiting_seals,
     registered_platform,
 )
 
@@ -16,7 +15,6 @@ from tests.signing_service.remote.platform import (
 @pytest.fixture(scope="session")
 def seal(service: RunningService) -> str:
     """An active seal of the session's enterprise; tests leave it alive."""
-    refuse_waiting_seals(service)
     return new_seal(service, "报关专用章")
 
 

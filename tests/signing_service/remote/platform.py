@@ -34,6 +34,7 @@ def digest(data: bytes) -> str:
 
 def new_seal(service: RunningService, name: str, label: str = "legal-person") -> str:
     """Asked for by the legal person, approved by an officer; its number."""
+    refuse_waiting_seals(service)
     asked = service.stage.signed_in(label).call("POST", "/api/v1/seals", {"name": name})
     officer = service.stage.signed_in("approver")
     path = f"/api/v1/seals/{asked['number']}/approval"

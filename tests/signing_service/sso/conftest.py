@@ -33,27 +33,30 @@ BASE = (
 )
 
 
+def shared_key(token: Token, label: str) -> TokenKey:
+    if label in token.key_labels():
+        return token.key(label)
+    return token.generate(label, ECDSA_P256_SHA256)
+
+
 @pytest.fixture(scope="session")
 def card_token(token_bench: TokenBench) -> Token:
-    return token_bench.new_token("sso-card")
+    return token_bench.shared_token("sso-card")  # another room's tests use these fixtures, too
 
 
 @pytest.fixture(scope="session")
 def card_key(card_token: Token) -> TokenKey:
-    return card_token.generate("sign-in", ECDSA_P256_SHA256)
+    return shared_key(card_token, "sign-in")
 
 
 @pytest.fixture(scope="session")
 def other_card_key(card_token: Token) -> TokenKey:
-    return card_token.generate("sign-in-2", ECDSA_P256_SHA256)
+    return shared_key(card_token, "sign-in-2")
 
 
 @pytest.fixture(scope="session")
 def signin_key(authority_token: Token) -> TokenKey:
-    label = "sso-id-tokens"  # another room's tests use these fixtures, too, with the same token
-    if label in authority_token.key_labels():
-        return authority_token.key(label)
-    return authority_token.generate(label, ECDSA_P256_SHA256)
+    return shared_key(authority_token, "sso-id-tokens")
 
 
 @pytest.fixture
