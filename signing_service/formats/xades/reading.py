@@ -2,7 +2,7 @@
 
 Every packaging: enveloped, enveloping, detached and internally detached. Nothing is fetched;
 a detached document is what the caller presents. What a signature refers to is told by
-`xades_references`, what its timestamps cover by `xades_archive`.
+`xades.references`, what its timestamps cover by `xades.archive`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ The canonicalisation is Canonical XML 1.0, inclusive, because that is what the E
 signature profile has, so that its verifiers find nothing new but the ds:Object. Everything that
 is signed beside the document is written in canonical form straight away: a signature costs one
 parse and one canonicalisation of the document, and of a plain one (`plain_xml`) neither a tree nor
-a canonicalisation. `xades_reading` is the other half.
+a canonicalisation. `xades.reading` is the other half.
 """
 
 import base64
