@@ -21,10 +21,10 @@ from kernel.clock import Clock
 from kernel.refusals import Refusal, Unavailable
 from policies.validation import ValidationPolicy
 from records.database import Database
+from signing_service.fetching import Fetched
 from signing_service.tables import trusted_list_copies
 from signing_service.trust import TrustAnchors
 from signing_service.trusted_lists import TrustedList, load_trusted_list
-from signing_service.validation.fetching import Fetched
 
 MAX_LIST_BYTES = 24 * 1024 * 1024
 _AGAIN = timedelta(minutes=5)

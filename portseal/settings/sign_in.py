@@ -3,7 +3,14 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import Field, IPvAnyAddress, SecretStr, field_validator, model_validator
+from pydantic import (
+    Field,
+    IPvAnyAddress,
+    IPvAnyNetwork,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from portseal.settings.table import SettingsTable
 
@@ -31,6 +38,9 @@ class SsoSettings(SettingsTable):
     """After so long the worker makes the next key of ID tokens."""
     presence_seconds: Annotated[int, Field(ge=6, le=300)] = 15
     """A session that a key agent watches over ends so long after the agent's last word."""
+    platform_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks of one's own (10.0.0.0/8) in which platforms are told that a session is over. Others
+    that are not public are never asked, whatever address was registered."""
     challenges_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 300
     """Sign-ins that one address begins, after a burst of as many: each writes a row that is kept
     five minutes. A whole office may stand behind one address."""

@@ -22,13 +22,13 @@ from signing_service.evidence_records.records import EvidenceRecords
 from signing_service.evidence_records.stamping import Stamping, StampingPlan
 from signing_service.evidence_records.token_material import completing
 from signing_service.extension import Extension
+from signing_service.fetching import FetchLimits, HttpFetcher
 from signing_service.reports.etsi_xml import XmlReport, signed_xml_report
 from signing_service.signing import Signing
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
 from signing_service.trusted_lists import TrustedList, load_trusted_list
 from signing_service.uploads import Uploads
-from signing_service.validation.fetching import FetchLimits, HttpFetcher
 from signing_service.validation.online_status import OnlineStatus
 from signing_service.verification import Verification
 

@@ -5,15 +5,16 @@ What to tell was queued when the session ended (`end_notices`); the token is mad
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-
-import requests
+from urllib.parse import urlencode
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable, Unprocessable
 from records.database import Database, new_id
 from records.outbox import Delivery, Outbox
+from signing_service.fetching import HttpFetcher
 from signing_service.sso.cas.messages import logout_request
 from signing_service.sso.end_notices import CHANNEL_PREFIX
 from signing_service.sso.platforms import Platforms
@@ -22,7 +23,11 @@ from signing_service.sso.tokens import IdTokenKeys
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TOKEN_TYPE = "logout+jwt"
 TOKEN_LASTS = timedelta(minutes=2)
-_TIMEOUT_SECONDS = 5
+FORM = "application/x-www-form-urlencoded"
+LONGEST_SECONDS = 5.0
+"""For one notice, from the look-up of the name to the answer's last header."""
+_AT_ONCE = 8
+"""Platforms that are told at the same time, so that one that hangs keeps no other waiting."""
 
 
 class BackChannelLogout:
@@ -36,6 +41,7 @@ class BackChannelLogout:
         platforms: Platforms,
         keys: Callable[[], IdTokenKeys],
         issuer: str,
+        fetcher: HttpFetcher,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -43,16 +49,21 @@ class BackChannelLogout:
         self._platforms = platforms
         self._keys = keys
         self._issuer = issuer
+        self._fetcher = fetcher
 
     def deliver(self, *, at_once: bool = False) -> list[Delivery]:
         """Send what is due, each platform for itself; the outbox tries again what was not taken.
         Platforms with nothing to be told cost nothing, however many there are."""
         with self._database.reading() as connection:
             due = self._outbox.due_channels(connection, CHANNEL_PREFIX, at_once=at_once)
-        return [
-            self._outbox.deliver(self._database, channel, self.send, at_once=at_once)
-            for channel in due
-        ]
+
+        def told(channel: str) -> Delivery:
+            return self._outbox.deliver(self._database, channel, self.send, at_once=at_once)
+
+        if len(due) < 2:
+            return [told(channel) for channel in due]
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="logout") as threads:
+            return list(threads.map(told, due))
 
     def send(self, payload: dict[str, Any]) -> None:
         """One notice. Raises Unavailable `logout.unavailable` when the platform does not answer
@@ -68,17 +79,15 @@ class BackChannelLogout:
             token = self.logout_token(platform.client_id, payload["sid"], payload["sub"])
             self._post(platform.backchannel_logout_uri, {"logout_token": token})
 
-    @staticmethod
-    def _post(address: str, form: dict[str, str]) -> None:
+    def _post(self, address: str, form: dict[str, str]) -> None:
+        """No redirect, no proxy of this process's surroundings, and no address of our own network
+        unless it is configured: what was registered may have come to name another machine."""
         try:
-            with requests.Session() as session:
-                # Neither a proxy nor a password of this process's surroundings.
-                session.trust_env = False
-                status = session.post(
-                    address, data=form, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True
-                ).status_code
-        except requests.RequestException:
-            raise Unavailable("logout.unavailable", "the platform does not answer") from None
+            status = self._fetcher.tell(address, urlencode(form).encode("ascii"), FORM)
+        except Unavailable as failure:
+            raise Unavailable(
+                "logout.unavailable", "the platform is not reached", why=failure.code
+            ) from None
         if status >= 500:
             raise Unavailable("logout.unavailable", "the platform is in trouble", status=status)
         if "logoutRequest" not in form and status not in (200, 204):

@@ -12,8 +12,9 @@ from kernel.keys import KeyHandle
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
+from signing_service.fetching import FetchLimits, HttpFetcher
 from signing_service.ports import Holders, StatusSource
-from signing_service.sso.back_channel import BackChannelLogout
+from signing_service.sso.back_channel import LONGEST_SECONDS, BackChannelLogout
 from signing_service.sso.card_login import CardCheck, CardLogin
 from signing_service.sso.cas.tickets import CasTickets
 from signing_service.sso.challenges import Challenges
@@ -112,6 +113,9 @@ class SsoServices:
             self.platforms,
             self.signing_keys.ring,
             self.settings.origin,
+            HttpFetcher(
+                FetchLimits(LONGEST_SECONDS, 0, self.settings.networks_of_platforms),
+            ),
         )
 
     @cached_property

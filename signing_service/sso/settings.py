@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
+
+from signing_service.fetching import IpNetwork
 
 SIGN_IN_ALGORITHMS = ("ES256", "ES384", "PS256", "RS256")
 """JOSE names that a card may prove itself with; the certificate's key decides which fits."""
@@ -11,6 +13,7 @@ SIGN_IN_ALGORITHMS = ("ES256", "ES384", "PS256", "RS256")
 SHORTEST_PROXY_SECRET = 32
 """Characters."""
 
+_LOOPBACK: tuple[IpNetwork, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-]{1,253}(:\d{1,5})?|http://\[::1\](:\d{1,5})?")
 
 
@@ -66,6 +69,8 @@ class SsoSettings:
     """Addresses of the proxies whose word on a client certificate is taken."""
     proxy_secret: str = field(default="", repr=False)
     """Shared with those proxies; empty: nobody's word is taken."""
+    platform_networks: tuple[IpNetwork, ...] = ()
+    """Networks that are not public and in which platforms are told of the end of sessions."""
     agent_source: str | None = None
     """Origin on loopback at which the sign-in page's script looks for the key agent."""
 
@@ -86,6 +91,12 @@ class SsoSettings:
                 raise ValueError("client certificates need https")
             if len(self.proxy_secret) < SHORTEST_PROXY_SECRET:
                 raise ValueError("client certificates need a secret shared with the proxy")
+
+    @property
+    def networks_of_platforms(self) -> tuple[IpNetwork, ...]:
+        """`platform_networks`; a service that is itself on loopback reaches its neighbours."""
+        here = _LOOPBACK if is_loopback(urlsplit(self.origin).hostname) else ()
+        return (*self.platform_networks, *here)
 
     @property
     def is_secure(self) -> bool:

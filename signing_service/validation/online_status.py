@@ -17,8 +17,8 @@ from cryptography.x509 import ocsp
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
+from signing_service.fetching import HttpFetcher
 from signing_service.validation.crl import MAX_CRL_BYTES
-from signing_service.validation.fetching import HttpFetcher
 from signing_service.validation.ocsp import MAX_OCSP_BYTES
 from signing_service.validation.revocation import GivenEvidence
 

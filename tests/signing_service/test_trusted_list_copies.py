@@ -11,11 +11,11 @@ import pytest
 
 from kernel.refusals import Forbidden, Refusal, Unavailable, Unprocessable
 from records.database import Database
+from signing_service.fetching import FetchLimits, HttpFetcher
 from signing_service.formats.jades import whole as jades
 from signing_service.trust import TrustAnchors
 from signing_service.trusted_list_copies import ListCopies, ListSource, LiveAnchors
 from signing_service.trusted_lists import TrustedList
-from signing_service.validation.fetching import FetchLimits, HttpFetcher
 from signing_service.verification import Verification
 from tests.signing_service.test_trusted_lists import Operator
 from tests.signing_service.validation.scenery import DAY, START

@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from kernel.refusals import Unavailable
+from signing_service.fetching import FetchLimits, HttpFetcher, is_public
 from signing_service.ports import CertificateStatus
 from signing_service.validation.engine import SignatureValidation, ValidationEngine
-from signing_service.validation.fetching import FetchLimits, HttpFetcher, is_public
 from signing_service.validation.online_status import CacheLimits, OnlineStatus
 from tests.signing_service.validation.scenery import DAY, START, Card, World
 from tests.signing_service.validation.test_engine import verdict
@@ -244,7 +244,9 @@ def test_a_redirect_does_not_lead_into_our_own_network(site: Site) -> None:
         ("224.0.0.1", False), ("255.255.255.255", False), ("::1", False), ("::", False),
         ("fe80::1", False), ("fd00::1", False), ("::ffff:127.0.0.1", False),
         ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("ff02::1", False),
-        ("nonsense", False),
+        ("nonsense", False), ("fec0::1", False), ("::127.0.0.1", False), ("5f00::1", False),
+        ("64:ff9b:1::7f00:1", False), ("::ffff:0:127.0.0.1", False), ("192.0.0.192", False),
+        ("192.88.99.1", False), ("64:ff9b::5db8:d822", True), ("::ffff:93.184.216.34", True),
     ],
 )  # fmt: skip
 def test_addresses_of_ones_own_network_are_known(address: str, public: bool) -> None:
@@ -255,6 +257,7 @@ def test_a_configured_network_may_be_reached() -> None:
     allowed = (ipaddress.ip_network("10.0.0.0/8"),)
     assert is_public("10.1.2.3", allowed)
     assert is_public("::ffff:10.1.2.3", allowed)
+    assert is_public("64:ff9b::a01:203", allowed)
     assert not is_public("127.0.0.1", allowed)
 
 

@@ -1,4 +1,4 @@
-"""Fetching from addresses that strangers' certificates name, without being led astray.
+"""Asking addresses that others name (certificates, platforms), without being led astray.
 
 A name is resolved once, its addresses are checked, and the connection goes to a checked one: an
 address of our own network is refused unless it is configured. Size, time and redirects have
@@ -12,13 +12,15 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kernel.refusals import Unavailable
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 64 * 1024
 _MAX_URL = 2048
@@ -55,6 +57,13 @@ class HttpFetcher:
         """As `get`; redirects are not followed."""
         return self._fetch("POST", url, body, media_type, max_bytes)
 
+    def tell(self, url: str, body: bytes, media_type: str) -> int:
+        """POST what needs no answer: the HTTP status, whatever it is. Nothing further is read,
+        and no redirect is followed. Raises as `get`, but for `fetch.too-large`."""
+        deadline = time.monotonic() + self.limits.seconds
+        exchange = _Exchange(_checked_url(url), self.limits.allowed_networks, deadline)
+        return exchange.status("POST", body, media_type)
+
     def _fetch(
         self, method: str, url: str, body: bytes | None, media_type: str, max_bytes: int
     ) -> Fetched:
@@ -90,14 +99,31 @@ def is_public(address: str, allowed: Sequence[IpNetwork] = ()) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    inner: ipaddress.IPv4Address | None = None
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    if any(one in network for network in allowed for one in (ip, inner) if one is not None):
+    named = (ip, *_inside(ip))
+    if any(one in network for network in allowed for one in named):
         return True
-    return all(one.is_global and not one.is_multicast for one in (ip, inner) if one is not None)
+    return all(_is_global(one) for one in named)
+
+
+def _inside(ip: IpAddress) -> tuple[ipaddress.IPv4Address, ...]:
+    """The IPv4 address that an IPv6 address leads to, where it is one of that kind."""
+    if not isinstance(ip, ipaddress.IPv6Address):
+        return ()
+    inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+    if ip in _NAT64:
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return () if inner is None else (inner,)
+
+
+def _is_global(ip: IpAddress) -> bool:
+    """The library's lists are not enough: site-local and IPv4-compatible addresses, local
+    translators and segments count as global there, and so do anycast addresses of one's own
+    network, at which a cloud keeps its secrets."""
+    if isinstance(ip, ipaddress.IPv6Address):
+        translated = ip.ipv4_mapped is not None or ip in _NAT64
+        return translated or (ip in _GLOBAL_UNICAST and ip.is_global)
+    local = any(ip in network for network in _LOCAL_ANYCAST)
+    return ip.is_global and not ip.is_multicast and not local
 
 
 def _resolved(host: str, port: int, deadline: float) -> list[str]:
@@ -129,6 +155,12 @@ def _resolved(host: str, port: int, deadline: float) -> list[str]:
 _RESOLVING = threading.BoundedSemaphore(32)
 """Threads that wait for the resolver at once."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""RFC 4291, 2.4: all that was ever given out."""
+_LOCAL_ANYCAST = (
+    ipaddress.IPv4Network("192.0.0.0/24"),  # RFC 6890, 2.2.2
+    ipaddress.IPv4Network("192.88.99.0/24"),  # RFC 7526
+)
 
 
 @dataclass
@@ -144,6 +176,25 @@ class _Exchange:
         self, method: str, body: bytes | None, media_type: str, max_bytes: int
     ) -> Fetched | str:
         """The answer, or where it redirects to."""
+        with self._answered(method, body, media_type) as response:
+            if response.status in _REDIRECTS:
+                location = response.getheader("Location")
+                if location is None:
+                    raise Unavailable("fetch.failed", "a redirect to nowhere")
+                return location
+            if response.status != 200:
+                raise Unavailable("fetch.failed", f"the server answered {response.status}")
+            return self._read(response, max_bytes)
+
+    def status(self, method: str, body: bytes | None, media_type: str) -> int:
+        with self._answered(method, body, media_type) as response:
+            return response.status
+
+    @contextmanager
+    def _answered(
+        self, method: str, body: bytes | None, media_type: str
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer's status and headers are there; its body is still to be read."""
         connection = self._connect()
         watchdog = threading.Timer(max(self.deadline - time.monotonic(), 0.0), self._give_up)
         watchdog.daemon = True
@@ -155,15 +206,10 @@ class _Exchange:
                 headers["Content-Type"] = media_type
             path = (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
             connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            if response.status in _REDIRECTS:
-                location = response.getheader("Location")
-                if location is None:
-                    raise Unavailable("fetch.failed", "a redirect to nowhere")
-                return location
-            if response.status != 200:
-                raise Unavailable("fetch.failed", f"the server answered {response.status}")
-            return self._read(response, max_bytes)
+            with closing(connection.getresponse()) as response:
+                if self._late:  # cut off among its headers, which then merely seem to end
+                    raise Unavailable("fetch.too-slow", "the server took too long")
+                yield response
         except (OSError, http.client.HTTPException, ValueError):
             if self._late:
                 raise Unavailable("fetch.too-slow", "the server took too long") from None
