@@ -1,46 +1,56 @@
 """One-time codes to a registered telephone or mail address: who has it acts for one card, once.
 
 What a stranger may try: whether a card exists is told neither by the answer nor by its time (the
-worker looks, and keeps a row for nobody's card, too); a code is good for ten minutes and five
-tries; each purpose has three codes an hour of its own for a card, so that who asks for codes to
-freeze it keeps nobody from reporting it lost.
+worker looks, and keeps a row for nobody's card, too). Who asks again and again uses up nothing:
+whoever asks while a code for the same act on the same card is young shares that one, with five
+tries of one's own. So the holder has always a code on the telephone that works for what the holder
+asked for, or gets one, and gets no more than a few messages an hour whoever asks (decision 50).
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Malformed, Unauthenticated
-from ra_portal.cards import card_rows
+from ra_portal.cards import card_rows, one_time_code_rows
 from ra_portal.cards.card import Card
-from ra_portal.cards.tables import one_time_codes
+from ra_portal.cards.one_time_code_rows import NOBODYS, Kept
 from ra_portal.notices.channels import Channel
-from ra_portal.notices.notices import ONE_TIME_CODE, Notices, Sealing
+from ra_portal.notices.notices import ONE_TIME_CODE, Notices, SealedNotice, Sealing
 from ra_portal.people.contacts import Contacts
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from records.outbox import Delivery, Outbox, Payload
+from records.outbox import Deferred, Delivery, Outbox, Payload
 
-LIFETIME = timedelta(minutes=10)
+PATIENCE = timedelta(minutes=10)
+"""How old what was asked for may be when it is sent; and what a code that is shared has left."""
+SHARED = timedelta(minutes=20)
+"""For so long whoever asks anew shares the code; the next asks for another one."""
+LIFETIME = SHARED + PATIENCE
+"""Of a code."""
+MOST_MESSAGES = 2
+"""With the same code: one, and once more for whom the first did not reach."""
+SENT_AGAIN_AFTER = timedelta(minutes=1)
 MOST_TRIES = 5
-MOST_IN_AN_HOUR = 3
-"""Codes for one purpose of one card."""
+"""Of each who asked. A dozen digits leave nothing to many who guess together."""
+MOST_TOLD = 15
+"""Wrong tries at one code that the journal tells of."""
 MOST_IN_A_DAY = {"freeze": 10, "unfreeze": 10}
-"""Likewise, by purpose. A loss can be reported at any hour."""
+"""Codes by purpose. A loss can be reported at any hour."""
 CHANNEL = "card-codes"
 """The outbox channel of what was asked for."""
-_NOBODYS = ""
-"""In place of a card's number: no code opens anything."""
-_DIGITS = 8
+_DIGITS = 12
+_GROUP = 4
 _LONGEST = 40
 """Characters of a name: longer than any."""
+_MOST_RETRIES = 5
+"""When others ask in the same moment."""
 
 
 class Purpose(StrEnum):
@@ -125,119 +135,128 @@ class OneTimeCodes:
         )
 
     def _send(self, asked: Payload) -> None:
-        identifier, purpose = str(asked["request"]), Purpose(asked["purpose"])
-        channel = Channel(asked["channel"])
-        if self._clock.now() - datetime.fromisoformat(asked["at"]) >= LIFETIME:
+        if self._clock.now() - datetime.fromisoformat(asked["at"]) >= PATIENCE:
             return  # nobody waits for it any more
+        for _ in range(_MOST_RETRIES):
+            if self._settle(asked):
+                return
+        raise Deferred("others ask for codes of the same card all the time")
+
+    def _settle(self, asked: Payload) -> bool:
+        """Keep a code, and send it where it is to be sent; the token is asked before anything is
+        locked. False: another one began meanwhile."""
+        identifier, purpose = str(asked["request"]), Purpose(asked["purpose"])
+        channel, now = Channel(asked["channel"]), self._clock.now()
         with self._database.reading() as connection:
-            if self._row(connection, identifier) is not None:
-                return  # sent before, by a worker that died before it could say so
+            if one_time_code_rows.find(connection, identifier) is not None:
+                return True  # done before, by a worker that died before it could say so
             card = _find(connection, asked)
             to = None if card is None else self._contacts.of(connection, card.holder).at(channel)
-        code = self._new_code()
-        sealed = self._sealing.encrypt(code.encode("ascii"), _context(identifier))
-        notice = None
-        if card is not None and to is not None:
-            values = _told(card, purpose, code)
-            notice = self._notices.seal(channel, to, ONE_TIME_CODE, values, lifetime=LIFETIME)
+            young = self._young(connection, card, purpose, channel)
+        code = self._new_code() if young is None else self._open(young)
+        kept = Kept(
+            id=identifier,
+            card=NOBODYS if card is None or to is None else card.number,
+            purpose=str(purpose),
+            channel=str(channel),
+            created_at=now,
+            begun_at=now if young is None else young.begun_at,
+            expires_at=now + LIFETIME if young is None else young.expires_at,
+            sent=False,
+            sealed=self._sealing.encrypt(code.encode("ascii"), _context(identifier)),
+        )
+        if card is None or to is None:
+            with self._database.transaction() as connection:
+                one_time_code_rows.add(connection, kept)
+            return True
+        lifetime = kept.expires_at - now
+        values = _told(card, purpose, code, lifetime)
+        notice = self._notices.seal(channel, to, ONE_TIME_CODE, values, lifetime=lifetime)
         with self._database.transaction() as connection:
-            goes = (
-                card is not None
-                and notice is not None
-                and self._has_another(connection, card, purpose)
-                and self._notices.put_sealed(connection, notice, about=card.number)
+            card_rows.lock(connection, card.number)
+            still = self._young(connection, card, purpose, channel)
+            if (still and still.begun_at) != (young and young.begun_at):
+                return False
+            self._keep(connection, card, kept, notice, shared=young is not None)
+        return True
+
+    def _young(
+        self, connection: Connection, card: Card | None, purpose: Purpose, channel: Channel
+    ) -> Kept | None:
+        """The code that whoever asks now shares."""
+        if card is None:
+            return None
+        since = self._clock.now() - SHARED
+        return one_time_code_rows.newest(connection, card.number, purpose, channel, since)
+
+    def _keep(
+        self, connection: Connection, card: Card, kept: Kept, notice: SealedNotice, *, shared: bool
+    ) -> None:
+        """The card is locked: one counts after the other."""
+        now = self._clock.now()
+        if shared:
+            sent = one_time_code_rows.messages(connection, kept)
+            goes = len(sent) < MOST_MESSAGES and all(now - at >= SENT_AGAIN_AFTER for at in sent)
+        else:
+            most, day = MOST_IN_A_DAY.get(kept.purpose), timedelta(days=1)
+            begun = one_time_code_rows.count_begun(connection, card.number, kept.purpose, now - day)
+            goes = most is None or begun < most
+        goes = goes and self._notices.put_sealed(connection, notice, about=card.number)
+        holds = kept if goes or shared else replace(kept, card=NOBODYS)
+        one_time_code_rows.add(connection, replace(holds, sent=goes))
+        if goes:
+            self._journal.append(
+                connection,
+                Event.CARD_CODE_SENT,
+                subject=card.number,
+                actor="anonymous",
+                purpose=kept.purpose,
+                channel=kept.channel,
             )
-            number = card.number if card is not None and goes else _NOBODYS
-            self._keep(connection, identifier, number, purpose, sealed)
-            if number != _NOBODYS:
-                self._journal.append(
-                    connection,
-                    Event.CARD_CODE_SENT,
-                    subject=number,
-                    actor="anonymous",
-                    purpose=str(purpose),
-                    channel=str(channel),
-                )
 
     def redeem(self, identifier: str, code: str) -> Redeemed:
         """Spend a code. Raises Unauthenticated `code.refused`, whatever is wrong with it."""
         with self._database.reading() as connection:
-            row = self._row(connection, identifier)
+            found = one_time_code_rows.find(connection, identifier)
         redeemed = None
-        if row is not None:
-            kept = self._sealing.decrypt(bytes(row.sealed), _context(row.id))
+        if found is not None:
+            right = self._open(found)
             with self._database.transaction() as connection:
-                row = self._row(connection, identifier, lock=True)
-                if row is not None and _may_be_tried(row, self._clock.now()):
-                    redeemed = self._try(connection, row, kept, code)
+                card_rows.lock(connection, found.card)
+                kept = one_time_code_rows.find(connection, identifier, lock=True)
+                if kept is not None and kept.may_be_tried(self._clock.now(), MOST_TRIES):
+                    redeemed = self._try(connection, kept, right, code)
         if redeemed is None:
             raise Unauthenticated("code.refused", "the code is wrong, used or too old")
         return redeemed
 
-    def _try(self, connection: Connection, row: Any, kept: bytes, code: str) -> Redeemed | None:
-        given = "".join(c for c in code[:40] if c.isdigit() and c.isascii())
-        right = hmac.compare_digest(kept, given.encode()) and row.card != _NOBODYS
-        changes: dict[str, object] = {"attempts": row.attempts + 1}
-        if right:
-            changes["used_at"] = self._clock.now()
-        mine = update(one_time_codes).where(one_time_codes.c.id == row.id)
-        connection.execute(mine.values(changes))
-        if right:
-            return Redeemed(card_rows.by_number(connection, row.card), Purpose(row.purpose))
-        if row.card == _NOBODYS:
+    def _try(self, connection: Connection, kept: Kept, right: str, given: str) -> Redeemed | None:
+        digits = "".join(c for c in given[:40] if c.isdigit() and c.isascii())
+        is_right = hmac.compare_digest(right, digits) and kept.card != NOBODYS
+        one_time_code_rows.count_attempt(connection, kept)
+        if is_right:
+            one_time_code_rows.spend(connection, kept, self._clock.now())
+            return Redeemed(card_rows.by_number(connection, kept.card), Purpose(kept.purpose))
+        if kept.card == NOBODYS:
             return None  # strangers' guesses at nothing are no evidence
-        self._journal.append(
-            connection,
-            Event.CARD_CODE_REFUSED,
-            subject=row.card,
-            actor="anonymous",
-            purpose=row.purpose,
-            tries=row.attempts + 1,
-        )
+        tries = one_time_code_rows.count_attempts(connection, kept)
+        if tries <= MOST_TOLD:
+            self._journal.append(
+                connection,
+                Event.CARD_CODE_REFUSED,
+                subject=kept.card,
+                actor="anonymous",
+                purpose=kept.purpose,
+                tries=tries,
+            )
         return None
 
-    def _row(self, connection: Connection, identifier: str, *, lock: bool = False) -> Any:
-        query = select(one_time_codes).where(one_time_codes.c.id == identifier[:32])
-        return connection.execute(query.with_for_update() if lock else query).one_or_none()
-
-    def _keep(
-        self, connection: Connection, identifier: str, card: str, purpose: Purpose, sealed: bytes
-    ) -> None:
-        now = self._clock.now()
-        row = {
-            "id": identifier,
-            "card": card,
-            "purpose": str(purpose),
-            "created_at": now,
-            "expires_at": now + LIFETIME,
-            "sealed": sealed,
-            "attempts": 0,
-        }
-        connection.execute(insert(one_time_codes), row)
-
-    def _has_another(self, connection: Connection, card: Card, purpose: Purpose) -> bool:
-        """Whether the purpose has a code left. One counts after the other."""
-        card_rows.lock(connection, card.number)
-        bounds = {timedelta(hours=1): MOST_IN_AN_HOUR}
-        if purpose in MOST_IN_A_DAY:
-            bounds[timedelta(days=1)] = MOST_IN_A_DAY[purpose]
-        now = self._clock.now()
-        return all(
-            self._sent(connection, card, purpose, now - span) < most
-            for span, most in bounds.items()
-        )
-
-    def _sent(self, connection: Connection, card: Card, purpose: Purpose, since: datetime) -> int:
-        query = select(func.count()).where(
-            one_time_codes.c.card == card.number,
-            one_time_codes.c.purpose == str(purpose),
-            one_time_codes.c.created_at > since,
-        )
-        return connection.execute(query).scalar_one()
+    def _open(self, kept: Kept) -> str:
+        return self._sealing.decrypt(kept.sealed, _context(kept.id)).decode("ascii")
 
     def _new_code(self) -> str:
-        """Eight digits; the remainder of 64 random bits leans by less than 2^-37."""
-        number = int.from_bytes(self._entropy.token(8), "big")
+        """The remainder of 128 random bits leans by less than 2^-88."""
+        number = int.from_bytes(self._entropy.token(16), "big")
         return f"{number % 10**_DIGITS:0{_DIGITS}d}"
 
 
@@ -249,19 +268,16 @@ def _find(connection: Connection, asked: Payload) -> Card | None:
     return card_rows.find_made(connection, asked["uscc"], asked["employee"])
 
 
-def _told(card: Card, purpose: Purpose, code: str) -> dict[str, str]:
+def _told(card: Card, purpose: Purpose, code: str, lifetime: timedelta) -> dict[str, str]:
     act_zh, act_en = _ACTS[purpose]
+    groups = [code[at : at + _GROUP] for at in range(0, _DIGITS, _GROUP)]
     return {
-        "code": code,
+        "code": " ".join(groups),
         "card": card.number,
         "act_zh": act_zh,
         "act_en": act_en,
-        "minutes": str(LIFETIME // timedelta(minutes=1)),
+        "minutes": str(lifetime // timedelta(minutes=1)),
     }
-
-
-def _may_be_tried(row: Any, now: datetime) -> bool:
-    return row.used_at is None and now < row.expires_at and row.attempts < MOST_TRIES
 
 
 def _context(identifier: str) -> bytes:

@@ -1,6 +1,6 @@
 """Rows of cards and what happens to them."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from records.database import AUTO_NUMBER, ROW_ID, UtcDateTime, metadata, partial_index
 
@@ -101,8 +101,11 @@ one_time_codes = Table(
     Column("id", ROW_ID, primary_key=True),
     Column("card", String(24), nullable=False),
     Column("purpose", String(16), nullable=False),
+    Column("channel", String(8), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("begun_at", UtcDateTime, nullable=False),  # of the code, which several may share
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("sent", Boolean, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("used_at", UtcDateTime),

@@ -15,7 +15,7 @@ class TextMessages:
 
     def code(self, card: str) -> str:
         """The one-time code of the message about this card; waited for."""
-        return self.found(card, r"(?<!\d)\d{8}(?!\d)")
+        return self.found(card, r"(?<!\d)\d{4} \d{4} \d{4}(?!\d)")
 
     def found(self, card: str, pattern: str) -> str:
         """What the pattern finds in a message about this card; waited for, and taken out."""

@@ -330,7 +330,7 @@ def test_a_card_is_reported_lost_from_any_computer(
     assert asked.status_code == 201
     request = between(r'name="request" value="([0-9a-f]{32})"', asked.text)
     (letter,) = portal.sent(Channel.SMS)
-    sent = between(r"(\d{8})", letter.text)
+    sent = between(r"(\d{4} \d{4} \d{4})", letter.text)
     wrong = browser.send("/lost", {"request": request, "code": "1"}, "/lost/code")
     assert (wrong.status_code, "code is wrong" in wrong.text) == (401, True)
     done = browser.send("/lost", {"request": request, "code": sent}, "/lost/code")
