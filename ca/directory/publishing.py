@@ -35,7 +35,7 @@ from ldap3.core.exceptions import (
 from ldap3.utils.dn import escape_rdn
 
 from ca.crl.archive import CrlArchive
-from ca.directory.connections import connect, disconnect, drop
+from ca.directory.connections import connect, disconnect, drop, require_done
 from ca.inventory import CertificateRecord, CertificateState, Inventory
 from kernel.clock import Clock
 from kernel.identifiers import parse_serial, serial_text
@@ -246,6 +246,7 @@ class Directory:
                     **self._identity,
                 )
             yield self._connection
+            require_done(self._connection)
         except _REFUSALS as error:
             raise Unprocessable(
                 "directory.refused",

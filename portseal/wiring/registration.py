@@ -9,6 +9,7 @@ from hsm.secret_keys import SecretKey
 from portseal.adapters import PortalHolders, SealToken, TokenSealing
 from portseal.wiring.timestamping import TimestampFloor
 from ra_portal.applications.registry import Registry
+from ra_portal.applications.resting_registry import RestingRegistry
 from ra_portal.cards.card import Card
 from ra_portal.console.console_acts import ConsoleActs
 from ra_portal.directory import HolderDirectory
@@ -67,7 +68,7 @@ class RegistrationFloor(TimestampFloor, ABC):
         # ldap3 is slow to load.
         from ra_portal.applications.ldap_registry import LdapAttributes, LdapRegistry
 
-        return LdapRegistry(
+        directory = LdapRegistry(
             settings.url,
             settings.base,
             settings.bind_dn,
@@ -76,6 +77,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             settings.ca_file,
             settings.starttls,
         )
+        return RestingRegistry(directory, self.clock)
 
     @cached_property
     def holders(self) -> PortalHolders:

@@ -26,7 +26,8 @@ class RegistryEntry:
 
 class Registry(Protocol):
     def find(self, uscc: str) -> RegistryEntry | None:
-        """None: there is no such enterprise. Raises Unavailable `registry.unavailable`."""
+        """None: there is no such enterprise. Raises Unavailable or Conflict, with a code that
+        begins with `registry.`, when it cannot say."""
 
 
 @dataclass(frozen=True)

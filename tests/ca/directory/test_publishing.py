@@ -4,8 +4,10 @@ import base64
 import re
 import subprocess
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from ldap3 import Connection, Server
 
 from ca.authority import DIRECTORY_CHANNEL
 from ca.directory.publishing import Directory, DirectoryPublisher
@@ -81,6 +83,30 @@ def test_a_revoked_certificate_leaves_the_directory(world: World, slapd: Slapd) 
     assert deliver(world, slapd).waiting == 0
     assert held(slapd, issued) == []
     assert held(slapd, kept) == [kept.certificate.der]
+
+
+def test_an_entry_that_the_directory_refers_elsewhere_is_not_taken_for_published(
+    world: World, slapd: Slapd
+) -> None:
+    """Nor is the other directory told our password."""
+    elsewhere = Server(slapd.uri)
+    directory: Any = Connection(elsewhere, slapd.root_dn, slapd.password, auto_bind=True)
+    manage = ("2.16.840.1.113730.3.4.2", True, None)  # RFC 3296
+    assert directory.add(
+        f"ou=certificates,{slapd.suffix}",
+        ["referral", "extensibleObject"],
+        {"ou": "certificates", "ref": f"ldap://127.0.0.1:1/{slapd.suffix}"},
+        controls=[manage],
+    )
+    opened = directory.socket
+    directory.unbind()
+    opened.close()
+    issued = world.issue()
+    told = deliver(world, slapd)
+    assert (told.delivered, told.waiting) == (0, 1)
+    with world.database.reading() as connection:
+        events = [record.event for record in records(connection, serial_text(issued.serial))]
+    assert "directory.published" not in events
 
 
 def test_messages_wait_while_the_directory_is_down(world: World, slapd: Slapd) -> None:
