@@ -10,7 +10,8 @@ import secrets
 import time
 from typing import TypeVar
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, current_app, g, jsonify, request
+from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
@@ -97,7 +98,7 @@ def _answer(
             "type": f"urn:portseal:problem:{code}",
             "title": code,
             "status": status,
-            "detail": _sayable(detail),
+            "detail": _sayable(_in_words(detail)),
             "code": code,
             "request_id": identifier,
             **({"facts": {n: _sayable(v) for n, v in facts.items()}} if facts else {}),
@@ -106,6 +107,15 @@ def _answer(
     response.status_code = status
     response.mimetype = "application/problem+json"
     return response
+
+
+def _in_words(detail: str) -> str:
+    """In the language of a page whose script asks; a program that asks for none gets English."""
+    return (
+        gettext(detail)
+        if request.accept_languages and "babel" in current_app.extensions
+        else detail
+    )
 
 
 FactT = TypeVar("FactT")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden
-from policies.rights import RightsCatalogue
+from policies.rights import DeclarationKind, RightsCatalogue
 from signing_service.filing import Filing, file_all
 from signing_service.formats.document import Document
 from signing_service.ports import CertificateStatus, Holder, Holders, StatusSource
@@ -28,6 +28,11 @@ class Authorisation:
         self._status = status
         self._rights = rights
         self._anchors = anchors
+
+    @property
+    def kinds(self) -> Sequence[DeclarationKind]:
+        """The declarations that can be filed here."""
+        return self._rights.kinds
 
     def check(
         self, documents: Sequence[Document], certificate: Certificate, card: str, now: datetime

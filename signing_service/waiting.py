@@ -1,7 +1,7 @@
 """Prepared signatures that wait for their value, each for one card and a few minutes."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,8 @@ from records.database import Database
 from signing_service.tables import prepared_signatures
 
 PREPARED_FOR = timedelta(minutes=10)
-MAX_PREPARED_PER_CARD = 50
+MAX_PREPARED_PER_CARD = 1000
+"""As many as a key agent signs with one PIN; what bounds the room they take is their octets."""
 MAX_OCTETS_PER_CARD = 256 * 1024 * 1024
 """Of all that is kept for one card's prepared signatures; one may take 100 MiB."""
 MAX_ATTEMPTS = 3
@@ -105,6 +106,13 @@ class WaitingSignatures:
         table = prepared_signatures
         if connection.execute(delete(table).where(table.c.id == identifier)).rowcount != 1:
             raise Conflict("signature.already-completed", "this signature was completed before")
+
+    def forget(self, identifiers: Sequence[str], card: str) -> int:
+        """Those of this card wait no more; how many did."""
+        table = prepared_signatures
+        mine = table.c.id.in_(list(identifiers)) & (table.c.card == card)
+        with self._database.transaction() as connection:
+            return connection.execute(delete(table).where(mine)).rowcount
 
 
 def _octets() -> ColumnElement[int]:

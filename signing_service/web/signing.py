@@ -1,9 +1,10 @@
-"""Routes of signing: prepare, complete, receipt."""
+"""Routes of signing: prepare, complete or abandon, receipt."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 from flask import Blueprint, Response, jsonify, render_template
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from kernel.asn1.certificate import Certificate
 from kernel.json_bodies import read_base64
@@ -13,6 +14,7 @@ from signing_service.bundle_signing import BundleSigning
 from signing_service.extension import Extension
 from signing_service.formats.prepared import MAX_DOCUMENT_BYTES
 from signing_service.signing import Signing
+from signing_service.waiting import MAX_PREPARED_PER_CARD
 from signing_service.web.batches import batches_blueprint
 from signing_service.web.body import base64_of, read_body
 from signing_service.web.bundles import bundles_blueprint
@@ -34,6 +36,12 @@ class _ItemBody(Body):
 
 class _CompleteBody(CompleteBody):
     item: _ItemBody | None = None
+
+
+class _AbandonBody(Body):
+    ids: list[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]] = Field(
+        min_length=1, max_length=MAX_PREPARED_PER_CARD
+    )
 
 
 def signing_blueprint(
@@ -61,7 +69,8 @@ def signing_blueprint(
 
     @blueprint.get("/sign")
     def page() -> str:
-        return render_template("signing_service/sign.html", card=card())
+        kinds = signing.authorisation.kinds
+        return render_template("signing_service/sign.html", card=card(), kinds=kinds)
 
     @blueprint.post("/api/v1/signatures/prepare")
     def prepare() -> Response:
@@ -103,6 +112,12 @@ def signing_blueprint(
             **_in_message(receipt.signature),
             indication=str(receipt.report.indication),
         )
+
+    @blueprint.post("/api/v1/signatures/abandon")
+    def abandon() -> Response:
+        holder_card = card()
+        body = read_body(_AbandonBody, 64 * 1024)
+        return jsonify(abandoned=signing.waiting.forget(body.ids, holder_card))
 
     @blueprint.get("/api/v1/signatures/<identifier>")
     def receipt(identifier: str) -> Response:

@@ -141,13 +141,13 @@ def sign_a_declaration(page: Page, agent: RunningAgent) -> str:
     page.set_input_files("#documents", SAMPLES / "dec-import.xml")
     picture(page, "sign")
     page.click("#agent-sign")
-    expect(page.locator("#signed li")).to_contain_text("TOTAL-PASSED", timeout=30_000)
+    expect(page.locator("#items")).to_contain_text("TOTAL-PASSED", timeout=30_000)
     picture(page, "signed")
     shown = [line for window in agent.human.windows for line in window.lines]
     assert "It asks you to sign: Customs declaration" in shown
     assert "File: dec-import.xml" in shown
     assert "Total value: 38,928.00 EUR" in shown
-    report = page.get_attribute("#signed [data-report]", "href")
+    report = page.get_attribute("#items [data-report]", "href")
     assert report is not None
     return report
 
@@ -171,7 +171,8 @@ def test_several_documents_are_signed_with_one_pin(
     page.set_input_files("#documents", files)  # type: ignore[arg-type]
     page.select_option("#format", "CAdES")
     page.click("#agent-sign")
-    expect(page.locator("#signed li")).to_have_count(3, timeout=30_000)
+    expect(page.locator("#items")).to_contain_text("TOTAL-PASSED", timeout=30_000)
+    expect(page.locator("#items [data-got]:visible")).to_have_count(3)
     assert [w.command for w in agent.human.windows].count("GETPIN") == 1
     lines = [line for window in agent.human.windows for line in window.lines]
     assert "It asks you to sign 3 documents" in lines

@@ -98,9 +98,9 @@ class Desk:
         content = {"name": "dec.xml", "mimeType": "application/xml", "buffer": document}
         page.set_input_files("#documents", content)  # type: ignore[arg-type]
         page.click("#agent-sign")
-        expect(page.locator("#signed li")).to_contain_text("TOTAL-PASSED", timeout=30_000)
+        expect(page.locator("#items")).to_contain_text("TOTAL-PASSED", timeout=30_000)
         with page.expect_download() as download:
-            page.click("#signed [data-file]")
+            page.click("#items [data-file]")
         return Path(download.value.path()).read_bytes()
 
     def expect_refusal(self, code: str) -> None:

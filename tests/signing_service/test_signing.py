@@ -41,7 +41,7 @@ from signing_service.signing import Preparation, Receipt, Signing
 from signing_service.tables import prepared_signatures
 from signing_service.uploads import Uploads
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
-from signing_service.waiting import MAX_ATTEMPTS, MAX_PREPARED_PER_CARD, PREPARED_FOR
+from signing_service.waiting import MAX_ATTEMPTS, PREPARED_FOR
 from tests.database import any_database
 from tests.signing_service.validation.scenery import START, Card, World
 from tests.software_keys import SoftwareKey
@@ -286,15 +286,36 @@ def test_attempts_at_once_are_no_more_than_are_granted(any_desk: Desk) -> None:
     assert outcomes.count("signature.too-many-attempts") == 12 - MAX_ATTEMPTS
 
 
-def test_preparations_at_once_are_no_more_than_a_card_may_have(any_desk: Desk) -> None:
-    for _ in range(MAX_PREPARED_PER_CARD - 2):
+def test_preparations_at_once_are_no_more_than_a_card_may_have(
+    any_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 20
+    monkeypatch.setattr(waiting, "MAX_PREPARED_PER_CARD", most)
+    for _ in range(most - 2):
         any_desk.prepare()
 
     outcomes = at_once(8, any_desk.prepare)
 
     assert sorted(outcomes) == ["done"] * 2 + ["signature.too-many-prepared"] * 6
-    assert any_desk.prepared() == MAX_PREPARED_PER_CARD
-    assert any_desk.journalled("signature.prepared") == MAX_PREPARED_PER_CARD
+    assert any_desk.prepared() == most
+    assert any_desk.journalled("signature.prepared") == most
+
+
+def test_what_is_abandoned_makes_room_and_only_its_own_card_abandons_it(
+    any_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_PREPARED_PER_CARD", 3)
+    first, *others = [any_desk.prepare() for _ in range(3)]
+    with pytest.raises(TooMany, match=r"signature\.too-many-prepared"):
+        any_desk.prepare()
+
+    assert any_desk.signing.waiting.forget([first.id], "card-2") == 0
+    assert any_desk.signing.waiting.forget([each.id for each in others] * 2, "card-1") == 2
+
+    any_desk.prepare()
+    any_desk.complete(first)
+    with pytest.raises(NotFound, match=r"signature\.not-prepared"):
+        any_desk.complete(others[0])
 
 
 def test_a_card_may_have_so_many_octets_prepared(

@@ -1,0 +1,66 @@
+// @ts-check
+/**
+ * Calls to a PortSeal service's HTTP interface, as every journey makes them.
+ *
+ * @typedef {"agent" | "token" | "challenge" | "pin" | "answer" | "initialise" | "key" | "request"
+ *   | "certificate" | "prepare" | "show" | "complete" | "done"} Step
+ * @typedef {(step: Step, facts?: Record<string, any>) => void} Progress
+ *
+ * @typedef {Object} Options
+ * @property {Progress} [progress] told each step when it begins
+ * @property {AbortSignal} [signal]
+ * @property {string} [service] the service's origin; the page's own when left out
+ */
+
+/** What the service refused, in its own words. */
+export class ServiceError extends Error {
+  /** @param {number} status @param {string} code @param {string} detail @param {any} facts */
+  constructor(status, code, detail, facts) {
+    super(detail);
+    this.name = "ServiceError";
+    this.status = status;
+    this.code = code;
+    this.detail = detail;
+    this.facts = facts ?? {};
+  }
+}
+
+/**
+ * One JSON call to the service; it tells refusals in the page's language.
+ * @param {string} path
+ * @param {object} body
+ * @param {Options} options
+ * @returns {Promise<any>}
+ */
+export async function callService(path, body, { signal, service = "" } = {}) {
+  const language = globalThis.document?.documentElement.lang;
+  const response = await fetch(service + path, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      Accept: "application/json",
+      ...(language && { "Accept-Language": language }),
+    },
+    body: JSON.stringify(body),
+    credentials: "same-origin",
+    signal,
+  });
+  const told = await response.json().catch(() => ({}));
+  if (response.ok) return told;
+  const code = told.code ?? "service.failed";
+  throw new ServiceError(response.status, code, told.detail ?? "", told.facts);
+}
+
+/** @param {Uint8Array} octets */
+export function toBase64(octets) {
+  let text = "";
+  for (let start = 0; start < octets.length; start += 0x8000) {
+    text += String.fromCharCode(...octets.subarray(start, start + 0x8000));
+  }
+  return btoa(text);
+}
+
+/** @param {string} text PEM of one certificate, or base64 already */
+export function pemToBase64(text) {
+  return text.replace(/-----(BEGIN|END) CERTIFICATE-----/g, "").replace(/\s+/g, "");
+}

@@ -1,0 +1,376 @@
+// @ts-check
+/**
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
+ *
+ * @typedef {import("./portseal-agent.js").PortSealAgent} PortSealAgent
+ * @typedef {import("./portseal-agent.js").Certificate} Certificate
+ * @typedef {import("./portseal-agent.js").ToSign} ToSign
+ * @typedef {import("./portseal-service.js").Options} Options
+ *
+ * @typedef {{document: Uint8Array, name?: string}} NamedDocument
+ *
+ * @typedef {"chosen" | "prepared" | "signed" | "done" | "refused" | "failed"} ItemState
+ *   refused: by the service, and prepared anew when tried again; failed: signed already, and
+ *   completed without a PIN when tried again
+ */
+
+import { AgentError } from "./portseal-agent.js";
+import { ServiceError, callService, toBase64 } from "./portseal-service.js";
+import { signingCertificate } from "./portseal-tokens.js";
+
+/** What an agent takes after one question. */
+const MOST_ITEMS = 1000;
+const MOST_CHARACTERS = 60 * 1024 * 1024;
+/** The service keeps a prepared signature for ten minutes; what may not last is prepared anew. */
+const LASTS_MILLISECONDS = 7 * 60 * 1000;
+const AT_ONCE = 4;
+
+/** One signature of a job: over one document, or over several in one container. */
+export class JobItem {
+  /** @type {ItemState} */ state = "chosen";
+  /**
+   * Why it was refused or failed.
+   * @type {any}
+   */
+  error = null;
+  /**
+   * The service's answer to `prepare`.
+   * @type {Record<string, any> | null}
+   */
+  prepared = null;
+  /** @type {string | null} */ value = null;
+  /**
+   * The service's: id, signature, indication.
+   * @type {Record<string, any> | null}
+   */
+  receipt = null;
+  preparedAt = 0;
+
+  /** @param {NamedDocument[]} documents @param {string} format */
+  constructor(documents, format) {
+    this.documents = documents;
+    this.format = format;
+  }
+
+  get name() {
+    return this.documents[0].name;
+  }
+}
+
+export class SigningJob {
+  /** @type {JobItem[]} */ items = [];
+  /** @type {Certificate | null} */ #certificate = null;
+  #agent;
+  #options;
+
+  /**
+   * @param {PortSealAgent} agent
+   * @param {{level?: string, card?: string, changed?: (item: JobItem) => void} & Options} [options]
+   *   `card`: number of the one that is signed in; `changed`: told of an item in a new state
+   */
+  constructor(agent, options = {}) {
+    this.#agent = agent;
+    this.#options = options;
+  }
+
+  /**
+   * @param {NamedDocument[]} documents several are signed as ASiC-E alone
+   * @param {string} format
+   * @returns {JobItem}
+   */
+  add(documents, format) {
+    const item = new JobItem(documents, format);
+    this.items.push(item);
+    return item;
+  }
+
+  /** @param {ItemState[]} states */
+  in(...states) {
+    return this.items.filter((item) => states.includes(item.state));
+  }
+
+  /**
+   * Everything that is not signed yet; with `again` also what was refused before. What the service
+   * refuses is marked so and holds up nothing else. Rejects when nothing can be prepared at all: no
+   * agent, nobody signed in, no service.
+   * @param {{again?: boolean}} how
+   */
+  async prepare({ again } = { again: true }) {
+    const { progress = () => {}, signal, card } = this.#options;
+    progress("agent");
+    await this.#agent.ready({ signal });
+    progress("token");
+    this.#certificate = await signingCertificate(this.#agent, signal, card);
+    const stale = this.in("prepared").filter(
+      (item) => performance.now() - item.preparedAt > LASTS_MILLISECONDS,
+    );
+    await this.#forget(stale);
+    const waiting = this.in("chosen", ...(again ? /** @type {ItemState[]} */ (["refused"]) : []));
+    let number = 0;
+    await several(waiting, async (item) => {
+      number += 1;
+      progress("prepare", { number, of: waiting.length });
+      try {
+        item.prepared = await this.#prepared(item);
+        item.preparedAt = performance.now();
+        this.#move(item, "prepared");
+      } catch (error) {
+        if (!isOfOneItem(error)) throw error;
+        this.#move(item, "refused", error);
+      }
+    });
+  }
+
+  /** Everything that is prepared, after one question and with one PIN, as far as the agent takes
+   * it: what is more gets a question of its own. */
+  async sign() {
+    const { progress = () => {}, signal } = this.#options;
+    const items = this.in("prepared");
+    const parts = bundles(items);
+    const certificate = this.#certificate?.id ?? "";
+    for (const [place, part] of parts.entries()) {
+      progress("show", { count: part.length, number: place + 1, of: parts.length });
+      const asked = part.map(toSign);
+      const values =
+        asked.length === 1
+          ? [(await this.#agent.sign({ certificate, ...asked[0] }, { signal })).signatureValue]
+          : (await this.#agent.signBundle({ certificate, items: asked }, { signal })).signatureValues;
+      for (const [each, item] of part.entries()) {
+        item.value = values[each];
+        this.#move(item, "signed");
+      }
+    }
+  }
+
+  /** Everything that is signed, also what failed before. Rejects for nothing: `items` tell. */
+  async complete() {
+    const { progress = () => {} } = this.#options;
+    const waiting = this.in("signed", "failed");
+    let number = 0;
+    await several(waiting, async (item) => {
+      number += 1;
+      progress("complete", { number, of: waiting.length });
+      const body = { id: item.prepared?.id, signature_value: item.value };
+      try {
+        item.receipt = await callService("/api/v1/signatures/complete", body, this.#options);
+        this.#move(item, "done");
+      } catch (error) {
+        const lost = isOfOneItem(error);
+        if (lost) item.value = null;
+        this.#move(item, lost ? "refused" : "failed", error);
+      }
+    });
+    if (waiting.length > 0 && waiting.every((item) => item.state === "done")) {
+      progress("done", { count: waiting.length });
+    }
+  }
+
+  /** What was prepared and is not wanted any more waits no longer at the service. */
+  async abandon() {
+    await this.#forget(this.in("prepared"));
+  }
+
+  /** @param {JobItem[]} items */
+  async #forget(items) {
+    if (items.length === 0) return;
+    const ids = items.map((item) => item.prepared?.id);
+    for (const item of items) this.#move(item, "chosen");
+    const body = JSON.stringify({ ids });
+    // Also while the page is being left; that it fails costs ten minutes of room, and nothing else.
+    await fetch(`${this.#options.service ?? ""}/api/v1/signatures/abandon`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body,
+      credentials: "same-origin",
+      keepalive: body.length < 60_000,
+    }).catch(() => null);
+  }
+
+  /** @param {JobItem} item @returns {Promise<Record<string, any>>} */
+  #prepared(item) {
+    if (!item.documents.every(({ document }) => fits(document, item.format))) {
+      throw new ServiceError(422, "document.unfit", `this cannot be signed as ${item.format}`, {});
+    }
+    return callService("/api/v1/signatures/prepare", this.#wish(item), this.#options);
+  }
+
+  /** @param {JobItem} item */
+  #wish({ documents, format }) {
+    const { level = "B-T" } = this.#options;
+    const wish = { certificate: this.#certificate?.der, format, level, draft: true };
+    if (!format.startsWith("ASiC")) return { ...wish, document: toBase64(documents[0].document) };
+    const named = documents.map(({ document, name }, place) => ({
+      name: name ?? `document-${place + 1}`,
+      content: toBase64(document),
+    }));
+    return { ...wish, documents: named };
+  }
+
+  /** @param {JobItem} item @param {ItemState} state @param {any} [error] */
+  #move(item, state, error = null) {
+    item.state = state;
+    item.error = error;
+    if (state === "chosen" || state === "refused") item.prepared = null;
+    this.#options.changed?.(item);
+  }
+}
+
+/**
+ * The usual format of a file, by what it is: signed inside PDF and XML, JSON as JAdES, anything
+ * else with its signature in one container.
+ * @param {Uint8Array} document
+ * @returns {"PAdES" | "XAdES" | "JAdES" | "ASiC-S"}
+ */
+export function usualFormat(document) {
+  if (fits(document, "PAdES")) return "PAdES";
+  if (fits(document, "XAdES")) return "XAdES";
+  try {
+    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(document));
+    return value !== null && typeof value === "object" ? "JAdES" : "ASiC-S";
+  } catch {
+    return "ASiC-S";
+  }
+}
+
+/**
+ * Whether a document can be signed in this format at all.
+ * @param {Uint8Array} document
+ * @param {string} format
+ */
+export function fits(document, format) {
+  const head = new TextDecoder("latin1").decode(document.subarray(0, 1024));
+  if (format === "PAdES") return head.startsWith("%PDF-");
+  return format !== "XAdES" || /^(\xef\xbb\xbf)?\s*</.test(head);
+}
+
+/**
+ * What a signature file's name ends with.
+ * @type {Record<string, string>}
+ */
+export const SUFFIXES = {
+  CAdES: ".p7s",
+  XAdES: ".xades.xml",
+  PAdES: ".signed.pdf",
+  JAdES: ".jades.json",
+  "ASiC-S": ".asics",
+  "ASiC-E": ".asice",
+};
+
+/**
+ * Show and sign one declaration or document with the card that is signed in.
+ * @param {PortSealAgent} agent
+ * @param {{document: Uint8Array, format: string, level?: string, name?: string, card?: string}
+ *   & Options} what
+ * @returns {Promise<Record<string, any>>} the service's receipt: id, signature, indication
+ */
+export async function signDeclaration(agent, { document, name, ...rest }) {
+  const documents = [{ document, name }];
+  const [signed] = await signDeclarations(agent, { documents, ...rest });
+  return signed;
+}
+
+/**
+ * Show and sign several after one question, with one PIN: all of them, or none is shown.
+ * @param {PortSealAgent} agent
+ * @param {{documents: NamedDocument[], format: string, level?: string, card?: string} & Options}
+ *   what `card`: number of the one that is signed in
+ * @returns {Promise<Record<string, any>[]>} receipts in order. When some cannot be completed it
+ *   rejects with the first error, whose `receipts` holds those that could, null for the others
+ */
+export async function signDeclarations(agent, { documents, format, ...options }) {
+  const job = new SigningJob(agent, options);
+  for (const each of documents) job.add([each], format);
+  try {
+    await job.prepare();
+    for (const item of job.in("refused")) throw item.error;
+    await job.sign();
+  } catch (error) {
+    await job.abandon();
+    throw error;
+  }
+  await job.complete();
+  for (const { error } of job.in("refused", "failed")) {
+    throw Object.assign(error, { receipts: job.items.map((each) => each.receipt) });
+  }
+  return job.items.map((item) => item.receipt ?? {});
+}
+
+/**
+ * What the agent takes at once, in order.
+ * @param {JobItem[]} items
+ * @returns {JobItem[][]}
+ */
+function bundles(items) {
+  /** @type {JobItem[][]} */
+  const parts = [];
+  let characters = 0;
+  for (const item of items) {
+    const size = charactersOf(item);
+    const last = parts.at(-1);
+    if (last === undefined || last.length === MOST_ITEMS || characters + size > MOST_CHARACTERS) {
+      parts.push([item]);
+      characters = size;
+    } else {
+      last.push(item);
+      characters += size;
+    }
+  }
+  return parts;
+}
+
+/**
+ * About so many in the agent's request.
+ * @param {JobItem} item
+ */
+function charactersOf({ documents, prepared }) {
+  const inBase64 = documents.reduce((sum, { document }) => sum + (document.length * 4) / 3, 0);
+  return inBase64 + (prepared?.draft.length ?? 0) + (prepared?.to_be_signed.length ?? 0) + 1024;
+}
+
+/** @param {JobItem} item @returns {ToSign} */
+function toSign({ documents, format, prepared }) {
+  const [first, ...others] = documents.map(({ document, name }) => ({
+    document: toBase64(document),
+    name,
+  }));
+  return {
+    ...first,
+    format,
+    toBeSigned: prepared?.to_be_signed,
+    draft: prepared?.draft,
+    ...(others.length > 0 && { beside: others }),
+  };
+}
+
+/**
+ * Whether an error is about the one item, and the next may fare better.
+ * @param {unknown} error
+ */
+function isOfOneItem(error) {
+  if (error instanceof AgentError || !(error instanceof ServiceError)) return false;
+  return [400, 403, 404, 409, 413, 422].includes(error.status);
+}
+
+/**
+ * A few at once, begun in order; after an error no more are begun.
+ * @template T
+ * @param {T[]} items
+ * @param {(item: T) => Promise<void>} work
+ */
+async function several(items, work) {
+  const waiting = [...items];
+  const take = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+      try {
+        await work(item);
+      } catch (error) {
+        waiting.length = 0;
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, take));
+  for (const each of ended) if (each.status === "rejected") throw each.reason;
+}

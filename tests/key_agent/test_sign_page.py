@@ -1,0 +1,240 @@
+"""The portal's page that signs documents: many with one PIN, each of them told clearly.
+
+The running service in Chromium, the real agent, a real token.
+"""
+
+import csv
+import io
+import json
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect, sync_playwright
+
+from signing_service.formats.recognition import read_signatures
+from tests.key_agent.holder import agrees, operator_at
+from tests.key_agent.human import Window
+from tests.key_agent.running import RunningAgent
+from tests.portseal.service import RunningService
+from tests.servers.chromium import launch_arguments
+from tests.signing_service.formats.pades.pdf.samples import sample
+
+pytestmark = pytest.mark.browser
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+DECLARATION = (SAMPLES / "dec-import.xml").read_bytes()
+FORBIDDEN = DECLARATION.replace(b"<IEFlag>I<", b"<IEFlag>E<")
+PDF = sample()
+PATIENCE_MILLISECONDS = 60_000
+
+
+@pytest.fixture(scope="module")
+def operator(
+    service: RunningService, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAgent]:
+    with operator_at(service, tmp_path_factory.mktemp("operator")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, service: RunningService, operator: RunningAgent) -> Iterator[Page]:
+    """Signed in, in English."""
+    context = browser.new_context(base_url=service.origin, locale="en-GB")
+    made = context.new_page()
+    operator.human.answer = agrees
+    made.goto("/sso/sign-in?next=/sign")
+    made.click("#agent-sign-in")
+    made.wait_for_url(f"{service.origin}/sign")
+    operator.human.windows.clear()
+    yield made
+    context.close()
+
+
+def declarations(count: int) -> list[FilePayload]:
+    return [
+        payload(f"declaration-{n}.xml", DECLARATION.replace(b"<GQty>40<", b"<GQty>%d<" % n))
+        for n in range(1, count + 1)
+    ]
+
+
+def payload(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+
+
+def pins(operator: RunningAgent) -> int:
+    return [window.command for window in operator.human.windows].count("GETPIN")
+
+
+def states(page: Page) -> list[str]:
+    return page.locator("#items [data-state]").all_inner_texts()
+
+
+def waiting(service: RunningService) -> int:
+    """Prepared signatures that still wait at the service, of whatever card."""
+    with closing(sqlite3.connect(service.database_file)) as records:
+        (count,) = records.execute("SELECT count(*) FROM prepared_signatures").fetchone()
+    return int(count)
+
+
+def saved(page: Page) -> zipfile.ZipFile:
+    with page.expect_download() as download:
+        page.click("#save-all")
+    assert download.value.suggested_filename == "signed.zip"
+    return zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+
+
+def test_many_files_of_every_kind_are_signed_with_one_pin_and_saved_together(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    others = [
+        payload("合同.pdf", PDF),
+        payload("data.json", json.dumps({"goods": "steel"}).encode()),
+        payload("note.txt", b"a note"),
+        payload("note.txt", b"another of the same name"),
+    ]
+    before = waiting(service)
+    page.set_input_files("#documents", [*declarations(48), *others])
+    expect(page.locator("#chosen-summary")).to_contain_text("Documents: 52")
+    page.click("#agent-sign")
+    says = page.locator("#sign-says")
+    expect(says).to_have_text("All of them are signed: 52", timeout=PATIENCE_MILLISECONDS)
+    assert pins(operator) == 1
+    lines = [line for window in operator.human.windows for line in window.lines]
+    assert "It asks you to sign 52 documents" in lines
+    assert states(page) == ["Signed"] * 52
+    assert page.locator("#items [data-indication]").all_inner_texts() == ["TOTAL-PASSED"] * 52
+    expect(page.locator("#chosen-summary")).to_contain_text("Import declaration × 48")
+    assert waiting(service) == before
+    with saved(page) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert len(names) == len(set(names)) == 53
+        assert {"合同.pdf.signed.pdf", "data.json.jades.json"} <= set(names)
+        assert {"note.txt.asics", "note (2).txt.asics"} <= set(names)
+        listed = list(
+            csv.DictReader(io.StringIO(archive.read("signatures.csv").decode("utf-8-sig")))
+        )
+        assert [row["Verdict"] for row in listed] == ["TOTAL-PASSED"] * 52
+        inner = zipfile.ZipFile(io.BytesIO(archive.read("note.txt.asics")))
+        assert inner.read("note.txt") == b"a note"
+        for name in names[1:]:
+            (evidence,) = read_signatures(archive.read(name), None)
+            assert evidence.covers_document
+
+
+def test_what_the_service_refuses_is_told_and_the_others_are_signed(
+    page: Page, operator: RunningAgent
+) -> None:
+    files = [*declarations(2), payload("export.xml", FORBIDDEN)]
+    page.set_input_files("#documents", files)
+    page.click("#agent-sign")
+    says = page.locator("#sign-says")
+    expect(says).to_contain_text("refuses 1 of them")
+    expect(says).to_be_focused()
+    assert states(page) == ["Ready to be signed", "Ready to be signed", "Refused"]
+    expect(page.locator("#items tbody tr").nth(2)).to_contain_text("right.missing")
+    assert pins(operator) == 0
+    expect(page.locator("#agent-sign")).to_have_text("Sign the others: 2")
+    page.click("#agent-sign")
+    expect(page.locator("#items [data-state]")).to_have_text(["Signed", "Signed", "Refused"])
+    expect(says).to_have_text("Signed: 2. Refused: 1, as the list says.")
+    expect(page.locator("portseal-progress")).to_have_attribute("data-outcome", "done")
+    assert pins(operator) == 1
+
+
+def test_a_file_that_does_not_fit_the_format_is_told_and_can_be_removed(
+    page: Page, operator: RunningAgent
+) -> None:
+    page.goto("/sign?lang=zh")
+    page.set_input_files("#documents", [payload("a.txt", b"no PDF"), payload("b.pdf", PDF)])
+    page.select_option("#format", "PAdES")
+    page.click("#agent-sign")
+    expect(page.locator("#sign-says")).to_contain_text("服务拒绝了其中 1 份")
+    row = page.locator("#items tbody tr").first
+    expect(row).to_contain_text("此文件不能以所选格式签署。")
+    row.get_by_role("button", name="移除").click()
+    expect(page.locator("#items tbody tr")).to_have_count(1)
+    page.click("#agent-sign")
+    expect(page.locator("#items [data-state]")).to_have_text(["已签署"])
+    assert pins(operator) == 1
+
+
+def test_what_could_not_be_completed_is_tried_again_without_another_pin(
+    page: Page, operator: RunningAgent
+) -> None:
+    calls = 0
+
+    def fail_the_second(route: Route) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/signatures/complete", fail_the_second)
+    page.set_input_files("#documents", declarations(3))
+    page.click("#agent-sign")
+    says = page.locator("#sign-says")
+    expect(says).to_contain_text("1 of them are signed already")
+    assert sorted(states(page)) == ["Not completed", "Signed", "Signed"]
+    expect(page.locator("#format")).to_be_disabled()
+    expect(page.locator("#agent-sign")).to_have_text("Try again")
+    page.click("#agent-sign")
+    expect(says).to_have_text("All of them are signed: 3")
+    assert states(page) == ["Signed"] * 3
+    assert pins(operator) == 1
+
+
+def test_after_a_cancelled_window_it_goes_on_and_what_is_given_up_waits_no_longer(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    def close_it(window: Window) -> dict[str, object]:
+        return {"cancel": True}
+
+    before = waiting(service)
+    operator.human.answer = close_it
+    page.set_input_files("#documents", declarations(3))
+    page.click("#agent-sign")
+    told = page.locator("portseal-progress .agent-line code")
+    expect(told).to_have_text("agent.cancelled")
+    assert states(page) == ["Ready to be signed"] * 3
+    assert waiting(service) == before + 3
+    with page.expect_response("**/api/v1/signatures/abandon"):
+        page.select_option("#level", "B-LT")
+    assert waiting(service) == before
+    operator.human.answer = agrees
+    page.click("#agent-sign")
+    expect(page.locator("#sign-says")).to_have_text("All of them are signed: 3")
+
+
+def test_all_in_one_container_are_signed_with_one_signature(
+    page: Page, operator: RunningAgent
+) -> None:
+    page.set_input_files("#documents", [*declarations(1), payload("合同.pdf", PDF)])
+    page.select_option("#format", "ASiC-E")
+    expect(page.locator("#items tbody tr")).to_have_count(1)
+    page.click("#agent-sign")
+    expect(page.locator("#items [data-state]")).to_have_text(["Signed"])
+    lines = [line for window in operator.human.windows for line in window.lines]
+    assert "The same signature also signs: a PDF document" in lines
+    with page.expect_download() as download:
+        page.click("#items [data-file]")
+    assert download.value.suggested_filename == "documents.asice"
+    content = Path(download.value.path()).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as container:
+        assert {"declaration-1.xml", "合同.pdf"} <= set(container.namelist())
+    (evidence,) = read_signatures(content, None)
+    assert evidence.covers_document
