@@ -43,6 +43,7 @@ GROUPS = (
         (
             Link("/apply", lazy_gettext("Apply")),
             Link("/status", lazy_gettext("My application")),
+            Link("/make-card", lazy_gettext("Make a card")),
             Link("/lost", lazy_gettext("Card lost")),
             Link("/recover", lazy_gettext("Card locked or expired")),
         ),

@@ -9,6 +9,8 @@ In numbered lines, with what is left when the process dies after each:
    revokes, or an issued certificate, which the next attempt with the same key takes over and the
    next attempt with another key revokes.
 4. The card becomes active with the certificate, in one transaction; the code is used up.
+5. The certificate is written onto the USB key. Where that came to nothing, the same code with the
+   same key brings the same certificate again, until the code's time is over.
 
 So no card is active without its certificate, and every certificate belongs to a card or is revoked.
 """
@@ -64,12 +66,16 @@ class Enrolment:
     def enrol(self, activation_code: str, pkcs10: bytes) -> EnrolledCard:
         """Make the card that the code was given for.
 
+        Asked again with the key that it was made for, it gives the same again.
+
         Raises Unauthenticated `enrolment.code` (unknown, used, replaced or too old), TooMany
         `enrolment.attempts`, what `ca.issuing.request.read_pkcs10` and `Authority.prepare` raise,
         Conflict `enterprise.closed`,
         Unavailable `enrolment.unsettled` while an attempt that died has not been reconciled.
         """
         card = self._card_for(activation_code)
+        if card.state is CardState.ACTIVE:
+            return self._made_before(card, pkcs10)
         try:
             key = read_pkcs10(pkcs10).public_key
             card, subject = self._begin(card, key)
@@ -88,16 +94,22 @@ class Enrolment:
         expires_at = card.activation_expires_at if card else None
         if (
             card is None
-            or card.state is not CardState.REQUESTED
+            or card.state not in (CardState.REQUESTED, CardState.ACTIVE)
             or expires_at is None
             or self._clock.now() >= expires_at
         ):
-            raise Unauthenticated(
-                "enrolment.code", "the activation code is wrong, used, replaced or too old"
-            )
+            raise _no_code()
         if card.failed_attempts >= MOST_FAILED_ATTEMPTS:
             raise TooMany("enrolment.attempts", "too many failed attempts; ask for a new code")
         return card
+
+    def _made_before(self, card: Card, pkcs10: bytes) -> EnrolledCard:
+        """For the key that the card was made for, and no other: whoever was interrupted before
+        the certificate was on the USB key goes on."""
+        certificate = Certificate.parse(card.certificate or b"")
+        if read_pkcs10(pkcs10).public_key.spki != certificate.public_key.spki:
+            raise _no_code()
+        return EnrolledCard(card, certificate, self._making.path_of(certificate))
 
     def _begin(self, card: Card, key: PublicKey) -> tuple[Card, SubjectFields]:
         with self._database.transaction() as connection:
@@ -152,3 +164,9 @@ class Enrolment:
                 actor=str(card.holder),
                 code=refusal.code,
             )
+
+
+def _no_code() -> Unauthenticated:
+    return Unauthenticated(
+        "enrolment.code", "the activation code is wrong, used, replaced or too old"
+    )

@@ -23,6 +23,7 @@ from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind, Upload
 from ra_portal.papers.page_pictures import PICTURE_TYPE
 from ra_portal.services import PortalServices
+from ra_portal.web.fresh_card import fresh_certificate
 from ra_portal.web.limits import AddressLimits
 from ra_portal.web.person import forget_application, remember_application, remembered_application
 
@@ -234,7 +235,8 @@ def _to_status() -> Response:
 
 def _standing(services: PortalServices, found: Application, code: str | None = None) -> str:
     card = services.registration.card_of(found.id)
-    if card is not None and card.state is not CardState.REQUESTED:
+    certificate = fresh_certificate(card, services.clock.now())
+    if card is not None and card.state is not CardState.REQUESTED and not certificate:
         forget_application()  # said once more; from here on the card speaks for the enterprise
     return render_template(
         "ra_portal/application.html",
@@ -243,6 +245,7 @@ def _standing(services: PortalServices, found: Application, code: str | None = N
         branch=next((b for b in services.branches.all() if b.id == found.details.branch_id), None),
         policy=services.policy,
         card=card,
+        certificate=certificate,
         activation_code=code,
     )
 

@@ -12,6 +12,7 @@ from ra_portal.fields import InvalidFields
 from ra_portal.people.operators import AddedOperator, OperatorView
 from ra_portal.services import PortalServices
 from ra_portal.web.days import begins, read_day
+from ra_portal.web.fresh_card import fresh_certificate
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
@@ -142,4 +143,5 @@ def _operator(services: PortalServices, view: OperatorView, refusal: Refusal | N
         refusal=refusal,
         values=request.form,
         now=services.clock.now(),
+        certificate=fresh_certificate(view.card, services.clock.now()),
     )

@@ -23,6 +23,11 @@ def add_routes(
         standing = services.queue.standing(by) if by and by.may("application.read") else None
         return render_template("ra_portal/home.html", identity=by, standing=standing)
 
+    @blueprint.get("/make-card")
+    def make_card() -> Page:
+        """For whoever was handed an activation code."""
+        return render_template("ra_portal/make_card.html")
+
     @blueprint.route("/status", methods=["GET", "POST"])
     def status() -> Page:
         if request.method == "GET":

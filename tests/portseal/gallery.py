@@ -131,6 +131,7 @@ EXHIBITS = (
     Exhibit("apply", None, "/apply"),
     Exhibit("draft-continue", None, "/apply/continue"),
     Exhibit("status", None, "/status"),
+    Exhibit("make-card", None, "/make-card"),
     Exhibit("lost", None, "/lost"),
     Exhibit("recover", None, "/recover"),
     Exhibit("application", APPLICANT, "/application"),

@@ -1,9 +1,9 @@
 """The whole walk of an enterprise in a real browser, with the real key agent and real tokens.
 
-Applied, returned and corrected, approved by two officers; the legal person's card made on the
-page; an operator added whose card is made likewise; a declaration shown and signed, and verified
-on the public page; one PIN for two platforms; the card frozen, refused, unfrozen, renewed,
-reported lost by a code to the telephone, and replaced.
+Applied, returned and corrected, approved by two officers; the legal person's card made on the page,
+interrupted and finished; an operator added whose card is made with the code handed over; a
+declaration shown and signed, and verified on the public page; one PIN for two platforms; the card
+frozen, refused, unfrozen, renewed, reported lost by a code to the telephone, and replaced.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from portseal.demo.people import licence_png
 from tests.key_agent.holder import make_persons_card
@@ -72,17 +72,32 @@ class Desk:
         """Another person's computer."""
         return Desk(browser, self.service, self._directory)
 
-    def show_again(self, other: "Desk") -> None:
-        """The page that shows the activation code, which the other person handed over: its text
-        is put where this person's browser would show it."""
-        self.page.goto("/verify")
-        self.page.set_content(other.page.content())
-
     def act(self, kind: str) -> None:
         """Press the button of the agent on the page, and wait until it is done."""
         section = self.page.locator(f"[data-agent-act={kind}]")
         section.locator("button").click()
         expect(section.locator("[data-after]")).to_be_visible(timeout=30_000)
+
+    def make_card(self, code: str) -> None:
+        """With the code that another person handed over."""
+        self.page.goto("/make-card")
+        self.page.fill("#activation-code", code)
+        self.act("enrol")
+
+    def be_interrupted(self) -> None:
+        """The service has made the card, and this computer never hears of it."""
+
+        def lose_the_answer(route: Route) -> None:
+            assert route.fetch().ok
+            route.abort()
+
+        address = "**/api/v1/enrolments"
+        self.page.route(address, lose_the_answer)
+        section = self.page.locator("[data-agent-act=enrol]")
+        section.locator("button").click()
+        expect(section.locator("[data-outcome=failed]")).to_be_visible(timeout=30_000)
+        expect(section.locator("button")).to_be_enabled()
+        self.page.unroute(address)
 
     def sign_in(self, to: str) -> None:
         """With the newest card on the USB key, where a renewal has left two."""
@@ -141,12 +156,11 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
         applicant.sign_in("/enterprise")
         expect(applicant.page.locator("h1")).to_contain_text(NAME)
         add_operator(applicant)
-        number = shown_number(applicant)
+        number, code = shown_number(applicant), shown_code(applicant)
 
     operator = applicant.beside(browser)
     with operator.plugged_in("operator"):
-        operator.show_again(applicant)
-        operator.act("enrol")
+        operator.make_card(code)
         operator.sign_in(f"/cards/{number}")
         operator.act("encryption")
         operator.page.reload()
@@ -186,10 +200,12 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
     with applicant.plugged_in("legal-person"):
         applicant.sign_in(f"/cards/{renewed}")
         applicant.page.click("form[action$='/replacement'] button")
-        replaced = shown_number(applicant)
+        replaced, code = shown_number(applicant), shown_code(applicant)
     with operator.plugged_in("operator-2"):
-        operator.show_again(applicant)
-        operator.act("enrol")
+        operator.page.goto("/make-card")
+        operator.page.fill("#activation-code", code)
+        operator.be_interrupted()
+        operator.make_card(code)
         operator.sign_in(f"/cards/{replaced}")
         expect(operator.page.locator("main")).to_contain_text(replaced)
     assert applicant.complaints == operator.complaints == []
@@ -270,10 +286,14 @@ def approve(desk: Desk, reference: str) -> None:
 
 
 def make_legal_person_card(desk: Desk) -> None:
-    """The blank USB key is given its PIN, its key and its certificate on the page."""
+    """The blank USB key is given its PIN, its key and its certificate on the page: the latter when
+    the page is opened anew, since making the card was interrupted."""
     desk.page.goto("/application")
     desk.page.click("form[action$='/activation-code'] button")
-    desk.act("enrol")
+    desk.be_interrupted()
+    desk.page.goto("/application")
+    desk.page.click("main details:has([data-agent-act=write]) summary")
+    desk.act("write")
 
 
 def add_operator(desk: Desk) -> None:
@@ -290,6 +310,11 @@ def shown_number(desk: Desk) -> str:
     """Of the card that the page is about."""
     number: str = desk.page.inner_text("main h1 code")
     return number
+
+
+def shown_code(desk: Desk) -> str:
+    """The activation code, to be handed over."""
+    return desk.page.inner_text("#activation-code")
 
 
 def declaration() -> bytes:

@@ -14,18 +14,29 @@ import "/agent/portseal-progress.js";
 const RENEWS_SINCE = "1.2.0";
 
 /**
- * The USB key for a new card: the one that was chosen, a blank one (which is given its PIN first),
- * or the only one without a card of ours.
+ * The USB key for a new card: the one that was chosen, the only one without a card of ours (as an
+ * interruption leaves it), or a blank one, which is given its PIN first.
  * @param {PortSealAgent} agent
  * @param {HTMLElement} section
  */
 async function tokenForNewCard(agent, section) {
   const { tokens } = await agent.tokens();
   const free = tokens.filter((each) => each.certificates.length === 0 && each.state !== "locked");
-  const token = chosenOf(free, section);
+  const begun = free.filter((each) => each.state !== "blank");
+  const token = chosenOf(begun.length > 0 ? begun : free, section);
   if (token.state !== "blank") return token.id;
-  const made = await agent.initialise({ token: token.id, label: section.dataset.card ?? "" });
+  const label = section.dataset.card || `PortSeal ${crypto.randomUUID().slice(0, 4)}`;
+  const made = await agent.initialise({ token: token.id, label });
   return made.token.id;
+}
+
+/** The activation code: shown by the page, or typed there. */
+function typedCode() {
+  const place = document.querySelector("#activation-code");
+  const code = place instanceof HTMLInputElement ? place.value : (place?.textContent ?? "");
+  if (code.trim()) return code.trim();
+  if (place instanceof HTMLInputElement) place.focus();
+  throw new AgentError("refused", "enrolment.code", place?.dataset.missing ?? "");
 }
 
 /**
@@ -71,12 +82,31 @@ async function ownCertificate(agent, section, progress) {
 /** @type {Record<string, (agent: PortSealAgent, section: HTMLElement, step: any) => Promise<any>>} */
 const acts = {
   async enrol(agent, section, progress) {
+    const activationCode = typedCode();
     progress("agent");
     await agent.ready();
     progress("token");
     const token = await tokenForNewCard(agent, section);
-    const code = document.querySelector("#activation-code")?.textContent ?? "";
-    return enrolCard(agent, { activationCode: code, token, progress });
+    return enrolCard(agent, { activationCode, token, progress });
+  },
+
+  /** After an interruption: the certificate was made, and is not on the USB key yet. */
+  async write(agent, section, progress) {
+    progress("agent");
+    await agent.ready();
+    progress("token");
+    const { tokens } = await agent.tokens();
+    progress("certificate");
+    for (const { id: token } of tokens.filter((each) => each.state === "ready")) {
+      try {
+        await agent.writeCertificates({ token, certificates: [section.dataset.newest ?? ""] });
+        progress("done");
+        return;
+      } catch (error) {
+        if (!(error instanceof AgentError) || error.code !== "card.other-key") throw error;
+      }
+    }
+    throw new AgentError("no-token", "card.other-key", "the card's key is on no USB key here");
   },
 
   async renew(agent, section, progress) {

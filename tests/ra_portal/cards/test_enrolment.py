@@ -10,7 +10,7 @@ from kernel.refusals import Conflict, Refusal, TooMany, Unauthenticated, Unavail
 from ra_portal.cards.card import CardState
 from ra_portal.cards.card_making import CardMaking
 from ra_portal.cards.enrolment import EnrolledCard, Enrolment
-from ra_portal.people.identity import Role, console
+from ra_portal.people.identity import Identity, Role, console
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
 from tests.software_keys import SoftwareKey
@@ -63,6 +63,37 @@ def test_a_code_works_once(portal: PortalWorld) -> None:
     with pytest.raises(Unauthenticated) as refused:
         portal.services.enrolment.enrol(code, pkcs10())
     assert refused.value.code == "enrolment.code"
+
+
+def test_who_was_interrupted_before_the_certificate_was_on_the_key_gets_it_again(
+    any_portal: PortalWorld,
+) -> None:
+    portal, key = any_portal, SoftwareKey.generate()
+    code, enrol = _code(portal), portal.services.enrolment.enrol
+    first = enrol(code, pkcs10(key))
+    again = enrol(code, pkcs10(key))
+    assert (again.certificate, again.chain, again.card) == (
+        first.certificate,
+        first.chain,
+        first.card,
+    )
+    assert portal.events(first.card.number).count("card.made") == 1
+    forged = bytearray(pkcs10(key))
+    forged[-1] ^= 1
+    with pytest.raises(Refusal, match=r"pkcs10\.signature"):
+        enrol(code, bytes(forged))
+    owner = Identity(first.card.holder.kind, first.card.holder.id, "")
+    portal.services.life.freeze(owner, first.card.number, "not yet")
+    with pytest.raises(Unauthenticated, match=r"enrolment\.code"):
+        enrol(code, pkcs10(key))
+
+
+def test_the_code_of_a_card_that_is_made_ends_with_its_time(portal: PortalWorld) -> None:
+    code, key = _code(portal), SoftwareKey.generate()
+    portal.services.enrolment.enrol(code, pkcs10(key))
+    portal.authority.clock.advance(timedelta(days=7))
+    with pytest.raises(Unauthenticated, match=r"enrolment\.code"):
+        portal.services.enrolment.enrol(code, pkcs10(key))
 
 
 def test_a_new_code_replaces_the_old(portal: PortalWorld) -> None:
