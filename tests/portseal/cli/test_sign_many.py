@@ -10,9 +10,9 @@ import pytest
 
 from portseal.demo.signing_steps import import_declaration
 from signing_service.formats.recognition import read_signatures
-from tests.portseal.cli.test_sign_batch import run_through_a_killed_service, signatures, start
+from tests.portseal.cli.test_sign_batch import signatures, start
 from tests.portseal.memory import forget_peaks, peak_mebibytes, servers_of
-from tests.portseal.service import RunningService, Twin
+from tests.portseal.service import RunningService
 
 COUNT = 10_000
 
@@ -78,17 +78,3 @@ def test_ten_thousand_declarations_are_signed_through_a_kill(
     )
     assert max(late, rest) < early + 48, "memory does not grow with the count"
     assert grown < 160
-
-
-@pytest.mark.long
-def test_ten_thousand_declarations_are_signed_through_a_killed_service(
-    service: RunningService, twin: Twin, tmp_path: Path
-) -> None:
-    directory, output = tmp_path / "in", tmp_path / "out"
-    directory.mkdir()
-    declaration = import_declaration()
-    for number in range(COUNT):
-        (directory / f"{number:05}.xml").write_bytes(declaration + b" " * (number + 1) + b"\n")
-    twin.serve()
-    run_through_a_killed_service(service, twin, directory, output, COUNT // 2, COUNT)
-    assert twin.site.run_json("journal", "verify")["journal"] == "intact"
