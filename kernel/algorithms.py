@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
+from kernel import libcrypto, sm2
 from kernel.refusals import Malformed, Unprocessable
 from kernel.weak_keys import rsa_weakness
 
@@ -56,10 +57,20 @@ class AlgorithmSuite:
     jose: str | None
     curve: str | None = None
     coordinate_size: int = 0
-    """Octets of r and of s in the raw shape (ECDSA only)."""
+    """Octets of r and of s in the raw shape (ECDSA and SM2 only)."""
     modulus_bits: int = 0
     """Bits of modulus for new RSA keys (0: not RSA)."""
     padding: Padding | None = None
+    further_algorithms: tuple[bytes, ...] = ()
+    """AlgorithmIdentifiers, DER, that others write for the same."""
+    further_xml: tuple[str, ...] = ()
+    """Names that others write in XML for the same."""
+
+    @property
+    def is_for_new_keys(self) -> bool:
+        """Whether keys are made and certified here to be used under it. SM2 is only verified:
+        no token here signs so (decision 50)."""
+        return self.strength >= 112 and self.kind is not KeyKind.SM2
 
     @property
     def digest_oid(self) -> str:
@@ -74,7 +85,7 @@ class AlgorithmSuite:
 
     def to_raw(self, signature: bytes) -> bytes:
         """X.509 shape to the raw shape of XML-DSig and JOSE. Raises Malformed."""
-        if self.kind is not KeyKind.EC:
+        if not self.coordinate_size:
             return signature
         try:
             r, s = decode_dss_signature(signature)
@@ -85,7 +96,7 @@ class AlgorithmSuite:
 
     def from_raw(self, signature: bytes) -> bytes:
         """Raw shape to the X.509 shape. Raises Malformed."""
-        if self.kind is not KeyKind.EC:
+        if not self.coordinate_size:
             return signature
         size = self.coordinate_size
         if len(signature) != 2 * size:
@@ -108,7 +119,9 @@ XML_DIGESTS = {
     "sha256": "http://www.w3.org/2001/04/xmlenc#sha256",
     "sha384": "http://www.w3.org/2001/04/xmldsig-more#sha384",
     "sha512": "http://www.w3.org/2001/04/xmlenc#sha512",
+    "sm3": "http://www.chinaport.gov.cn/2022/04/xmldsig#sm3",
 }
+"""That of SM3 is the E-Port's own; no other body has named it."""
 DIGESTS_BY_XML = {uri: name for name, uri in XML_DIGESTS.items()}
 
 _ECDSA = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-"
@@ -162,6 +175,15 @@ ED25519 = AlgorithmSuite(
     bytes.fromhex("300506032b6570"), "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519",
     "EdDSA",
 )  # fmt: skip
+SM2_SM3 = AlgorithmSuite(
+    "sm2-with-sm3", KeyKind.SM2, "sm3", 128, _FAR, "1.2.156.10197.1.501",
+    bytes.fromhex("300a06082a811ccf55018375"),
+    "http://www.chinaport.gov.cn/2022/04/xmldsig#sm2-sm3", None,
+    curve=sm2.CURVE, coordinate_size=32,
+    # Cards of the E-Port have NULL parameters; some of its messages borrow the W3C's namespace.
+    further_algorithms=(bytes.fromhex("300c06082a811ccf550183750500"),),
+    further_xml=("http://www.w3.org/2000/09/xmldsig#sm2-sm3",),
+)  # fmt: skip
 
 SUITES = {
     suite.name: suite
@@ -173,13 +195,23 @@ SUITES = {
         RSA_PKCS1_SHA512,
         RSA_PSS_SHA256,
         ED25519,
+        SM2_SM3,
         RSA_PKCS1_SHA1,
     )
 }
 """Every known suite. RSA with SHA-1 is known so that old cards are named, never for signing."""
 
-SUITES_BY_SIGNATURE_ALGORITHM = {suite.signature_algorithm: suite for suite in SUITES.values()}
-SUITES_BY_XML = {suite.xml_signature: suite for suite in SUITES.values() if suite.xml_signature}
+SUITES_BY_SIGNATURE_ALGORITHM = {
+    identifier: suite
+    for suite in SUITES.values()
+    for identifier in (suite.signature_algorithm, *suite.further_algorithms)
+}
+SUITES_BY_XML = {
+    name: suite
+    for suite in SUITES.values()
+    for name in (suite.xml_signature, *suite.further_xml)
+    if name
+}
 SUITES_BY_JOSE = {suite.jose: suite for suite in SUITES.values() if suite.jose}
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
@@ -213,18 +245,27 @@ class PublicKey:
     def from_spki(cls, spki: bytes) -> "PublicKey":
         """Parse a DER SubjectPublicKeyInfo.
 
-        Raises Malformed `public-key.malformed`, Unprocessable `public-key.unsupported`.
+        Raises Malformed `public-key.malformed`, Unprocessable `public-key.unsupported`; for an
+        SM2 key Unavailable `libcrypto.*`, see `kernel.libcrypto`.
         """
         return _parse_spki(bytes(spki))
 
     @cached_property
     def pyca(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
-        """The pyca object; kinds that pyca cannot hold never get here (see `_parse_spki`)."""
+        """The pyca object. Raises Unprocessable `public-key.unsupported`: pyca cannot hold it."""
+        if self.kind is KeyKind.SM2:
+            raise Unprocessable("public-key.unsupported", "an SM2 key only verifies here")
         key = serialization.load_der_public_key(self.spki)
         assert isinstance(
             key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
         )
         return key
+
+    @cached_property
+    def _sm2(self) -> libcrypto.Sm2Key:
+        point = sm2.point_in(self.spki)
+        assert point is not None  # of this kind, see `_parse_spki`
+        return libcrypto.sm2_key(point)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -258,6 +299,9 @@ class PublicKey:
         """Whether `signature` (X.509 shape) over `message` is this key's, under `suite`."""
         if not self.fits(suite):
             return False
+        if suite is SM2_SM3:
+            user = sm2.DEFAULT_USER
+            return sm2.is_strict(signature) and self._sm2.verify(signature, message, user)
         key = self.pyca
         try:
             if isinstance(key, ec.EllipticCurvePublicKey):
@@ -271,8 +315,9 @@ class PublicKey:
         return True
 
     def verify_digest(self, suite: AlgorithmSuite, signature: bytes, digest: bytes) -> bool:
-        """As `verify`, over a digest that the caller computed (streamed documents)."""
-        if not self.fits(suite) or suite.kind is KeyKind.ED25519:
+        """As `verify`, over a digest that the caller computed (streamed documents); never for
+        Ed25519 and SM2, which sign more than a digest of the message."""
+        if not self.fits(suite) or suite.kind in (KeyKind.ED25519, KeyKind.SM2):
             return False
         key = self.pyca
         try:
@@ -297,6 +342,10 @@ def _rsa_padding(suite: AlgorithmSuite) -> padding.AsymmetricPadding:
 def _parse_spki(spki: bytes) -> PublicKey:
     if len(spki) > 2400:
         raise Malformed("public-key.malformed", "the public key is too large")
+    if sm2.point_in(spki) is not None:
+        made = PublicKey(spki, KeyKind.SM2, 256, sm2.CURVE)
+        _ = made._sm2  # only now is the point known to be on the curve
+        return made
     try:
         key = serialization.load_der_public_key(spki)
     except UnsupportedAlgorithm:

@@ -38,8 +38,8 @@ class PlannedKey(PolicyData):
 
     @model_validator(mode="after")
     def _suite_is_known(self) -> Self:
-        if self.suite not in SUITES or SUITES[self.suite].strength < 112:
-            raise ValueError("suite: no such algorithm suite, or too weak")
+        if self.suite not in SUITES or not SUITES[self.suite].is_for_new_keys:
+            raise ValueError("suite: no such algorithm suite, or none to make keys for")
         return self
 
 

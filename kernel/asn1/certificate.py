@@ -214,7 +214,7 @@ class Certificate:
 
     @cached_property
     def public_key(self) -> PublicKey:
-        """Raises Unprocessable `public-key.unsupported`, Malformed `public-key.malformed`."""
+        """Raises as `PublicKey.from_spki`."""
         return PublicKey.from_spki(self.spki)
 
     @cached_property
@@ -237,12 +237,16 @@ class Certificate:
     def is_signed_by(self, issuer: "Certificate") -> bool:
         """Whether `issuer`'s name and key match this certificate's issuer and signature.
 
-        Says nothing of validity, CA flag or status (RFC 5280, 6.1.3 a.1 and a.4 alone).
+        Says nothing of validity, CA flag or status (RFC 5280, 6.1.3 a.1 and a.4 alone). Raises
+        as `has_signature_of`.
         """
         return self.issuer_der == issuer.subject_der and self.has_signature_of(issuer)
 
     def has_signature_of(self, issuer: "Certificate") -> bool:
-        """Whether `issuer`'s key made this certificate's signature, whatever the names are."""
+        """Whether `issuer`'s key made this certificate's signature, whatever the names are.
+
+        Raises Unavailable `libcrypto.*`: an SM2 signature, and no library to check it with.
+        """
         return _signed_by(self, issuer.spki)
 
     # -- extensions ----------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from kernel.refusals import Malformed
 
 ID_DATA: Final = "1.2.840.113549.1.7.1"
 ID_SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
+ID_GM_SIGNED_DATA: Final = "1.2.156.10197.6.1.4.2.2"
+"""GM/T 0010's own; its structure is RFC 5652's."""
 ID_CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"
 ID_MESSAGE_DIGEST: Final = "1.2.840.113549.1.9.4"
 ID_SIGNING_TIME: Final = "1.2.840.113549.1.9.5"

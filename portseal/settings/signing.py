@@ -87,6 +87,9 @@ class TrustedListSettings(SettingsTable):
 class VerificationSettings(SettingsTable):
     """How strangers' signatures are judged, and for whom."""
 
+    libcrypto: str | None = None
+    """OpenSSL 3's libcrypto, or another build of the same functions, which SM2 is verified with;
+    default: the system's, by its usual name."""
     fetch_status: bool = True
     """Ask OCSP responders and fetch CRLs where neither our records nor the signature tell."""
     fetch_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0

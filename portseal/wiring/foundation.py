@@ -8,6 +8,7 @@ from hsm.admin import is_plugged_in
 from hsm.pins import EnvironmentPin, FilePin, PinSource, PromptPin
 from hsm.pool import TokenPool
 from hsm.token import Token
+from kernel import libcrypto
 from kernel.clock import Clock, SystemClock
 from kernel.entropy import Entropy, SystemEntropy
 from kernel.refusals import Refusal
@@ -45,6 +46,7 @@ class Foundation:
         self._with_root = with_root
         self._pooled = pooled
         self.settings = settings
+        libcrypto.use(settings.verification.libcrypto)
         self.clock = clock or SystemClock()
         self.entropy = entropy or SystemEntropy()
 

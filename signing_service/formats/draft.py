@@ -33,7 +33,7 @@ def draft_of(act: Act, prepared: PreparedSignature, signed: bytes | None) -> byt
 
 def _zeros(prepared: PreparedSignature) -> bytes:
     suite = prepared.suite
-    if suite.kind is KeyKind.EC:
+    if suite.coordinate_size:
         return suite.from_raw(bytes(2 * suite.coordinate_size))
     if suite.kind is KeyKind.RSA:
         return bytes((prepared.certificate.public_key.bits + 7) // 8)

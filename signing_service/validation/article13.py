@@ -288,9 +288,9 @@ def _value_holds(validation: SignatureValidation) -> bool:
         return False
     try:
         key = evidence.signing_certificate.public_key
+        return key.verify(evidence.suite, evidence.signature_value, evidence.signed_bytes)
     except Refusal:
         return False
-    return key.verify(evidence.suite, evidence.signature_value, evidence.signed_bytes)
 
 
 def _words_of_failure(validation: SignatureValidation) -> Text:

@@ -5,7 +5,7 @@ verification (5.2.7) and signature acceptance (5.2.8)."""
 from datetime import datetime, timedelta
 
 from kernel.asn1.certificate import Certificate
-from kernel.refusals import Refusal
+from kernel.refusals import Refusal, Unavailable
 from policies.signature_policy import known_signature_policies
 from policies.validation import ValidationPolicy
 from signing_service.validation.constraints import Weakness, end_of, weak_digest, weak_suite
@@ -88,6 +88,14 @@ def verify_cryptographically(evidence: SignatureEvidence, certificate: Certifica
     try:
         genuine = certificate.public_key.verify(
             evidence.suite, evidence.signature_value, evidence.signed_bytes
+        )
+    except Unavailable:
+        # Nothing is known of the value: not its fault, and no verdict on it.
+        return indeterminate(
+            step,
+            SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+            "crypto.library-missing",
+            algorithm=evidence.suite.name,
         )
     except Refusal:
         genuine = False

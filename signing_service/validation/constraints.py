@@ -32,7 +32,7 @@ def weak_key(policy: ValidationPolicy, key: PublicKey) -> Weakness | None:
     """The weakness of a key, whatever the time, or None."""
     if key.kind is KeyKind.RSA and key.bits < policy.keys.min_rsa_bits:
         return Weakness(f"RSA-{key.bits}", None)
-    if key.kind is KeyKind.EC and key.curve not in policy.keys.curves:
+    if key.curve is not None and key.curve not in policy.keys.curves:
         return Weakness(f"EC {key.curve}", None)
     return None
 

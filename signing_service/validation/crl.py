@@ -123,11 +123,11 @@ class Crl:
             return False
         if signer.has_key_usage and "cRLSign" not in signer.key_usage:
             return False
+        signature, signed = self.parsed.signature, self.parsed.tbs_certlist_bytes
         try:
-            key = signer.public_key
+            return signer.public_key.verify(self.suite, signature, signed)
         except Refusal:
             return False
-        return key.verify(self.suite, self.parsed.signature, self.parsed.tbs_certlist_bytes)
 
     def entry(self, serial: int, issuer: NameKey | bytes) -> x509.RevokedCertificate | None:
         """The entry for that certificate of that issuer."""

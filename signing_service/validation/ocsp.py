@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from kernel.algorithms import AlgorithmSuite
+from kernel.algorithms import DIGEST_OIDS, AlgorithmSuite
 from kernel.asn1 import der as der_writer
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed, Refusal
@@ -24,6 +24,11 @@ _UNREADABLE = (
     ValueError, TypeError, UnsupportedAlgorithm,
     x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
+_DIGESTS = {
+    der_writer.sequence(der_writer.oid(dotted), parameters): name
+    for name, dotted in DIGEST_OIDS.items()
+    for parameters in (b"", der_writer.NULL)
+}
 _STATUS = {
     ocsp.OCSPCertStatus.GOOD: CertificateStatus.GOOD,
     ocsp.OCSPCertStatus.REVOKED: CertificateStatus.REVOKED,
@@ -43,7 +48,10 @@ def ocsp_answer(
         return None
     try:
         return _answer(response, der, certificate, issuer, at)
-    except _UNREADABLE:  # pyca reads times, reasons and the like when they are looked at
+    except (
+        *_UNREADABLE,
+        Malformed,
+    ):  # pyca reads times, reasons and the like when they are looked at
         return None
 
 
@@ -54,8 +62,8 @@ def _answer(
     issuer: Certificate,
     at: datetime,
 ) -> StatusAnswer | None:
-    for single in response.responses:
-        if single.serial_number != certificate.serial or not _is_issuer(single, issuer):
+    for single, digest in zip(response.responses, _digests(response), strict=True):
+        if single.serial_number != certificate.serial or not _is_issuer(single, digest, issuer):
             continue
         if single.this_update_utc > at + _SKEW or not _is_authorised(response, issuer):
             return None
@@ -95,15 +103,25 @@ def _wrapped(basic: bytes) -> bytes:
     return der_writer.sequence(bytes.fromhex("0a0100"), der_writer.tlv(0xA0, body))
 
 
-def _is_issuer(single: ocsp.OCSPSingleResponse, issuer: Certificate) -> bool:
-    try:
-        algorithm = single.hash_algorithm
-    except UnsupportedAlgorithm:
+def _digests(response: ocsp.OCSPResponse) -> list[str | None]:
+    """hashlib's name of each CertID's hash algorithm (RFC 6960, 4.1.1); None: unknown here. pyca
+    has no name for SM3. Raises Malformed `der.malformed`."""
+    data = response.tbs_response_bytes
+    fields = der_writer.children(data, der_writer.read_only(data, 0x30))
+    singles = [field for field in fields if field.tag == 0x30]
+    found: list[str | None] = []
+    for single in der_writer.children(data, singles[0]):
+        identifier, *_ = der_writer.children(data, single)
+        algorithm, *_ = der_writer.children(data, identifier)
+        found.append(_DIGESTS.get(data[algorithm.start : algorithm.end]))
+    return found
+
+
+def _is_issuer(single: ocsp.OCSPSingleResponse, digest: str | None, issuer: Certificate) -> bool:
+    if digest is None:
         return False
-    if not isinstance(algorithm, hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
-        return False
-    name = hashlib.new(algorithm.name, issuer.subject_der).digest()
-    key = hashlib.new(algorithm.name, _key_bits(issuer.spki)).digest()
+    name = hashlib.new(digest, issuer.subject_der).digest()
+    key = hashlib.new(digest, _key_bits(issuer.spki)).digest()
     return single.issuer_name_hash == name and single.issuer_key_hash == key
 
 
@@ -121,8 +139,10 @@ def _is_authorised(response: ocsp.OCSPResponse, issuer: Certificate) -> bool:
     suite = _suite(response)
     if suite is None:
         return False
-    for signer in (issuer, *_delegates(response, issuer)):
+    for signer in (issuer, *_delegates(response)):
         try:
+            if signer is not issuer and not signer.is_signed_by(issuer):
+                continue
             if signer.public_key.verify(suite, response.signature, response.tbs_response_bytes):
                 return True
         except Refusal:
@@ -142,7 +162,8 @@ def _suite(response: ocsp.OCSPResponse) -> AlgorithmSuite | None:
     return suite_of(whole[octets.content : octets.end])
 
 
-def _delegates(response: ocsp.OCSPResponse, issuer: Certificate) -> list[Certificate]:
+def _delegates(response: ocsp.OCSPResponse) -> list[Certificate]:
+    """Responders among the certificates, whoever issued them."""
     found = []
     for embedded in response.certificates[:4]:
         try:
@@ -154,7 +175,6 @@ def _delegates(response: ocsp.OCSPResponse, issuer: Certificate) -> list[Certifi
             and responder.has_ocsp_nocheck
             and not responder.critical_unknown_extensions
             and responder.not_before <= response.produced_at_utc <= responder.not_after
-            and responder.is_signed_by(issuer)
         ):
             found.append(responder)
     return found

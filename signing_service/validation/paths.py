@@ -14,6 +14,7 @@ from functools import cached_property
 from threading import Lock
 
 from kernel.asn1.certificate import Certificate
+from kernel.refusals import Unavailable
 from signing_service.trust import TrustAnchors, TrustedAuthority
 from signing_service.validation import name_constraints
 from signing_service.validation.name_constraints import names_are_permitted
@@ -79,6 +80,8 @@ class PathSearch:
 
     paths: tuple[CertificatePath, ...]
     fault: PathFault | None
+    lasts: bool = True
+    """False where a signature could not be checked now, which may be possible later."""
 
 
 class PathBuilder:
@@ -108,6 +111,8 @@ class PathBuilder:
                 self._remembered.move_to_end(key)
                 return known
         found = self.search_anew(certificate, helpers)
+        if not found.lasts:
+            return found
         with self._lock:
             self._remembered[key] = found
             while len(self._remembered) > _REMEMBERED:
@@ -128,13 +133,14 @@ class _Search:
     checks: int = 0
     paths: list[CertificatePath] = field(default_factory=list)
     fault: PathFault | None = None
+    lasts: bool = True
 
     def run(self, certificate: Certificate) -> PathSearch:
         self._extend((certificate,))
         if self.paths:
-            return PathSearch(tuple(self.paths), None)
+            return PathSearch(tuple(self.paths), None, self.lasts)
         fault = self.fault or PathFault("path.none", certificate.issuer_text())
-        return PathSearch((), fault)
+        return PathSearch((), fault, self.lasts)
 
     def _extend(self, climbed: tuple[Certificate, ...]) -> None:
         top = climbed[-1]
@@ -155,7 +161,13 @@ class _Search:
                 self.fault = PathFault("path.search-exhausted", top.subject_text())
                 return
             self.checks += 1
-            if not top.has_signature_of(issuer):
+            try:
+                genuine = top.has_signature_of(issuer)
+            except Unavailable:
+                self.lasts = False
+                self.fault = PathFault("path.library-missing", top.subject_text())
+                continue
+            if not genuine:
                 self.fault = self.fault or PathFault("path.bad-signature", top.subject_text())
                 continue
             self._extend((*climbed, issuer))

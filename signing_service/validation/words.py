@@ -87,6 +87,13 @@ WORDS: Mapping[str, Words] = {
     "path.too-long": Words(
         "The chain of certificates is too long at {subject}.", "证书链过长：{subject}。"
     ),
+    "path.library-missing": Words(
+        "The signature on the certificate {subject} cannot be checked at present: the library for "
+        "its algorithm is missing.",
+        "目前无法检验证书 {subject} 上的签名：缺少其算法所需的密码库。",
+        "Ask whoever runs this service to install OpenSSL 3's libcrypto.",
+        "请服务运营方安装 OpenSSL 3 的 libcrypto。",
+    ),
     "path.bad-signature": Words(
         "The certificate of {subject} names an authority that is trusted here, but was not signed "
         "with the key that is trusted.",
@@ -230,6 +237,12 @@ WORDS: Mapping[str, Words] = {
         "The signature algorithm {algorithm} is not accepted here.",
         "签名算法 {algorithm} 不被接受。",
         *_ASK_SIGNER,
+    ),
+    "crypto.library-missing": Words(
+        "This service cannot check {algorithm} at present: the library that does is missing.",
+        "本服务目前无法验证 {algorithm}：缺少所需的密码库。",
+        "Ask whoever runs this service to install OpenSSL 3's libcrypto.",
+        "请服务运营方安装 OpenSSL 3 的 libcrypto。",
     ),
     "data.not-found": Words(
         "What the signature covers ({name}) was not presented.",

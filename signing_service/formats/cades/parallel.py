@@ -41,6 +41,7 @@ def merge(signed: bytes, another: bytes) -> bytes:
     ours, theirs = Parts.read(signed), Parts.read(another)
     algorithms = tuple(dict.fromkeys((*ours.digest_algorithms, *theirs.digest_algorithms)))
     merged = Parts(
+        content_type=ours.content_type,
         version=max(ours.version, theirs.version),
         digest_algorithms=algorithms,
         content_info=ours.content_info,

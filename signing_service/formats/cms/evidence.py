@@ -7,6 +7,7 @@ from typing import NamedTuple
 from cryptography.hazmat import asn1
 
 from kernel.algorithms import (
+    SM2_SM3,
     SUITES,
     SUITES_BY_SIGNATURE_ALGORITHM,
     AlgorithmSuite,
@@ -49,10 +50,13 @@ _RSA_BY_DIGEST = {
     suite.digest: suite for suite in SUITES.values() if suite.padding is Padding.PKCS1V15
 }
 _RSA_BY_OID = {suite.signature_oid: suite for suite in _RSA_BY_DIGEST.values()}
+_SM2_SIGNATURE = "1.2.156.10197.1.301.1"
 _NAMES = {
     "1.2.840.10045.4.1": "ecdsa-with-sha1",
     "1.2.840.113549.1.1.4": "rsa-with-md5",
-    "1.2.156.10197.1.501": "sm2-with-sm3",
+    _SM2_SIGNATURE: "sm2",
+    "1.2.156.10197.1.502": "sm2-with-sha1",
+    "1.2.156.10197.1.503": "sm2-with-sha256",
 }
 
 
@@ -191,6 +195,8 @@ def _suite(digest: str, spki: bytes | None, algorithm: bytes) -> tuple[Algorithm
     if dotted == _RSA_ENCRYPTION:
         # RFC 3370, 3.2: the key's identifier; the digest algorithm says the rest.
         suite = _RSA_BY_DIGEST.get(digest)
+    if dotted == _SM2_SIGNATURE and digest == SM2_SM3.digest:
+        suite = SM2_SM3  # GM/T 0010, 8: the same way
     if suite is None:
         return None, _NAMES.get(dotted, dotted)
     if suite.kind is KeyKind.EC and spki is not None:

@@ -22,6 +22,7 @@ MAX_REVOCATION_INFOS = 64
 MAX_ATTRIBUTES = 64
 
 _SIGNED_DATA = ObjectIdentifier(cms.ID_SIGNED_DATA)
+_GM_SIGNED_DATA = ObjectIdentifier(cms.ID_GM_SIGNED_DATA)
 _OCSP_INFOS = frozenset(map(ObjectIdentifier, (cms.ID_RI_OCSP_RESPONSE, cms.ID_PKIX_OCSP_BASIC)))
 _CONTENT_TYPE = der.oid(cms.ID_CONTENT_TYPE)
 _MESSAGE_DIGEST = der.oid(cms.ID_MESSAGE_DIGEST)
@@ -104,6 +105,8 @@ def read(data: bytes) -> SignedMessage:
     if len(data) > MAX_DOCUMENT_BYTES + MAX_SIGNATURE_BYTES:
         raise TooLarge("cms.too-large", "the signature is too large", limit=MAX_SIGNATURE_BYTES)
     fields, observations = _decode(data)
+    if fields.is_gm:
+        observations += ("the CMS structure is named as GM/T 0010 does",)
     content = fields.content_info.content
     if len(data) - len(content or b"") > MAX_SIGNATURE_BYTES:
         raise TooLarge("cms.too-large", "the signature is too large", limit=MAX_SIGNATURE_BYTES)
@@ -171,6 +174,8 @@ class _Fields(NamedTuple):
     """The content octets of the set; empty where there is none."""
     crls: Sequence[asn1.TLV]
     signer_infos: asn1.TLV
+    is_gm: bool
+    """Whether the content type is GM/T 0010's, not RFC 5652's."""
 
 
 def _decode(data: bytes) -> tuple[_Fields, tuple[str, ...]]:
@@ -186,7 +191,8 @@ def _decode(data: bytes) -> tuple[_Fields, tuple[str, ...]]:
 
 def _decode_strictly(data: bytes) -> _Fields:
     info = asn1.decode_der(cms.ContentInfo, data)
-    if info.content_type != _SIGNED_DATA:
+    is_gm = info.content_type == _GM_SIGNED_DATA
+    if not is_gm and info.content_type != _SIGNED_DATA:
         raise ValueError("another content type")
     signed: cms.UsualSignedData | cms.SignedData
     crls: Sequence[asn1.TLV] = ()
@@ -201,7 +207,7 @@ def _decode_strictly(data: bytes) -> _Fields:
         crls = general.crls or ()
     if not 1 <= signed.version <= 5 or signed.digest_algorithms.tag_bytes != b"\x31":
         raise ValueError("no version of SignedData")
-    return _Fields(signed.content_info, certificates, crls, signed.signer_infos)
+    return _Fields(signed.content_info, certificates, crls, signed.signer_infos, is_gm)
 
 
 @remembered(entries=1024, max_size=16 * 1024)

@@ -10,7 +10,6 @@ from kernel.asn1 import cms, der
 from kernel.refusals import Malformed
 from signing_service.formats.cms import signed_data
 
-_SIGNED_DATA = der.oid(cms.ID_SIGNED_DATA)
 _COUNTER_SIGNATURE = der.oid(cms.ID_COUNTER_SIGNATURE)
 _OCSP_INFO = der.oid(cms.ID_RI_OCSP_RESPONSE)
 _WITH_OTHER_REVOCATION_INFO = 5
@@ -65,6 +64,8 @@ class SignerParts:
 class Parts:
     """One SignedData."""
 
+    content_type: bytes
+    """As it stands: RFC 5652's or GM/T 0010's."""
     version: int
     digest_algorithms: tuple[bytes, ...]
     content_info: bytes
@@ -79,7 +80,7 @@ class Parts:
         """Raises Malformed `cms.malformed`, `der.malformed`. BER is made definite first."""
         data = signed_data.to_der(signed)
         try:
-            _, wrapper = der.children(data, der.read_only(data, der.SEQUENCE))
+            kind, wrapper = der.children(data, der.read_only(data, der.SEQUENCE))
             (body,) = der.children(data, wrapper)
             version, algorithms, content, *optional, signers = der.children(data, body)
         except ValueError:
@@ -90,6 +91,7 @@ class Parts:
 
         by_tag = {element.tag: inside(element) for element in optional}
         return cls(
+            content_type=data[kind.start : kind.end],
             version=data[version.end - 1],
             digest_algorithms=inside(algorithms),
             content_info=data[content.start : content.end],
@@ -111,7 +113,7 @@ class Parts:
             # In the order in which they stand (BER allows any): a number names a signer for good.
             der.tlv(der.SET, b"".join(signer.encode() for signer in self.signers)),
         )
-        return der.sequence(_SIGNED_DATA, der.explicit(0, body))
+        return der.sequence(self.content_type, der.explicit(0, body))
 
     def signer(self, index: int) -> SignerParts:
         """Raises Malformed `cms.no-signature`."""

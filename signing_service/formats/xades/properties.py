@@ -28,8 +28,6 @@ MAX_ROLES = 16
 _CONTENT_TIMESTAMPS = frozenset(
     map(xades, ("AllDataObjectsTimeStamp", "IndividualDataObjectsTimeStamp"))
 )
-# The E-Port's own name for SM3; the digest itself is the standard one.
-_SM3 = "http://www.chinaport.gov.cn/2022/04/xmldsig#sm3"
 _XSD_DATE_TIME = re.compile(r"-?\d{4,9}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?")
 
 
@@ -156,7 +154,7 @@ def choose_certificate(
 
 def digest_name(uri: str) -> str:
     """hashlib's name, or the URI where the digest is unknown."""
-    return "sm3" if uri == _SM3 else DIGESTS_BY_XML.get(uri, uri)
+    return DIGESTS_BY_XML.get(uri, uri)
 
 
 def signature_suite(uri: str, certificate: Certificate | None) -> tuple[AlgorithmSuite | None, str]:

@@ -134,9 +134,10 @@ class _Reader:
         embedded = tuple(dict.fromkeys((*certificates_in(parts.key_info), *read.certificates)))
         candidates = (*embedded, *self._inherited, *self._known)
         certificate, reference = choose_certificate(candidates, read.references)
-        suite, algorithm_name = signature_suite(
-            algorithm_of(parts.signed_info, "SignatureMethod"), certificate
-        )
+        method_name = algorithm_of(parts.signed_info, "SignatureMethod")
+        suite, algorithm_name = signature_suite(method_name, certificate)
+        if suite is not None and method_name in suite.further_xml:
+            self._observations.append(f"the signature method is named {method_name}")
         raw_value = xml_security.base64_of(parts.value)
         value = raw_value if suite is None else suite.from_raw(raw_value)
         method = method_of(parts.signed_info.find(ds("CanonicalizationMethod")))
