@@ -69,7 +69,7 @@ class AlgorithmSuite:
     @property
     def is_for_new_keys(self) -> bool:
         """Whether keys are made and certified here to be used under it. SM2 is only verified:
-        no token here signs so (decision 50)."""
+        no token here signs so (decision 51)."""
         return self.strength >= 112 and self.kind is not KeyKind.SM2
 
     @property

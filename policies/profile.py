@@ -124,8 +124,10 @@ class CertificateProfile(PolicyData):
         for name in value:
             if name not in SUITES:
                 raise ValueError(f"no such algorithm suite: {name}")
+            if SUITES[name].strength < 112:
+                raise ValueError(f"{name} is too weak to certify keys for")
             if not SUITES[name].is_for_new_keys:
-                raise ValueError(f"{name}: no keys are certified for it here")
+                raise ValueError(f"{name} is verified alone: no keys are certified for it")
         return value
 
     @field_validator("subject")

@@ -48,6 +48,7 @@ def test_one_setting_moves_every_policy_below_the_operator_s_arc() -> None:
         ("operator", '"clientAuth"', '"serverAuth"', "", "# ", "DNS names"),
         ("operator", '"ecdsa-p384-sha384"', '"rsa-pkcs1-sha1"', "suites", "suites =", "too weak"),
         ("operator", '"ecdsa-p384-sha384"', '"md5"', "suites", "suites =", "no such"),
+        ("operator", '"ecdsa-p384-sha384"', '"sm2-with-sm3"', "suites", "suites =", "verified alone"),
         ("operator", "crl_address = true", "crl_address = false", "", "crl_address =", "crl_address"),
         ("operator", 'issuer = "issuing"', 'issuer = "tsa"', "issuer", "issuer =", "authority"),
         ("operator", 'issuer = "issuing"', 'issuer = "self"', "", "issuer =", "issuer"),

@@ -215,4 +215,4 @@ def _constants(
 
 
 def _digest_size(name: str) -> int:
-    return {"sha256": 32, "sha384": 48, "sha512": 64}[name]
+    return {"sha256": 32, "sm3": 32, "sha384": 48, "sha512": 64}[name]

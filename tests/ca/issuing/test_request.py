@@ -60,6 +60,16 @@ def test_openssl_s_requests_are_read(tmp_path: Path, key: tuple[str, str], form:
     assert spki.startswith("-----BEGIN PUBLIC KEY-----")
 
 
+def test_an_sm2_request_is_refused_by_its_kind_of_key(tmp_path: Path) -> None:
+    """No profile certifies such a key, so nothing of the request is looked at."""
+    openssl("genpkey", "-algorithm", "SM2", "-out", tmp_path / "key.pem")
+    openssl(
+        *("req", "-new", "-key", tmp_path / "key.pem", "-subj", "/CN=SM2", "-sm3"),
+        *("-sigopt", "distid:1234567812345678", "-out", tmp_path / "request"),
+    )
+    assert code_for((tmp_path / "request").read_bytes()) == "public-key.unsupported"
+
+
 def test_a_changed_signature_or_key_is_no_proof_of_possession() -> None:
     data = bytearray(made())
     data[-1] ^= 1
