@@ -61,6 +61,10 @@ class Visitor(Protocol):
         """`legal-person`, `operator` or `officer`."""
 
     @property
+    def branch(self) -> str | None:
+        """Where an officer works; None: at the head office, or no officer."""
+
+    @property
     def roles(self) -> frozenset[str]: ...
 
     def may(self, permission: str) -> bool:
@@ -99,7 +103,9 @@ def install_layout(
     def layout() -> dict[str, object]:
         who = visitor()
         groups = tuple(
-            navigation(None, lambda _: False) if who is None else navigation(who.kind, who.may)
+            navigation(None, lambda _: False)
+            if who is None
+            else navigation(who.kind, who.may, who.branch)
         )
         path = request.path if has_request_context() else "/"
         return {

@@ -15,6 +15,8 @@ class Link:
     permission: str = ""
     """Of `policies/permissions.toml`, that opens the page; empty: every visitor of the group's
     kind."""
+    head_office: bool = False
+    """Not for officers of a branch."""
     whole: bool = False
     """Only this very address counts as being there, not those below it."""
 
@@ -73,7 +75,7 @@ GROUPS = (
         (
             Link("/admin/cards", lazy_gettext("Cards"), "card.read"),
             Link("/admin/card-making", lazy_gettext("Card making"), "card.confirm"),
-            Link("/admin/mass", lazy_gettext("Many cards at once"), "card.manage"),
+            Link("/admin/mass", lazy_gettext("Many cards at once"), "card.confirm", True),
             Link("/officer/recoveries", lazy_gettext("Recoveries"), "card.confirm"),
         ),
         _OFFICERS,
@@ -116,15 +118,22 @@ GROUPS = (
 )  # fmt: skip
 
 
-def navigation(kind: str | None, may: Callable[[str], bool]) -> Iterator[Group]:
+def navigation(
+    kind: str | None, may: Callable[[str], bool], branch: str | None = None
+) -> Iterator[Group]:
     """The groups that this visitor sees, without those that would be empty.
 
-    `may`: whether the visitor has a permission.
+    `may`: whether the visitor has a permission; `branch`: where an officer works.
     """
     for group in GROUPS:
         if group.kinds and kind not in group.kinds:
             continue
-        links = tuple(link for link in group.links if not link.permission or may(link.permission))
+        links = tuple(
+            link
+            for link in group.links
+            if (not link.permission or may(link.permission))
+            and not (link.head_office and branch is not None)
+        )
         if links:
             yield Group(group.label, links, group.kinds)
 

@@ -7,16 +7,16 @@ Dying anywhere, the next turn goes on: what is done is not done again.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, func, insert, select, update
+from sqlalchemy import Connection, Update, func, insert, select, update
 
 from ca.inventory import RevocationReason
-from ca.mass.job import RELEASE, MassRevocation
+from ca.mass.job import RELEASE, MassProgress, MassRevocation
 from kernel.clock import Clock
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from ra_portal import fields
@@ -27,9 +27,10 @@ from ra_portal.cards.cards import read_reason
 from ra_portal.cards.tables import card_moves, cards
 from ra_portal.mass_actions.mass_change import MassChange
 from ra_portal.mass_actions.mass_filter import STATES, Act, CardFilter, joined, meant_by
+from ra_portal.mass_actions.mass_preview import Preview, preview, told
 from ra_portal.mass_actions.tables import mass_actions
+from ra_portal.people import people_rows
 from ra_portal.people.identity import Identity
-from ra_portal.people.tables import enterprises
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Entry, Journal
@@ -38,7 +39,6 @@ _BATCH = 1000
 _CERTIFICATES_IN_A_TURN = 5000
 _BATCHES_IN_A_TURN = 3
 """Of cards that follow."""
-_SAMPLE = 20
 MOST_CARDS = 3_000_000
 
 
@@ -47,17 +47,6 @@ class ActionState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     WITHDRAWN = "withdrawn"
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What would happen. Nothing has."""
-
-    total: int
-    by_kind: Mapping[str, int]
-    by_region: Sequence[tuple[str, int]]
-    """The ten with most cards."""
-    sample: Sequence[Card]
 
 
 @dataclass(frozen=True)
@@ -73,6 +62,19 @@ class MassAction:
     confirmed_by: str | None
     moved: int
     """Cards that have followed."""
+
+
+@dataclass(frozen=True)
+class MassFile:
+    """One action as its second officer reads it, before and after."""
+
+    action: MassAction
+    cards: Preview | None
+    """The very cards that were written down with the proposal; told until it is decided."""
+    progress: MassProgress | None
+    """Of their certificates, from the confirmation on."""
+    names: Mapping[str, str]
+    """Of the officers, by actor."""
 
 
 class MassActions:
@@ -95,30 +97,32 @@ class MassActions:
         require_head_office(by)
         by.require("card.manage")
         with self._database.reading() as connection:
-            meant = meant_by(act, wanted)
-            by_kind = connection.execute(
-                _counted(cards.c.holder_kind).where(meant).group_by(cards.c.holder_kind)
-            )
-            kinds = {row[0]: row[1] for row in by_kind}
-            by_region = connection.execute(
-                _counted(enterprises.c.region)
-                .where(meant)
-                .group_by(enterprises.c.region)
-                .order_by(func.count().desc(), enterprises.c.region)
-                .limit(10)
-            )
-            regions = [(row[0], row[1]) for row in by_region]
-            numbers = connection.execute(
-                joined(select(cards.c.number)).where(meant).order_by(cards.c.id).limit(_SAMPLE)
-            ).scalars()
-            sample = [card_rows.by_number(connection, number) for number in numbers]
-        return Preview(sum(kinds.values()), kinds, regions, sample)
+            return preview(connection, act, wanted)
 
-    def propose(self, by: Identity, act: Act, wanted: CardFilter, reason: str) -> MassAction:
-        """Record it for another officer. `reason`: for a revocation one of `cards.REASONS`.
+    def file(self, by: Identity, identifier: str) -> MassFile:
+        """Raises Forbidden `branch.foreign`, `role.missing`, NotFound `mass.unknown`."""
+        require_head_office(by)
+        by.require_one_of("card.manage", "card.confirm")
+        meant = progress = None
+        with self._database.reading() as connection:
+            row = _row(connection, identifier)
+            action, job = _action(row), row.job or ""
+            if action.state is ActionState.PROPOSED:
+                meant = told(connection, cards.c.serial.in_(self._mass.serials(job)))
+            names = officers_named(connection, (action.proposed_by, action.confirmed_by))
+        if action.state in (ActionState.RUNNING, ActionState.DONE):
+            progress = self._mass.progress(job)
+        return MassFile(action, meant, progress, names)
+
+    def propose(
+        self, by: Identity, act: Act, wanted: CardFilter, reason: str, seen: int | None = None
+    ) -> MassAction:
+        """Record it for another officer. `reason`: for a revocation one of `cards.REASONS`;
+        `seen`: how many cards the dry run told of.
 
         Raises Forbidden `branch.foreign`, `role.missing`, Unprocessable `card.reason`,
-        `mass.nothing`, `mass.too-many`, Malformed `field.*`.
+        `mass.nothing`, `mass.too-many`, Malformed `field.*`, Conflict `mass.not-as-seen` when
+        it is not as many.
         """
         require_head_office(by)
         by.require("card.manage")
@@ -134,6 +138,10 @@ class MassActions:
                 raise Unprocessable("mass.nothing", "no card is meant")
             if total > MOST_CARDS:
                 raise Unprocessable("mass.too-many", "too many cards for one action")
+            if seen is not None and total != seen:
+                raise Conflict(
+                    "mass.not-as-seen", "other cards are meant by now: look again", now=total
+                )
             identifier = new_id()
             job = self._mass.freeze(
                 connection, joined(select(cards.c.serial)).where(meant_by(act, wanted))
@@ -307,11 +315,11 @@ class MassActions:
                 more = {"moved": mass_actions.c.moved + len(batch)}
                 connection.execute(_of(action).values(more))
                 about = {"reason": change.why, "mass_action": action.id}
-                told = [
+                entries = [
                     Entry(change.event, card.number, actor, {"serial": card.serial, **about})
                     for card in batch
                 ]
-                self._journal.append_many(connection, told)
+                self._journal.append_many(connection, entries)
         if action.act is not Act.UNFREEZE:
             # Also of those that followed in a turn that died before this.
             with self._database.reading() as connection:
@@ -380,8 +388,10 @@ def _of(action: MassAction) -> Update:
     return update(mass_actions).where(mass_actions.c.id == action.id)
 
 
-def _counted(column: ColumnElement[Any]) -> Select[Any]:
-    return joined(select(column, func.count()))
+def officers_named(connection: Connection, actors: Iterable[str | None]) -> dict[str, str]:
+    """Names by actor, of those that are officers."""
+    by_id = {each.partition(":")[2]: each for each in actors if each}
+    return {by_id[key]: name for key, name in people_rows.officer_names(connection, by_id).items()}
 
 
 def _running(connection: Connection) -> list[Any]:

@@ -13,12 +13,15 @@ from ra_portal.spreadsheets.reading import LARGEST_FILE
 LARGEST_BODY = 64 * 1024
 LARGEST_UPLOAD = 3 * LARGEST_LICENCE
 """On pages: two scans and half as much again, so that one too large is answered in the form."""
+LARGEST_LIST = 512 * 1024
+"""Of cards, with what the form says besides."""
 
 _LARGEST = {
     "portal.apply": LARGEST_UPLOAD,
     "portal.save_draft": LARGEST_UPLOAD,
     "portal.import_file": 2 * LARGEST_FILE,
     "portal.correction": LARGEST_UPLOAD,
+    "portal.mass": LARGEST_LIST,
     "portal.api_apply": 2 * LARGEST_LICENCE + LARGEST_BODY,
     "portal.api_correct": 2 * LARGEST_LICENCE + LARGEST_BODY,
 }

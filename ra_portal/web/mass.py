@@ -4,9 +4,11 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from kernel.refusals import Malformed, Refusal
-from ra_portal.mass_actions.mass_actions import MassAction, Preview
+from kernel.refusals import Conflict, Malformed, Refusal
+from ra_portal.mass_actions.mass_actions import MassAction
 from ra_portal.mass_actions.mass_filter import Act, CardFilter
+from ra_portal.mass_actions.mass_preview import Preview
+from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
 from ra_portal.web.person import Person
@@ -20,16 +22,17 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
     @blueprint.route("/admin/mass", methods=["GET", "POST"])
     def mass() -> Page:
         """POST shows what would happen, or with `propose` puts it before another officer."""
-        by, values = person.signed_in(), request.form.to_dict()
+        by, values = person.signed_in(), _values()
         preview: Preview | None = None
         refusal: Refusal | None = None
         if request.method == "POST":
             try:
                 act, wanted = _act(values.get("act", "")), CardFilter.read(values)
                 if "propose" in values:
-                    actions.propose(by, act, wanted, values.get("reason", ""))
+                    seen = request.form.get("seen", type=int)
+                    made = actions.propose(by, act, wanted, values.get("reason", ""), seen)
                     flash(gettext("Proposed. Another officer must confirm it now."), "good")
-                    return redirect(url_for("portal.mass"))
+                    return redirect(url_for("portal.mass_file", identifier=made.id))
                 preview = actions.preview(by, act, wanted)
             except Refusal as refused:
                 if refused.status in (401, 403, 503):
@@ -39,26 +42,50 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
         page = render_template(
             "ra_portal/mass.html",
             actions=every,
-            me=by.actor,
             values=values,
             preview=preview,
             refusal=refusal,
+            may_propose=by.may("card.manage"),
             freezes=[each for each in every if each.act is Act.FREEZE and each.moved],
         )
         return page, refusal.status if refusal else 200
+
+    @blueprint.get("/admin/mass/<identifier>")
+    def mass_file(identifier: str) -> Page:
+        by = person.signed_in()
+        return _file(services, by, identifier)
 
     @blueprint.post("/admin/mass/<identifier>")
     def decide_mass(identifier: str) -> Page:
         by, decision = person.signed_in(), request.form.get("decision", "")
         if decision == "confirm":
-            actions.confirm(by, identifier)
+            try:
+                actions.confirm(by, identifier)
+            except Conflict as refusal:
+                return _file(services, by, identifier, refusal), refusal.status
             flash(gettext("Confirmed. It is being done."), "good")
         elif decision == "withdraw":
             actions.withdraw(by, identifier)
             flash(gettext("Withdrawn."), "good")
         else:
             raise Malformed("decision.unknown", "choose one of the decisions")
-        return redirect(url_for("portal.mass"))
+        return redirect(url_for("portal.mass_file", identifier=identifier))
+
+
+def _file(
+    services: PortalServices, by: Identity, identifier: str, refusal: Refusal | None = None
+) -> str:
+    file = services.mass_actions.file(by, identifier)
+    return render_template("ra_portal/mass_file.html", file=file, by=by, refusal=refusal)
+
+
+def _values() -> dict[str, str]:
+    """The form; a file's lines stand behind those that were pasted."""
+    values, file = request.form.to_dict(), request.files.get("list")
+    if file is not None and file.filename:
+        lines = file.read().decode("utf-8-sig", "replace")
+        values["numbers"] = f"{values.get('numbers', '')}\n{lines}".strip()
+    return values
 
 
 def add_api(route: Route, services: PortalServices, person: Person) -> None:
@@ -73,6 +100,7 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
             by_kind=dict(seen.by_kind),
             by_region=[{"region": name, "cards": count} for name, count in seen.by_region],
             sample=[card.number for card in seen.sample],
+            left_out=[{"entry": each.entry, "state": each.state} for each in seen.left_out],
         )
 
     @route("GET", "/mass-actions")

@@ -182,6 +182,7 @@ EXHIBITS = (
     Exhibit("data-changes", "registrar", "/officer/changes"),
     Exhibit("recoveries", "approver", "/officer/recoveries"),
     Exhibit("mass", "administrator", "/admin/mass"),
+    Exhibit("mass-file", "approver", FirstLink("/admin/mass", "/admin/mass/")),
     Exhibit("dashboard", "administrator", "/admin/dashboard"),
     Exhibit("policies", "administrator", "/admin/policies"),
     Exhibit("platforms", "administrator", "/admin/platforms"),

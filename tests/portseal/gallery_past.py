@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-from portseal.demo.people import licence_png
+from portseal.demo.people import ENTERPRISE, licence_png
 from portseal.demo.signin_steps import register_platform
 from portseal.demo.signing_steps import import_declaration
 from portseal.demo.stage import Stage
@@ -25,11 +25,15 @@ def everything_to_see(stage: Stage) -> str:
         "report": _declaration_signed,
         "platform": _platform_registered,
         "imported": _import_approved,
+        "mass": _mass_action_proposed,
     }
     for fact, step in steps.items():
         if fact not in stage.facts:
             stage.facts[fact] = step(stage)
-    return "an application came back, a declaration is signed, a platform and an import are known"
+    return (
+        "an application came back, a declaration is signed; a platform, an import and a mass action "
+        "are known"
+    )
 
 
 def _application_returned(stage: Stage) -> object:
@@ -59,6 +63,12 @@ def _platform_registered(stage: Stage) -> object:
         stage, "示例报关平台", "--client-id", "gallery", "--redirect-uri",
         "https://platform.example/callback",
     )  # fmt: skip
+
+
+def _mass_action_proposed(stage: Stage) -> object:
+    """The operators' cards of the demonstration's enterprise, to be frozen; nobody confirms it."""
+    wanted = {"act": "freeze", "uscc": ENTERPRISE["uscc"], "kind": "operator", "reason": "疑似泄露"}
+    return stage.signed_in("administrator").call("POST", "/api/v1/mass-actions", wanted)["id"]
 
 
 def _import_approved(stage: Stage) -> object:

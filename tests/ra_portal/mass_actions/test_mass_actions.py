@@ -10,13 +10,14 @@ from ca.mass.job import MassRevocation
 from ca.tables import mass_items, mass_jobs
 from kernel.identifiers import parse_serial
 from kernel.refusals import Conflict, Forbidden, Malformed, Unprocessable
-from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.tables import cards
-from ra_portal.mass_actions import mass_actions
+from ra_portal.mass_actions import card_list, mass_actions
 from ra_portal.mass_actions.mass_actions import ActionState, MassActions
-from ra_portal.mass_actions.mass_filter import Act, CardFilter
-from ra_portal.people.identity import Identity, Role
+from ra_portal.mass_actions.mass_filter import Act, CardFilter, joined, meant_by
+from ra_portal.people.identity import HolderKind, Identity, Role
+from tests.plans import plan_of
 from tests.ra_portal import samples
 from tests.ra_portal.world import PortalWorld, pkcs10
 
@@ -335,3 +336,104 @@ def test_nonsense_and_everything_are_refused(portal: PortalWorld) -> None:
     for by in (portal.legal_person(2), portal.officer(Role.REGISTRAR)):
         with pytest.raises(Forbidden):
             actions.preview(by, Act.REVOKE, of(1))
+
+
+def test_the_second_officer_reads_the_very_cards_that_were_written_down(
+    any_portal: PortalWorld,
+) -> None:
+    portal = any_portal
+    mine = operators(portal, portal.legal_person(1), 2)
+    actions, first = portal.services.mass_actions, portal.officer(Role.ADMINISTRATOR, name="王甲")
+    second = portal.officer(Role.APPROVER, name="李乙")
+    proposed = actions.propose(first, Act.FREEZE, of(1), "leak", seen=2)
+    file = actions.file(second, proposed.id)
+    assert file.cards is not None
+    assert {card.number for card in file.cards.sample} == {card.number for card in mine}
+    assert (file.cards.by_kind, file.action.filter) == ({"operator": 2}, of(1))
+    assert (file.names, file.progress) == ({first.actor: "王甲"}, None)
+    actions.confirm(second, proposed.id)
+    portal.services.life.report_loss(
+        portal.legal_person_of(mine[0]), mine[0].number, "legal-person-card"
+    )
+    actions.run()
+    done = actions.file(first, proposed.id)
+    assert (done.cards, done.action.moved, done.action.total) == (None, 1, 2)
+    assert done.progress is not None
+    assert (done.progress.revoked, done.progress.already, done.progress.left) == (1, 1, 0)
+    assert done.names[second.actor] == "李乙"
+    for by in (portal.legal_person(2), portal.officer(Role.REGISTRAR)):
+        with pytest.raises(Forbidden):
+            actions.file(by, proposed.id)
+
+
+def test_a_proposal_is_of_as_many_cards_as_were_seen(portal: PortalWorld) -> None:
+    operators(portal, portal.legal_person(1), 2)
+    actions, administrator = portal.services.mass_actions, portal.officer(Role.ADMINISTRATOR)
+    with pytest.raises(Conflict, match=r"mass\.not-as-seen"):
+        actions.propose(administrator, Act.FREEZE, of(1), "leak", seen=1)
+    assert actions.all(administrator) == []
+    assert portal.column("ca_mass_items", "serial") == []
+
+
+def test_a_list_means_its_cards_and_tells_what_it_leaves_out(any_portal: PortalWorld) -> None:
+    portal = any_portal
+    owner = portal.legal_person(1)
+    mine = operators(portal, owner, 4)
+    administrator = portal.officer(Role.ADMINISTRATOR)
+    (official,) = portal.cards_of(Holder(HolderKind.OFFICER, administrator.subject))
+    portal.services.life.freeze(owner, mine[2].number, "leave")
+    unknown = "OP-2026-ZZZZZZZZ"
+    lines = (
+        f"{mine[0].number.lower()}\r\n {mine[1].serial}，{mine[0].number}\n"
+        f"{mine[2].number}\n{unknown}\n{official.number}\n"
+    )
+    wanted = CardFilter.read({"numbers": lines})
+    actions = portal.services.mass_actions
+    seen = actions.preview(administrator, Act.FREEZE, wanted)
+    assert {card.number for card in seen.sample} == {card.number for card in mine[:2]}
+    assert {each.entry: each.state for each in seen.left_out} == {
+        mine[2].number: "frozen", unknown: None, official.number: "requested",
+    }  # fmt: skip
+    proposed = actions.propose(administrator, Act.FREEZE, wanted, "leak", seen.total)
+    actions.confirm(portal.officer(Role.APPROVER), proposed.id)
+    assert actions.run() == 2
+    assert states(portal, mine[:3]) == {(CardState.FROZEN, CertificateState.REVOKED)}
+    assert states(portal, mine[3:]) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+
+
+def test_a_list_of_something_else_or_without_end_is_refused(portal: PortalWorld) -> None:
+    for lines in ("OP-2026-AAAAAAAA\nrobert'); DROP", "=1+1", "0", "F" * 41):
+        with pytest.raises(Malformed, match=r"mass\.list"):
+            CardFilter.read({"numbers": lines})
+    whole = "\n".join(f"OP-2026-{number:08}" for number in range(card_list.LONGEST))
+    assert CardFilter.read({"numbers": whole}).numbers == whole
+    with pytest.raises(Unprocessable, match=r"mass\.list-too-long"):
+        CardFilter.read({"numbers": whole + "\nOP-2026-ABCDEFGH"})
+    seen = portal.services.mass_actions.preview(
+        portal.officer(Role.ADMINISTRATOR), Act.REVOKE, CardFilter.read({"numbers": whole})
+    )
+    assert (seen.total, len(seen.left_out)) == (0, card_list.LONGEST)
+
+
+def test_many_cards_are_joined_with_their_enterprises_at_once(
+    postgresql_portal: PortalWorld,
+) -> None:
+    """One pass over the cards, whatever is asked: never a look at enterprises for each card."""
+    database = postgresql_portal.authority.database
+    with database.transaction() as connection:
+        for statement in (
+            "INSERT INTO enterprises (id, uscc, name, customs_code, legal_representative, region,"
+            " created_at) SELECT md5('e' || i), '91' || lpad(i::text, 16, '0'), 'x', '3302900001',"
+            " 'x', '浙江', now() FROM generate_series(1, 20000) AS i",
+            "INSERT INTO cards (id, number, holder_kind, holder_id, state, requested_at,"
+            " failed_attempts, serial, version) SELECT md5('c' || i), 'LP-2026-' || i,"
+            " 'legal-person', md5('e' || i), 'active', now(), 0, md5('s' || i), 0"
+            " FROM generate_series(1, 20000) AS i",
+        ):
+            connection.execute(text(statement))
+    with database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
+    meant = meant_by(Act.FREEZE, CardFilter.read({"region": "浙江"}))
+    plan = plan_of(database, joined(select(cards.c.number)).where(meant))
+    assert "Hash Cond: ((COALESCE(" in plan
+    assert "Nested Loop" not in plan.partition("Hash Cond: ((COALESCE(")[0]

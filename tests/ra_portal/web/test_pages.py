@@ -1,5 +1,6 @@
 """The pages: what each person sees, may do, and is told."""
 
+import io
 import re
 
 import pytest
@@ -373,18 +374,47 @@ def test_many_cards_are_previewed_proposed_and_confirmed(
     assert "1 card is meant" in seen.text
     proposed = browser.send("/admin/mass", {**wanted, "propose": "1", "reason": "leak"})
     assert proposed.status_code == 302
-    page = browser.text("/admin/mass")
-    assert 'value="confirm"' not in page
-    action = between(r'action="(/admin/mass/[0-9a-f]{32})"', page)
-    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    action = between(r'href="(/admin/mass/[0-9a-f]{32})"', browser.text("/admin/mass"))
+    assert proposed.location == action
+    assert 'value="confirm"' not in browser.text(action)
+    seat.identity = portal.officer(Role.APPROVER)
+    assert 'name="propose"' not in browser.text("/admin/mass")
+    page = browser.text(action)
+    assert 'value="confirm"' in page
+    assert re.search(r"OP-\d{4}-\w+", page.split("The cards that were written down")[1])
     assert browser.send("/admin/mass", {"decision": "confirm"}, action).status_code == 302
     assert portal.services.mass_actions.run() == 1
+    assert "1 / 1" in browser.text(action)
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
     assert "Done" in browser.text("/admin/mass")
     identifier = action.rpartition("/")[2]
     undo = {"act": "unfreeze", "frozen_in": identifier}
     assert "1 card is meant" in browser.send("/admin/mass", dict(undo)).text
     browser.send("/admin/mass", {**undo, "propose": "1", "reason": "no leak"})
     assert "Unfreeze: no leak" in browser.text("/admin/mass")
+
+
+def test_a_list_of_cards_is_pasted_or_uploaded(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    owner = portal.legal_person()
+    made = [
+        portal.services.enrolment.enrol(
+            portal.operator(owner, employee_number=f"E-{number}").activation_code, pkcs10()
+        ).card.number
+        for number in range(2)
+    ]
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    file = (io.BytesIO(b"\xef\xbb\xbf" + made[1].encode() + b"\r\nOP-2026-AAAAAAAA\r\n"), "l.txt")
+    values = {"act": "freeze", "numbers": made[0], "list": file}
+    page = browser.send("/admin/mass", values).text
+    assert "2 cards are meant" in page
+    assert "1 line of the list is left out:" in page
+    assert f"{made[0]}\n{made[1]}\r\nOP-2026-AAAAAAAA</textarea>" in page
+    wrong = browser.send("/admin/mass", {"act": "freeze", "numbers": "nobody's"})
+    assert (wrong.status_code, "mass.list" in wrong.text) == (400, True)
+    long = {"act": "freeze", "numbers": "A" * 600_000}
+    assert browser.send("/admin/mass", long).status_code == 413
 
 
 def test_the_dashboard_draws_charts_with_tables_behind(
