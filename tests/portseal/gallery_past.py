@@ -31,8 +31,8 @@ def everything_to_see(stage: Stage) -> str:
         if fact not in stage.facts:
             stage.facts[fact] = step(stage)
     return (
-        "an application came back, a declaration is signed; a platform, an import and a mass action "
-        "are known"
+        "an application came back, a declaration is signed; a platform, an import and a mass "
+        "action are known"
     )
 
 
