@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Malformed, Refusal, Unprocessable
@@ -63,9 +64,9 @@ def left_out(
 ) -> list[LeftOut]:
     """Entries whose card is in none of these states, of another kind, or unknown."""
     query = select(cards.c.number, cards.c.serial, cards.c.state, cards.c.holder_kind)
-    found = {}
-    for row in connection.execute(query.where(meant(listed))):
-        found[row.number] = found[row.serial] = row
+    found: dict[str | None, Row[Any]] = {}
+    for each in connection.execute(query.where(meant(listed))):
+        found[each.number] = found[each.serial] = each
     told = []
     for entry in listed.split("\n"):
         row = found.get(entry)

@@ -406,15 +406,15 @@ def test_a_list_of_cards_is_pasted_or_uploaded(
     ]
     seat.identity = portal.officer(Role.ADMINISTRATOR)
     file = (io.BytesIO(b"\xef\xbb\xbf" + made[1].encode() + b"\r\nOP-2026-AAAAAAAA\r\n"), "l.txt")
-    values = {"act": "freeze", "numbers": made[0], "list": file}
+    values: dict[str, object] = {"act": "freeze", "numbers": made[0], "list": file}
     page = browser.send("/admin/mass", values).text
     assert "2 cards are meant" in page
     assert "1 line of the list is left out:" in page
     assert f"{made[0]}\n{made[1]}\r\nOP-2026-AAAAAAAA</textarea>" in page
     wrong = browser.send("/admin/mass", {"act": "freeze", "numbers": "nobody's"})
     assert (wrong.status_code, "mass.list" in wrong.text) == (400, True)
-    long = {"act": "freeze", "numbers": "A" * 600_000}
-    assert browser.send("/admin/mass", long).status_code == 413
+    long = "A" * 600_000
+    assert browser.send("/admin/mass", {"act": "freeze", "numbers": long}).status_code == 413
 
 
 def test_the_dashboard_draws_charts_with_tables_behind(
