@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from kernel.identifiers import parse_serial, serial_text
 from kernel.refusals import Malformed, Refusal, Unprocessable
@@ -64,7 +64,7 @@ def left_out(
 ) -> list[LeftOut]:
     """Entries whose card is in none of these states, of another kind, or unknown."""
     query = select(cards.c.number, cards.c.serial, cards.c.state, cards.c.holder_kind)
-    found: dict[str | None, Row[Any]] = {}
+    found: dict[str | None, Any] = {}
     for each in connection.execute(query.where(meant(listed))):
         found[each.number] = found[each.serial] = each
     told = []
