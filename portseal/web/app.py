@@ -50,8 +50,8 @@ def create_flask(house: House) -> Flask:
             app.wsgi_app, x_for=web.trusted_proxies, x_proto=0, x_host=0
         )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    problems.install(app)  # first: what the form token's check refuses has its identifier too
     protection = CSRFProtect(app)
-    problems.install(app)
 
     def identify() -> Identity | None:
         signed_in = current_session()

@@ -31,7 +31,8 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
             except InvalidFields as invalid:
                 errors = invalid.errors
             except Refusal as refusal:
-                errors = {"": refusal}
+                # What is wrong with the proposed values is InvalidFields; else it is the reason.
+                errors = {"why" if refusal.code.startswith("field.") else "": refusal}
             else:
                 flash(gettext("The change is on its way to an officer."), "good")
                 return redirect(url_for("portal.enterprise"))

@@ -32,8 +32,13 @@ def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Pe
     @blueprint.post("/officer/applications/by-identity")
     def queue_by_identity() -> Page:
         """Sent in a form's body: an identity number stands in no address and in no log."""
-        number = request.form.get("identity_number", "")
-        return _queue(services, person.signed_in(), Asked(tuple(ApplicationState), identity=number))
+        by, number = person.signed_in(), request.form.get("identity_number", "")
+        try:
+            return _queue(services, by, Asked(tuple(ApplicationState), identity=number))
+        except Refusal as refusal:
+            if refusal.status != 422:
+                raise
+            return _queue(services, by, _asked(), refusal), refusal.status
 
 
 def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
@@ -81,7 +86,9 @@ def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person:
         return redirect(url_for("portal.review", identifier=identifier))
 
 
-def _queue(services: PortalServices, by: Identity, asked: Asked) -> str:
+def _queue(
+    services: PortalServices, by: Identity, asked: Asked, refusal: Refusal | None = None
+) -> str:
     page = services.queue.page(by, asked)
     kept = {name: request.args[name] for name in _KEPT if request.args.get(name)}
 
@@ -100,6 +107,7 @@ def _queue(services: PortalServices, by: Identity, asked: Asked) -> str:
         later=turn("after", page.later),
         is_overdue=services.queue.is_overdue,
         branch_names={each.id: each.name for each in services.branches.all()},
+        refusal=refusal,
     )
 
 

@@ -7,6 +7,8 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
+from ra_portal import fields
+from ra_portal.cards.card_moves import LONGEST_REASON
 from ra_portal.cards.recovery_rows import RecoveryCase
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
@@ -24,19 +26,25 @@ def add_pages(
 
     @blueprint.route("/recover", methods=["GET", "POST"])
     def recover() -> Page:
-        values, refusal = request.form.to_dict(), None
+        values, errors = request.form.to_dict(), dict[str, Refusal]()
         if request.method == "POST":
             limit()
+            if not values.get("uscc", "").strip():
+                errors["uscc"] = Malformed("field.missing", "this field must be filled in")
             try:
-                recovery.ask(values.get("uscc", ""), values.get("why", ""))
+                fields.paragraph(values.get("why", ""), LONGEST_REASON)
+                if not errors:
+                    recovery.ask(values["uscc"], values["why"])
+                    return redirect(url_for("portal.recovery_asked"))
             except Refusal as refused:
-                refusal = refused
-            else:
-                return render_template("ra_portal/recover.html", asked=True, values={}), 201
-        page = render_template(
-            "ra_portal/recover.html", asked=False, values=values, refusal=refusal
-        )
-        return page, refusal.status if refusal else 200
+                errors["why"] = refused
+        page = render_template("ra_portal/recover.html", asked=False, values=values, errors=errors)
+        return page, 422 if errors else 200
+
+    @blueprint.get("/recover/asked")
+    def recovery_asked() -> Page:
+        """What comes next; it says nothing of any enterprise, so anybody may read it."""
+        return render_template("ra_portal/recover.html", asked=True, values={}, errors={})
 
     @blueprint.get("/officer/recoveries")
     def recoveries() -> Page:

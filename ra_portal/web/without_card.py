@@ -1,6 +1,8 @@
 """Pages and interface for who has no card at hand: lost, frozen, unfrozen by a one-time code."""
 
-from flask import Blueprint, jsonify, render_template, request
+from datetime import datetime
+
+from flask import Blueprint, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
@@ -13,6 +15,10 @@ from ra_portal.web.limits import AddressLimits
 
 Page = str | Response | tuple[str, int]
 
+_ASKED, _DONE = "card-code", "card-done"
+"""What this browser asked for last, and what came of it: its pages can be loaded again, and none
+of it stands in an address."""
+
 
 def add_pages(blueprint: Blueprint, services: PortalServices, limits: AddressLimits) -> None:
     """Each asking sends a message, if there is such a card: an address may ask a few times."""
@@ -22,11 +28,14 @@ def add_pages(blueprint: Blueprint, services: PortalServices, limits: AddressLim
     def lost() -> Page:
         values = request.form.to_dict()
         if request.method == "GET":
+            session.pop(_DONE, None)
             return _form({}, None)
         limits.asking()
         try:
             purpose, channel = _read(values.get("purpose", ""), values.get("channel", ""))
-            asked = without_card.request(
+            if not (values.get("card", "").strip() or values.get("uscc", "").strip()):
+                raise Malformed("card.unnamed", "say which card: its number, or the credit code")
+            session[_ASKED] = without_card.request(
                 purpose,
                 channel,
                 values.get("card", ""),
@@ -35,17 +44,32 @@ def add_pages(blueprint: Blueprint, services: PortalServices, limits: AddressLim
             )
         except Refusal as refusal:
             return _form(values, refusal), refusal.status
-        return _code_form(asked, None), 201
+        return redirect(url_for("portal.lost_code"))
 
-    @blueprint.post("/lost/code")
+    @blueprint.route("/lost/code", methods=["GET", "POST"])
     def lost_code() -> Page:
+        if request.method == "GET":
+            asked = session.get(_ASKED)
+            if not isinstance(asked, str):
+                return redirect(url_for("portal.lost"))
+            return _code_form(asked, None)
         limits.saving()
         asked = request.form.get("request", "")
         try:
             card = without_card.act(asked, request.form.get("code", ""))
         except Refusal as refusal:
             return _code_form(asked, refusal), refusal.status
-        return render_template("ra_portal/lost_done.html", card=card)
+        session.pop(_ASKED, None)
+        session[_DONE] = _shown(card)
+        return redirect(url_for("portal.lost_done"))
+
+    @blueprint.get("/lost/done")
+    def lost_done() -> Page:
+        done = session.get(_DONE)
+        if not isinstance(done, dict):
+            return redirect(url_for("portal.lost"))
+        ended = done["ended_at"] and datetime.fromisoformat(done["ended_at"])
+        return render_template("ra_portal/lost_done.html", card={**done, "ended_at": ended})
 
 
 def _form(values: dict[str, str], refusal: Refusal | None) -> str:

@@ -1,5 +1,8 @@
 """Words for states, roles, reasons and events, in the reader's language."""
 
+import json
+from datetime import datetime
+
 from flask_babel import gettext, lazy_gettext
 
 from kernel.refusals import Refusal
@@ -142,6 +145,15 @@ def branch_options(branches: list[Branch]) -> list[tuple[str, str]]:
     return [(each.code, f"{each.name} ({each.region})") for each in branches]
 
 
+def facts_of(text: str) -> list[tuple[str, str]]:
+    """A record's facts, a JSON object, as names and values to read."""
+    held = json.loads(text)
+    return [
+        (name, each if isinstance(each, str) else json.dumps(each, ensure_ascii=False))
+        for name, each in held.items()
+    ]
+
+
 def for_templates() -> dict[str, object]:
     """What every template of the portal may use."""
     return {
@@ -158,6 +170,8 @@ def for_templates() -> dict[str, object]:
         "waiting_names": WAITING,
         "enterprise_states": ENTERPRISE_STATES,
         "explain": explain,
+        "facts_of": facts_of,
+        "instant": datetime.fromisoformat,
         "officer_roles": ROLES,
         "states": STATES,
         "unusual_letters": unusual_letters,

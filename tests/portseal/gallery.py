@@ -1,6 +1,6 @@
 """Every page of the portal that a person can look at, and a browser that is signed in for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +14,12 @@ Facts = Mapping[str, Any]
 """What the steps of the past have left on the stage."""
 APPLICANT = "applicant"
 """Instead of a USB key: the browser of an applicant whose application came back."""
+APPROVED = "approved-applicant"
+"""The same, where the application was approved and the card is still to be made."""
+OWNER, CLERK = "gallery-legal-person", "gallery-operator"
+"""USB keys of an enterprise that only the gallery uses."""
+Act = Callable[[Page, Stage], None]
+"""What a visitor does on the page: fill in a form, press a button."""
 
 
 class Resolve(Protocol):
@@ -65,7 +71,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Told:
+class Recorded:
     """An address that the past has left (`gallery_past`)."""
 
     fact: str
@@ -82,8 +88,12 @@ class Exhibit:
     name: str
     """Of its pictures."""
     who: str | None
-    """Label of the USB key that is signed in, or `APPLICANT`; None: nobody is."""
+    """Label of the USB key that is signed in, `APPLICANT` or `APPROVED`; None: nobody is."""
     where: str | Resolve
+    acts: tuple[Act, ...] = ()
+    """What leads from there to the page, where only a form's answer shows it."""
+    arrives: str = ""
+    """An address like the one that a form leads on to."""
 
     def address(self, service: Service, facts: Facts) -> str:
         return self.where if isinstance(self.where, str) else self.where(service, facts)
@@ -91,13 +101,13 @@ class Exhibit:
     @property
     def sample(self) -> str:
         """Its address, or one of the same page."""
-        return self.where if isinstance(self.where, str) else self.where.sample
+        return self.arrives or (self.where if isinstance(self.where, str) else self.where.sample)
 
 
 def send_form(
     service: Service,
     page: str,
-    values: dict[str, str],
+    values: Mapping[str, str | list[str]],
     files: dict[str, Any] | None = None,
     to: str = "",
 ) -> str:
@@ -109,7 +119,7 @@ def send_form(
         service.origin + (to or page), data={**values, "csrf_token": token}, files=files,
         headers=html, allow_redirects=False, timeout=30,
     )  # fmt: skip
-    if sent.status_code != 302:
+    if sent.status_code not in (302, 303):
         raise LookupError(f"{page} answers {sent.status_code}")
     return sent.headers["Location"]
 
@@ -146,13 +156,13 @@ EXHIBITS = (
     Exhibit("operator-new", "legal-person", "/enterprise/operators/new"),
     Exhibit("operator", "legal-person", FirstLink("/enterprise", "/enterprise/operators/")),
     Exhibit("enterprise-data", "legal-person", "/enterprise/data"),
-    Exhibit("seals", "legal-person", "/seals"),
+    Exhibit("seals", OWNER, "/seals"),
     Exhibit("history", "legal-person", "/enterprise/history"),
     Exhibit("import-operators", "legal-person", "/imports/operators"),
     Exhibit("import-operators-preview", "legal-person", Imported("operators", _WRONG_OPERATORS)),
     Exhibit("operator-home", "operator", "/"),
     Exhibit("sign-out", "operator", "/oidc/end-session"),
-    Exhibit("report", "operator", Told("report", "/verify/signatures/0")),
+    Exhibit("report", "operator", Recorded("report", "/verify/signatures/0")),
     Exhibit("sign", "operator", "/sign"),
     Exhibit("officer-home", "registrar", "/"),
     Exhibit("queue", "registrar", "/officer/applications"),
@@ -226,8 +236,6 @@ NOT_PICTURED = {
     "sso.proxy_validate": "for programs",
     "sso.p3_proxy_validate": "for programs",
     "own_card": "leads on to the page of the card",
-    "sso.authorize": "leads on to the sign-in page or back to the platform",
-    "sso.login": "leads on to the sign-in page or back to the platform",
     "sso.arrived": "leads on to where the visitor wanted to go",
 }
 """Endpoints that answer GET outside the JSON interfaces and are no pages, and what they are."""
@@ -235,10 +243,10 @@ NOT_PICTURED = {
 
 def seat(stage: Stage, who: str | None) -> Service:
     """A conversation for an exhibit's visitor."""
-    if who == APPLICANT:
+    if who in (APPLICANT, APPROVED):
         service = stage.anonymous()
-        returned = stage.facts["returned"]
-        values = {name: returned[name] for name in ("reference", "access_code")}
+        known = stage.facts["returned" if who == APPLICANT else "approved"]
+        values = {name: known[name] for name in ("reference", "access_code")}
         send_form(service, "/status", values)
         return service
     return stage.anonymous() if who is None else stage.signed_in(who)
@@ -264,3 +272,12 @@ def seated(browser: Browser, service: Service, language: str, **options: object)
         yield context.new_page()
     finally:
         context.close()
+
+
+def visit(page: Page, exhibit: Exhibit, address: str, stage: Stage) -> None:
+    """Open the exhibit's page, by its steps where it takes some, and wait until it is all there."""
+    page.goto(address, wait_until="networkidle")
+    for act in exhibit.acts:
+        act(page, stage)
+    if exhibit.acts:
+        page.wait_for_load_state("networkidle")

@@ -3,14 +3,17 @@ is done once, whoever asks for it."""
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from portseal.demo.people import ENTERPRISE, licence_png
+from portseal.demo.people_steps import make_card
 from portseal.demo.signin_steps import register_platform
 from portseal.demo.signing_steps import import_declaration
 from portseal.demo.stage import Stage
 from signing_service.validation.evidence import SignatureFormat
-from tests.portseal.gallery import send_form
+from tests.portseal.gallery import CLERK, OWNER, send_form
+from tests.portseal.gallery_faults import start_failing
 from tests.portseal.service import recoveries_wait
 from tests.ra_portal import samples
 
@@ -22,29 +25,93 @@ def everything_to_see(stage: Stage) -> str:
     recoveries_wait(stage)
     steps: dict[str, Callable[[Stage], object]] = {
         "returned": _application_returned,
+        "approved": _application_approved,
+        "gallery-enterprise": _enterprise_of_its_own,
+        "gallery-change": _change_proposed,
+        "gallery-recovery": _recovery_asked,
+        "gallery-seal": _seals_asked,
         "report": _declaration_signed,
         "platform": _platform_registered,
         "imported": _import_approved,
         "mass": _mass_action_proposed,
     }
+    if "fault-500" not in stage.facts:
+        for status, address in start_failing().items():
+            stage.facts[f"fault-{status}"] = address
     for fact, step in steps.items():
         if fact not in stage.facts:
             stage.facts[fact] = step(stage)
-    return (
-        "an application came back, a declaration is signed; a platform, an import and a mass "
-        "action are known"
+    return "whatever a page lists or shows has something in it"
+
+
+def _applied(stage: Stage, number: int, name: str) -> dict[str, Any]:
+    return stage.anonymous().call(
+        "POST",
+        "/api/v1/applications",
+        data=samples.details(number, name=name),
+        files={"licence": ("licence.png", licence_png(), "image/png")},
+        headers={"X-PortSeal-Request": "portseal"},
     )
+
+
+def _application_approved(stage: Stage) -> object:
+    """Its legal-person card can be made."""
+    made = _applied(stage, 902, "宁波待制卡样本贸易有限公司")
+    for officer, step in (("registrar", "registration"), ("approver", "approval")):
+        stage.signed_in(officer).call("POST", f"/api/v1/applications/{made['id']}/{step}", {})
+    return made
+
+
+def _enterprise_of_its_own(stage: Stage) -> object:
+    """For what would be in other tests' way: a legal person and an operator with cards, two more
+    whose cards are still to be made, a change of data and a recovery that wait, two seals."""
+    made = _applied(stage, 903, "宁波展厅样本贸易有限公司")
+    for officer, step in (("registrar", "registration"), ("approver", "approval")):
+        stage.signed_in(officer).call("POST", f"/api/v1/applications/{made['id']}/{step}", {})
+    path = f"/api/v1/applications/{made['reference']}/activation-code"
+    access = {"X-PortSeal-Access-Code": made["access_code"]}
+    code = stage.anonymous().call("POST", path, {}, headers=access)["activation_code"]
+    make_card(stage, OWNER, code)
+    owner = stage.signed_in(OWNER)
+    added = [
+        owner.call(
+            "POST",
+            "/api/v1/operators",
+            {"name": name, "employee_number": f"G-{number}", "rights": ["declare-import"]},
+        )
+        for number, name in ((51, "李样例"), (52, "赵样例"), (53, "钱样例"))
+    ]
+    make_card(stage, CLERK, added[0]["activation_code"])
+    for number in (stage.numbers[OWNER], stage.numbers[CLERK]):
+        values = {"phone": "+8613900000000", "email": "card@sample.example"}
+        send_form(owner, f"/cards/{number}", values, to=f"/cards/{number}/contact")
+    return made
+
+
+def _change_proposed(stage: Stage) -> object:
+    """The enterprise wants another region in the register."""
+    values = {"region": "浙江 宁波 北仑", "why": "迁址，附新执照"}
+    return send_form(stage.signed_in(OWNER), "/enterprise/data", values)
+
+
+def _recovery_asked(stage: Stage) -> object:
+    """The legal person's card is locked, it says."""
+    body = {"uscc": samples.uscc(903), "reason": "PIN 输错被锁定"}
+    return stage.anonymous().call("POST", "/api/v1/recoveries", body)
+
+
+def _seals_asked(stage: Stage) -> object:
+    """The number of a seal in use; another one is asked for."""
+    owner, officer = stage.signed_in(OWNER), stage.signed_in("approver")
+    number = owner.call("POST", "/api/v1/seals", {"name": "报关专用章"})["number"]
+    officer.call("POST", f"/api/v1/seals/{number}/approval", {})
+    owner.call("POST", "/api/v1/seals", {"name": "合同专用章"})
+    return number
 
 
 def _application_returned(stage: Stage) -> object:
     """Sent back with reasons for two fields and in words."""
-    made = stage.anonymous().call(
-        "POST",
-        "/api/v1/applications",
-        data=samples.details(901, name="宁波退单样本贸易有限公司"),
-        files={"licence": ("licence.png", licence_png(), "image/png")},
-        headers={"X-PortSeal-Request": "portseal"},
-    )
+    made = _applied(stage, 901, "宁波退单样本贸易有限公司")
     body = {"reasons": "请按营业执照填写企业名称，并重新扫描执照。", "remarks": _REMARKS}
     officer = stage.signed_in("registrar")
     officer.call("POST", f"/api/v1/applications/{made['id']}/return", body)
@@ -55,13 +122,15 @@ def _declaration_signed(stage: Stage) -> object:
     """The address of the report that anybody may read."""
     service, card = stage.signed_in("operator"), stage.cards["operator"]
     signed = service.sign(card, import_declaration(), SignatureFormat.CADES)
+    stage.facts["signature"] = signed.signature
     return f"/verify/signatures/{signed.id}"
 
 
 def _platform_registered(stage: Stage) -> object:
     return register_platform(
         stage, "示例报关平台", "--client-id", "gallery", "--redirect-uri",
-        "https://platform.example/callback",
+        "https://platform.example/callback", "--cas-service", "https://platform.example/cas",
+        "--remote-signing",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ WebP. With names of exhibits as arguments only those pages are taken, and `--to`
 
 import argparse
 import io
+import os
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from portseal.demo.ground import renew
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
-from tests.portseal.gallery import EXHIBITS, Exhibit, seat, seated
+from tests.portseal.gallery import Exhibit, seat, seated, visit
+from tests.portseal.gallery_answers import EVERY_EXHIBIT
 from tests.portseal.gallery_past import everything_to_see
 from tests.portseal.service import PAST, people_more
 from tests.servers.chromium import find_chromium, launch_arguments
@@ -27,28 +29,38 @@ _LONGEST = 4000
 """Pixels; what is longer is cut below."""
 
 
-def take(browser: Browser, stage: Stage, exhibit: Exhibit, directory: Path) -> None:
-    """Four pictures of one page."""
+def take(
+    browser: Browser, stage: Stage, exhibit: Exhibit, directory: Path, **options: object
+) -> None:
+    """Four pictures of one page; `options` are of the browser's context."""
     service = seat(stage, exhibit.who)
     address = exhibit.address(service, stage.facts)
     for language in ("zh", "en"):
-        for width, size in WIDTHS.items():
-            with seated(browser, service, language, viewport=size) as page:
-                page.goto(address)
-                page.wait_for_load_state("networkidle")
+        with seated(browser, service, language, **options) as page:
+            visit(page, exhibit, address, stage)
+            for width, size in WIDTHS.items():
+                page.set_viewport_size(size)
+                page.mouse.move(0, 0)
                 taken = page.screenshot(full_page=True, animations="disabled")
-            image = Image.open(io.BytesIO(taken)).convert("RGB")
-            image = image.crop((0, 0, image.width, min(image.height, _LONGEST)))
-            if image.width > 1280:
-                image = image.resize((1280, image.height * 1280 // image.width))
-            image.save(directory / f"{exhibit.name}-{language}-{width}.webp", quality=70, method=6)
+                name = f"{exhibit.name}-{language}-{width}.webp"
+                _smaller(taken).save(directory / name, quality=70, method=6)
+
+
+def _smaller(taken: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(taken)).convert("RGB")
+    image = image.crop((0, 0, image.width, min(image.height, _LONGEST)))
+    if image.width > 1280:
+        image = image.resize((1280, image.height * 1280 // image.width))
+    return image
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="exhibits; default: all")
     parser.add_argument("--to", type=Path, default=PICTURES)
+    parser.add_argument("--dark", action="store_true", help="in the dark, for a look")
     arguments = parser.parse_args()
+    scheme = "dark" if arguments.dark else "light"
     chromium = find_chromium()
     if chromium is None:
         raise SystemExit("no Chromium here")
@@ -59,6 +71,7 @@ def main() -> None:
         keys = UsbKeys(site.use_usb_keys(), site.directory / "usb-pins.json")
         public = site.directory / "public"
         public.mkdir()
+        os.environ["PORTSEAL_SMS__SPOOL"] = str(site.directory / "sms")
         stage = Stage(site, public, keys)
         try:
             for step in (*PAST, people_more, everything_to_see):
@@ -67,9 +80,9 @@ def main() -> None:
                 browser = playwright.chromium.launch(
                     executable_path=chromium, args=launch_arguments()
                 )
-                for exhibit in EXHIBITS:
+                for exhibit in EVERY_EXHIBIT:
                     if not arguments.names or exhibit.name in arguments.names:
-                        take(browser, stage, exhibit, arguments.to)
+                        take(browser, stage, exhibit, arguments.to, color_scheme=scheme)
                 browser.close()
         finally:
             site.stop()

@@ -328,15 +328,26 @@ def test_a_card_is_reported_lost_from_any_computer(
     nothing = browser.send("/lost", {"purpose": "", "channel": "sms", "card": number})
     assert nothing.status_code == 400
     asked = browser.send("/lost", {"purpose": "loss", "channel": "sms", "card": number})
-    assert asked.status_code == 201
-    request = between(r'name="request" value="([0-9a-f]{32})"', asked.text)
+    assert (asked.status_code, asked.location) == (302, "/lost/code")
+    request = between(r'name="request" value="([0-9a-f]{32})"', browser.text("/lost/code"))
     (letter,) = portal.sent(Channel.SMS)
     sent = between(r"(\d{4} \d{4} \d{4})", letter.text)
     wrong = browser.send("/lost", {"request": request, "code": "1"}, "/lost/code")
     assert (wrong.status_code, "code is wrong" in wrong.text) == (401, True)
-    done = browser.send("/lost", {"request": request, "code": sent}, "/lost/code")
-    assert (done.status_code, "Reported lost" in done.text) == (200, True)
-    assert number in done.text
+    done = browser.send("/lost/code", {"request": request, "code": sent})
+    assert (done.status_code, done.location) == (302, "/lost/done")
+    for _ in range(2):  # loaded again, it asks for nothing twice
+        told = browser.text("/lost/done")
+        assert "Reported lost" in told
+        assert number in told
+    assert browser.get("/lost/code").location == "/lost"
+
+
+def test_the_pages_of_a_code_lead_back_to_the_form_where_nothing_was_asked(
+    browser: Browser,
+) -> None:
+    for page in ("/lost/code", "/lost/done"):
+        assert browser.get(page).location == "/lost"
 
 
 def test_an_administrator_sees_what_was_set_aside(
