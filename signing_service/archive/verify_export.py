@@ -178,6 +178,12 @@ def write_pem(directory: Path, name: str, certificates: list[Path]) -> Path:
     return path
 
 
+def encoded_in(pem: Path) -> list[str]:
+    """The base64 text of each certificate in a PEM file."""
+    blocks = pem.read_text().split("-----BEGIN CERTIFICATE-----")[1:]
+    return ["".join(each.partition("-----END")[0].split()) for each in blocks]
+
+
 # -- the evidence record (RFC 4998) --------------------------------------------------------------
 
 
@@ -379,6 +385,7 @@ def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetim
         print(f"note    signature: not CMS, see README.txt for its command ({signature.name})")
         return
     (document,) = files(manifest, directory, "document")
+    signers = directory / "cms-signers.pem"
     done = run(
         "cms",
         "-verify",
@@ -400,11 +407,17 @@ def check_signature(manifest: Manifest, directory: Path, root: Path, at: datetim
         int(at.timestamp()),
         "-out",
         directory / "content",
+        "-signer",
+        signers,
     )
     if done.returncode != 0:
         raise Failed(f"openssl refuses the signature: {done.stderr.strip()[-300:]}")
     if (directory / "content").read_bytes() != document.read_bytes():
         raise Failed("the signature is over another document")
+    # Status is asked of the export's first certificate: it has to be one that signed.
+    first = write_pem(directory, "first.pem", files(manifest, directory, "certificate")[:1])
+    if encoded_in(first)[0] not in encoded_in(signers):
+        raise Failed("the first certificate of the export is not the signer's")
     say("signature", f"openssl cms accepts it at the proven time, {at:%c} UTC")
 
 

@@ -149,6 +149,26 @@ def test_a_changed_file_is_told(
     assert "Traceback" not in done.stderr
 
 
+def test_another_certificate_cannot_stand_in_for_the_signers(
+    exports: dict[SignatureFormat, Path], tmp_path: Path
+) -> None:
+    """The list's order is covered by nothing: a revoked signer would hide behind a good one."""
+    with zipfile.ZipFile(exports[SignatureFormat.CADES]) as archive:
+        contents = {each: archive.read(each) for each in archive.namelist()}
+    manifest = json.loads(contents["manifest.json"])
+    manifest["files"].reverse()
+    contents["manifest.json"] = json.dumps(manifest).encode()
+    target = tmp_path / "x.zip"
+    with zipfile.ZipFile(target, "w") as archive:
+        for path, content in contents.items():
+            archive.writestr(path, content)
+
+    done = verify(target)
+
+    assert done.returncode == 1, done.stdout
+    assert "the first certificate of the export is not the signer's" in done.stdout
+
+
 def test_another_root_is_not_believed(exports: dict[SignatureFormat, Path], tmp_path: Path) -> None:
     key, root = tmp_path / "key.pem", tmp_path / "root.pem"
     subprocess.run(
