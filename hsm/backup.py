@@ -161,12 +161,12 @@ def _require_same_secret(wrapping: SecretKey, label: str, secret: WrappedSecret)
 
 
 def _complete(token: Token, label: str, wrapped: WrappedKey) -> bool:
+    if wrapped.use is not KeyUse.SIGN:  # `back_up` writes no other, and none could be tried here
+        raise Malformed("backup.malformed", "a backup holds keys that sign")
     with token.pool.write() as session:
         private = session.get_key(ObjectClass.PRIVATE_KEY, label=label)
         public = PublicKey.from_spki(wrapped.spki)
         made = create_public(session, public, private[Attribute.ID], label)
-        if wrapped.use is not KeyUse.SIGN:
-            return True
         try:
             token.key(label).self_test()
         except Unavailable as refusal:

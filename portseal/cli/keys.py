@@ -111,8 +111,12 @@ def restore(
     wrapped = file.read_bytes()
     name = hashlib.sha256(wrapped).hexdigest()
     with House.opened() as house:
-        actor = _actor(house, acting, "key.restore", f"token {label}", backup_sha256=name)
         token = Token(module, label, pin_source(pin_env, pin_fd))
+        found = token.info()  # two tokens may bear one label: the officers sign for this one
+        actor = _actor(
+            house, acting, "key.restore", f"token {label}", backup_sha256=name,
+            token_serial=found.serial, token_make=f"{found.manufacturer} {found.model}",
+        )  # fmt: skip
         token.login()
         done = restore_backup(token, wrapped, collect("the backup key"))
         with house.database.transaction() as connection:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from portseal.demo.people_steps import acknowledge
+from portseal.demo.tokens import FIRST
 from tests.portseal.cli.conftest import Console, run_signed
 from tests.portseal.cli.terminal import Outcome, run
 from tests.portseal.service import RunningService, Twin
@@ -52,7 +53,7 @@ def officers_machine(pin: str) -> dict[str, str]:
         ("init",),
         ("ceremony", "run", "roll-over"),
         ("key", "backup"),
-        ("key", "restore", "FILE", "--token", "x", "--pin-env", "HOME"),
+        ("key", "restore", "FILE", "--token", FIRST, "--pin-env", "HOME"),
         ("backup", "NEW", "--key", "KEY"),
         ("sign-in-key", "rotate"),
         ("clock", "confirm"),
@@ -80,6 +81,17 @@ def test_every_administrative_command_waits_for_a_card(
     assert done.code == 6, done.said
     assert done.out.startswith("PortSeal console act 1\n")
     assert not (tmp_path / "new").exists()
+
+
+def test_officers_see_which_of_the_tokens_of_one_label_gets_the_keys(
+    console: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "backup").write_bytes(b"{}")
+    done = console.run(
+        "key", "restore", str(tmp_path / "backup"), "--token", FIRST, "--pin-env", "HOME"
+    )
+    assert "token-serial: " in done.out, done.said
+    assert "token-make: SoftHSM project SoftHSM v2" in done.out
 
 
 def test_the_wrong_officer_and_one_officer_twice_are_not_enough(
