@@ -16,7 +16,7 @@ from kernel.algorithms import DIGEST_OIDS
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.clock import FixedClock
-from policies.validation import load_validation_policy
+from policies.validation import ValidationPolicy, load_validation_policy
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.timestamping.client import check_answer
 from signing_service.timestamping.response import ResponseMould
@@ -49,13 +49,17 @@ class Sm2Authority:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._next_serial = 0x1000
-        self.policy = load_validation_policy()
         self.root = self.certify("SM2 root", None, _CA)
         self.issuing = self.certify("SM2 issuing", self.root, _CA)
         self.signer = self.certify("SM2 signer", self.issuing, _SIGNER)
         self.responder = self.certify("SM2 responder", self.issuing, _SIGNER + _RESPONDER)
         self.tsa = self.certify("SM2 TSA", self.issuing, _SIGNER + _TSA)
         self.now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+
+    @property
+    def policy(self) -> ValidationPolicy:
+        """Read anew: a copy of one that was used would keep what it has worked out."""
+        return load_validation_policy()
 
     def anchors(self) -> TrustAnchors:
         authority = TrustedAuthority("国密机构", (self.root.certificate,))

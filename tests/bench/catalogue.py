@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.bench import agent, cades, pades, xades
+from tests.bench import agent, cades, pades, sm2, xades
 from tests.bench.issuing import issuing
 from tests.bench.memory import memory_over_verifications
 from tests.bench.ocsp import ocsp_over_http
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Site, Pace], list[Row]]] = {
     "xades.verify.60k": xades.verification_large,
     "pades.sign": pades.signing,
     "pades.verify.3sig": pades.verification,
+    "sm2.verify": sm2.verification,
     "tsa.http": timestamps_over_http,
     "signin.postgresql": signing_in,
     "portal.page.1m.ms": portal_pages,

@@ -33,6 +33,7 @@ from tests.signing_service.formats.material import crl_of, material_for, ocsp_of
 from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.signing_service.test_trusted_lists import Operator
 from tests.signing_service.validation.scenery import DAY, START, YEAR, World
+from tests.sm2_authority import Sm2Authority, sm2_authority
 from tests.software_keys import SoftwareAuthority
 
 IMPRINT = hashlib.sha256(b"stamped").digest()
@@ -54,6 +55,10 @@ class Seeds:
     def material(self) -> ValidationMaterial:
         return material_for(self.software, self.signer.certificate)
 
+    @cached_property
+    def sm2(self) -> Sm2Authority:
+        return sm2_authority()
+
     # -- signatures ----------------------------------------------------------------------------
 
     def cades(self) -> list[bytes]:
@@ -67,7 +72,8 @@ class Seeds:
         step = cades.prepare_counter_signature(plain, certificate, START)
         countered = cades.assemble_counter_signature(step, key.sign(step.to_be_signed))
         archived = cades.add_archive_timestamp(long, self.timestamper)
-        return [plain, stamped, countered, long, archived]
+        sm2 = cades.sign(DOCUMENT, self.sm2.signer.key, self.sm2.signer.certificate, START)
+        return [plain, stamped, countered, long, archived, sm2]
 
     def xades(self) -> list[bytes]:
         key, certificate = self.signer.key, self.signer.certificate
@@ -77,7 +83,9 @@ class Seeds:
             packaging=Packaging.ENVELOPING, chain=self.signer.chain, timestamper=self.timestamper,
         )  # fmt: skip
         long = xades.add_validation_material(stamped, self.material)
-        return [plain, stamped, long, xades.add_archive_timestamp(long, self.timestamper)]
+        sm2 = xades.sign(DOCUMENT, self.sm2.signer.key, self.sm2.signer.certificate, START)
+        archived = xades.add_archive_timestamp(long, self.timestamper)
+        return [plain, stamped, long, archived, sm2]
 
     def pades(self) -> list[bytes]:
         key, certificate = self.signer.key, self.signer.certificate
@@ -141,7 +149,8 @@ class Seeds:
 
     def certificates(self) -> list[bytes]:
         chain = (self.signer.certificate, *self.signer.chain)
-        more = (self.world.card.certificate, self.world.tsa.certificate)
+        sm2 = (self.sm2.signer.certificate, self.sm2.root.certificate)
+        more = (self.world.card.certificate, self.world.tsa.certificate, *sm2)
         return [certificate.der for certificate in (*chain, *more)]
 
     def crls(self) -> list[bytes]:
@@ -181,6 +190,15 @@ class Seeds:
 
     def ocsp_responses(self) -> list[bytes]:
         return [ocsp_of(self.software, self.signer.certificate)]
+
+    def sm2_status(self) -> list[bytes]:
+        certificate = self.sm2.signer.certificate
+        responses = [self.sm2.ocsp(certificate, digest=digest) for digest in ("sha1", "sm3")]
+        return [*responses, self.sm2.crl(self.sm2.issuing, certificate)]
+
+    def sm2_keys_and_values(self) -> list[bytes]:
+        key = self.sm2.signer.key
+        return [key.spki, key.sign(DOCUMENT)]
 
     def ocsp_requests(self) -> list[bytes]:
         certificate, issuer = self.signer.certificate, self.software.issuing.certificate

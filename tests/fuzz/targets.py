@@ -6,10 +6,12 @@ from contextlib import suppress
 
 from ca.issuing.request import read_pkcs10
 from ca.ocsp.messages import read_request as read_ocsp_request
+from kernel.algorithms import SM2_SM3, PublicKey
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
 from kernel.asn1.key_envelope import KeyEnvelope
 from kernel.refusals import Refusal
+from kernel.sm2 import is_strict
 from policies.rights import load_rights
 from portseal.holder.enveloped import read_enveloped
 from signing_service.declaration import read_declaration
@@ -97,6 +99,22 @@ def _crl(data: bytes) -> object:
 def _ocsp_response(data: bytes) -> object:
     issuer = MADE.software.issuing.certificate
     return ocsp_answer(data, MADE.signer.certificate, issuer, START)
+
+
+def _sm2_status(data: bytes) -> object:
+    """As a list and as a response of an SM2 authority."""
+    certificate, issuer = MADE.sm2.signer.certificate, MADE.sm2.issuing.certificate
+    told = (answer(data, certificate, issuer, MADE.sm2.now) for answer in (crl_answer, ocsp_answer))
+    return list(told)
+
+
+def _sm2(data: bytes) -> object:
+    """As a signature value, DER and raw, and as a key."""
+    key = MADE.sm2.signer.key.public_key
+    assert key.verify(SM2_SM3, data, DOCUMENT) <= is_strict(data)
+    with suppress(Refusal):
+        key.verify(SM2_SM3, SM2_SM3.from_raw(data), DOCUMENT)
+    return PublicKey.from_spki(data)
 
 
 def _certification_request(data: bytes) -> object:
@@ -226,6 +244,8 @@ TARGETS: dict[str, Target] = {
     "container-on-disk": Target(_container_on_disk, MADE.asic, 1500),
     "key-envelope": Target(KeyEnvelope.decode, MADE.key_envelopes),
     "encrypted-message": Target(read_enveloped, MADE.encrypted_messages),
+    "sm2": Target(_sm2, MADE.sm2_keys_and_values),
+    "sm2-status": Target(_sm2_status, MADE.sm2_status),
     "timestamp-request": Target(MADE.timestamper._authority.answer, MADE.timestamp_requests),
     "timestamp-response": Target(_timestamp_response, MADE.timestamp_responses),
     "timestamp-token": Target(_timestamp_token, MADE.timestamp_tokens, 4000),

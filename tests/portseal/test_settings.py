@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kernel.refusals import Unprocessable
+from kernel import libcrypto
+from kernel.algorithms import PublicKey
+from kernel.refusals import Unavailable, Unprocessable
 from portseal.settings import Settings, read_settings
+from portseal.wiring.foundation import Foundation
+from tests.sm2_keys import Sm2SoftwareKey
 
 COMPLETE = {
     "PORTSEAL_WEB__SECRET_KEY": "0123456789abcdef0123456789abcdef",
@@ -143,3 +147,15 @@ def test_a_clock_that_nobody_keeps_is_not_trusted_unless_an_operator_says_so(
     machine: Machine,
 ) -> None:
     assert machine.read(**COMPLETE).timestamp.require_synchronised_clock
+
+
+def test_the_library_for_sm2_is_the_one_that_is_named(machine: Machine) -> None:
+    settings = machine.read('[verification]\nlibcrypto = "/nowhere/libcrypto.so.3"', **COMPLETE)
+    key = Sm2SoftwareKey.generate()
+    try:
+        Foundation(settings).close()
+        with pytest.raises(Unavailable, match=r"libcrypto\.missing"):
+            PublicKey.from_spki(key.spki)
+    finally:
+        libcrypto.use(None)
+    assert PublicKey.from_spki(key.spki).spki == key.spki

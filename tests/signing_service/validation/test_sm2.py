@@ -12,17 +12,21 @@ from kernel.algorithms import SM2_SM3
 from kernel.asn1 import certificate as certificates
 from kernel.asn1 import der
 from kernel.asn1.certificate import Certificate
+from kernel.clock import FixedClock
 from kernel.refusals import Malformed, Unavailable
 from signing_service.formats.cades import whole as cades
 from signing_service.formats.validation_material import ValidationMaterial
 from signing_service.ports import CertificateStatus
+from signing_service.trust import TrustAnchors
 from signing_service.validation.blocks import verify_cryptographically
 from signing_service.validation.crl import Crl, crl_answer
 from signing_service.validation.ocsp import ocsp_answer
 from signing_service.validation.online_status import _ocsp_request
 from signing_service.validation.paths import PathBuilder
 from signing_service.validation.report import ValidationReport
-from tests.signing_service.validation.scenery import World
+from signing_service.verification import Verification
+from tests.signing_service.test_trusted_lists import Operator, Service
+from tests.signing_service.validation.scenery import START, YEAR, Registry, World
 from tests.sm2_authority import Sm2Authority, Sm2Identity, sm2_authority
 from tests.software_keys import SoftwareKey
 
@@ -79,6 +83,24 @@ def test_a_chain_with_the_authority_s_own_evidence_passes(
 
 def test_a_list_of_the_issuer_serves_as_well(authority: Sm2Authority, root_list: bytes) -> None:
     assert judged(authority, (), (authority.crl(authority.issuing), root_list)).passed
+
+
+def test_an_sm2_authority_comes_from_a_trusted_list(
+    authority: Sm2Authority, root_list: bytes
+) -> None:
+    operator = Operator()
+    named = Service(authority.root.certificate, (("granted", START - YEAR),))
+    trusted = operator.load(operator.signed(named)).authorities
+    signer = authority.signer
+    signed = cades.sign(DOCUMENT, signer.key, signer.certificate, authority.now, chain=signer.chain)
+    ocsp, clock = (authority.ocsp(signer.certificate),), FixedClock(authority.now)
+    signed = cades.add_validation_material(signed, ValidationMaterial((), ocsp, (root_list,)))
+
+    verification = Verification(
+        TrustAnchors(tuple(trusted)), (), Registry(), authority.policy, clock
+    )
+
+    assert verification.verify(DOCUMENT, signed).passed
 
 
 def test_a_revocation_is_seen_in_lists_and_responses(
