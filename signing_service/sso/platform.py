@@ -23,6 +23,7 @@ AUTH_METHODS = (SECRET, PRIVATE_KEY, TLS, SELF_SIGNED_TLS, NONE)
 """How a platform proves who it is (OpenID Connect Core, 9; RFC 7523; RFC 8705, 2)."""
 
 _URI = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{8,2000}")
+_HOST = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _THUMBPRINT = re.compile(r"[0-9a-f]{64}")
 _MAX_URIS = 20
@@ -214,5 +215,8 @@ def _is_safe(uri: str) -> bool:
     except ValueError:
         return False
     if not host or parts.username is not None or parts.password is not None:
+        return False
+    # Hosts go into a Content-Security-Policy as they are (`openid.logout.frame_sources`).
+    if not _HOST.fullmatch(parts.netloc):
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))

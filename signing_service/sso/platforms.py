@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
@@ -27,13 +27,18 @@ from signing_service.sso.platform import (
     is_client_id,
 )
 from signing_service.sso.sessions import new_secret
-from signing_service.sso.tables import platforms
+from signing_service.sso.tables import cas_services, platforms
 
 __all__ = ["REMOTE_SCOPES", "ListedPlatform", "Platform", "Platforms", "Registration"]
 
 _FIND = select(platforms)
 _FIND_LIVE = _FIND.where(
     platforms.c.client_id == bindparam("client"), platforms.c.disabled_at.is_(None)
+)
+_FIND_BY_SERVICE = (
+    _FIND.join(cas_services, cas_services.c.client_id == platforms.c.client_id)
+    .where(cas_services.c.address == bindparam("address"))
+    .where(platforms.c.disabled_at.is_(None))
 )
 
 
@@ -61,6 +66,7 @@ class Platforms:
         self._clock = clock
         self._entropy = entropy
         self._find = Prepared(database, _FIND_LIVE)
+        self._find_by_service = Prepared(database, _FIND_BY_SERVICE)
 
     def register_platform(
         self,
@@ -76,7 +82,7 @@ class Platforms:
         terms: PlatformTerms | None = None,
     ) -> Registration:
         """Register a platform at once. Raises as `PlatformDraft.checked`; Conflict
-        `platform.exists`."""
+        `platform.exists`, `platform.cas-service`."""
         draft = PlatformDraft(
             client_id=new_id() if client_id is None else client_id,
             name=name,
@@ -90,15 +96,16 @@ class Platforms:
             with self._database.transaction() as connection:
                 return self.add(connection, draft, actor=actor)
         except IntegrityError:
-            raise Conflict("platform.exists", "this client_id is taken") from None
+            raise _taken() from None
 
     def add(self, connection: Connection, draft: PlatformDraft, *, actor: str) -> Registration:
-        """`register_platform` in the caller's transaction; `draft` is checked. Raises
-        IntegrityError for a name that is taken."""
+        """`register_platform` in the caller's transaction; `draft` is checked. Raises Conflict
+        `platform.cas-service`; IntegrityError for a name that is taken."""
         secret = new_secret(self._entropy) if draft.terms.auth_method == SECRET else None
         digest = None if secret is None else secret_hash(secret)
         row = {**_columns(draft), "secret_hash": digest, "registered_at": self._clock.now()}
         connection.execute(insert(platforms), row)
+        self._claim_services(connection, draft)
         permission = draft.terms.permission
         self._journal.append(
             connection,
@@ -116,7 +123,8 @@ class Platforms:
 
     def change(self, connection: Connection, draft: PlatformDraft, *, actor: str) -> Registration:
         """Put a platform on other terms. A secret that is still wanted stays; a new one is made
-        where there was none. Raises NotFound `platform.unknown`."""
+        where there was none. Raises NotFound `platform.unknown`, Conflict `platform.cas-service`;
+        IntegrityError as `add`."""
         row = self._live_row(connection, draft.client_id)
         digest, secret = row.secret_hash, None
         if draft.terms.auth_method != SECRET:
@@ -127,6 +135,7 @@ class Platforms:
         columns = {**_columns(draft), "secret_hash": digest}
         mine = platforms.c.client_id == columns.pop("client_id")
         connection.execute(update(platforms).where(mine).values(columns))
+        self._claim_services(connection, draft)
         permission = draft.terms.permission
         self._journal.append(
             connection,
@@ -173,13 +182,17 @@ class Platforms:
 
     def by_cas_service(self, service: str) -> Platform | None:
         """The platform that registered this service address, exactly."""
-        with self._database.reading() as connection:
-            live = _FIND.where(
-                platforms.c.disabled_at.is_(None),
-                platforms.c.terms.contains(json.dumps(service), autoescape=True),
-            )
-            found = [_of_row(row) for row in connection.execute(live)]
-        return next((each for each in found if service in each.terms.cas_services), None)
+        row = self._find_by_service.first(address=service)
+        return None if row is None else _of_row(row)
+
+    def require_free_services(self, connection: Connection, draft: PlatformDraft) -> None:
+        """Raises Conflict `platform.cas-service`: else whose a ticket is would be a guess."""
+        others = select(cas_services.c.address).where(
+            cas_services.c.address.in_(draft.terms.cas_services),
+            cas_services.c.client_id != draft.client_id,
+        )
+        if draft.terms.cas_services and connection.execute(others).first() is not None:
+            raise Conflict("platform.cas-service", "another platform has this service address")
 
     def disable(self, client_id: str, *, actor: str) -> None:
         """From now on the platform is unknown. Raises NotFound `platform.unknown`."""
@@ -188,9 +201,20 @@ class Platforms:
         with self._database.transaction() as connection:
             if connection.execute(gone).rowcount != 1:
                 raise NotFound("platform.unknown", "no such platform")
+            connection.execute(delete(cas_services).where(cas_services.c.client_id == client_id))
             self._journal.append(
                 connection, Event.PLATFORM_DISABLED, subject=client_id, actor=actor
             )
+
+    def _claim_services(self, connection: Connection, draft: PlatformDraft) -> None:
+        self.require_free_services(connection, draft)
+        mine = cas_services.c.client_id == draft.client_id
+        connection.execute(delete(cas_services).where(mine))
+        rows = [
+            {"address": each, "client_id": draft.client_id} for each in draft.terms.cas_services
+        ]
+        if rows:
+            connection.execute(insert(cas_services), rows)
 
     def _live_row(self, connection: Connection, client_id: str) -> Row[Any]:
         live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)
@@ -198,6 +222,10 @@ class Platforms:
         if row is None:
             raise NotFound("platform.unknown", "no such platform")
         return row
+
+
+def _taken() -> Conflict:
+    return Conflict("platform.exists", "this client_id, or a service address, is taken")
 
 
 def _columns(draft: PlatformDraft) -> dict[str, Any]:

@@ -62,16 +62,18 @@ class Proposals:
 
     def register(self, draft: PlatformDraft, *, by: str) -> Proposal:
         """Raises as `PlatformDraft.checked`; Unprocessable `platform.permission`; Conflict
-        `platform.exists`, `platform.proposed`."""
+        `platform.exists`, `platform.proposed`, `platform.cas-service`."""
         checked = _permitted(draft.checked())
         if any(each.platform.client_id == checked.client_id for each in self._platforms.all()):
             raise Conflict("platform.exists", "this client_id is taken")
+        self._require_free_services(checked)
         return self._put(Action.REGISTER, checked.client_id, checked, by)
 
     def change(self, draft: PlatformDraft, *, by: str) -> Proposal:
         """Raises as `register`; NotFound `platform.unknown`."""
         checked = _permitted(draft.checked())
         self._require(checked.client_id)
+        self._require_free_services(checked)
         return self._put(Action.CHANGE, checked.client_id, checked, by)
 
     def rotate_secret(self, client_id: str, *, by: str) -> Proposal:
@@ -83,15 +85,17 @@ class Proposals:
     def confirm(self, number: str, *, by: str) -> Registration:
         """Carry a proposal out; the client secret, where one was made, is in the answer alone.
 
-        Raises NotFound `platform.proposal`, Conflict `platform.decided`, `platform.exists`;
-        Forbidden `platform.same-administrator`.
+        Raises NotFound `platform.proposal`, Conflict `platform.decided`, `platform.exists`,
+        `platform.cas-service`; Forbidden `platform.same-administrator`.
         """
         try:
             with self._database.transaction() as connection:
                 proposal = self._decide(connection, number, by, Decision.CONFIRMED)
                 return self._carry_out(connection, proposal, by)
         except IntegrityError:
-            raise Conflict("platform.exists", "this client_id is taken") from None
+            raise Conflict(
+                "platform.exists", "this client_id, or a service address, is taken"
+            ) from None
 
     def refuse(self, number: str, *, by: str) -> None:
         """Who proposed may take it back. Raises as `confirm`."""
@@ -135,6 +139,10 @@ class Proposals:
         if platform is None:
             raise NotFound("platform.unknown", "no such platform")
         return platform
+
+    def _require_free_services(self, draft: PlatformDraft) -> None:
+        with self._database.reading() as connection:
+            self._platforms.require_free_services(connection, draft)
 
     def _put(
         self, action: Action, client_id: str, draft: PlatformDraft | None, by: str

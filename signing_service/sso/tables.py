@@ -89,6 +89,15 @@ platforms = Table(
     Column("disabled_at", UtcDateTime),
 )
 
+cas_services = Table(
+    "sso_cas_service",
+    metadata,
+    # Of platforms that are not disabled; each address is one platform's alone.
+    Column("address", Text, primary_key=True),
+    Column("client_id", String(64), ForeignKey("sso_platform.client_id"), nullable=False),
+    Index("ix_sso_cas_service_client", "client_id"),
+)
+
 proposals = Table(
     "sso_platform_proposal",
     metadata,

@@ -100,6 +100,11 @@ def unreached(tmp_path: Path, make_services: Callable[..., SsoServices]) -> Plat
         "https://platform.example/c b",
         "https://平台.example/cb",
         "https://platform.example/" + "a" * 2000,
+        "https://platform.example;sandbox/cb",
+        "https://platform.example,evil.example/cb",
+        "https://*.example/cb",
+        "https://platform_1.example/cb",
+        "https://'self'/cb",
         "",
     ],
 )
