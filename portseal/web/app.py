@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from flask import Flask, Response, request, send_file
-from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel.refusals import Unauthenticated
@@ -12,6 +11,7 @@ from key_centre.web.pages import key_centre_pages
 from portseal import problems
 from portseal.adapters import portal_identity
 from portseal.status import machines
+from portseal.web.form_protection import install_form_protection
 from portseal.web.health import health_blueprint
 from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
 from portseal.web.own_card import install_own_card
@@ -39,7 +39,6 @@ def create_flask(house: House) -> Flask:
         MAX_CONTENT_LENGTH=web.max_upload_bytes,
         MAX_FORM_MEMORY_SIZE=1 << 20,
         MAX_FORM_PARTS=100,
-        SESSION_COOKIE_NAME="portseal-form",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=web.origin.startswith("https:"),
@@ -51,7 +50,7 @@ def create_flask(house: House) -> Flask:
         )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     problems.install(app)  # first: what the form token's check refuses has its identifier too
-    protection = CSRFProtect(app)
+    protection = install_form_protection(app, web.origin)
 
     def identify() -> Identity | None:
         signed_in = current_session()
