@@ -52,6 +52,11 @@ def platform() -> None:
 @click.option("--evidence", required=True, help="Its decision: number and date.")
 @click.option("--refresh", is_flag=True, help="Gets refresh tokens.")
 @click.option("--pushed-only", is_flag=True, help="Must push its requests (RFC 9126).")
+@click.option(
+    "--endpoint-audience",
+    is_flag=True,
+    help="Its assertions may name an endpoint: an older program, which uses no other provider.",
+)
 @click.option("--public", is_flag=True, help="Without a secret; PKCE alone protects it.")
 @click.option("--remote-signing", is_flag=True, help="May ask to use enterprises' seals (CSC API).")
 @officer_options

@@ -16,7 +16,13 @@ from signing_service.sso import client_certificate
 from signing_service.sso.browser import REMOTE_AUTHORIZE_PATH, current_session
 from signing_service.sso.freshness import Freshness
 from signing_service.sso.openid.errors import OAuthError
-from signing_service.sso.openid.redirects import code_address, error_address, found, see_other
+from signing_service.sso.openid.redirects import (
+    answer_fields,
+    error_fields,
+    found,
+    see_other,
+    with_parameters,
+)
 from signing_service.sso.openid.token_endpoint import certificate_hash
 from signing_service.sso.openid.web import oauth_error, require_once
 from signing_service.sso.platforms import Platform
@@ -73,10 +79,9 @@ class OAuthRoutes:
         if allowed is None:
             return self._question(asked, platform, signed_in, agreed, seal)
         if not allowed:
-            return _onward(self._error_address(redirect_uri, "access_denied", None))
+            return _onward(self._address(redirect_uri, error_fields("access_denied", None)))
         code = self._tokens.code(platform, asked, signed_in, agreed)
-        issuer = self._services.sso.settings.origin
-        return _onward(code_address(redirect_uri, issuer, code, asked.get("state")))
+        return _onward(self._address(redirect_uri, [("code", code)]))
 
     def _platform(self, asked: MultiDict[str, str]) -> tuple[Platform, str]:
         """Until client and redirect URI are known, an error goes to the person, not anywhere."""
@@ -118,14 +123,14 @@ class OAuthRoutes:
         return make_response(page)
 
     def _answer_error(self, redirect_uri: str, error: str, description: str | None) -> Response:
-        address = self._error_address(redirect_uri, error, description)
+        address = self._address(redirect_uri, error_fields(error, description))
         if request.method == "POST":
             return _onward(address)
         return found(address)
 
-    def _error_address(self, redirect_uri: str, error: str, description: str | None) -> str:
+    def _address(self, redirect_uri: str, told: list[tuple[str, str]]) -> str:
         issuer, state = self._services.sso.settings.origin, request.args.get("state")
-        return error_address(redirect_uri, issuer, error, description, state)
+        return with_parameters(redirect_uri, answer_fields(told, issuer, state))
 
     def token(self) -> Response:
         """RFC 6749, 3.2: parameters come in the body, each once."""

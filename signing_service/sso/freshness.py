@@ -1,6 +1,6 @@
 """Whether a holder proved the card recently enough for one authorization request.
 
-`prompt=login` and `max_age` (OpenID Connect Core, 3.1.2.1) ask for a fresh proof. When we send
+`prompt` and `max_age` (OpenID Connect Core, 3.1.2.1) ask for a fresh proof. When we send
 the holder to sign in, the request goes along with a sealed note of when that was, so that on
 return a session that is younger than the note satisfies the request, and nothing else does.
 """
@@ -17,6 +17,9 @@ from kernel.clock import Clock
 from signing_service.sso.sessions import SignedIn
 
 ASKED = "portseal_asked"
+FRESH_PROMPTS = frozenset({"login", "consent", "select_account"})
+"""The page that asks for the card names the platform, and any card may be chosen there: to prove
+one anew for it is to sign in, to agree and to choose."""
 NOTE_LASTS = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -30,7 +33,7 @@ class Freshness:
         """Whether the session may answer the request without a new proof."""
         if self.answers(asked, signed_in):
             return True
-        if asked.get("prompt") == "login":
+        if _wants_a_proof(asked):
             return False
         max_age = asked.get("max_age")
         if max_age is None:
@@ -40,7 +43,7 @@ class Freshness:
     def remembered(self, asked: Mapping[str, str]) -> str:
         """The request's query, with the note where one will be needed on return."""
         query = _without_note(asked)
-        if asked.get("prompt") == "login" or "max_age" in asked:
+        if _wants_a_proof(asked) or "max_age" in asked:
             query[ASKED] = self.note(asked)
         return urlencode(query)
 
@@ -61,6 +64,10 @@ class Freshness:
         asked_at = _EPOCH + at * _MICROSECOND
         recent = self._clock.now() - asked_at <= NOTE_LASTS
         return bool(recent and digest == _digest(asked) and signed_in.auth_time >= asked_at)
+
+
+def _wants_a_proof(asked: Mapping[str, str]) -> bool:
+    return not FRESH_PROMPTS.isdisjoint(asked.get("prompt", "").split())
 
 
 def _without_note(asked: Mapping[str, str]) -> dict[str, str]:

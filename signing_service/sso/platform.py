@@ -57,6 +57,10 @@ class PlatformTerms:
     """Whether it is given refresh tokens; they die with the holder's session."""
     pushed_only: bool = False
     """Whether its requests come pushed alone (RFC 9126, 6)."""
+    endpoint_audience: bool = False
+    """Whether its assertions may be made out to an endpoint of ours instead of the issuer, as
+    older programs do. For a platform that signs people in nowhere else: another provider could
+    have it make one out to our endpoint, and use it here (RFC 7523bis, FAPI 2.0, 5.3.2.1)."""
     cas_services: tuple[str, ...] = ()
     """Service addresses of the CAS protocol, matched exactly."""
     permission: ClaimsPermission = field(default_factory=ClaimsPermission)

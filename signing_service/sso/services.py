@@ -20,7 +20,7 @@ from signing_service.sso.cas.tickets import CasTickets
 from signing_service.sso.challenges import Challenges
 from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.grants import Grants
-from signing_service.sso.openid.addresses import assertion_audiences
+from signing_service.sso.openid.addresses import endpoints_for_platforms
 from signing_service.sso.openid.client_assertions import ClientAssertions
 from signing_service.sso.openid.client_authentication import ClientAuthentication
 from signing_service.sso.openid.pushed_requests import PushedRequests
@@ -136,8 +136,9 @@ class SsoServices:
 
     @cached_property
     def client_authentication(self) -> ClientAuthentication:
-        audiences = assertion_audiences(self.settings.origin)
-        assertions = ClientAssertions(self.database, self.clock, audiences)
+        origin = self.settings.origin
+        endpoints = endpoints_for_platforms(origin)
+        assertions = ClientAssertions(self.database, self.clock, origin, endpoints)
         return ClientAuthentication(self.platforms, assertions, self.clock)
 
     @cached_property

@@ -57,8 +57,9 @@ class SsoSettings:
     presence_seconds: int = 15
     """A session that a key agent watches over ends so long after the agent's last word."""
     code_seconds: int = 60
-    pushed_request_seconds: int = 600
-    """How long a pushed request waits: the holder may have to sign in meanwhile."""
+    pushed_request_seconds: int = 590
+    """How long a pushed request waits: the holder may have to sign in meanwhile. Less than 600
+    (FAPI 2.0, 5.3.2.2)."""
     refresh_token_seconds: int = 8 * 60 * 60
     cas_ticket_seconds: int = 30
     access_token_seconds: int = 300

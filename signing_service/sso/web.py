@@ -14,6 +14,7 @@ from kernel.refusals import Malformed, Refusal
 from signing_service.sso.browser import (
     AUTHORIZE_PATH,
     CAS_LOGIN_PATH,
+    END_SESSION_PATH,
     EXTENSION,
     Cookies,
     asking_platform,
@@ -85,7 +86,8 @@ def sso_blueprint(
     route("/oidc/introspect", openid.introspect, "POST")
     route("/oidc/revoke", openid.revoke, "POST")
     route("/oidc/userinfo", openid.userinfo, "GET", "POST")
-    route("/oidc/end-session", openid.end_session, "GET", "POST")
+    route(END_SESSION_PATH, openid.end_session, "GET")
+    route(END_SESSION_PATH, openid.end_session_post, "POST")
     route(CAS_LOGIN_PATH, cas.login, "GET")
     route("/cas/logout", cas.logout, "GET")
     route("/cas/validate", cas.validate, "GET")
@@ -108,7 +110,7 @@ def sso_blueprint(
         openid.authorize_post,
         openid.token,
         openid.userinfo,
-        openid.end_session,
+        openid.end_session_post,
     )
 
     def install(state: BlueprintSetupState) -> None:

@@ -18,6 +18,5 @@ CALLED_BY_PLATFORMS = (
 )
 
 
-def assertion_audiences(origin: str) -> frozenset[str]:
-    """The names of ours that a platform's assertion may be made out to."""
-    return frozenset({origin, *(origin + PATHS[name] for name in CALLED_BY_PLATFORMS)})
+def endpoints_for_platforms(origin: str) -> frozenset[str]:
+    return frozenset(origin + PATHS[name] for name in CALLED_BY_PLATFORMS)

@@ -131,7 +131,7 @@ class Authorization:
         return self._freshness.suffices(asked.parameters, signed_in)
 
     def _ask(self, asked: Asked, wanted: AuthorizationRequest) -> Exception:
-        if wanted.prompt == "none":
+        if wanted.silent:
             return OAuthError("login_required")
         return SignInNeeded({**asked.query, ASKED: self._freshness.note(asked.parameters)})
 

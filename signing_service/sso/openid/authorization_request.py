@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 
 from signing_service.sso.claims import ACR_CARD_FRESH
 from signing_service.sso.confirmation import Confirmation
-from signing_service.sso.freshness import ASKED
+from signing_service.sso.freshness import ASKED, FRESH_PROMPTS
 from signing_service.sso.openid.acts import confirmation_of, read_acts
 from signing_service.sso.openid.errors import OAuthError, invalid_request
 from signing_service.sso.openid.requested_claims import RequestedClaims, read_requested_claims
 from signing_service.sso.platform import Platform
 
+QUERY, FORM_POST = "query", "form_post"
+RESPONSE_MODES = (QUERY, FORM_POST)
+NO_PROMPT = "none"
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 """32 octets in base64url (RFC 7636, 4.2)."""
 _MAX_STATE_CHARACTERS = 4_000
@@ -33,7 +36,8 @@ class AuthorizationRequest:
     state: str | None
     nonce: str | None
     code_challenge: str
-    prompt: str | None
+    silent: bool
+    """`prompt=none`: nothing is to be shown to the holder."""
     max_age: int | None
     acr_values: tuple[str, ...]
     login_hint: str | None
@@ -72,7 +76,7 @@ def read_request(platform: Platform, asked: Mapping[str, str]) -> AuthorizationR
         state=asked.get("state"),
         nonce=_text(asked, "nonce", _MAX_NONCE_CHARACTERS),
         code_challenge=read_code_challenge(asked),
-        prompt=asked.get("prompt"),
+        silent=asked.get("prompt", "").split() == [NO_PROMPT],
         max_age=int(asked["max_age"]) if "max_age" in asked else None,
         acr_values=tuple(asked.get("acr_values", "").split()),
         login_hint=_text(asked, "login_hint", _MAX_HINT_CHARACTERS),
@@ -92,16 +96,19 @@ def read_code_challenge(asked: Mapping[str, str]) -> str:
 
 
 def _refuse_what_is_not_done(asked: Mapping[str, str]) -> None:
-    if asked.get("response_type") != "code":
+    if "response_type" not in asked:
+        raise invalid_request("The response_type is missing.")
+    if asked["response_type"] != "code":
         raise OAuthError("unsupported_response_type", "Only response_type=code is supported.")
     if "request" in asked:
         raise OAuthError("request_not_supported", "Request objects are not supported.")
     if "request_uri" in asked:
         raise OAuthError("request_uri_not_supported", "Only requests pushed to us are taken.")
-    if asked.get("response_mode", "query") != "query":
-        raise invalid_request("Only response_mode=query is supported.")
-    if asked.get("prompt", "none") not in {"none", "login"}:
-        raise invalid_request("Only prompt=none and prompt=login are supported.")
+    if asked.get("response_mode", QUERY) not in RESPONSE_MODES:
+        raise invalid_request("The response_mode is query or form_post.")
+    prompts = set(asked.get("prompt", "").split())
+    if not prompts <= {NO_PROMPT, *FRESH_PROMPTS} or (NO_PROMPT in prompts and len(prompts) > 1):
+        raise invalid_request("prompt is none alone, or some of login, consent, select_account.")
     max_age = asked.get("max_age", "0")
     if not (max_age.isascii() and max_age.isdecimal()) or len(max_age) > 9:
         raise invalid_request("max_age is a number of seconds.")

@@ -36,11 +36,15 @@ _TYPES = (None, "JWT", "client-authentication+jwt")
 class ClientAssertions:
     """Checks assertions; each is good once."""
 
-    def __init__(self, database: Database, clock: Clock, audiences: frozenset[str]) -> None:
-        """`audiences`: the names that an assertion for us may carry: issuer and endpoints."""
+    def __init__(
+        self, database: Database, clock: Clock, issuer: str, endpoints: frozenset[str]
+    ) -> None:
+        """An assertion is made out to `issuer`; to one of our `endpoints` where the platform's
+        terms say so."""
         self._database = database
         self._clock = clock
-        self._audiences = audiences
+        self._issuer = issuer
+        self._endpoints = endpoints
 
     def proves(self, platform: Platform, assertion: str) -> bool:
         """Whether the platform made this assertion, for us, just now, and for the first time."""
@@ -85,16 +89,22 @@ class ClientAssertions:
             return False
         if (claims.get("iss"), claims.get("sub")) != (platform.client_id, platform.client_id):
             return False
-        audience = claims.get("aud")
-        named = audience if isinstance(audience, list) else [audience]
-        if not named or not all(isinstance(each, str) for each in named):
-            return False
-        if not set(named) <= self._audiences:  # one for others too could be replayed by them
+        if not self._is_for_us(platform, claims.get("aud")):
             return False
         jti = claims.get("jti")
         if not isinstance(jti, str) or not _JTI.fullmatch(jti):
             return False
         return self._is_first(platform.client_id, jti)
+
+    def _is_for_us(self, platform: Platform, audience: object) -> bool:
+        """And for nobody else, who could play it to us (RFC 7523bis; FAPI 2.0, 5.3.2.1)."""
+        named = audience if isinstance(audience, list) else [audience]
+        if not named or not all(isinstance(each, str) for each in named):
+            return False
+        ours = {self._issuer}
+        if platform.terms.endpoint_audience:
+            ours |= self._endpoints
+        return set(named) <= ours
 
     def _is_first(self, client_id: str, jti: str) -> bool:
         row = {

@@ -2,8 +2,10 @@
 
 from signing_service.sso.claims import ACRS, CLAIMS, SCOPES
 from signing_service.sso.client_keys import ASSERTION_ALGORITHMS
+from signing_service.sso.freshness import FRESH_PROMPTS
 from signing_service.sso.openid.acts import ACT
 from signing_service.sso.openid.addresses import CALLED_BY_PLATFORMS, PATHS
+from signing_service.sso.openid.authorization_request import NO_PROMPT, RESPONSE_MODES
 from signing_service.sso.openid.token_endpoint import GRANT_TYPES
 from signing_service.sso.platform import AUTH_METHODS, NONE, SELF_SIGNED_TLS, TLS
 from signing_service.sso.services import SsoServices
@@ -26,7 +28,7 @@ def discovery(services: SsoServices) -> dict[str, object]:
         "backchannel_logout_session_supported": True,
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [services.id_token_keys.algorithm],
@@ -34,7 +36,7 @@ def discovery(services: SsoServices) -> dict[str, object]:
         "introspection_endpoint_auth_methods_supported": confidential,
         "revocation_endpoint_auth_methods_supported": methods,
         "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": ["none", "login"],
+        "prompt_values_supported": [NO_PROMPT, *sorted(FRESH_PROMPTS)],
         "acr_values_supported": list(ACRS),
         "authorization_details_types_supported": [ACT],
         "claim_types_supported": ["normal"],

@@ -22,21 +22,14 @@ def found(target: str) -> Response:
     return make_response(redirect(target, 302))
 
 
-def error_address(
-    redirect_uri: str, issuer: str, error: str, description: str | None, state: str | None
-) -> str:
-    """RFC 6749, 4.1.2.1 with RFC 9207's `iss`."""
-    parameters = [("error", error), ("iss", issuer)]
-    if description:
-        parameters.append(("error_description", description))
-    if state:
-        parameters.append(("state", state))
-    return with_parameters(redirect_uri, parameters)
+def answer_fields(
+    told: Sequence[tuple[str, str]], issuer: str, state: str | None
+) -> list[tuple[str, str]]:
+    """What a platform is answered, with RFC 9207's `iss`, against mix-up."""
+    return [*told, ("iss", issuer), *([("state", state)] if state else [])]
 
 
-def code_address(redirect_uri: str, issuer: str, code: str, state: str | None) -> str:
-    """RFC 6749, 4.1.2 with RFC 9207's `iss`, against mix-up."""
-    parameters = [("code", code), ("iss", issuer)]
-    if state:
-        parameters.append(("state", state))
-    return with_parameters(redirect_uri, parameters)
+def error_fields(error: str, description: str | None) -> list[tuple[str, str]]:
+    """RFC 6749, 4.1.2.1."""
+    described = [("error_description", description)] if description else []
+    return [("error", error), *described]

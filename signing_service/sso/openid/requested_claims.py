@@ -10,6 +10,8 @@ from signing_service.sso.openid.errors import OAuthError, invalid_request
 _MAX_CHARACTERS = 4_000
 _MEMBERS = frozenset({"id_token", "userinfo"})
 _RULES = frozenset({"essential", "value", "values"})
+_JUDGED = frozenset({"sub", "acr"})
+"""Claims whose wanted values we look at; what others are wanted to be may be any JSON."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,10 @@ def read_requested_claims(text: str | None) -> RequestedClaims:
 def _member(found: object) -> dict[str, dict[str, Any]]:
     if not isinstance(found, dict):
         raise _malformed()
-    return {name: _rule(rule) for name, rule in found.items()}
+    return {name: _rule(name, rule) for name, rule in found.items()}
 
 
-def _rule(found: object) -> dict[str, Any]:
+def _rule(name: str, found: object) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -65,7 +67,7 @@ def _rule(found: object) -> dict[str, Any]:
     rule = {name: value for name, value in found.items() if name in _RULES}
     values = rule.get("values", [])
     texts = [*values, *([rule["value"]] if "value" in rule else [])] if _is_list(values) else [0]
-    if not all(isinstance(each, str) for each in texts):
+    if name in _JUDGED and not all(isinstance(each, str) for each in texts):
         raise _malformed()
     if not isinstance(rule.get("essential", False), bool):
         raise _malformed()

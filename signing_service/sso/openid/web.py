@@ -11,6 +11,7 @@ from kernel.refusals import Malformed
 from signing_service.sso import client_certificate
 from signing_service.sso.browser import (
     AUTHORIZE_PATH,
+    END_SESSION_PATH,
     Cookies,
     current_session,
     set_current_session,
@@ -19,14 +20,16 @@ from signing_service.sso.claims import holder_claims
 from signing_service.sso.client_certificate import ClientCertificate
 from signing_service.sso.grants import TokenGrant
 from signing_service.sso.openid.authorization import Asked, Authorization, SignInNeeded
+from signing_service.sso.openid.authorization_request import FORM_POST
 from signing_service.sso.openid.discovery import discovery
 from signing_service.sso.openid.errors import OAuthError, invalid_request
 from signing_service.sso.openid.logout import Logout, frame_sources
 from signing_service.sso.openid.redirects import (
-    code_address,
-    error_address,
+    answer_fields,
+    error_fields,
     found,
     see_other,
+    with_parameters,
 )
 from signing_service.sso.openid.token_endpoint import TokenEndpoint
 from signing_service.sso.openid.token_status import TokenStatus
@@ -83,16 +86,18 @@ class OpenIdRoutes:
             return self._answer_error(asked, error)
         except SignInNeeded as needed:
             back = f"{AUTHORIZE_PATH}?{urlencode(needed.query)}"
-            return see_other("/sso/sign-in?" + urlencode({"next": back}))
-        issuer = self._services.settings.origin
-        return found(code_address(asked.redirect_uri, issuer, code, asked.state))
+            return see_other("/sso/sign-in?" + urlencode({"next": back, **_language(asked)}))
+        return self._answer(asked, [("code", code)])
 
     def _answer_error(self, asked: Asked, error: OAuthError) -> Response:
-        issuer = self._services.settings.origin
-        address = error_address(
-            asked.redirect_uri, issuer, error.error, error.description, asked.state
-        )
-        return found(address)
+        return self._answer(asked, error_fields(error.error, error.description))
+
+    def _answer(self, asked: Asked, told: list[tuple[str, str]]) -> Response:
+        """In the way that was asked for."""
+        fields = answer_fields(told, self._services.settings.origin, asked.state)
+        if asked.parameters.get("response_mode") == FORM_POST:
+            return _posting_page(asked.redirect_uri, fields)
+        return found(with_parameters(asked.redirect_uri, fields))
 
     def pushed_authorization(self) -> Response:
         """RFC 9126, 2. Anybody may speak for a platform without a secret, whose name is public:
@@ -166,10 +171,13 @@ class OpenIdRoutes:
 
     def userinfo(self) -> Response:
         """OpenID Connect Core, 5.3. The token must be live and so must its session."""
-        kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() != "bearer":
+        try:
+            token = _bearer_token()
+        except OAuthError as error:
+            return oauth_error(error)
+        if token is None:
             return _unauthorised(None)
-        grant = self._services.grants.access(token.strip())
+        grant = self._services.grants.access(token)
         if grant is None or "openid" not in grant.scope.split() or not self._is_bound_here(grant):
             return _unauthorised("invalid_token")
         platform = self._services.platforms.find(grant.client_id)
@@ -194,9 +202,16 @@ class OpenIdRoutes:
 
     # -- end of session --------------------------------------------------------------------------
 
+    def end_session_post(self) -> Response:
+        """As a GET (RP-Initiated Logout, 2): our cookies do not come with another site's form,
+        and without them neither the holder nor the other platforms would hear of the end."""
+        query = urlencode(list(request.form.items(multi=True)))
+        require_once(request.form, query)
+        return see_other(f"{END_SESSION_PATH}?{query}")
+
     def end_session(self) -> Response:
-        asked = request.form if request.method == "POST" else request.args
-        require_once(asked, urlencode(list(asked.items(multi=True))))
+        asked = request.args
+        require_once(asked, request.query_string.decode("latin-1"))
         signed_in = current_session()
         wanted = self._logout.read(asked)
         if wanted is None or (signed_in is not None and signed_in.session != wanted.sid):
@@ -217,6 +232,15 @@ class OpenIdRoutes:
         return make_response(render_template("sso/sign_out.html", holder=signed_in.holder))
 
 
+def _language(asked: Asked) -> dict[str, str]:
+    """The first of the holder's preferred languages that we speak (`ui_locales`)."""
+    for each in asked.parameters.get("ui_locales", "").split()[:10]:
+        language = each.partition("-")[0].lower()
+        if language in ("zh", "en"):
+            return {"lang": language}
+    return {}
+
+
 _CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
 
 
@@ -235,6 +259,17 @@ def signed_out_page(frames: list[str], target: str | None) -> Response:
     return response
 
 
+def _posting_page(target: str, fields: list[tuple[str, str]]) -> Response:
+    """A form that the browser sends on to the platform (Form Post Response Mode, 2)."""
+    page = render_template("sso/form_post.html", target=target, fields=fields)
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
+        f"form-action {frame_sources([target])}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return response
+
+
 def require_once(asked: MultiDict[str, str], query: str) -> None:
     """Raises Malformed `oidc.request-length`, `oidc.parameter-repeated` (RFC 6749, 3.1)."""
     if len(query) > _MAX_QUERY_CHARACTERS:
@@ -248,6 +283,18 @@ def oauth_error(error: OAuthError) -> Response:
     if error.basic:
         response.headers["WWW-Authenticate"] = f'Basic realm="PortSeal", error="{error.error}"'
     return response
+
+
+def _bearer_token() -> str | None:
+    """The access token of this request, in the header or in a form's body (RFC 6750, 2.1, 2.2);
+    None: there is none. Never from the address, which stands in logs. Raises OAuthError."""
+    request.max_content_length = _MAX_FORM_OCTETS
+    kind, _, in_header = request.headers.get("Authorization", "").partition(" ")
+    in_body = request.form.getlist("access_token") if request.method == "POST" else []
+    given = [*([in_header.strip()] if kind.lower() == "bearer" else []), *in_body]
+    if len(given) > 1:
+        raise invalid_request("The access token comes in one way, once.")
+    return given[0] if given else None
 
 
 def _unauthorised(error: str | None) -> Response:

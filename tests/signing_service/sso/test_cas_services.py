@@ -117,7 +117,7 @@ def older(
     config = migrations()
     with made.engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0031")
+        command.upgrade(config, "0032")
         connection.commit()
     yield made
     made.dispose()
@@ -139,8 +139,14 @@ def test_an_upgrade_takes_over_what_was_registered(
             ("second", both, later, None),
             ("first", f'{{"cas_services": ["{SERVICE}"]}}', first, None),
             ("new-style", "{}", first, None),
+            ("signer", '{"auth_method": "private_key_jwt", "refresh": true}', first, None),
         ):
             connection.execute(insert, {"id": client, "terms": terms, "at": at, "gone": gone})
     older.upgrade()
     services = make_services(older)
     assert (owner(services, SERVICE), owner(services, OTHER)) == ("first", "second")
+    signer, other = services.platforms.find("signer"), services.platforms.find("new-style")
+    assert signer is not None
+    assert (signer.terms.endpoint_audience, signer.terms.refresh) == (True, True), "goes on"
+    assert other is not None
+    assert not other.terms.endpoint_audience

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -85,11 +86,32 @@ def test_a_platform_gets_tokens_with_its_own_key(
     assert "id_token" in answer.get_json()
 
 
-@pytest.mark.parametrize(
-    "audience", [ORIGIN, f"{ORIGIN}/oidc/token", [ORIGIN], f"{ORIGIN}/oidc/par"]
-)
+@pytest.mark.parametrize("audience", [ORIGIN, [ORIGIN]])
 def test_an_assertion_is_for_us(browser: FlaskClient, assertion: Maker, audience: object) -> None:
     assert tried(browser, assertion(aud=audience)).status_code == 200
+
+
+ENDPOINTS = [f"{ORIGIN}/oidc/token", f"{ORIGIN}/oidc/par", [ORIGIN, f"{ORIGIN}/oidc/token"]]
+
+
+@pytest.mark.parametrize("audience", ENDPOINTS)
+def test_audience_injection_an_assertion_for_an_endpoint_is_nobodys(
+    browser: FlaskClient, assertion: Maker, audience: object
+) -> None:
+    """Another provider names our token endpoint as its own, gets the assertion that a platform
+    makes out to it, and plays it to us (RFC 7523bis; FAPI 2.0, 5.3.2.1)."""
+    assert tried(browser, assertion(aud=audience)).get_json() == {"error": "invalid_client"}
+
+
+@pytest.mark.parametrize("audience", [ORIGIN, *ENDPOINTS])
+def test_an_older_program_may_name_an_endpoint_where_its_terms_say_so(
+    browser: FlaskClient, services: SsoServices, assertion: Maker, audience: object
+) -> None:
+    older = registered(services, "older", terms=replace(TERMS, endpoint_audience=True))
+    named = {"iss": older.platform.client_id, "sub": older.platform.client_id}
+    assert tried(browser, assertion(aud=audience, **named)).status_code == 200
+    other = assertion(aud=[ORIGIN, "https://other.example"], **named)
+    assert tried(browser, other).status_code == 401
 
 
 def test_the_algorithm_is_the_registered_keys(browser: FlaskClient, assertion: Maker) -> None:

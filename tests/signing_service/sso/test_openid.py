@@ -206,7 +206,7 @@ def test_a_disabled_platform_gets_nothing(
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
         ({"response_type": 'c"o\\dé'}, "unsupported_response_type"),
-        ({"response_type": None}, "unsupported_response_type"),
+        ({"response_type": None}, "invalid_request"),
         ({"scope": None}, "invalid_scope"),
         ({"scope": "profile"}, "invalid_scope"),
         ({"code_challenge": None}, "invalid_request"),
@@ -220,7 +220,9 @@ def test_a_disabled_platform_gets_nothing(
         ({"code_challenge": "é" * 43}, "invalid_request"),
         ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
         ({"response_mode": "fragment"}, "invalid_request"),
-        ({"prompt": "consent"}, "invalid_request"),
+        ({"prompt": "none consent"}, "invalid_request"),
+        ({"prompt": "create"}, "invalid_request"),
+        ({"prompt": "LOGIN"}, "invalid_request"),
         ({"prompt": "none login"}, "invalid_request"),
         ({"max_age": "-1"}, "invalid_request"),
         ({"max_age": "9" * 30}, "invalid_request"),
@@ -521,7 +523,7 @@ def test_an_expired_id_token_still_names_the_session(
 ) -> None:
     hint = tokens_for(signed_in, platform)["id_token"]
     clock.advance(timedelta(minutes=10))
-    done = signed_in.post("/oidc/end-session", data={"id_token_hint": hint})
+    done = signed_in.get("/oidc/end-session", query_string={"id_token_hint": hint})
     assert done.status_code == 200
     assert ended(signed_in)
 

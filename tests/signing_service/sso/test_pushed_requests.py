@@ -43,7 +43,7 @@ def address(platform: Platform, pushed: TestResponse, **more: str) -> str:
 def test_a_pushed_request_is_answered_once(signed_in: FlaskClient, platform: Platform) -> None:
     pushed = push(signed_in, platform)
     assert pushed.status_code == 201
-    assert pushed.get_json()["expires_in"] == 600
+    assert pushed.get_json()["expires_in"] == 590
     answer = answer_of(signed_in.get(address(platform, pushed)))
     assert answer["state"] == platform.state
     assert platform.redeem(signed_in, answer["code"]).status_code == 200

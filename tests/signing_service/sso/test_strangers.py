@@ -141,7 +141,7 @@ def test_apaches_module_signs_a_holder_in_and_hears_of_the_end(
         assert again.headers["Location"].startswith(f"{services.settings.origin}/oidc/authorize")
 
 
-def test_apaches_module_proves_itself_with_its_own_key_and_is_signed_out_on_request(
+def test_apaches_module_without_a_secret_is_signed_out_on_request(
     services: SsoServices, card: Card
 ) -> None:
     port = free_port()

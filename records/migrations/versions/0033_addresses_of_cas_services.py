@@ -1,6 +1,6 @@
 """addresses of cas services
 
-Revision: 0032. After: 0031. Written: 2026-11-30 03:12:00.
+Revision: 0033. After: 0032. Written: 2026-11-30 03:12:00.
 
 A table of the addresses that platforms registered, so that a sign-in finds its platform by an
 index. Where two platforms had the same address, the one that was registered first keeps it.
@@ -11,8 +11,8 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0032'
-down_revision = '0031'
+revision = '0033'
+down_revision = '0032'
 branch_labels = None
 depends_on = None
 
