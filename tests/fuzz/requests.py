@@ -93,6 +93,7 @@ _KEY = ECKey.generate_key("P-256", {"kid": "1", "use": "sig"}, private=True)
 
 class _Terms:
     jwks = (_KEY.as_dict(private=False),)
+    endpoint_audience = True
 
 
 class _Platform:
@@ -101,7 +102,10 @@ class _Platform:
 
 
 _ASSERTIONS = ClientAssertions(
-    cast(Database, None), FixedClock(START), frozenset({"https://somebody.else"})
+    cast(Database, None),
+    FixedClock(START),
+    "https://somebody.else",
+    frozenset({"https://somebody.else/token"}),
 )
 """For whom no assertion is meant, so that none is ever noted as used."""
 
