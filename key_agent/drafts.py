@@ -16,10 +16,10 @@ from kernel.asn1.certificate import Certificate
 from kernel.refusals import Forbidden, Refusal, Unprocessable
 from key_agent import forms
 from key_agent.forms import FORMATS
-from key_agent.pdf_said import SaidInPdf, said_in_pdf
 from signing_service.formats import xml_security
 from signing_service.formats.claims import Claims, PolicyReference
 from signing_service.formats.coverage_counter import inside, is_upon
+from signing_service.formats.pades.said import SaidInPdf, said_in_pdf
 from signing_service.formats.recognition import read_signatures
 from signing_service.formats.statement import Statement
 from signing_service.formats.xades.references import canonical_properties

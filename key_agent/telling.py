@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from key_agent.display import Shown, add_totals
 from key_agent.drafts import Draft
-from key_agent.pdf_said import SaidInPdf, is_usual
 from key_agent.windows import whole
 from key_agent.words import Words
 from signing_service.formats.claims import COMMITMENT_URIS
+from signing_service.formats.pades.said import SaidInPdf, is_usual
 from signing_service.formats.recognition import is_xml
 from signing_service.sso.confirmation import Confirmation
 from signing_service.validation.evidence import SignatureFormat

@@ -30,6 +30,7 @@ from signing_service.formats.pades.pdf.document import PdfFile
 from signing_service.formats.pades.pdf.locks import field_shown, lock_as_shown
 from signing_service.formats.pades.pdf.signature import added_after, certifies
 from signing_service.formats.pades.reading import Octets
+from signing_service.formats.pades.said import said_in_pdf
 from signing_service.formats.statement import Statement
 from signing_service.formats.xades.references import Source
 from signing_service.formats.xades.writing import MIME_TYPE
@@ -127,7 +128,7 @@ def _pades(
     manner: Manner, subject: Subject, to_be_signed: bytes, by: Statement, context: bytes
 ) -> bool:
     """The document's own octets come first, and the update adds nothing but a signature, in the
-    field that was wanted, which locks what the document says there."""
+    field that was wanted, which locks what the document says there, and says what was wanted."""
     document = subject.whole() if subject.signed is None else subject.signed
     start = int.from_bytes(context[:_PLACE], "big")
     end = int.from_bytes(context[_PLACE : 2 * _PLACE], "big")
@@ -144,8 +145,9 @@ def _pades(
     return (
         digest is not None
         and by.is_in_attributes(to_be_signed, digest)
-        and signature.certification == manner.placement.certification
-        and (None if field is None else field.name) == manner.placement.field
+        and said_in_pdf(document, pdf, by.certificate).is_as(
+            manner.placement, None if field is None else field.name
+        )
         and not judge(shown, Permissions(certifies=certified)).refused
     )
 

@@ -203,6 +203,27 @@ def test_a_certification_is_made_where_it_was_asked_for() -> None:
             assert accepted(wanted, subject, prepared, context) is (wanted == asked)
 
 
+def test_a_pdf_says_nothing_that_was_not_asked_for() -> None:
+    """Reason, place, contact and seal are under the signature, though not in its attributes."""
+    place = (50.0, 50.0, 250.0, 150.0)
+    placements = [
+        Placement(), Placement(reason="申报"), Placement(reason="other"),
+        Placement(location="宁波"), Placement(contact="0574"),
+        Placement(seal=Seal(place, lines=("盖章",))),
+        Placement(seal=Seal((60.0, 50.0, 260.0, 150.0), lines=("盖章",))),
+    ]  # fmt: skip
+    subject = Subject.of(PDF)
+    for asked in placements:
+        prepared = made(Manner(PADES, placement=asked), subject)
+        context = making.context_of(prepared, Act.FIRST, subject)
+        for wanted in placements:
+            manner = Manner(PADES, placement=wanted)
+            assert accepted(manner, subject, prepared, context) is (wanted == asked)
+    last = Manner(PADES, placement=Placement(seal=Seal(place, page=-1, lines=("盖章",))))
+    prepared = made(last, subject)
+    assert accepted(last, subject, prepared, making.context_of(prepared, Act.FIRST, subject))
+
+
 def in_field(
     pdf: bytes, field: str | None, wanted: str | None, certification: Certification | None = None
 ) -> bool:

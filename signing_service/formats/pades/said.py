@@ -1,7 +1,8 @@
 """What a signature says in a PDF's own words: reason, place, contact, and what is seen of it.
 
-None of it is in the signed attributes, but all of it is under the signature; so the agent reads it
-from the draft, shows it, and refuses what it does not know.
+None of it is in the signed attributes, but all of it is under the signature; so a holder's program
+reads it from the draft, shows it or compares it with what was wanted, and refuses what it does not
+know.
 """
 
 import re
@@ -20,6 +21,7 @@ from signing_service.formats.pades.pdf.signature import (
     certifies,
 )
 from signing_service.formats.pades.pdf.syntax import Name
+from signing_service.formats.pades.writing import Placement
 
 _TOLD = frozenset({"Reason", "Location", "ContactInfo"})
 _KNOWN = _TOLD | {
@@ -28,6 +30,7 @@ _KNOWN = _TOLD | {
 _FIXED = {"Type": Name("Sig"), "Filter": Name("Adobe.PPKLite"), "SubFilter": CADES_DETACHED}
 _WIDGET = frozenset({"Type", "Subtype", "FT", "T", "V", "P", "Rect", "F", "AP"})
 _NEW_NAME = re.compile(r"Signature\d{1,6}")
+_POINT = 0.5
 _DATE = re.compile(rb"D:\d{14}(Z|[+-]\d\d'\d\d'?)?")
 
 
@@ -55,6 +58,25 @@ class SaidInPdf:
     """It certifies the document, and permits this of DocMDP (ISO 32000-2, 12.8.2.2)."""
     lock: Lock | None = None
     """What it locks: as the document says of the field."""
+
+    def is_as(self, wanted: Placement, field: str | None) -> bool:
+        """Whether it says what was wanted, in the `field` that was there before (None: in a new
+        one), and is seen there. What the seal itself shows is not compared."""
+        texts = (self.reason, self.location, self.contact, self.certification, field)
+        return texts == (
+            wanted.reason, wanted.location, wanted.contact, wanted.certification, wanted.field,
+        ) and self._is_seen_as(wanted, is_new=field is None)  # fmt: skip
+
+    def _is_seen_as(self, wanted: Placement, *, is_new: bool) -> bool:
+        if not is_new:  # a field of the document's has its own place
+            return True
+        if self.seal is None or wanted.seal is None:
+            return self.seal is None and wanted.seal is None
+        page = wanted.seal.page % self.seal.pages + 1
+        return self.seal.page == page and all(
+            abs(one - other) < _POINT
+            for one, other in zip(self.seal.rectangle, wanted.seal.rectangle, strict=True)
+        )
 
 
 def said_in_pdf(document: bytes, draft: bytes, certificate: Certificate) -> SaidInPdf:
@@ -142,4 +164,4 @@ def _text(dictionary: Mapping[str, Any], key: str) -> str | None:
 
 
 def _unknown(what: str) -> Malformed:
-    return Malformed("pades.unknown", f"the agent cannot show it: {what}")
+    return Malformed("pades.unknown", f"cannot be shown to the holder: {what}")
