@@ -111,9 +111,9 @@ class Cards:
         return bool(self._modules)
 
     def plugged(self) -> list[PluggedToken]:
-        """Raises Unavailable `token.none` without a library, `token.module`."""
+        """Raises Unavailable `token.no-library`, `token.module`."""
         if not self._modules:
-            raise Unavailable("token.none", "no PKCS#11 library is known on this computer")
+            raise Unavailable("token.no-library", "no PKCS#11 library is on this computer")
         with self._lock:
             found = plugged_tokens(self._modules)
             if not found and any(Module.load(path).rediscover() for path in self._modules):

@@ -1,6 +1,5 @@
 """`portseal-agent`: run the key agent, read its log, say which sites may use it."""
 
-import json
 import logging
 import signal
 import sys
@@ -14,6 +13,8 @@ from kernel.refusals import Refusal
 from key_agent import VERSION
 from key_agent.autostart import switch_off, switch_on
 from key_agent.cards import certificates_of
+from key_agent.command_help import SpokenCommand, SpokenGroup, own_words, refusal_in_words
+from key_agent.log_lines import as_json, as_lines, in_local_time
 from key_agent.origins import Origins, Standing, parse_origin
 from key_agent.places import home
 from key_agent.running import (
@@ -29,6 +30,7 @@ from key_agent.uses import UseLog
 from key_agent.windows import clean
 
 _REFUSED, _UNAVAILABLE = 1, 3
+_say = own_words()
 
 
 def main() -> None:
@@ -36,37 +38,39 @@ def main() -> None:
     try:
         commands(prog_name="portseal-agent")
     except Refusal as refusal:
-        click.echo(f"portseal-agent: {refusal.detail} ({refusal.code})", err=True)
+        click.echo(f"portseal-agent: {refusal_in_words(refusal, _say.language)}", err=True)
         sys.exit(_UNAVAILABLE if refusal.status == 503 else _REFUSED)
 
 
-@click.group()
-@click.version_option(VERSION)
+@click.group(cls=SpokenGroup, help=_say("about"))
+@click.version_option(VERSION, help=_say("version"))
 def commands() -> None:
-    """Lets the web sites that you allow use your USB key, after asking you each time."""
+    """Every command says what it does in its user's language."""
 
 
-@commands.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Where pages find the agent.")
+@commands.command(cls=SpokenCommand, help=_say("run"))
+@click.option("--port", type=click.IntRange(1, 65535), help=_say("run-port"))
+@click.option("--module", "modules", multiple=True, metavar="PATH", help=_say("run-module"))
 @click.option(
-    "--module", "modules", multiple=True, help="PKCS#11 library; may stand several times."
+    "--windows", type=click.Choice(["auto", "pinentry", "terminal"]), help=_say("run-windows")
 )
-@click.option("--windows", type=click.Choice(["auto", "pinentry", "terminal"]))
-@click.option("--pinentry", metavar="PROGRAM", help="Which pinentry to use.")
-@click.option("--language", type=click.Choice(["zh", "en"]))
+@click.option("--pinentry", metavar="PROGRAM", help=_say("run-pinentry"))
+@click.option("--language", type=click.Choice(["zh", "en"]), help=_say("run-language"))
 def run(**options: Any) -> None:
-    """Serve pages until interrupted."""
     logging.basicConfig(level=logging.WARNING, format="portseal-agent: %(message)s")
     given = {name: value for name, value in options.items() if value}
     settings = AgentSettings.model_validate({**read_settings(home()).model_dump(), **given})
     words = words_of(settings)
+    say = own_words(words.language)
     agent = make_agent(settings, home(), choose_windows(settings, words), words)
     server = open_door(agent, settings.port)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _stop)
-    click.echo(f"PortSeal key agent {VERSION} on http://127.0.0.1:{settings.port}; Ctrl+C ends it")
-    for library in settings.libraries() or ("none",):
-        click.echo(f"  PKCS#11 library: {library}")
+    click.echo(say("started", version=VERSION, port=settings.port))
+    for library in settings.libraries():
+        click.echo(say("library", path=library))
+    if not settings.libraries():
+        click.echo(say("no-library"))
     try:
         server.run()
     except KeyboardInterrupt:
@@ -77,25 +81,22 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@commands.command()
-@click.option("--json", "as_json", is_flag=True, help="As it is kept, one JSON object a line.")
-@click.option("-n", "count", type=click.IntRange(1), default=50, show_default=True)
-def log(as_json: bool, count: int) -> None:
-    """Show how the agent was used, the newest last."""
-    entries = list(UseLog(home() / LOG_FILE, SystemClock()).entries())[-count:]
-    for entry in entries:
-        if as_json:
-            click.echo(json.dumps(entry, ensure_ascii=False))
-            continue
-        click.echo(
-            f"{entry['time']}  {entry['outcome']:<24} {entry['method']:<20} {entry['origin']}"
-            f"  {entry.get('token', '')}"
-        )
-        for line in entry.get("shown", ()):
-            click.echo(f"    {clean(line)}")
+@commands.command(cls=SpokenCommand, help=_say("log"))
+@click.option("--json", "machine", is_flag=True, help=_say("log-json"))
+@click.option("--agreed", is_flag=True, help=_say("log-agreed"))
+@click.option(
+    "-n", "count", type=click.IntRange(1), default=50, show_default=True, help=_say("log-count")
+)
+def log(machine: bool, agreed: bool, count: int) -> None:
+    kept = UseLog(home() / LOG_FILE, SystemClock())
+    entries = list(kept.agreed() if agreed else kept.entries())[-count:]
+    if not entries and not machine:
+        click.echo(_say("log-empty"))
+    for line in as_json(entries) if machine else as_lines(entries, _say.language):
+        click.echo(line)
 
 
-@commands.group("origins")
+@commands.group("origins", cls=SpokenGroup, help=_say("origins"))
 def origins_group() -> None:
     """The web sites that may use the agent."""
 
@@ -104,57 +105,58 @@ def _origins() -> Origins:
     return Origins(home() / ORIGINS_FILE, SystemClock())
 
 
-@origins_group.command("list")
+@origins_group.command("list", cls=SpokenCommand, help=_say("origins-list"))
 def list_origins() -> None:
-    """Show them."""
-    for each in _origins().all():
-        seen = f"{len(each.certificates)} certificates"
-        click.echo(f"{each.standing:<8} {each.since}  {each.origin}  {seen}")
+    known = _origins().all()
+    for each in known:
+        seen = _say("sees", count=len(each.certificates))
+        click.echo(f"{_say(each.standing)}  {in_local_time(each.since)}  {each.origin}  {seen}")
+    if not known:
+        click.echo(_say("origins-none"))
 
 
-@origins_group.command("allow")
+@origins_group.command("allow", cls=SpokenCommand, help=_say("origins-allow"))
 @click.argument("origin")
 def allow_origin(origin: str) -> None:
-    """Allow a site, with the certificates that are plugged in now."""
     plugged = plugged_tokens(read_settings(home()).libraries())
     seen = frozenset(held.identifier for token in plugged for held in certificates_of(token))
     _origins().set(parse_origin(origin), Standing.ALLOWED, seen)
-    click.echo(f"{origin} may use the agent and see {len(seen)} certificates")
+    click.echo(_say("now-allowed", origin=origin, count=len(seen)))
 
 
-@origins_group.command("refuse")
+@origins_group.command("refuse", cls=SpokenCommand, help=_say("origins-refuse"))
 @click.argument("origin")
 def refuse_origin(origin: str) -> None:
-    """Refuse a site without being asked again."""
     _origins().set(parse_origin(origin), Standing.REFUSED, frozenset())
-    click.echo(f"{origin} is refused")
+    click.echo(_say("now-refused", origin=origin))
 
 
-@origins_group.command("forget")
+@origins_group.command("forget", cls=SpokenCommand, help=_say("origins-forget"))
 @click.argument("origin")
 def forget_origin(origin: str) -> None:
-    """Forget what was said of a site: it will be asked about again."""
-    click.echo(f"{origin} is forgotten" if _origins().forget(origin) else f"{origin} was not known")
+    was_known = _origins().forget(origin)
+    click.echo(_say("now-forgotten" if was_known else "not-known", origin=origin))
 
 
-@commands.command()
-@click.option("--off", is_flag=True, help="Do not start it any more.")
+@commands.command(cls=SpokenCommand, help=_say("autostart"))
+@click.option("--off", is_flag=True, help=_say("autostart-off"))
 def autostart(off: bool) -> None:
-    """Start the agent at login."""
     if off:
-        click.echo("the agent is not started at login" + ("" if switch_off() else " (nor was it)"))
+        click.echo(_say("starts-no-more" if switch_off() else "started-not"))
         return
-    click.echo(f"the agent is started at login: {switch_on()}")
+    click.echo(_say("starts", path=switch_on()))
 
 
-@commands.command()
+@commands.command(cls=SpokenCommand, help=_say("tokens"))
 def tokens() -> None:
-    """Show what is plugged in, and the certificates on it."""
-    for token in plugged_tokens(read_settings(home()).libraries()):
+    found = plugged_tokens(read_settings(home()).libraries())
+    for token in found:
         state = "blank" if not token.initialised else "locked" if token.locked else "ready"
-        click.echo(
-            f"{token.label or '-'}  {state}  {token.manufacturer} {token.model} {token.serial}"
-        )
+        made = f"{token.manufacturer} {token.model} {token.serial}"
+        click.echo(f"{token.label or '-'}  {_say(state)}  {made}")
         for held in certificates_of(token):
             until = held.certificate.not_after.date().isoformat()
-            click.echo(f"    {clean(held.certificate.subject_text())}, valid until {until}")
+            subject = clean(held.certificate.subject_text())
+            click.echo(f"    {_say('valid-until', subject=subject, date=until)}")
+    if not found:
+        click.echo(_say("tokens-none"))

@@ -58,6 +58,10 @@ class UseLog:
         files = (_read(self._agreed), _read(self._path))
         return heapq.merge(*files, key=lambda entry: str(entry.get("time")))
 
+    def agreed(self) -> Iterator[dict[str, Any]]:
+        """Only what the user was asked about and agreed to; the oldest first."""
+        return _read(self._agreed)
+
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
     for number in range(KEPT_FILES, -1, -1):

@@ -2,6 +2,7 @@
 
 import locale
 import os
+from collections.abc import Mapping
 from typing import Literal
 
 Language = Literal["zh", "en"]
@@ -139,12 +140,15 @@ _WORDS: dict[str, tuple[str, str]] = {
 class Words:
     """One language's words."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(
+        self, language: Language, catalogue: Mapping[str, tuple[str, str]] = _WORDS
+    ) -> None:
         self.language = language
+        self._catalogue = catalogue
         self._column = 0 if language == "zh" else 1
 
     def __call__(self, word: str, /, **values: object) -> str:
-        return _WORDS[word][self._column].format(**values)
+        return self._catalogue[word][self._column].format(**values)
 
     def choose(self, zh: str, en: str) -> str:
         return (zh, en)[self._column]

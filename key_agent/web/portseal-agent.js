@@ -62,6 +62,7 @@ const STATES = /** @type {Record<string, AgentState>} */ ({
   "agent.timed-out": "timed-out",
   "token.missing": "no-token",
   "token.none": "no-token",
+  "token.no-library": "no-token",
   "token.pin-wrong": "wrong-pin",
   "token.locked": "locked",
   "token.": "failed",

@@ -3,12 +3,18 @@
  * `<portseal-progress>`: shows how far a journey with the key agent is, and what went wrong.
  *
  * Its words are data attributes, written by the server in the page's language:
- * `data-step-NAME` for a step, `data-name-NAME` for its short name in the list, `data-state-NAME` for a state of the agent, `data-tries-one`
- * for the last try of a PIN and `data-tries-few` for some, `data-failed` for what the service refused. `data-steps` lists the steps that are
- * shown, in order; the others only change the line below them.
+ * `data-step-NAME` for a step, `data-name-NAME` for its short name in the list, `data-state-NAME` for
+ * a state of the agent, `data-code-CODE` for a refusal by its code (dots as hyphens), `data-tries-one`
+ * for the last try of a PIN and `data-tries-few` for some, `data-versions` for an agent that is too
+ * old, `data-failed` for what the service refused, `data-ask` for what is said where the browser will
+ * ask first, `data-help` the address of a page that helps with the agent and `data-help-text` its
+ * name. `data-steps` lists the steps that are shown, in order; the others only change the line below.
  */
 
-import { AgentError } from "./portseal-agent.js";
+import { AgentError, PortSealAgent } from "./portseal-agent.js";
+
+/** States that are mended on the user's computer. */
+const HELPED = ["missing", "blocked", "too-old", "origin-refused", "no-token"];
 
 export class PortSealProgress extends HTMLElement {
   /** @type {HTMLOListElement} */ #list = document.createElement("ol");
@@ -27,6 +33,14 @@ export class PortSealProgress extends HTMLElement {
     this.#line.setAttribute("role", "status");
     this.replaceChildren(this.#list, this.#line);
     this.reset();
+    this.#warn();
+  }
+
+  /** Where the browser will ask its user before the page reaches the agent, it is said before. */
+  async #warn() {
+    const words = this.#words("ask");
+    if (!words || !(await PortSealAgent.wouldAskUser())) return;
+    if (this.#current === null && !this.dataset.outcome) this.#line.textContent = words;
   }
 
   get #names() {
@@ -79,15 +93,23 @@ export class PortSealProgress extends HTMLElement {
     for (const item of this.#list.children) {
       item.classList.toggle("failed", item.hasAttribute("aria-current"));
     }
-    const told = error instanceof AgentError ? this.#ofAgent(error) : this.#words("failed");
     const alert = document.createElement("strong");
-    alert.textContent = [told, error instanceof AgentError ? "" : error?.detail]
-      .filter(Boolean)
-      .join(" ");
+    alert.textContent = error instanceof AgentError ? this.#ofAgent(error) : this.#ofService(error);
     const code = document.createElement("code");
     code.textContent = error?.code ?? "page.failed";
-    this.#line.replaceChildren(alert, " ", code);
+    this.#line.replaceChildren(alert, " ", code, ...this.#help(error));
     if (!error?.code) console.error(error);
+  }
+
+  /**
+   * A way to the page that helps, where the matter is the user's computer.
+   * @param {any} error
+   */
+  #help(error) {
+    const { help, helpText } = this.dataset;
+    if (!help || !(error instanceof AgentError) || !HELPED.includes(error.state)) return [];
+    const link = Object.assign(document.createElement("a"), { href: help, textContent: helpText });
+    return [" ", link];
   }
 
   /** The step that was told last. */
@@ -95,12 +117,33 @@ export class PortSealProgress extends HTMLElement {
     return this.#current;
   }
 
+  /** @param {any} error */
+  #ofService(error) {
+    return [this.#words("failed"), this.#ofCode(error?.code) ?? error?.detail].filter(Boolean).join(" ");
+  }
+
+  /** @param {string | undefined} code */
+  #ofCode(code) {
+    return code === undefined ? null : this.#words(`code-${code.replaceAll(".", "-")}`);
+  }
+
   /** @param {AgentError} error */
   #ofAgent(error) {
+    const why = this.#ofCode(error.code);
     const told = this.#words(`state-${error.state}`) ?? error.detail;
     const tries = error.state === "wrong-pin" && error.tries ? `tries-${error.tries}` : null;
-    const refused = error.state === "refused" ? error.detail : null;
-    return [told, tries ? this.#words(tries) : null, refused].filter(Boolean).join(" ");
+    const versions = error.state === "too-old" ? this.#filled("versions", error.facts) : null;
+    const refused = error.state === "refused" ? (why ?? error.detail) : null;
+    const first = error.state === "refused" ? told : (why ?? told);
+    return [first, versions, tries ? this.#words(tries) : null, refused].filter(Boolean).join(" ");
+  }
+
+  /**
+   * @param {string} name
+   * @param {Record<string, any>} facts
+   */
+  #filled(name, facts) {
+    return this.#words(name)?.replace(/\{(\w+)\}/g, (_, fact) => facts[fact] ?? "?");
   }
 
   /** @param {string} name as in the attribute, without `data-` */

@@ -1,6 +1,7 @@
 """Settings of the front hall: the web server, the database, the nodes, metrics and logs."""
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -33,6 +34,8 @@ class WebSettings(SettingsTable):
     max_upload_bytes: Annotated[int, Field(ge=1 << 20)] = 40 << 20
     agent_port: Annotated[int, Field(ge=1, le=65535)] = 61235
     """Where the key agent listens on the computers of those who open the pages."""
+    agent_wheel: Path | None = None
+    """The key agent's wheel (`make agent`), for the page /agent to offer."""
 
     @field_validator("origin")
     @classmethod

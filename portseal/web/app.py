@@ -11,6 +11,7 @@ from key_centre.web.pages import key_centre_pages
 from portseal import problems
 from portseal.adapters import portal_identity
 from portseal.status import machines
+from portseal.web.agent_page import agent_page_blueprint, read_release
 from portseal.web.form_protection import install_form_protection
 from portseal.web.health import health_blueprint
 from portseal.web.layout import STATIC, TEMPLATES, Visitor, install_layout
@@ -124,6 +125,7 @@ def create_flask(house: House) -> Flask:
         if name.startswith(("signing.", "verification.", "key_centre.")):
             protection.exempt(view)
     install_own_card(app, signed_in_card)
+    app.register_blueprint(agent_page_blueprint(read_release(web.agent_wheel), web.origin))
     app.add_url_rule("/openapi.yaml", "openapi", _openapi)
     return app
 

@@ -106,6 +106,7 @@ GROUPS = (
         lazy_gettext("Services"),
         (
             Link("/verify", lazy_gettext("Verify a signature")),
+            Link("/agent", lazy_gettext("Key agent")),
         ),
     ),
     Group(

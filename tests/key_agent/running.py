@@ -98,6 +98,8 @@ def running_agent(
         **environment,
         "PORTSEAL_AGENT_HOME": str(home),
         "PORTSEAL_TEST_HUMAN": str(human.socket),
+        "LC_ALL": "",
+        "LC_MESSAGES": "en_GB.UTF-8",  # the command line speaks its user's language
     }
     process = subprocess.Popen(
         [

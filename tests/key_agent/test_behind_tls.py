@@ -207,15 +207,32 @@ def test_over_tls_a_session_ends_by_itself_when_the_agent_falls_silent(
     assert waited < SILENCE_SECONDS + WITHIN_SECONDS
 
 
+@pytest.mark.parametrize(
+    ("language", "before", "after"),
+    [
+        (
+            "en",
+            "The browser will ask whether this site may reach apps on this device: allow it",
+            "Allow access to apps on this device",
+        ),
+        (
+            "zh",
+            "浏览器将询问是否允许本网站访问此设备上的应用：请允许",
+            "浏览器未允许本页面访问密钥助手",
+        ),
+    ],
+)
 def test_without_the_browsers_permission_the_page_says_what_to_do(
-    context: BrowserContext, agent: RunningAgent
+    context: BrowserContext, agent: RunningAgent, language: str, before: str, after: str
 ) -> None:
     page = context.new_page()
-    page.goto("/sso/sign-in")
-    page.click("#agent-sign-in")
+    page.goto(f"/sso/sign-in?lang={language}")
     told = page.locator("portseal-progress .agent-line")
-    expect(told).to_contain_text("Allow access to apps on this device")
+    expect(told).to_contain_text(before)
+    page.click("#agent-sign-in")
+    expect(told).to_contain_text(after)
     expect(told).to_contain_text("browser.blocked")
+    expect(told.locator("a")).to_have_attribute("href", "/agent")
     assert agent.human.windows == []
 
 

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from kernel.clock import SystemClock
+from key_agent import VERSION
 from key_agent.origins import Origins, Standing
 from key_agent.running import ORIGINS_FILE
 from tests.key_agent.holder import PIN, agrees, operator_at
@@ -178,10 +179,38 @@ def test_a_page_that_needs_a_newer_agent_says_so_at_once(
     page.goto("/sso/sign-in")
     words = {"en": "is too old for this page.", "zh": "本机的密钥助手版本过旧"}[language]
     expect_told(page, "agent.too-old", words)
+    versions = {"en": f"Here: {VERSION}; needed: 9.", "zh": f"本机版本：{VERSION}；需要：9."}
+    expect_told(page, "agent.too-old", versions[language])
+    expect(page.locator("portseal-progress a")).to_have_attribute("href", "/agent")
     operator.human.windows.clear()
     page.click("#agent-sign-in")
     expect_told(page, "agent.too-old", words)
     assert operator.human.windows == []
+
+
+def test_the_page_warns_before_the_last_try(
+    page: Page, operator: RunningAgent, language: str
+) -> None:
+    """No token of ours tells its last try (PKCS#11, CKF_USER_PIN_FINAL_TRY): what an agent with one
+    that does would answer is put in the place of this agent's answer."""
+
+    def last(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        assert told["code"] == "token.pin-wrong"
+        told["facts"] = {"tries": "one", "tries_left": 1}
+        route.fulfill(response=answer, json=told)
+
+    operator.human.answer = lambda window: {"pin": "not-the-pin-either"}
+    page.route("**/v1/sign_in", last)
+    page.goto("/sso/sign-in")
+    page.click("#agent-sign-in")
+    words = {
+        "en": "One try is left: after one more wrong PIN the USB key locks itself.",
+        "zh": "再输错一次 PIN，USB Key 将自行锁定。",
+    }
+    expect_told(page, "token.pin-wrong", words[language])
+    operator.human.answer = agrees
 
 
 def test_a_second_page_is_told_that_the_agent_waits_elsewhere(

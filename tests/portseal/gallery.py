@@ -150,6 +150,7 @@ EXHIBITS = (
     Exhibit("signed-out", None, "/cas/logout"),
     Exhibit("cps", None, "/cps"),
     Exhibit("verify", None, "/verify"),
+    Exhibit("key-agent", None, "/agent"),
     Exhibit("not-found", None, "/nowhere"),
     Exhibit("enterprise-home", "legal-person", "/"),
     Exhibit("enterprise", "legal-person", "/enterprise"),
@@ -216,6 +217,7 @@ EXHIBITS = (
 
 NOT_PICTURED = {
     "agent.file": "a script of the pages",
+    "agent_page.wheel": "a file to take away",
     "static": "a file of the pages",
     "portal.static": "a file of the pages",
     "verification.static": "a file of the pages",
