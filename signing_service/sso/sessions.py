@@ -46,6 +46,7 @@ _OPEN = Step(
 )  # fmt: skip
 _LIVE = select(sessions).where(sessions.c.ended_at.is_(None))
 _BY_SECRET = _LIVE.where(sessions.c.secret_hash == bindparam("secret"))
+_ANY_BY_SECRET = select(sessions).where(sessions.c.secret_hash == bindparam("secret"))
 _BY_SID = _LIVE.where(sessions.c.sid == bindparam("sid"))
 _TIME = sessions.c.expires_at.type
 _SECRET_OCTETS = 32
@@ -81,6 +82,15 @@ class OpenedSession:
     secret: str
     """For the browser's cookie alone; only its hash is stored."""
     signed_in: SignedIn
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it is with the session of a page that is open."""
+
+    signed_in: SignedIn | None
+    end_reason: str = ""
+    """Why there is none any more; empty where it cannot be told."""
 
 
 class Sessions:
@@ -213,6 +223,21 @@ class Sessions:
         if signed_in is not None:
             self._touch(row)
         return signed_in
+
+    def standing(self, secret: str | None) -> Standing:
+        """For a page that looks whether the session has ended; does not keep it awake. Raises as
+        `use`."""
+        if secret is None:
+            return Standing(None)
+        with self._database.reading() as connection:
+            known = {"secret": secret_hash(secret)}
+            row = connection.execute(_ANY_BY_SECRET, known).one_or_none()
+        if row is None:
+            return Standing(None)
+        signed_in = self._checked(row) if row.ended_at is None else None
+        if signed_in is not None or row.ended_at is not None:
+            return Standing(signed_in, row.end_reason or "")
+        return self.standing(secret)  # it ended just now
 
     def by_name(self, sid: str) -> SignedIn | None:
         """As `use`, for a platform that acts in the session; does not keep it awake."""

@@ -70,6 +70,7 @@ def sso_blueprint(
     route("/sso/sign-in", pages.sign_in_form, "POST")
     route("/sso/sign-out", pages.sign_out_form, "POST")
     route("/sso/session", pages.session, "GET")
+    route("/sso/session/standing", pages.session_standing, "GET")
     route("/api/v1/sign-in/challenges", pages.api_challenge, "POST")
     route("/api/v1/sign-in", pages.api_sign_in, "POST")
     route("/api/v1/sign-in", pages.api_sign_out, "DELETE")
@@ -175,6 +176,14 @@ class SignInRoutes:
         if signed_in is None:
             return jsonify({"signed_in": False})
         return jsonify({"signed_in": True, **_shown(signed_in)})
+
+    def session_standing(self) -> Response:
+        """For an open page (`portseal/web/static/page.js`): asking keeps no session awake."""
+        standing = self._services.sessions.standing(self._cookies.session())
+        signed_in = standing.signed_in
+        if signed_in is None:
+            return jsonify(signed_in=False, reason=standing.end_reason)
+        return jsonify(signed_in=True, subject=signed_in.holder.subject)
 
     def api_challenge(self) -> Response:
         """`next`, if given, is where the holder goes afterwards: a request there may want a proof

@@ -231,6 +231,7 @@ NOT_PICTURED = {
     "sso.jwks": "for programs",
     "sso.userinfo": "for programs",
     "sso.session": "for programs",
+    "sso.session_standing": "for the pages' script",
     "sso.validate": "for programs",
     "sso.service_validate": "for programs",
     "sso.p3_service_validate": "for programs",

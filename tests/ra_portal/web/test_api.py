@@ -68,7 +68,9 @@ def test_a_program_takes_an_enterprise_from_application_to_revocation(
     enrolled = done(post(client, "/enrolments", body), 201)
     certificate = Certificate.parse(enrolled["certificate"])
     assert certificate.is_signed_by(Certificate.parse(enrolled["chain"][0]))
-    assert problem(post(client, "/enrolments", body), 401) == "enrolment.code"
+    done(post(client, "/enrolments", body), 201)  # again, with the same key
+    other = {**body, "pkcs10": base64.b64encode(pkcs10()).decode()}
+    assert problem(post(client, "/enrolments", other), 401) == "enrolment.code"
 
     enterprise = approved["enterprise"]
     seat.identity = Identity(HolderKind.LEGAL_PERSON, enterprise, "x", enterprise_id=enterprise)

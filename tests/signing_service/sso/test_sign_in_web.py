@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask import Flask, request
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from kernel.clock import FixedClock
 from kernel.refusals import Unavailable
 from records.database import Database
 from signing_service.sso.services import SsoServices
@@ -23,6 +25,7 @@ from tests.signing_service.sso.conftest import application
 
 PAGE = "/sso/sign-in"
 API = "/api/v1/sign-in"
+STANDING = "/sso/session/standing"
 
 
 def field(page: TestResponse, name: str) -> str:
@@ -271,6 +274,27 @@ def test_a_revoked_card_is_signed_out_at_the_next_request(
     api_sign_in(browser, card)
     registry.revoke(card.certificate)
     assert who(browser) == {"signed_in": False}
+
+
+def test_an_open_page_learns_why_its_session_ended_and_keeps_none_awake(
+    browser: FlaskClient, card: Card, registry: Registry, services: SsoServices, clock: FixedClock
+) -> None:
+    def standing() -> dict[str, object]:
+        return dict(browser.get(STANDING).get_json())
+
+    assert standing() == {"signed_in": False, "reason": ""}
+    subject = api_sign_in(browser, card).get_json()["subject"]
+    for _ in range(3):
+        clock.advance(timedelta(seconds=services.settings.session_idle_seconds // 4))
+        assert standing() == {"signed_in": True, "subject": subject}
+    clock.advance(timedelta(seconds=services.settings.session_idle_seconds // 4))
+    assert standing() == {"signed_in": False, "reason": "idle-timeout"}
+    api_sign_in(browser, card)
+    services.sessions.end_sessions_of_card(card.holder.card, reason="card-frozen")
+    assert standing() == {"signed_in": False, "reason": "card-frozen"}
+    api_sign_in(browser, card)
+    registry.silent = True
+    assert browser.get(STANDING).status_code == 503
 
 
 def test_when_the_status_cannot_be_told_nobody_is_served(
