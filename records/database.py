@@ -248,6 +248,10 @@ def direct_to(connection: Any) -> "Direct":
     return Direct(connection)
 
 
+_OF_THE_VALUE = frozenset({None, "22001", "22003", "22007", "22008", "22021", "22P05"})
+"""SQLSTATE: too long, out of range, no such time, not a character; None: the driver's own."""
+
+
 @contextmanager
 def _refusing() -> Iterator[None]:
     try:
@@ -255,12 +259,19 @@ def _refusing() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise _unavailable(error) from error
     except DataError as error:
-        # A text with NUL, a number without end: nobody's name, number or code.
+        if not is_of_the_value(error.orig):
+            raise
         raise Malformed("request.malformed", "a value cannot be stored") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _unavailable(error) from error
         raise
+
+
+def is_of_the_value(error: BaseException | None) -> bool:
+    """Whether a driver's DataError comes from a value that was handed in (a text with NUL, a
+    number without end, a date that does not exist), not from a statement of ours."""
+    return getattr(error, "sqlstate", None) in _OF_THE_VALUE
 
 
 def _unavailable(error: DBAPIError) -> Unavailable:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Delete, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kernel.refusals import Malformed, Unavailable
-from records.database import DIRECT, Database, direct_to
+from records.database import DIRECT, Database, direct_to, is_of_the_value
 
 if TYPE_CHECKING:
     from records.direct import Direct
@@ -63,6 +63,8 @@ class Prepared:
                         error=type(error).__name__,
                     ) from error
             except compiled.data_error as error:
+                if not is_of_the_value(error):
+                    raise
                 raise Malformed("request.malformed", "a value cannot be stored") from error
             except compiled.integrity_error as error:
                 raise IntegrityError(compiled.text, None, error, hide_parameters=True) from error

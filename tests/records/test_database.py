@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
+from sqlalchemy.exc import DataError
 
 from kernel.refusals import Malformed, Unavailable
 from records import database as database_module
@@ -67,6 +68,13 @@ def test_a_text_that_cannot_be_stored_is_a_refusal_and_is_told_to_no_log(
     ):
         connection.execute(asked)
     assert "secret" not in f"{refused.value} {refused.value.__cause__}"
+
+
+def test_a_mistake_in_a_statement_of_ours_is_not_told_as_the_caller_s(
+    postgresql_database: Database,
+) -> None:
+    with pytest.raises(DataError), postgresql_database.reading() as connection:
+        connection.execute(text("SELECT 1 / 0"))
 
 
 def test_a_naive_time_never_reaches_the_database() -> None:
