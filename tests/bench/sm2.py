@@ -29,7 +29,7 @@ def verification(site: Site, pace: Pace) -> list[Row]:
 
 
 def _openssl_speed(seconds: float) -> float:
-    command = ["openssl", "speed", "-mr", "-seconds", str(ceil(seconds)), "sm2"]
+    command = ["openssl", "speed", "-mr", "-elapsed", "-seconds", str(ceil(seconds)), "sm2"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     line = next(line for line in told.splitlines() if "CurveSM2" in line)
     return float(line.split(":")[-1])

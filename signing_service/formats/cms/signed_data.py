@@ -303,9 +303,14 @@ def read_counter_signer(encoded: bytes) -> Signer:
 
 
 def _signer(encoded: bytes, required: frozenset[bytes]) -> Signer:
-    info = asn1.decode_der(cms.SignerInfo, encoded)
+    try:
+        info = asn1.decode_der(cms.SignerInfo, encoded)
+    except ValueError:
+        if _has_no_signed_attributes(encoded):
+            raise _no_signed_attributes() from None
+        raise
     if info.signed_attributes.tag_bytes != b"\xa0":
-        raise Malformed("cms.attributes", "a signature without signed attributes")
+        raise _no_signed_attributes()
     content = bytes(info.signed_attributes.data)
     signed = _signed_attributes(content, required)
     unsigned = info.unsigned_attributes or []
@@ -321,6 +326,20 @@ def _signer(encoded: bytes, required: frozenset[bytes]) -> Signer:
         info.signature,
         unsigned,
     )
+
+
+def _has_no_signed_attributes(encoded: bytes) -> bool:
+    """After version, signer and digest algorithm the signature algorithm and the value follow."""
+    try:
+        outer = der.read_only(encoded, der.SEQUENCE)
+        return [e.tag for e in der.children(encoded, outer)][2:5] == [0x30, 0x30, 0x04]
+    except Malformed:
+        return False
+
+
+def _no_signed_attributes() -> Malformed:
+    """Signed attributes could be passed off as a document that was signed without any."""
+    return Malformed("cms.attributes", "a signature without signed attributes")
 
 
 @remembered(entries=256, max_size=256)

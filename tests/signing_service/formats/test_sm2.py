@@ -236,7 +236,7 @@ def test_sm2_with_another_digest_is_named_and_not_accepted(
     report = judged(authority, signed, material)
 
     assert report.finding.reason == "crypto.unknown-algorithm"
-    assert report.signatures[0].algorithm == "sm2-with-sha256"
+    assert report.signatures[0].algorithm == "1.2.156.10197.1.503"
 
 
 def as_gm(authority: Sm2Authority) -> bytes:
@@ -307,7 +307,7 @@ def test_a_message_without_signed_attributes_is_refused(authority: Sm2Authority)
     )
     signed = der.sequence(_GM_SIGNED, der.explicit(0, body))
 
-    with pytest.raises(Malformed, match=r"cms\.(attributes|malformed)"):
+    with pytest.raises(Malformed, match=r"cms\.attributes"):
         cades.read(signed, DOCUMENT)
     assert authority.verification().verify(DOCUMENT, signed).finding.sub_indication == (
         "FORMAT_FAILURE"
