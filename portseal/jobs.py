@@ -193,6 +193,7 @@ JOBS = (
     Job("drafts", _SELDOM, lambda house, _: house.portal.drafts.erase_untouched()),
     Job("clear contacts", _SELDOM, lambda house, _: house.portal.contacts.seal_clear_ones()),
     Job("notices kept", _FIVE_MINUTES, lambda house, _: house.portal.notices.forget_expired()),
+    Job("assignments", _MINUTE, lambda house, _: house.portal.assignments.lay_back()),
     Job("reminders", _MINUTE, lambda house, _: house.portal.reminders.send()),
     Job("mass actions", _TWO_SECONDS, lambda house, _: house.portal.mass_actions.run(),
         wanted=lambda house: house.portal.mass_actions.has_work()),

@@ -13,6 +13,7 @@ from kernel.entropy import Entropy
 from policies.card_life import card_life_policy
 from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
+from ra_portal.applications.assignments import Assignments
 from ra_portal.applications.data_changes import DataChanges
 from ra_portal.applications.drafts import Drafts
 from ra_portal.applications.queue import ApplicationQueue
@@ -73,6 +74,7 @@ class PortalServices:
     registration: Registration
     drafts: Drafts
     queue: ApplicationQueue
+    assignments: Assignments
     reminders: Reminders
     register: Register
     branches: Branches
@@ -147,7 +149,8 @@ def open_portal(
     return PortalServices(
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
-        queue=ApplicationQueue(database, journal, clock, personal, rules, registry),
+        queue=ApplicationQueue(database, clock, personal, rules, registry),
+        assignments=Assignments(database, journal, clock),
         reminders=Reminders(database, journal, clock, rules, contacts, notices),
         register=Register(database),
         branches=Branches(database, journal, clock),

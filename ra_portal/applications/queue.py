@@ -1,5 +1,6 @@
-"""What officers look at: the queue, one application beside its papers, who looks after what."""
+"""What officers look at: the queue, and one application beside its papers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,12 +8,14 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.identifiers import parse_uscc
-from kernel.refusals import Conflict, Refusal, Unprocessable
+from kernel.refusals import Refusal, Unprocessable
 from policies.identity_number import is_identity_card_number
 from policies.registration import RegistrationPolicy
 from ra_portal import fields, keyset
 from ra_portal.applications import applicants_contact, application_rows, queue_rows
+from ra_portal.applications.alike import Alike, alike
 from ra_portal.applications.application import OPEN, Application, ApplicationState
+from ra_portal.applications.past import PastEvent, past_of
 from ra_portal.applications.queue_rows import Filter
 from ra_portal.applications.registry import Comparison, Registry, compare
 from ra_portal.applications.submissions import application_row
@@ -28,8 +31,6 @@ from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.personal_data import PersonalData
 from records.database import Database
-from records.events import Event
-from records.journal import Journal
 
 PAGE_LENGTH = 20
 """Applications on one page of the queue."""
@@ -45,7 +46,11 @@ class Asked:
     identity: str = ""
     """The legal representative's identity number."""
     mine: bool = False
+    unassigned: bool = False
+    """Those that nobody looks after."""
     overdue: bool = False
+    branch: str | None = None
+    """Of this branch, by id; of every one that the officer sees: None."""
     after: Place | None = None
     backwards: bool = False
 
@@ -87,20 +92,22 @@ class Review:
     registry: Comparison | None
     """None: there is no registry, or it did not answer."""
     registry_refusal: Refusal | None
+    alike: Sequence[Alike] = ()
+    """Other applications and enterprises with the same code or person."""
+    past: Sequence[PastEvent] = ()
+    """What has happened to it, newest first."""
 
 
 class ApplicationQueue:
     def __init__(
         self,
         database: Database,
-        journal: Journal,
         clock: Clock,
         personal: PersonalData,
         policy: RegistrationPolicy,
         registry: Registry | None,
     ) -> None:
         self._database = database
-        self._journal = journal
         self._clock = clock
         self._personal = personal
         self._policy = policy
@@ -151,7 +158,11 @@ class ApplicationQueue:
                 application.assigned_to,
             )
             papers = document_rows.of_papers(connection, application.papers)
-            names = people_rows.officer_names(connection, concerned)
+            past = past_of(connection, application.reference)
+            actors = [each.actor_id for each in past]
+            actors += [str(each.facts.get("officer") or "") for each in past]
+            names = people_rows.officer_names(connection, (*concerned, *actors))
+            similar = alike(connection, application)
             branch = branches.by_id(connection, application.details.branch_id)
             card = _newest_card(connection, application)
         masked = self._personal.masked(application.papers.identity, application_row(application.id))
@@ -160,7 +171,19 @@ class ApplicationQueue:
         )
         # Asked when the database has been let go: a slow registry holds nobody else up.
         found, refusal = self._look_up(application)
-        return Review(application, papers, masked, contact, names, branch, card, found, refusal)
+        return Review(
+            application,
+            papers,
+            masked,
+            contact,
+            names,
+            branch,
+            card,
+            found,
+            refusal,
+            similar,
+            past,
+        )
 
     def _look_up(self, application: Application) -> tuple[Comparison | None, Refusal | None]:
         if self._registry is None or application.state not in OPEN:
@@ -184,51 +207,16 @@ class ApplicationQueue:
                 connection, document_rows.ids(application.papers)[kind], number
             )
 
-    def assign(self, by: Identity, application_id: str, to: str | None) -> Application:
-        """An officer takes it (`to` is the own id), hands it to another of the branch, or lays it
-        back (None).
-
-        Raises Forbidden `role.missing`, `branch.foreign`, NotFound `application.unknown`,
-        `officer.unknown`, Conflict `application.state`, `officer.other-branch`.
-        """
-        by.require("application.assign")
-        with self._database.transaction() as connection:
-            before = self._visible(connection, by, application_id)
-            if to is not None:
-                officer = people_rows.officer(connection, to)
-                if officer.branch_id not in (None, before.details.branch_id):
-                    raise Conflict("officer.other-branch", "the officer works at another branch")
-            after = before.assign(to)
-            application_rows.save(connection, after)
-            self._journal.append(
-                connection,
-                Event.APPLICATION_ASSIGNED,
-                subject=after.reference,
-                actor=by.actor,
-                officer=to,
-            )
-        return after
-
-    def colleagues(self, by: Identity) -> list[tuple[str, str]]:
-        """Ids and names of the officers to whom an application can be handed."""
-        by.require("application.assign")
-        with self._database.reading() as connection:
-            return [
-                (officer.id, officer.name)
-                for officer in people_rows.all_officers(connection)
-                if by.branch is None or officer.branch_id in (None, by.branch)
-                if officer.family == "business"
-            ]
-
     def is_overdue(self, application: Application) -> bool:
         return application.state in OPEN and application.changed_at < self._overdue_before()
 
     def _filter(self, by: Identity, asked: Asked) -> Filter:
         return Filter(
             asked.states,
-            by.branch,
+            by.branch or asked.branch,
             by.subject if asked.mine else None,
             self._overdue_before() if asked.overdue else None,
+            asked.unassigned,
         )
 
     def _overdue_before(self) -> datetime:

@@ -12,9 +12,9 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_, update
 
-from ra_portal.applications.application import Application, ApplicationState
+from ra_portal.applications.application import OPEN, Application, ApplicationState
 from ra_portal.applications.application_rows import from_row
 from ra_portal.applications.tables import applications
 from ra_portal.keyset import Place
@@ -33,6 +33,10 @@ class Filter:
     assigned_to: str | None = None
     overdue_before: datetime | None = None
     """Unmoved since then."""
+    unassigned: bool = False
+    """Those that nobody looks after."""
+    not_registered_by: str | None = None
+    """Without those that this officer registered, whom four eyes keep from approving."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         held: list[ColumnElement[bool]] = []
@@ -40,6 +44,11 @@ class Filter:
             held.append(applications.c.branch_id == self.branch_id)
         if self.assigned_to is not None:
             held.append(applications.c.assigned_to == self.assigned_to)
+        if self.unassigned:
+            held.append(applications.c.assigned_to.is_(None))
+        if self.not_registered_by is not None:
+            registered_by = applications.c.registered_by
+            held.append(or_(registered_by.is_(None), registered_by != self.not_registered_by))
         if self.overdue_before is not None:
             held.append(applications.c.changed_at < self.overdue_before)
         return held
@@ -125,6 +134,15 @@ def not_reminded(connection: Connection, wanted: Filter, limit: int) -> list[App
         query = of_state(wanted, state, limit, None, backwards=False)
         found += _applications(connection, query.where(applications.c.reminded_at.is_(None)))
     return found[:limit]
+
+
+def in_charge_of(connection: Connection, officers: Sequence[str], limit: int) -> list[Application]:
+    """Open applications that these officers look after."""
+    query = select(applications).where(
+        applications.c.assigned_to.in_(officers),
+        applications.c.state.in_([str(state) for state in OPEN]),
+    )
+    return _applications(connection, query.limit(limit))
 
 
 def mark_reminded(connection: Connection, identifier: str, at: datetime) -> None:

@@ -1,12 +1,14 @@
-"""Pages for officers: the queue, the review, the decision."""
+"""Pages for officers: the queue, the review, the decision, and on to the next one."""
+
+from collections.abc import Mapping
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import format_timedelta, gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
 from ra_portal.applications.application import OPEN, ApplicationState
-from ra_portal.applications.queue import Asked
+from ra_portal.applications.queue import Asked, place_of
 from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
@@ -27,7 +29,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
 def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     @blueprint.get("/officer/applications")
     def queue() -> Page:
-        return _queue(services, person.signed_in(), _asked())
+        by, known = person.signed_in(), services.branches.all()
+        return _queue(services, by, _asked({each.code: each.id for each in known}))
 
     @blueprint.post("/officer/applications/by-identity")
     def queue_by_identity() -> Page:
@@ -42,7 +45,13 @@ def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Pe
 
 
 def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
-    registration, applications = services.registration, services.queue
+    applications = services.queue
+
+    @blueprint.post("/officer/applications/next")
+    def take_next() -> Page:
+        """The longest waiting one that this officer can move on, taken."""
+        skipped = request.form.get("skipped", "")
+        return _next(services, person.signed_in(), read_place(skipped) if skipped else None)
 
     @blueprint.get("/officer/applications/<identifier>")
     def review(identifier: str) -> Page:
@@ -56,40 +65,55 @@ def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person:
     def assign(identifier: str) -> Page:
         by = person.signed_in()
         to = request.form.get("officer", "")
-        applications.assign(by, identifier, to or None)
+        services.assignments.assign(by, identifier, to or None)
         flash(gettext("Assigned.") if to else gettext("Laid back into the queue."), "good")
         return redirect(url_for("portal.review", identifier=identifier))
 
     @blueprint.post("/officer/applications/<identifier>/decision")
     def decide(identifier: str) -> Page:
         by = person.signed_in()
-        decision, reasons = request.form.get("decision", ""), request.form.get("reasons", "")
         try:
-            if decision == "register":
-                registration.register(by, identifier)
-                flash(gettext("Registered. Another officer must approve it now."), "good")
-            elif decision == "approve":
-                registration.approve(by, identifier)
-                flash(gettext("Approved. The enterprise can make its legal-person card."), "good")
-            elif decision == "return":
-                registration.send_back(by, identifier, reasons, _remarks())
-                flash(gettext("Returned to the applicant."), "good")
-            elif decision == "refuse":
-                registration.refuse(by, identifier, _refusal_reasons(services, reasons))
-                flash(gettext("Refused."), "good")
-            else:
-                raise Malformed("decision.unknown", "choose one of the decisions")
+            flash(_decide(services, by, identifier), "good")
         except Refusal as refusal:
             if refusal.status in (401, 404):
                 raise
             return _review(services, by, identifier, refusal), refusal.status
+        if request.form.get("then") == "next":
+            return _next(services, by)
         return redirect(url_for("portal.review", identifier=identifier))
+
+
+def _decide(services: PortalServices, by: Identity, identifier: str) -> str:
+    """What was done, in words. Raises as the use case; Malformed `decision.unknown`."""
+    registration = services.registration
+    decision, reasons = request.form.get("decision", ""), request.form.get("reasons", "")
+    if decision == "register":
+        registration.register(by, identifier)
+        return str(gettext("Registered. Another officer must approve it now."))
+    if decision == "approve":
+        registration.approve(by, identifier)
+        return str(gettext("Approved. The enterprise can make its legal-person card."))
+    if decision == "return":
+        registration.send_back(by, identifier, reasons, _remarks())
+        return str(gettext("Returned to the applicant."))
+    if decision == "refuse":
+        registration.refuse(by, identifier, _refusal_reasons(services, reasons))
+        return str(gettext("Refused."))
+    raise Malformed("decision.unknown", "choose one of the decisions")
+
+
+def _next(services: PortalServices, by: Identity, after: Place | None = None) -> Response:
+    found = services.assignments.take_next(by, after)
+    if found is None:
+        flash(gettext("Nothing more waits for you."), "good")
+        return redirect(url_for("portal.queue"))
+    return redirect(url_for("portal.review", identifier=found.id, then="next"))
 
 
 def _queue(
     services: PortalServices, by: Identity, asked: Asked, refusal: Refusal | None = None
 ) -> str:
-    page = services.queue.page(by, asked)
+    page, known = services.queue.page(by, asked), services.branches.all()
     kept = {name: request.args[name] for name in _KEPT if request.args.get(name)}
 
     def turn(name: str, place: Place | None) -> str:
@@ -106,15 +130,19 @@ def _queue(
         earlier=turn("before", page.earlier),
         later=turn("after", page.later),
         is_overdue=services.queue.is_overdue,
-        branch_names={each.id: each.name for each in services.branches.all()},
+        waited=lambda since: format_timedelta(since - services.clock.now(), add_direction=False),
+        branches=[] if by.branch else known,
+        branch=request.args.get("branch", ""),
+        branch_names={each.id: each.name for each in known},
+        may_take=by.may("application.register") or by.may("application.approve"),
         refusal=refusal,
     )
 
 
-_KEPT = ("state", "q", "mine", "overdue")
+_KEPT = ("state", "q", "mine", "unassigned", "overdue", "branch")
 
 
-def _asked() -> Asked:
+def _asked(branches: Mapping[str, str]) -> Asked:
     state = request.args.get("state", "open")
     states: tuple[ApplicationState, ...] = OPEN
     if state in set(ApplicationState):
@@ -126,7 +154,9 @@ def _asked() -> Asked:
         states,
         request.args.get("q", "")[:80],
         mine=bool(request.args.get("mine")),
+        unassigned=bool(request.args.get("unassigned")),
         overdue=bool(request.args.get("overdue")),
+        branch=branches.get(request.args.get("branch", "")),
         after=read_place(after or before) if after or before else None,
         backwards=bool(before),
     )
@@ -151,11 +181,15 @@ def _refusal_reasons(services: PortalServices, prose: str) -> str:
 def _review(
     services: PortalServices, by: Identity, identifier: str, refusal: Refusal | None = None
 ) -> str:
+    found = services.queue.review(by, identifier)
     return render_template(
         "ra_portal/review.html",
         identity=by,
-        review=services.queue.review(by, identifier),
-        colleagues=services.queue.colleagues(by) if by.may("application.assign") else [],
+        review=found,
+        then=request.values.get("then", ""),
+        place=write_place(place_of(found.application)),
+        known_branches={each.id: each.name for each in services.branches.all()},
+        colleagues=services.assignments.colleagues(by) if by.may("application.assign") else [],
         overdue=services.queue.is_overdue,
         policy=services.policy,
         refusal=refusal,

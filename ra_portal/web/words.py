@@ -73,6 +73,19 @@ MOVES = {
 }
 """Move of a card -> how its history tells it."""
 
+PAST = {
+    "enterprise.applied": lazy_gettext("Handed in"),
+    "enterprise.resubmitted": lazy_gettext("Corrected and handed in again"),
+    "enterprise.registered": lazy_gettext("Registered"),
+    "enterprise.approved": lazy_gettext("Approved"),
+    "enterprise.returned": lazy_gettext("Returned for correction"),
+    "enterprise.refused": lazy_gettext("Refused"),
+    "application.assigned": lazy_gettext("Assigned"),
+    "application.reminded": lazy_gettext("Reminded of"),
+    "enterprises.imported": lazy_gettext("Imported"),
+}
+"""What happened to an application, by the journal's event."""
+
 MASS_ACTS = {
     "revoke": lazy_gettext("Revoke, for good"),
     "freeze": lazy_gettext("Freeze"),
@@ -165,6 +178,7 @@ def for_templates() -> dict[str, object]:
         "card_reasons": REASONS,
         "card_moves": MOVES,
         "card_whys": {**REASONS, **WHYS},
+        "past_events": PAST,
         "mass_acts": MASS_ACTS,
         "mass_states": MASS_STATES,
         "waiting_names": WAITING,

@@ -114,22 +114,22 @@ def test_an_identity_number_finds_by_its_blind_index_and_never_by_an_address(
 
 def test_an_application_is_taken_handed_over_and_laid_back(any_portal: PortalWorld) -> None:
     made = applied(any_portal)
-    queue = any_portal.services.queue
+    queue, assignments = any_portal.services.queue, any_portal.services.assignments
     one, other = any_portal.officer(Role.REGISTRAR), any_portal.officer(Role.APPROVER)
-    queue.assign(one, made.id, one.subject)
+    assignments.assign(one, made.id, one.subject)
     mine = queue.page(one, Asked(mine=True))
     assert [each.id for each in mine.applications] == [made.id]
     assert mine.names == {one.subject: one.name}
     assert queue.standing(one).mine == 1
-    queue.assign(one, made.id, other.subject)
+    assignments.assign(one, made.id, other.subject)
     assert queue.page(one, Asked(mine=True)).applications == []
-    assert queue.assign(other, made.id, None).assigned_to is None
+    assert assignments.assign(other, made.id, None).assigned_to is None
     assert any_portal.events(made.reference).count("application.assigned") == 3
     with pytest.raises(Forbidden, match=r"role\.missing"):
-        queue.assign(any_portal.legal_person(3), made.id, None)
+        assignments.assign(any_portal.legal_person(3), made.id, None)
     any_portal.services.registration.refuse(one, made.id, "停业")
     with pytest.raises(Conflict, match=r"application\.state"):
-        queue.assign(one, made.id, one.subject)
+        assignments.assign(one, made.id, one.subject)
 
 
 def test_what_waits_too_long_is_overdue_and_reminded_of_once(any_portal: PortalWorld) -> None:
@@ -189,6 +189,7 @@ def test_each_walk_follows_an_index_and_sorts_nothing(
         (Filter((state,)), "ix_applications_queue"),
         (Filter((state,), branch_id="b" * 32), "ix_applications_branch"),
         (Filter((state,), assigned_to="o" * 32), "ix_applications_assigned"),
+        (Filter((state,), unassigned=True, not_registered_by="o" * 32), "ix_applications_"),
     ):
         for backwards in (False, True):
             query = queue_rows.of_state(wanted, state, 21, some, backwards)

@@ -64,7 +64,6 @@ def asking(portal: PortalWorld, slapd: Slapd) -> PortalWorld:
     authority = portal.authority
     queue = ApplicationQueue(
         authority.database,
-        authority.journal,
         authority.clock,
         personal_data_of(authority.token),
         portal.services.policy,

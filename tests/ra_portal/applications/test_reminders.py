@@ -36,7 +36,7 @@ def waiting(portal: PortalWorld, number: int, officer: Identity | None) -> str:
     """The reference of an application that the officer is in charge of."""
     made = portal.services.registration.apply(samples.details(number), samples.scan()).application
     if officer is not None:
-        portal.services.queue.assign(officer, made.id, officer.subject)
+        portal.services.assignments.assign(officer, made.id, officer.subject)
     return made.reference
 
 
@@ -80,7 +80,7 @@ def test_who_takes_over_is_reminded_too_and_a_move_begins_the_wait_anew(
     assert portal.services.reminders.send() == 1
     other = reachable(portal, "other@portseal.example")
     (identifier,) = portal.column("applications", "id")
-    portal.services.queue.assign(one, identifier, other.subject)
+    portal.services.assignments.assign(one, identifier, other.subject)
     assert portal.services.reminders.send() == 1
     portal.services.registration.register(one, identifier)
     assert portal.services.reminders.send() == 0

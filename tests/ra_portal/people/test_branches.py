@@ -64,7 +64,7 @@ def holder(places: Places) -> Holder:
 DOORS: dict[str, Callable[[Places, Identity], object]] = {
     "review": lambda p, by: p.portal.services.queue.review(by, p.waiting.id),
     "paper": lambda p, by: p.portal.services.queue.paper(by, p.waiting.id, DocumentKind.LICENCE, 1),
-    "assign": lambda p, by: p.portal.services.queue.assign(by, p.waiting.id, by.subject),
+    "assign": lambda p, by: p.portal.services.assignments.assign(by, p.waiting.id, by.subject),
     "register": lambda p, by: p.portal.services.registration.register(by, p.waiting.id),
     "return": lambda p, by: p.portal.services.registration.send_back(by, p.waiting.id, "x"),
     "refuse": lambda p, by: p.portal.services.registration.refuse(by, p.waiting.id, "x"),
@@ -196,10 +196,10 @@ def test_the_head_office_sees_every_branch(places: Places) -> None:
 
 def test_an_application_is_handed_to_nobody_of_another_branch(places: Places) -> None:
     with pytest.raises(Conflict, match=r"officer\.other-branch"):
-        places.portal.services.queue.assign(
+        places.portal.services.assignments.assign(
             places.here, places.waiting.id, places.elsewhere.subject
         )
-    names = places.portal.services.queue.colleagues(places.here)
+    names = places.portal.services.assignments.colleagues(places.here)
     assert places.elsewhere.subject not in {identifier for identifier, _ in names}
 
 

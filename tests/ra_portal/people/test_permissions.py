@@ -67,7 +67,7 @@ ACTS: dict[str, Act] = {
     "application.register": lambda portal, by: portal.services.registration.register(by, "none"),
     "application.approve": lambda portal, by: portal.services.registration.approve(by, "none"),
     "application.decide": lambda portal, by: portal.services.registration.refuse(by, "none", "why"),
-    "application.assign": lambda portal, by: portal.services.queue.assign(by, "none", None),
+    "application.assign": lambda portal, by: portal.services.assignments.assign(by, "none", None),
     "application.import": lambda portal, by: portal.services.imports.preview(
         by, ImportKind.ENTERPRISES, Upload(b"", "none.csv")
     ),

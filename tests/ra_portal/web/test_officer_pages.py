@@ -1,0 +1,99 @@
+"""The officers' day: take the next one, decide, go on; what is like it and what was before."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from ra_portal.people.identity import Role
+from tests.ra_portal import samples
+from tests.ra_portal.web.browser import Browser
+from tests.ra_portal.web.conftest import Seat
+from tests.ra_portal.world import PortalWorld
+
+QUEUE = "/officer/applications"
+
+
+def waiting(portal: PortalWorld, count: int) -> list[str]:
+    """Addresses of their reviews, the longest waiting first."""
+    made = []
+    for number in range(1, count + 1):
+        portal.authority.clock.advance(timedelta(seconds=1))
+        registration = portal.services.registration
+        made.append(registration.apply(samples.details(number), samples.scan()).application.id)
+    return [f"{QUEUE}/{identifier}" for identifier in made]
+
+
+def test_after_a_decision_the_next_one_opens(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    first, second, third = waiting(portal, 3)
+    seat.identity = portal.officer(Role.REGISTRAR)
+    taken = browser.send(QUEUE, {}, f"{QUEUE}/next")
+    assert taken.location == f"{first}?then=next"
+    page = browser.text(taken.location)
+    assert re.search(r'name="then" value="next" checked', page)
+    decided = browser.send(first, {"decision": "register", "then": "next"}, f"{first}/decision")
+    assert decided.location == f"{second}?then=next"
+    place = re.search(r'name="skipped" value="([^"]+)"', browser.text(second))
+    assert place is not None
+    skipped = browser.send(second, {"skipped": place[1]}, f"{QUEUE}/next")
+    assert skipped.location == f"{third}?then=next"
+    alone = browser.send(third, {"decision": "register"}, f"{third}/decision")
+    assert alone.location == third
+    assert "checked" not in browser.text(third).partition('name="then"')[2][:40]
+    last = browser.send(second, {"decision": "register", "then": "next"}, f"{second}/decision")
+    assert last.location == QUEUE
+    assert "Nothing more waits for you." in browser.text(QUEUE)
+    refused = browser.send(QUEUE, {"skipped": "nonsense"}, f"{QUEUE}/next")
+    assert refused.status_code == 400
+
+
+def test_the_same_person_and_the_past_stand_beside_the_fields(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    person = samples.identity_number()
+    registration = portal.services.registration
+    one, other = (
+        registration.apply(samples.details(n, identity_number=person), samples.scan()).application
+        for n in (1, 2)
+    )
+    officer = seat.identity = portal.officer(Role.REGISTRAR, name="周登记")
+    registration.send_back(officer, one.id, "<b>扫描不清</b>", {"name": "differs-from-licence"})
+    registration.resubmit(one.id, samples.details(1, name="宁波更正有限公司"), None)
+    page = browser.text(f"{QUEUE}/{one.id}")
+    assert "There is more of the same" in page
+    assert f'href="{QUEUE}/{other.id}"' in page
+    assert person not in page
+    past = page.split('class="past"')[1].split("</details>")[0]
+    assert past.index("Corrected and handed in again") < past.index("Returned for correction")
+    assert "&lt;b&gt;扫描不清" in past
+    assert "It differs from the licence" in past
+    assert "(周登记)" in past
+    free = registration.apply(samples.details(9), samples.scan()).application.id
+    assert "There is more of the same" not in browser.text(f"{QUEUE}/{free}")
+
+
+@pytest.mark.parametrize("roles", [(Role.ADMINISTRATOR,), (Role.APPROVER,)])
+def test_the_queue_is_narrowed_to_a_branch_and_to_what_nobody_has(
+    browser: Browser, portal: PortalWorld, seat: Seat, roles: tuple[Role, ...]
+) -> None:
+    administrator = portal.officer(Role.ADMINISTRATOR)
+    branch = portal.services.branches.add(administrator, "2201", "宁波制卡点", "浙江")
+    registrar = portal.officer(Role.REGISTRAR)
+    registration = portal.services.registration
+    here = registration.apply(samples.details(1, branch="2201"), samples.scan()).application
+    there = registration.apply(samples.details(2), samples.scan()).application
+    portal.services.assignments.assign(registrar, there.id, registrar.subject)
+    seat.identity = portal.officer(*roles)
+    for narrowed in ("?branch=2201", "?unassigned=1", "?branch=2201&unassigned=1"):
+        page = browser.text(QUEUE + narrowed)
+        assert here.reference in page
+        assert there.reference not in page
+    assert there.reference in browser.text(QUEUE)
+    assert ("Take the next one" in page) is (Role.APPROVER in roles)
+    portal.authority.clock.advance(timedelta(hours=30))
+    assert "1 day" in browser.text(QUEUE)
+    seat.identity = portal.officer_at(branch, Role.REGISTRAR)
+    assert 'name="branch"' not in browser.text(QUEUE)
+    assert there.reference not in browser.text(QUEUE + "?branch=")
