@@ -41,7 +41,7 @@ def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Pe
         except Refusal as refusal:
             if refusal.status != 422:
                 raise
-            return _queue(services, by, _asked(), refusal), refusal.status
+            return _queue(services, by, _asked({}), refusal), refusal.status
 
 
 def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
