@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 from tests.portseal.gallery import seated
 from tests.portseal.gallery_past import everything_to_see
@@ -34,7 +34,12 @@ def desk(browser: Browser, service: RunningService) -> Iterator[Page]:
     with seated(browser, service.signed_in("registrar"), "en", viewport=DESK) as page:
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+
+        def hear(said: ConsoleMessage) -> None:
+            if said.type == "error":
+                complaints.append(said.text)
+
+        page.on("console", hear)
         yield page
         assert complaints == []
 

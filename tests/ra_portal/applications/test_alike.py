@@ -39,7 +39,7 @@ def test_an_enterprise_of_the_register_with_the_same_customs_code_or_person_is_t
     any_portal: PortalWorld,
 ) -> None:
     portal = any_portal
-    person, code = samples.identity_number(), samples.details(1)["customs_code"]
+    person, code = samples.identity_number(), str(samples.details(1)["customs_code"])
     registration = portal.services.registration
     first = applied(portal, 1, identity_number=person)
     registration.register(portal.officer(Role.REGISTRAR), first.id)
