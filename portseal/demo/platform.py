@@ -11,7 +11,7 @@ import secrets
 import time
 from typing import Any
 
-from authlib.integrations.flask_client import OAuth
+from authlib.integrations.flask_client import OAuth, OAuthError
 from flask import Flask, Response, jsonify, redirect, render_template_string, request, url_for
 from flask import session as cookie
 from joserfc import jwt
@@ -103,7 +103,13 @@ def create_platform(name: str, issuer: str, client_id: str, client_secret: str) 
 
     @app.get("/callback")
     def callback() -> BaseResponse:
-        token = oauth.portseal.authorize_access_token()
+        # RFC 9207, 2.4: an answer of another provider is not taken to ours, nor ours to another.
+        if request.args.get("iss") != issuer:
+            return Response("The answer is not from our provider.", 400)
+        try:
+            token = oauth.portseal.authorize_access_token()
+        except (OAuthError, JoseError, ValueError):
+            return Response("The sign-in was not completed.", 400)
         cookie["visit"] = visitors.enter(dict(token["userinfo"]), token["id_token"])
         return redirect("/me")
 
