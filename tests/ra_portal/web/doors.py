@@ -37,18 +37,19 @@ class Door:
 class Scene:
     """An enterprise of one branch with everything that can belong to one, and its neighbours."""
 
-    def __init__(self, portal: PortalWorld) -> None:
-        self.portal = portal
+    def __init__(self, portal: PortalWorld, typed: str = "") -> None:
+        """`typed` stands in every text that somebody typed."""
+        self.portal, self._typed = portal, typed
         services = portal.services
         head = portal.officer(Role.ADMINISTRATOR)
-        services.branches.add(head, "2900", "宁波", "浙江")
+        services.branches.add(head, "2900", f"宁波{typed}", f"浙江{typed}")
         elsewhere = services.branches.add(head, "2200", "上海", "上海")
         self.seats: dict[str, Identity | None] = {"nobody": None}
-        self.seats |= {str(role): portal.officer(role, name=f"官员{role}") for role in Role}
+        self.seats |= {str(role): portal.officer(role, name=f"官员{role}{typed}") for role in Role}
         self.seats["neighbour"] = portal.officer_at(elsewhere, Role.REGISTRAR, Role.APPROVER)
         owner = self._enterprise(1)
         rival = self._enterprise(2)
-        first = portal.operator(owner, "declare-import")
+        first = portal.operator(owner, "declare-import", name=f"张操作{typed}")
         second = portal.operator(owner, "declare-import", employee_number="E-002")
         other = portal.operator(rival, "declare-import")
         worker = _operator(first.view.operator.id, owner)
@@ -58,11 +59,14 @@ class Scene:
         }  # fmt: skip
         assert second.view.card is not None
         made = services.enrolment.enrol(first.activation_code, pkcs10()).card
-        preview = Upload("姓名,工号\n甲,E-9\n".encode(), "operators.csv")
-        change = services.data_changes.propose(owner, made.holder, {"name": "章操作"}, "更名")
-        waiting = services.registration.apply(samples.details(3, branch="2900"), samples.scan())
+        row = "甲{},E-9".format(typed.replace('"', "''"))
+        preview = Upload(f"姓名,工号\n{row}\n".encode(), f"operators{typed}.csv")
+        change = services.data_changes.propose(
+            owner, made.holder, {"name": f"章操作{typed}"}, f"更名{typed}"
+        )
+        waiting = services.registration.apply(self._details(3), samples.scan())
         mass = services.mass_actions.propose(
-            head, Act.FREEZE, CardFilter.read({"uscc": samples.uscc(1)}), "样本"
+            head, Act.FREEZE, CardFilter.read({"uscc": samples.uscc(1)}), f"样本{typed}"
         )
         self.ids = {
             "enterprise": owner.subject,
@@ -70,7 +74,7 @@ class Scene:
             "grant": first.view.history[0].id,
             "card": made.number,
             "new card": second.view.card.number,
-            "seal": services.seals.request(owner, "报关章").number,
+            "seal": services.seals.request(owner, f"报关章{typed}"[:40]).number,
             "preview": services.imports.preview(owner, ImportKind.OPERATORS, preview).id,
             "change": change.id,
             "application": waiting.application.id,
@@ -83,7 +87,7 @@ class Scene:
 
     def _enterprise(self, number: int) -> Identity:
         registration = self.portal.services.registration
-        made = registration.apply(samples.details(number, branch="2900"), samples.scan())
+        made = registration.apply(self._details(number), samples.scan())
         identifier = made.application.id
         registration.register(self._officer(Role.REGISTRAR), identifier)
         approved, _ = registration.approve(self._officer(Role.APPROVER), identifier)
@@ -91,6 +95,13 @@ class Scene:
         assert enterprise is not None
         name = approved.details.name
         return Identity(HolderKind.LEGAL_PERSON, enterprise, name, enterprise_id=enterprise)
+
+    def _details(self, number: int) -> dict[str, object]:
+        typed = self._typed
+        return samples.details(
+            number, branch="2900", name=f"宁波样本{number}{typed}",
+            legal_representative=f"王样本{typed}", region=f"浙江{typed}",
+        )  # fmt: skip
 
     def _officer(self, role: Role) -> Identity:
         found = self.seats[str(role)]
@@ -109,7 +120,7 @@ class Scene:
         services.contacts.change(owner, card.number, contact)
         days = card_life_policy().recovery.contact_days
         self.portal.authority.clock.advance(timedelta(days=days))
-        services.recovery.ask(samples.uscc(1), "PIN 输错被锁定")
+        services.recovery.ask(samples.uscc(1), f"PIN 输错被锁定{self._typed}")
         (case,) = services.recovery.waiting(self._officer(Role.APPROVER)).shown
         return case.id
 
