@@ -279,3 +279,32 @@ def test_many_pages_at_once_get_their_answers(door: RunningAgent) -> None:
     for thread in threads:
         thread.join()
     assert answers == [200] * 24
+
+
+SLOW = 50
+"""Connections that say little and never finish; a browser opens six to one host for a page."""
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"POST /v1/status HT",
+        b"POST /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://slow.example\r\nX: ",
+        b"POST /v1/sign HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://slow.example\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n{" % LARGE,
+    ],
+    ids=["request line", "headers", "body"],
+)
+def test_requests_that_never_end_keep_no_other_waiting(door: RunningAgent, begun: bytes) -> None:
+    """Slow clients hold no thread: a request is worked on when it is whole."""
+    held = [socket.create_connection(("127.0.0.1", door.port), timeout=30) for _ in range(SLOW)]
+    try:
+        for each in held:
+            each.sendall(begun)
+        for number in range(10):
+            answer = send(door, headers=page(Origin=f"https://quick{number}.example"))
+            assert answer.status == 200
+    finally:
+        for each in held:
+            each.close()
+    assert send(door, headers=page()).status == 200
