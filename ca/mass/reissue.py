@@ -30,7 +30,7 @@ from ca import inventory
 from ca.authority import Authority
 from ca.inventory import CertificateState, RevocationReason
 from ca.issuing.issuance import IssuanceIntent
-from ca.mass.reissue_batch import REQUESTER, Outcome, Settled, Wanted, look
+from ca.mass.reissue_batch import ON_HOLD, REQUESTER, Outcome, Settled, Wanted, look
 from ca.revocation import Revocation
 from ca.tables import certificates, reissue_items, reissues
 from kernel.clock import Clock
@@ -91,7 +91,7 @@ class Reissue:
             )
             .where(
                 columns.authority == old,
-                or_(columns.state == CertificateState.ISSUED, _ON_HOLD),
+                or_(columns.state == CertificateState.ISSUED, ON_HOLD),
                 columns.not_after > self._clock.now() + _OPEN_AT_LEAST,
                 not_(or_(*(columns.reference.like(each) for each in _SERVICES))),
             )
@@ -233,11 +233,23 @@ class Reissue:
             late = [each for each in made if each.serial in ends]
             self._write(connection, job, [each for each in settled if each not in late])
         for each in late:  # noted last: a process that dies here finds them again
-            with suppress(Conflict):  # ended already
-                self._revocation.revoke(parse_serial(each.made or ""), ends[each.serial], REQUESTER)
+            self._end(each, ends[each.serial])
         if late:
             with self._database.transaction() as connection:
                 self._write(connection, job, late)
+
+    def _end(self, made: Settled, reason: RevocationReason | None) -> None:
+        """As the old one ended. If that was a hold, the old one may have been released before the
+        new one was held: then this one is released, too."""
+        new = parse_serial(made.made or "")
+        with suppress(Conflict):  # ended already
+            if reason is not None:
+                self._revocation.revoke(new, reason, REQUESTER)
+            if reason in (None, RevocationReason.CERTIFICATE_HOLD):
+                with self._database.reading() as connection:
+                    old = inventory.find(connection, parse_serial(made.serial))
+                if old is not None and old.state is CertificateState.ISSUED:
+                    self._revocation.release(new, REQUESTER)
 
     def _write(self, connection: Connection, job: str, settled: Sequence[Settled]) -> None:
         """What is noted already stays as it is."""
@@ -250,9 +262,11 @@ class Reissue:
             note = note.values(outcome=bindparam("now"), successor=bindparam("made"))
             connection.execute(note, told)
 
-    def _tie(self, connection: Connection, made: Sequence[Settled]) -> dict[str, RevocationReason]:
+    def _tie(
+        self, connection: Connection, made: Sequence[Settled]
+    ) -> dict[str, RevocationReason | None]:
         """New certificates end with the old ones; for which of these reason they end at once:
-        of the old ones that ended, or are on hold, meanwhile."""
+        of the old ones that ended, or are on hold, meanwhile. None: only the new one is on hold."""
         if not made:
             return {}
         old = [parse_serial(each.serial) for each in made]
@@ -264,12 +278,14 @@ class Reissue:
         )
         pairs = [{"new": each.made, "old": each.serial} for each in made]
         connection.execute(tie.values(companion_of=bindparam("old")), pairs)
-        ends = {}
-        for serial in old:
-            record = records.get(serial)
+        ends: dict[str, RevocationReason | None] = {}
+        for before, after in zip(old, new, strict=True):
+            record, successor = records.get(before), records.get(after)
             if record is None or record.state is not CertificateState.ISSUED:
                 why = record.reason if record is not None else None
-                ends[serial_text(serial)] = why or RevocationReason.SUPERSEDED
+                ends[serial_text(before)] = why or RevocationReason.SUPERSEDED
+            elif successor is not None and (successor.reason is RevocationReason.CERTIFICATE_HOLD):
+                ends[serial_text(before)] = None
         return ends
 
     def _finish(self, job: str) -> None:
@@ -306,15 +322,10 @@ def _issued(authority: Authority, wanted: Sequence[Wanted]) -> tuple[list[Settle
     return done, refused
 
 
-_ON_HOLD = (certificates.c.state == CertificateState.REVOKED) & (
-    certificates.c.reason == RevocationReason.CERTIFICATE_HOLD
-)
-
-
 def _released(job: str) -> ColumnElement[bool]:
     """Items of the job that were on hold, and whose certificates are no more."""
     still = select(certificates.c.serial).where(
-        certificates.c.serial == reissue_items.c.serial, _ON_HOLD
+        certificates.c.serial == reissue_items.c.serial, ON_HOLD
     )
     held = (reissue_items.c.job == job) & (reissue_items.c.outcome == Outcome.HELD)
     return held & not_(still.exists())

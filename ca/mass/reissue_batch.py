@@ -55,6 +55,11 @@ class Wanted:
     request: CertificateRequest
 
 
+ON_HOLD = (certificates.c.state == CertificateState.REVOKED) & (
+    certificates.c.reason == RevocationReason.CERTIFICATE_HOLD
+)
+
+
 @dataclass(frozen=True)
 class _Made:
     """A certificate of the same key under the new authority."""
@@ -117,7 +122,7 @@ def _made_before(
     query = select(columns.key_fingerprint, columns.serial, columns.state, columns.requester).where(
         columns.key_fingerprint.in_({each.key_fingerprint for each in records}),
         columns.authority == authority,
-        columns.state.in_([CertificateState.INTENDED, CertificateState.ISSUED]),
+        columns.state.in_([CertificateState.INTENDED, CertificateState.ISSUED]) | ON_HOLD,
     )
     found: dict[str, _Made] = {}
     for row in connection.execute(query):

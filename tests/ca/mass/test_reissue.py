@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
+from datetime import datetime
 
 import pytest
 from sqlalchemy import update
@@ -17,9 +19,10 @@ from ca.inventory import (
 from ca.mass.reissue import Reissue
 from ca.mass.reissue_batch import look
 from ca.mass.successors import predecessors
+from ca.revocation import Revocation, Revoked
 from ca.tables import certificates
-from kernel.identifiers import serial_text
-from kernel.refusals import Conflict, NotFound
+from kernel.identifiers import Serial, serial_text
+from kernel.refusals import Conflict, NotFound, Unavailable
 from records.journal import Journal, records
 from tests.ca.mass.rolled_over import RolledOver
 from tests.ca.world import new_clock
@@ -142,6 +145,42 @@ def test_what_a_dead_process_issued_ends_with_a_card_that_has_ended_since(
     if reason == "certificateHold":
         rolled.revocation.release(made[0].serial, "admin")
         assert rolled.successor(made[0]) is not None
+
+
+class ReleasingFirst(Revocation):
+    """Somebody ends the old one's hold just before the new one is put on hold."""
+
+    old: Serial | None = None
+    dies = False
+
+    def revoke(
+        self, serial: Serial, reason: RevocationReason, actor: str, at: datetime | None = None
+    ) -> Revoked:
+        if self.old is not None:
+            self.release(self.old, "admin")
+        done = super().revoke(serial, reason, actor, at)
+        if self.dies:
+            raise Unavailable("database.unavailable", "the database did not answer")
+        return done
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_hold_that_is_released_meanwhile_does_not_stay_on_the_successor(
+    rolled: RolledOver, token_bench: TokenBench, dies: bool
+) -> None:
+    job = rolled.jobs.plan("issuing", "issuing-2", "admin")
+    killed(rolled, token_bench, job, "note:1")
+    card = next(card for card in rolled.cards if rolled.successor(card) is not None)
+    world = rolled.world
+    revocation = ReleasingFirst(world.database, world.journal, world.outbox, world.clock)
+    revocation.revoke(card.serial, RevocationReason.CERTIFICATE_HOLD, "admin")
+    revocation.old, revocation.dies = card.serial, dies
+    jobs = Reissue(world.database, world.journal, world.clock, revocation)
+    with pytest.raises(Unavailable) if dies else nullcontext():
+        jobs.run(job, world.issuing)
+    done = rolled.jobs.run(job, world.issuing)
+    assert (done.reissued, done.left) == (8, 0)
+    assert rolled.successor(card) is not None
 
 
 def test_a_card_that_is_revoked_takes_its_successor_with_it(rolled: RolledOver) -> None:
