@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from ca.tables import crls
 from portseal.settings.retention import RetentionSettings
+from ra_portal.answers import answers
 from ra_portal.cards.tables import one_time_codes, renewals
 from ra_portal.imports.tables import imports
 from ra_portal.notices.tables import notices
@@ -23,6 +24,8 @@ RULES = (
     Rule("prepared_signatures", prepared_signatures, "expires_at",
         "A document and what its card was to sign. Nobody can complete it after ten minutes.",
         batch=50),
+    Rule("answers", answers, "expires_at",
+        "Pages that forms led to, sealed for the browser that sent them: for ten minutes."),
     Rule("messages", outbox, "delivered_at",
         "What another system was told; a logout names a ticket. Kept to look into a delivery. "
         "What was set aside stays until a person has decided."),
@@ -120,7 +123,7 @@ STAYS: Mapping[str, str] = {
 
 def keep(rule: Rule, settings: RetentionSettings) -> timedelta:
     """How long its rows stay."""
-    if rule.table is prepared_signatures:
+    if rule.table in (prepared_signatures, answers):
         return timedelta(0)
     return timedelta(days=getattr(settings, f"{rule.name}_days"))
 

@@ -13,6 +13,7 @@ from kernel.entropy import Entropy
 from policies.card_life import card_life_policy
 from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
+from ra_portal.answers import Answers
 from ra_portal.applications.assignments import Assignments
 from ra_portal.applications.data_changes import DataChanges
 from ra_portal.applications.drafts import Drafts
@@ -71,6 +72,7 @@ class Posting:
 
 @dataclass(frozen=True)
 class PortalServices:
+    answers: Answers
     registration: Registration
     drafts: Drafts
     queue: ApplicationQueue
@@ -147,6 +149,7 @@ def open_portal(
     draft_time = timedelta(days=rules.draft_days)
     directory = HolderDirectory(database, clock)
     return PortalServices(
+        answers=Answers(database, clock, entropy),
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
         queue=ApplicationQueue(database, clock, personal, rules, registry),

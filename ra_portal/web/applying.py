@@ -23,6 +23,7 @@ from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind, Upload
 from ra_portal.papers.page_pictures import PICTURE_TYPE
 from ra_portal.services import PortalServices
+from ra_portal.web.answers import forget_answers
 from ra_portal.web.fresh_card import fresh_certificate
 from ra_portal.web.limits import AddressLimits
 from ra_portal.web.person import forget_application, remember_application, remembered_application
@@ -60,7 +61,7 @@ def _add_form_routes(blueprint: Blueprint, services: PortalServices, limits: Add
             return _form(services, values, {"": refusal}, draft=draft), refusal.status
         session.pop(_DRAFT, None)
         remember_application(submitted.application.id)
-        # Rendered at once, not after a redirect: the access code is stored nowhere.
+        # Rendered at once: the access code is stored nowhere in clear (`answers.py`).
         return render_template("ra_portal/submitted.html", submitted=submitted), 201
 
 
@@ -190,6 +191,7 @@ def _add_correction_routes(
     @blueprint.post("/application/leave")
     def leave() -> Page:
         forget_application()
+        forget_answers()
         flash(gettext("The application is closed on this computer."), "good")
         return redirect(url_for("portal.home"))
 

@@ -9,6 +9,7 @@ from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web import (
     administration,
+    answers,
     api,
     applying,
     branches,
@@ -54,6 +55,7 @@ def portal_blueprint(
     )  # fmt: skip
     limits.limit_requests(blueprint)
     person = Person(identify)
+    answers.add_routes(blueprint, services, person)
     public.add_routes(blueprint, services, person, address_limits.saving)
     applying.add_routes(blueprint, services, address_limits)
     officer.add_routes(blueprint, services, person)

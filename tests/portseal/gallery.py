@@ -221,6 +221,7 @@ NOT_PICTURED = {
     "static": "a file of the pages",
     "portal.static": "a file of the pages",
     "verification.static": "a file of the pages",
+    "portal.answer": "what a form led to, pictured where the form stands",
     "portal.own_paper": "a picture of a paper",
     "portal.draft_paper": "a picture of a paper",
     "portal.paper": "a picture of a paper",

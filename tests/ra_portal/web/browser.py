@@ -31,13 +31,15 @@ class Browser:
         action: str | None = None,
         upload: Upload | None = None,
     ) -> TestResponse:
-        """Open `page`, take the form's token, and send it to `action` (default: the page)."""
+        """Open `page`, take the form's token, and send it to `action` (default: the page); the page
+        that the answer stands on."""
         token = _TOKEN.search(self.text(page))
         assert token is not None
         data: dict[str, object] = {**values, "csrf_token": token[1]}
         if upload is not None:
             data["licence"] = (io.BytesIO(upload.content), upload.file_name)
-        return self.client.post(action or page, data=data, headers=self.headers)
+        answer = self.client.post(action or page, data=data, headers=self.headers)
+        return self.get(answer.location) if answer.status_code == 303 else answer
 
 
 def between(pattern: str, text: str) -> str:

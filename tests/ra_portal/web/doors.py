@@ -329,7 +329,7 @@ BY_BROWSER = frozenset({
     "GET /application", "GET /application/correction", "POST /application/correction",
     "POST /application/activation-code", "POST /application/leave",
     "GET /application/papers/<kind>/<int:page>", "GET /apply/papers/<kind>/<int:page>",
-    "POST /apply/draft/code", "POST /apply/draft/erasure",
+    "POST /apply/draft/code", "POST /apply/draft/erasure", "GET /answers/<identifier>",
 })  # fmt: skip
 """For the browser that has shown the access code, or has begun the draft."""
 
