@@ -32,6 +32,7 @@ class Reason(PolicyData):
 
 class RegistrationPolicy(PolicyData):
     remind_after_hours: Annotated[int, Field(ge=1, le=24 * 60)]
+    escalate_after_hours: Annotated[int, Field(ge=1, le=24 * 90)]
     draft_days: Annotated[int, Field(ge=1, le=365)]
     reasons: tuple[Reason, ...] = Field(min_length=1)
 
@@ -41,7 +42,13 @@ class RegistrationPolicy(PolicyData):
         for code in codes:
             if codes.count(code) > 1:
                 raise ValueError(f"reasons: {code} stands twice")
+        if self.escalate_after_hours <= self.remind_after_hours:
+            raise ValueError("escalate_after_hours: later than the reminder")
         return self
+
+    @property
+    def escalate_after(self) -> timedelta:
+        return timedelta(hours=self.escalate_after_hours)
 
     @property
     def remind_after(self) -> timedelta:

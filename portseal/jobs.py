@@ -195,6 +195,7 @@ JOBS = (
     Job("notices kept", _FIVE_MINUTES, lambda house, _: house.portal.notices.forget_expired()),
     Job("assignments", _MINUTE, lambda house, _: house.portal.assignments.lay_back()),
     Job("reminders", _MINUTE, lambda house, _: house.portal.reminders.send()),
+    Job("escalations", _FIVE_MINUTES, lambda house, _: house.portal.escalations.send()),
     Job("mass actions", _TWO_SECONDS, lambda house, _: house.portal.mass_actions.run(),
         wanted=lambda house: house.portal.mass_actions.has_work()),
     Job("figures", _MINUTE, lambda house, _: house.portal.figures.count()),

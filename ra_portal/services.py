@@ -17,6 +17,7 @@ from ra_portal.answers import Answers
 from ra_portal.applications.assignments import Assignments
 from ra_portal.applications.data_changes import DataChanges
 from ra_portal.applications.drafts import Drafts
+from ra_portal.applications.escalations import Escalations
 from ra_portal.applications.queue import ApplicationQueue
 from ra_portal.applications.registration import Registration
 from ra_portal.applications.registry import Registry
@@ -78,6 +79,7 @@ class PortalServices:
     queue: ApplicationQueue
     assignments: Assignments
     reminders: Reminders
+    escalations: Escalations
     register: Register
     branches: Branches
     cards: Cards
@@ -155,6 +157,7 @@ def open_portal(
         queue=ApplicationQueue(database, clock, personal, rules, registry),
         assignments=Assignments(database, journal, clock),
         reminders=Reminders(database, journal, clock, rules, contacts, notices),
+        escalations=Escalations(database, journal, clock, rules, contacts, notices),
         register=Register(database),
         branches=Branches(database, journal, clock),
         cards=cards,

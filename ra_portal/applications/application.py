@@ -109,6 +109,8 @@ class Application:
     assigned_to: str | None = None
     """The officer who looks after it."""
     reminded_at: datetime | None = None
+    escalated_at: datetime | None = None
+    """When those in charge of the counter were told that nobody moved it."""
     enterprise_id: str | None = None
     card_number: str | None = None
     """Of the legal-person card that the approval requested; later ones are not the applicant's."""
@@ -214,7 +216,8 @@ class Application:
             )
 
     def _moved(self, state: ApplicationState, at: datetime, **changes: object) -> "Application":
-        moved = {"state": state, "changed_at": at, "reminded_at": None, **changes}
+        told = {"reminded_at": None, "escalated_at": None}
+        moved = {"state": state, "changed_at": at, **told, **changes}
         return replace(self, version=self.version + 1, **moved)  # type: ignore[arg-type]
 
 

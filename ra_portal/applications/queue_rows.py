@@ -136,6 +136,20 @@ def not_reminded(connection: Connection, wanted: Filter, limit: int) -> list[App
     return found[:limit]
 
 
+def not_escalated(connection: Connection, wanted: Filter, limit: int) -> list[Application]:
+    """Those whose present wait nobody in charge of the counter was told of."""
+    found: list[Application] = []
+    for state in wanted.states:
+        query = of_state(wanted, state, limit, None, backwards=False)
+        found += _applications(connection, query.where(applications.c.escalated_at.is_(None)))
+    return found[:limit]
+
+
+def mark_escalated(connection: Connection, identifiers: Sequence[str], at: datetime) -> None:
+    mine = update(applications).where(applications.c.id.in_(identifiers))
+    connection.execute(mine.values(escalated_at=at))
+
+
 def in_charge_of(connection: Connection, officers: Sequence[str], limit: int) -> list[Application]:
     """Open applications that these officers look after."""
     query = select(applications).where(

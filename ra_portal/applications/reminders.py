@@ -1,27 +1,19 @@
 """Reminders of applications that nobody has moved in time: once for each wait, in the journal and
 to the officer in charge."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import Connection
-
 from kernel.clock import Clock
 from policies.registration import RegistrationPolicy
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import OPEN, Application
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.cards import card_rows
-from ra_portal.cards.card import Holder
-from ra_portal.notices.channels import Channel
+from ra_portal.applications.telling import tell, waiting
 from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
-from ra_portal.people.identity import HolderKind
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
 
-MOST_NAMED = 20
-"""References that one mail names; it says how many there are in all."""
+_WAITS = "application-waits"
 
 
 class Reminders:
@@ -45,7 +37,8 @@ class Reminders:
         """Note what waits too long, and tell whoever is in charge of it; how many applications.
 
         One message to an officer names all of a round. What nobody is in charge of is marked and
-        counted on the pages of every officer who may take it. For the worker.
+        counted on the pages of every officer who may take it, until it is escalated. For the
+        worker.
         """
         now = self._clock.now()
         wanted = Filter(OPEN, overdue_before=now - self._policy.remind_after)
@@ -57,8 +50,9 @@ class Reminders:
                 if application.assigned_to is not None:
                     in_charge.setdefault(application.assigned_to, []).append(application)
             told = {
-                officer: self._tell(connection, officer, theirs)
+                officer: tell(connection, self._contacts, self._notices, officer, _WAITS, values)
                 for officer, theirs in in_charge.items()
+                for values in [waiting(theirs, self._policy.remind_after)]
             }
             for application in late:
                 self._journal.append(
@@ -71,26 +65,3 @@ class Reminders:
                     since=application.changed_at.isoformat(timespec="seconds"),
                 )
         return len(late)
-
-    def _tell(
-        self, connection: Connection, officer: str, late: Sequence[Application]
-    ) -> str | None:
-        """By mail, or where there is none by text message; the channel, None: neither reaches the
-        officer, or the officer's card has ended."""
-        holder = Holder(HolderKind.OFFICER, officer)
-        if card_rows.find_live(connection, holder) is None:
-            return None
-        named = ", ".join(each.reference for each in late[:MOST_NAMED])
-        values = {
-            "count": str(len(late)),
-            "hours": str(int(self._policy.remind_after.total_seconds()) // 3600),
-            "references": named + ("…" if len(late) > MOST_NAMED else ""),
-        }
-        contact = self._contacts.of(connection, holder)
-        for channel in (Channel.MAIL, Channel.SMS):
-            to = contact.at(channel)
-            if to is not None and self._notices.put(
-                connection, channel, to, "application-waits", values, about=str(holder)
-            ):
-                return str(channel)
-        return None

@@ -35,6 +35,7 @@ applications = Table(
     Column("previous", Text),  # JSON: field -> what it was before the correction
     Column("assigned_to", ROW_ID),
     Column("reminded_at", UtcDateTime),
+    Column("escalated_at", UtcDateTime),
     Column("enterprise_id", ROW_ID, ForeignKey("enterprises.id"), index=True),
     Column("card_number", String(24)),
     Column("import_id", String(32)),  # the import that it came with
@@ -45,6 +46,9 @@ applications = Table(
     Index("ix_applications_branch", "branch_id", "state", "changed_at", "id"),
     Index("ix_applications_assigned", "assigned_to", "state", "changed_at", "id"),
     partial_index("ix_applications_unreminded", "state", "changed_at", where="reminded_at IS NULL"),
+    partial_index(
+        "ix_applications_unescalated", "state", "changed_at", where="escalated_at IS NULL"
+    ),
 )
 
 drafts = Table(

@@ -82,6 +82,7 @@ PAST = {
     "enterprise.refused": lazy_gettext("Refused"),
     "application.assigned": lazy_gettext("Assigned"),
     "application.reminded": lazy_gettext("Reminded of"),
+    "application.escalated": lazy_gettext("Told to the administrators"),
     "enterprises.imported": lazy_gettext("Imported"),
 }
 """What happened to an application, by the journal's event."""

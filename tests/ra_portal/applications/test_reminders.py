@@ -4,15 +4,22 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, text, update
 
 from policies.registration import load_registration
 from portseal.sandbox.ports import free_port
-from ra_portal.applications.reminders import MOST_NAMED
+from ra_portal.applications import queue_rows
+from ra_portal.applications.application import ApplicationState
+from ra_portal.applications.queue_rows import Filter
+from ra_portal.applications.tables import applications
+from ra_portal.applications.telling import MOST_NAMED
 from ra_portal.cards.card import Holder
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.mail import MailServer, SmtpGateway
 from ra_portal.people.identity import HolderKind, Identity, Role, console
+from tests.plans import plan_of
 from tests.ra_portal import samples
+from tests.ra_portal.applications.test_queue import fill
 from tests.ra_portal.world import PortalWorld
 from tests.servers.mail import Mailbox, make_certificate, running
 
@@ -25,8 +32,10 @@ def one(any_portal: PortalWorld) -> Identity:
     return reachable(any_portal, "one@portseal.example")
 
 
-def reachable(portal: PortalWorld, email: str, phone: str = "") -> Identity:
-    officer = portal.officer(Role.REGISTRAR)
+def reachable(
+    portal: PortalWorld, email: str, phone: str = "", role: Role = Role.REGISTRAR
+) -> Identity:
+    officer = portal.officer(role)
     (card,) = portal.cards_of(Holder(HolderKind.OFFICER, officer.subject))
     portal.services.contacts.change(officer, card.number, {"email": email, "phone": phone})
     return officer
@@ -123,3 +132,48 @@ def test_a_long_list_is_cut_and_its_length_told(any_portal: PortalWorld, one: Id
     (letter,) = portal.sent(Channel.MAIL)
     assert sum(reference in letter.text for reference in references) == MOST_NAMED
     assert f"({len(references)})" in letter.text
+
+
+def test_what_nobody_moves_for_long_is_told_to_the_administrators_once(
+    any_portal: PortalWorld, one: Identity
+) -> None:
+    """Also what nobody is in charge of; an officer who is ill need not be asked."""
+    portal = any_portal
+    reachable(portal, "head@portseal.example", role=Role.ADMINISTRATOR)
+    gone = reachable(portal, "gone@portseal.example", role=Role.ADMINISTRATOR)
+    (card,) = portal.cards_of(Holder(HolderKind.OFFICER, gone.subject))
+    portal.services.cards.revoke(console("root"), card.number, "affiliationChanged")
+    portal.officer(Role.ADMINISTRATOR)  # left no address
+    taken, nobodys = waiting(portal, 1, one), waiting(portal, 2, None)
+    escalations, clock = portal.services.escalations, portal.authority.clock
+    clock.advance(LATE)
+    assert escalations.send() == 0
+    clock.advance(load_registration().escalate_after)
+    assert (escalations.send(), escalations.send()) == (2, 0)
+    (letter,) = portal.sent(Channel.MAIL)
+    assert letter.to == "head@portseal.example"
+    assert taken in letter.text
+    assert nobodys in letter.text
+    assert "?overdue=1" in letter.text
+    assert portal.events(nobodys)[-1] == "application.escalated"
+    (first, _) = portal.column("applications", "id")
+    portal.services.assignments.assign(one, first, None)
+    assert escalations.send() == 0  # the wait is the same
+    portal.services.registration.register(one, first)
+    clock.advance(load_registration().escalate_after + timedelta(minutes=1))
+    assert escalations.send() == 1
+
+
+def test_what_waits_is_found_by_an_index(any_portal: PortalWorld) -> None:
+    database = any_portal.authority.database
+    with database.transaction() as connection:
+        fill(connection, any_portal, 20_000)
+        connection.execute(update(applications).values(escalated_at=func.now()))
+        if not database.is_sqlite:
+            connection.execute(text("ANALYZE applications"))
+    wanted = Filter((ApplicationState.APPLIED,), overdue_before=any_portal.authority.clock.now())
+    query = queue_rows.of_state(wanted, ApplicationState.APPLIED, 1000, None, backwards=False)
+    plan = plan_of(database, query.where(applications.c.escalated_at.is_(None)))
+    # SQLite, which counts nothing by itself, takes the queue's.
+    index = "ix_applications_queue" if database.is_sqlite else "ix_applications_unescalated"
+    assert index in plan, plan

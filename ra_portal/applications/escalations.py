@@ -1,0 +1,74 @@
+"""Applications that nobody moves for long are told to the business administrators, once for each
+wait: their officer may be ill, or there may be none."""
+
+from kernel.clock import Clock
+from policies.registration import RegistrationPolicy
+from ra_portal.applications import queue_rows
+from ra_portal.applications.application import OPEN
+from ra_portal.applications.queue_rows import Filter
+from ra_portal.applications.telling import tell, waiting
+from ra_portal.notices.notices import Notices
+from ra_portal.people import people_rows
+from ra_portal.people.contacts import Contacts
+from ra_portal.people.identity import Role
+from records.database import Database
+from records.events import Event
+from records.journal import Entry, Journal
+
+
+class Escalations:
+    def __init__(
+        self,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        policy: RegistrationPolicy,
+        contacts: Contacts,
+        notices: Notices,
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._policy = policy
+        self._contacts = contacts
+        self._notices = notices
+
+    def send(self, limit: int = 1000) -> int:
+        """How many applications. One message to each administrator names all of a round; where
+        none can be reached, the journal says so. For the worker."""
+        now = self._clock.now()
+        wanted = Filter(OPEN, overdue_before=now - self._policy.escalate_after)
+        with self._database.transaction() as connection:
+            late = queue_rows.not_escalated(connection, wanted, limit)
+            if not late:
+                return 0
+            queue_rows.mark_escalated(connection, [each.id for each in late], now)
+            values = waiting(late, self._policy.escalate_after)
+            reached = [
+                tell(
+                    connection,
+                    self._contacts,
+                    self._notices,
+                    officer.id,
+                    "applications-stuck",
+                    values,
+                )
+                for officer in people_rows.all_officers(connection)
+                if Role.ADMINISTRATOR in officer.roles
+            ]
+            told = sum(channel is not None for channel in reached)
+            entries = [
+                Entry(
+                    Event.APPLICATION_ESCALATED,
+                    each.reference,
+                    "worker",
+                    {
+                        "officer": each.assigned_to,
+                        "told": told,
+                        "since": each.changed_at.isoformat(timespec="seconds"),
+                    },
+                )
+                for each in late
+            ]
+            self._journal.append_many(connection, entries)
+        return len(late)
