@@ -39,6 +39,7 @@ class _Parameter(ctypes.Structure):
 
 _FUNCTIONS: dict[str, tuple[object, tuple[object, ...]]] = {
     "OpenSSL_version_num": (ctypes.c_ulong, ()),
+    "OpenSSL_version": (_TEXT, (ctypes.c_int,)),
     "ERR_set_mark": (ctypes.c_int, ()),
     "ERR_pop_to_mark": (ctypes.c_int, ()),
     "EVP_PKEY_CTX_new_from_name": (_POINTER, (_POINTER, _TEXT, _TEXT)),
@@ -120,10 +121,6 @@ class _Loader:
             if path != self._path:
                 self._path, self._loaded = path, None
 
-    @property
-    def is_loaded(self) -> bool:
-        return self._loaded is not None
-
     def library(self) -> ctypes.CDLL:
         with self._lock:
             if self._loaded is None:
@@ -139,9 +136,10 @@ def use(path: str | None) -> None:
     _LOADER.use(path)
 
 
-def is_loaded() -> bool:
-    """Whether an SM2 key was met so far, and a library that is fit."""
-    return _LOADER.is_loaded
+def description() -> str:
+    """The library's own name and version. Raises Unavailable as `sm2_key`."""
+    told: bytes = _LOADER.library().OpenSSL_version(0)
+    return told.decode("utf-8", "replace")
 
 
 def sm2_key(point: bytes) -> Sm2Key:

@@ -10,6 +10,8 @@ from ca.authority import DIRECTORY_CHANNEL
 from ca.crl.archive import CrlArchive
 from ca.tables import certificates
 from hsm.pool import TokenPool
+from kernel import libcrypto
+from kernel.algorithms import SM2_SM3
 from kernel.refusals import Refusal
 from portseal.wiring import House
 from portseal.witness import check
@@ -91,6 +93,12 @@ def _token(house: House) -> str:
 def _keys(house: House) -> str:
     house.self_test()
     return "every key signs and verifies"
+
+
+def _sm2(house: House) -> str:
+    if SM2_SM3.name not in house.validation_policy.suites_until:
+        return "not accepted by the policy"
+    return f"verified by {libcrypto.description()}"
 
 
 def _authority(house: House) -> str:
@@ -224,6 +232,7 @@ _PARTS: dict[str, _Part] = {
     "schema": _schema,
     "token": _token,
     "keys": _keys,
+    "sm2": _sm2,
     "authority": _authority,
     "clock": _clock,
     "crls": _crls,
