@@ -1,7 +1,6 @@
 """SM2 keys and signature values: what is accepted, and every near miss that is not."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from kernel import libcrypto, sm2
 from kernel.algorithms import ECDSA_P256_SHA256, SM2_SM3, KeyKind, PublicKey
 from kernel.asn1 import der
 from kernel.refusals import Malformed, Unprocessable
+from tests import almost_right
 from tests.sm2_keys import DEFAULT_USER, N, P, Sm2SoftwareKey, octets, spki_of, verifies
 from tests.software_keys import SoftwareKey
 
@@ -151,37 +151,10 @@ def test_other_parameters_beside_the_curve_are_another_kind_of_key() -> None:
         PublicKey.from_spki(spki_of(POINT, (EC_KEY, der.sequence(SM2_CURVE))))
 
 
-def _long_integer(value: int) -> bytes:
-    return der.tlv(0x02, b"\0" + der.integer(value)[2:])
-
-
-VALUES: dict[str, Callable[[int, int], bytes]] = {
-    "r zero": lambda r, s: der.sequence(der.integer(0), der.integer(s)),
-    "s zero": lambda r, s: der.sequence(der.integer(r), der.integer(0)),
-    "both one": lambda r, s: der.sequence(der.integer(1), der.integer(1)),
-    "r is n": lambda r, s: der.sequence(der.integer(N), der.integer(s)),
-    "s is n": lambda r, s: der.sequence(der.integer(r), der.integer(N)),
-    "r plus n": lambda r, s: der.sequence(der.integer(r + N), der.integer(s)),
-    "s plus n": lambda r, s: der.sequence(der.integer(r), der.integer(s + N)),
-    "r minus n": lambda r, s: der.sequence(der.integer(r - N), der.integer(s)),
-    "s negative": lambda r, s: der.sequence(der.integer(r), der.integer(-s)),
+VALUES: dict[str, almost_right.Change] = {
+    **almost_right.values(N, P),
     "r and s add up to n": lambda r, s: der.sequence(der.integer(r), der.integer(N - r)),
-    "r of the field": lambda r, s: der.sequence(der.integer(P), der.integer(s)),
-    "r huge": lambda r, s: der.sequence(der.integer(r + (N << 2048)), der.integer(s)),
-    "swapped": lambda r, s: der.sequence(der.integer(s), der.integer(r)),
-    "leading zeros in r": lambda r, s: der.sequence(_long_integer(r), der.integer(s)),
-    "leading zeros in s": lambda r, s: der.sequence(der.integer(r), _long_integer(s)),
-    "long form of the length": lambda r, s: (lambda body: b"\x30\x81" + bytes([len(body)]) + body)(
-        der.integer(r) + der.integer(s)
-    ),
-    "indefinite length": lambda r, s: b"\x30\x80" + der.integer(r) + der.integer(s) + b"\0\0",
-    "data after the sequence": lambda r, s: der.sequence(der.integer(r), der.integer(s)) + b"\0",
-    "data inside the sequence": lambda r, s: der.sequence(der.integer(r), der.integer(s), der.NULL),
-    "one integer": lambda r, s: der.sequence(der.integer(r)),
-    "raw": octets,
-    "cut short": lambda r, s: der.sequence(der.integer(r), der.integer(s))[:-1],
     "nothing": lambda r, s: b"",
-    "a null": lambda r, s: der.NULL,
     "a mebibyte": lambda r, s: der.sequence(der.integer(r), der.tlv(0x02, b"\x01" * 2**20)),
 }
 
