@@ -1,10 +1,11 @@
 """The page of what an enterprise's cards did, and the file to take away."""
 
 from flask import Blueprint, make_response, render_template, request
-from flask_babel import gettext, lazy_gettext
+from flask_babel import get_locale, gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
+from policies.rights import RightsCatalogue
 from ra_portal.history import Deed, Period
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
@@ -50,7 +51,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             first=request.args.get("first", ""),
             last=request.args.get("last", ""),
             deeds=DEEDS,
-            facts=told,
+            facts=lambda deed: told(deed, services.catalogue),
             signature=signature_of,
             refusal=refusal,
         )
@@ -68,15 +69,20 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             gettext("Time"), gettext("What"), gettext("Who"), gettext("Card"), gettext("Details"),
             gettext("Record"), gettext("Signature"),
         ]  # fmt: skip
-        response = make_response(write([headings, *map(_row, found)], wanted))
+        rows = (_row(deed, services.catalogue) for deed in found)
+        response = make_response(write([headings, *rows], wanted))
         response.content_type = wanted.media_type
         response.headers["Content-Disposition"] = f'attachment; filename="history.{wanted}"'
         return response
 
 
-def told(deed: Deed) -> str:
-    """The facts of a deed in one line."""
-    return " · ".join(str(deed.facts[name]) for name in _SHOWN if deed.facts.get(name))
+def told(deed: Deed, catalogue: RightsCatalogue) -> str:
+    """The facts of a deed in one line, the kind of a declaration in the reader's words."""
+    facts = dict(deed.facts)
+    kind = catalogue.kind(str(facts.get("kind", "")))
+    if kind is not None:
+        facts["kind"] = kind.name_en if str(get_locale()).startswith("en") else kind.name_zh
+    return " · ".join(str(facts[name]) for name in _SHOWN if facts.get(name))
 
 
 def signature_of(deed: Deed) -> str:
@@ -84,10 +90,10 @@ def signature_of(deed: Deed) -> str:
     return deed.subject if deed.event == "signature.accepted" else ""
 
 
-def _row(deed: Deed) -> list[str]:
+def _row(deed: Deed, catalogue: RightsCatalogue) -> list[str]:
     what = DEEDS[deed.event][0]
     return [
-        deed.at, str(what), deed.name, deed.card, told(deed), str(deed.position),
+        deed.at, str(what), deed.name, deed.card, told(deed, catalogue), str(deed.position),
         signature_of(deed),
     ]  # fmt: skip
 

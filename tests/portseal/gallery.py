@@ -94,6 +94,8 @@ class Exhibit:
     """What leads from there to the page, where only a form's answer shows it."""
     arrives: str = ""
     """An address like the one that a form leads on to."""
+    fresh: bool = False
+    """Whether the visitor has signed in just now."""
 
     def address(self, service: Service, facts: Facts) -> str:
         return self.where if isinstance(self.where, str) else self.where(service, facts)
@@ -245,13 +247,17 @@ NOT_PICTURED = {
 """Endpoints that answer GET outside the JSON interfaces and are no pages, and what they are."""
 
 
-def seat(stage: Stage, who: str | None) -> Service:
+def seat(stage: Stage, who: str | None, fresh: bool = False) -> Service:
     """A conversation for an exhibit's visitor."""
     if who in (APPLICANT, APPROVED):
         service = stage.anonymous()
         known = stage.facts["returned" if who == APPLICANT else "approved"]
         values = {name: known[name] for name in ("reference", "access_code")}
         send_form(service, "/status", values)
+        return service
+    if who is not None and fresh:
+        service = stage.anonymous()
+        service.sign_in(stage.cards[who])
         return service
     return stage.anonymous() if who is None else stage.signed_in(who)
 

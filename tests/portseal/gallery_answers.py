@@ -37,6 +37,7 @@ from tests.portseal.gallery_acts import (
     text_code,
     token_lost,
 )
+from tests.ra_portal.samples import identity_number
 
 _CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(b"v" * 43).digest()).rstrip(b"=").decode()
 _CALLBACK = "https://platform.example/callback"
@@ -149,7 +150,7 @@ _SIGNING_IN = (
             _asked("/oidc/authorize", scope="openid", authorization_details=json.dumps(_ACT))),
     Exhibit("sign-in-cas", None, "/cas/login?service=https://platform.example/cas"),
     Exhibit("consent-list", OWNER, _asked(_CONSENT, scope="service")),
-    Exhibit("consent-seal", OWNER, SealAsked()),
+    Exhibit("consent-seal", OWNER, SealAsked(), fresh=True),
 )  # fmt: skip
 _ENTERPRISE = (
     Exhibit("operator-added", OWNER, "/enterprise/operators/new",
@@ -176,7 +177,7 @@ _OFFICERS = (
             (opened("#decision summary"), Form(press="#decision [value=return]"))),
     Exhibit("queue-by-identity", "registrar", "/officer/applications",
             (opened("main details summary"),
-             Form({"[name=identity_number]": "99999919700101001X"},
+             Form({"[name=identity_number]": identity_number()},
                   press="form[action$='/by-identity'] button"))),
     Exhibit("officer-refused", "administrator", "/admin/officers", (Form(),)),
     Exhibit("branch-refused", "administrator", "/admin/branches", (Form({"#branch": "?"}),)),
@@ -288,6 +289,6 @@ NOT_PICTURED_ANSWERS = {
     "sso.sign_in": _ONWARD,
     "remote_pages.decide": _ONWARD,
     "sso.authorize_post": _ONWARD,
-    "sso.end_session": "as sign-out and signed-out, which GET shows",
+    "sso.end_session_post": "as sign-out and signed-out, which GET shows",
 }
 """Endpoints of forms whose answer is no page of its own, and what it is."""

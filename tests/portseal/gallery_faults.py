@@ -6,11 +6,16 @@ They are what the real one answers: its handlers, its layout, its words.
 import threading
 
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from kernel.refusals import TooMany, Unavailable
 from portseal import problems
 from portseal.web.layout import STATIC, TEMPLATES, install_layout
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """The gallery's own visits are no news."""
 
 
 def start_failing() -> dict[int, str]:
@@ -18,7 +23,7 @@ def start_failing() -> dict[int, str]:
     app = Flask("failing", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config["SECRET_KEY"] = "only for the gallery, not a secret of anything"
     problems.install(app)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     origin = f"http://127.0.0.1:{server.port}"
     install_layout(app, lambda: None, origin)
 
@@ -29,7 +34,7 @@ def start_failing() -> dict[int, str]:
         raise ZeroDivisionError
 
     def closed() -> str:
-        raise Unavailable("database.unavailable", "the database does not answer")
+        raise Unavailable("database.unavailable", "the database did not answer")
 
     views = {429: too_many, 500: broken, 503: closed}
     for status, view in views.items():

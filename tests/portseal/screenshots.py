@@ -33,7 +33,7 @@ def take(
     browser: Browser, stage: Stage, exhibit: Exhibit, directory: Path, **options: object
 ) -> None:
     """Four pictures of one page; `options` are of the browser's context."""
-    service = seat(stage, exhibit.who)
+    service = seat(stage, exhibit.who, exhibit.fresh)
     address = exhibit.address(service, stage.facts)
     for language in ("zh", "en"):
         with seated(browser, service, language, **options) as page:

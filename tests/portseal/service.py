@@ -187,8 +187,10 @@ def service(
     agent_port = _port_for_later()
     try:
         with pytest.MonkeyPatch.context() as surroundings:
-            # Tests ask faster than people; the limit has tests of its own.
+            # Tests ask faster than people; the limits have tests of their own.
             surroundings.setenv("PORTSEAL_VERIFICATION__REQUESTS_PER_MINUTE", "100000")
+            for what in ("ASKS", "SAVES", "SCANS"):
+                surroundings.setenv(f"PORTSEAL_PORTAL__{what}_PER_MINUTE", "100000")
             surroundings.setenv("PORTSEAL_WEB__AGENT_PORT", str(agent_port))
             surroundings.setenv("PORTSEAL_SMS__SPOOL", str(site.directory / "sms"))
             for step in PAST:

@@ -3,15 +3,17 @@
 axe-core comes with axe-playwright-python and is injected from disk: nothing is fetched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from portseal.demo.stage import Stage
 from portseal.holder.service import Service
-from tests.portseal.gallery import EXHIBITS, Exhibit, seat, seated
+from tests.portseal.gallery import Exhibit, seat, seated, visit
+from tests.portseal.gallery_answers import EVERY_EXHIBIT
 from tests.portseal.gallery_past import everything_to_see
 from tests.portseal.service import RunningService
 from tests.servers.chromium import launch_arguments
@@ -37,6 +39,9 @@ _OVERFLOW = """() => document.documentElement.scrollWidth <= window.innerWidth ?
     .filter(each => each.getBoundingClientRect().right > window.innerWidth + 1)
     .slice(0, 5).map(each => each.outerHTML.slice(0, 120))"""
 """What reaches beyond the right edge of a page that scrolls sideways."""
+_WEIGHT = """() => ["navigation", "resource"].flatMap(each => performance.getEntriesByType(each))
+  .reduce((sum, each) => sum + each.decodedBodySize, 0)"""
+"""Bytes of the page and of what it loaded, from wherever it came."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,11 @@ class Seats:
         self.service = service
         self._seats: dict[str | None, Service] = {}
 
+    def visitor(self, exhibit: Exhibit) -> Service:
+        if exhibit.fresh:
+            return seat(self.service.stage, exhibit.who, fresh=True)
+        return self.of(exhibit.who)
+
     def of(self, who: str | None) -> Service:
         if who not in self._seats:
             self._seats[who] = seat(self.service.stage, who)
@@ -66,19 +76,16 @@ def seats(service: RunningService) -> Seats:
     return Seats(service)
 
 
-@pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda exhibit: exhibit.name)
+@pytest.mark.parametrize("exhibit", EVERY_EXHIBIT, ids=lambda exhibit: exhibit.name)
 def test_a_page_is_accessible_light_and_fast(
     browser: Browser, seats: Seats, exhibit: Exhibit
 ) -> None:
-    visitor = seats.of(exhibit.who)
-    address = exhibit.address(visitor, seats.service.stage.facts)
+    visitor, stage = seats.visitor(exhibit), seats.service.stage
+    address = exhibit.address(visitor, stage.facts)
     with seated(browser, visitor, "zh", viewport=WIDE) as page:
-        answers: list[Response] = []
-        page.on("response", lambda answer: answers.append(answer))
-        page.goto(address, wait_until="networkidle")
-        weight = sum(len(answer.body()) for answer in answers if answer.ok)
-        assert _first_paint(page) < LATEST_PAINT
-        assert weight <= HEAVIEST
+        visit(page, exhibit, address, stage)
+        assert page.evaluate(_WEIGHT) <= HEAVIEST
+        assert _first_paint(page, lambda: _again(page, exhibit, address, stage)) < LATEST_PAINT
         assert page.evaluate(_OVERFLOW) == [], "wider than the screen"
         assert _violations(page) == []
         page.set_viewport_size(NARROW)
@@ -86,12 +93,13 @@ def test_a_page_is_accessible_light_and_fast(
         page.emulate_media(color_scheme="dark")
         assert _violations(page) == []
     with seated(browser, visitor, "en", viewport=WIDE) as page:
-        page.goto(address, wait_until="networkidle")
+        visit(page, exhibit, address, stage)
         expect(page.locator("html")).to_have_attribute("lang", "en")
         assert page.evaluate(_OVERFLOW) == [], "wider than the screen in English"
         page.set_viewport_size(NARROW)
         assert page.evaluate(_OVERFLOW) == [], "wider than a telephone in English"
-        assert _violations(page) == []
+        if not exhibit.acts:  # an answer's marks are the same in both languages
+            assert _violations(page) == []
 
 
 def test_the_keyboard_alone_reaches_the_content_and_the_form(
@@ -146,13 +154,21 @@ def test_on_paper_only_the_content_is_left(browser: Browser, seats: Seats) -> No
             expect(page.locator(hidden).first).to_be_hidden()
 
 
-def _first_paint(page: Page) -> float:
+def _again(page: Page, exhibit: Exhibit, address: str, stage: Stage) -> None:
+    """The page once more: where only a form's answer shows it, by the form."""
+    if exhibit.acts and not exhibit.arrives:
+        visit(page, exhibit, address, stage)
+    else:
+        page.reload(wait_until="networkidle")
+
+
+def _first_paint(page: Page, again: Callable[[], None]) -> float:
     """Milliseconds; the best of a few loads, since what else the machine does only adds."""
     best: float = page.evaluate(_FIRST_PAINT)
     for _ in range(4):
         if best < LATEST_PAINT:
             break
-        page.reload(wait_until="networkidle")
+        again()
         best = min(best, page.evaluate(_FIRST_PAINT))
     return best
 

@@ -40,6 +40,8 @@ def running_nginx(
     directory = processes.private_directory("nginx", account)
     try:
         text = DOCUMENTED.read_text().replace("/etc/portseal/tls", str(directory))
+        text = text.replace("/etc/portseal/pages", str(directory / "pages"))
+        shutil.copytree(DOCUMENTED.parent / "pages", directory / "pages")
         for there, instead in changes.items():
             if there not in text:
                 raise ValueError(f"{there} is not in {DOCUMENTED}")

@@ -73,7 +73,7 @@ def test_history_is_filtered_and_taken_away(
             kind="import-declaration", format="cades",
         )  # fmt: skip
     page = browser.text(f"/enterprise/history?operator={view.operator.id}")
-    assert "import-declaration" in page
+    assert "Import declaration" in page
     assert "Nothing in this period" in browser.text("/enterprise/history?first=2100-01-01")
     assert browser.get("/enterprise/history?first=tomorrow").status_code == 400
     form: dict[str, object] = {"format": "csv", "operator": view.operator.id}
