@@ -1,6 +1,6 @@
 """escalated applications
 
-Revision: 0035. After: 0034. Written: 2026-11-30 04:00:00.
+Revision: 0036. After: 0035. Written: 2026-11-30 04:00:00.
 
 When those in charge of the counter were told that nobody moved an application.
 """
@@ -10,8 +10,8 @@ from alembic import op
 
 import records.database
 
-revision = '0035'
-down_revision = '0034'
+revision = '0036'
+down_revision = '0035'
 branch_labels = None
 depends_on = None
 
