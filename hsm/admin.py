@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pkcs11 import TokenFlag
 
 from hsm.cryptoki import CryptokiError
-from hsm.module import Module
+from hsm.module import Module, serial_of
 from kernel.refusals import Conflict, Unavailable, Unprocessable
 
 SHORTEST_PIN = 6
@@ -32,8 +32,11 @@ def check_pin(pin: str) -> None:
         raise Unprocessable("pin.weak", "a PIN of equal or consecutive characters is refused")
 
 
-def initialise_token(module: str, label: str, so_pin: str, pin: str) -> None:
-    """Initialise the first blank token of the module and set its user PIN.
+def initialise_token(
+    module: str, label: str, so_pin: str, pin: str, serial: str | None = None
+) -> None:
+    """Initialise the first blank token of the module, or the one with this serial number, and set
+    its user PIN.
 
     A token that already carries the label is left alone: raises Conflict `token.exists`.
     Raises Unavailable `token.missing` when no blank token is plugged in, Unprocessable `pin.weak`.
@@ -44,7 +47,8 @@ def initialise_token(module: str, label: str, so_pin: str, pin: str) -> None:
     for token in loaded.tokens():
         if token.label == label and token.flags & TokenFlag.TOKEN_INITIALIZED:
             raise Conflict("token.exists", "a token of this label exists already", token=label)
-        if blank is None and not token.flags & TokenFlag.TOKEN_INITIALIZED:
+        meant = serial is None or serial_of(token) == serial
+        if blank is None and meant and not token.flags & TokenFlag.TOKEN_INITIALIZED:
             blank = token.slot.slot_id
     if blank is None:
         raise Unavailable("token.missing", "no blank token is plugged in")
@@ -56,35 +60,38 @@ def initialise_token(module: str, label: str, so_pin: str, pin: str) -> None:
         raise _refusal(error, label) from error
 
 
-def change_pin(module: str, label: str, old: str, new: str) -> None:
-    """Change the user's PIN. Raises Unprocessable `pin.weak`, Unavailable `token.pin-wrong`."""
+def change_pin(module: str, label: str, old: str, new: str, serial: str | None = None) -> None:
+    """Change the user's PIN. `serial`: of the token, where several have the label.
+
+    Raises Unprocessable `pin.weak`, Unavailable `token.pin-wrong`.
+    """
     check_pin(new)
     loaded = Module.load(module)
-    slot = loaded.token(label).slot.slot_id
+    slot = loaded.token(label, serial).slot.slot_id
     try:
         loaded.cryptoki.set_pin(slot, old, new)
     except CryptokiError as error:
         raise _refusal(error, label) from error
 
 
-def reset_pin(module: str, label: str, so_pin: str, new: str) -> None:
+def reset_pin(module: str, label: str, so_pin: str, new: str, serial: str | None = None) -> None:
     """Unlock: set a new user PIN with the unblocking code (the security officer's PIN).
 
     Raises Unprocessable `pin.weak`; Unavailable `token.unblocking-code-wrong` and as the token.
     """
     check_pin(new)
     loaded = Module.load(module)
-    slot = loaded.token(label).slot.slot_id
+    slot = loaded.token(label, serial).slot.slot_id
     try:
         loaded.cryptoki.init_pin(slot, so_pin, new)
     except CryptokiError as error:
         raise _officer_refusal(error, label) from error
 
 
-def change_so_pin(module: str, label: str, old: str, new: str) -> None:
+def change_so_pin(module: str, label: str, old: str, new: str, serial: str | None = None) -> None:
     """Replace the unblocking code. Raises as `reset_pin`, but for `pin.weak`."""
     loaded = Module.load(module)
-    slot = loaded.token(label).slot.slot_id
+    slot = loaded.token(label, serial).slot.slot_id
     try:
         loaded.cryptoki.set_so_pin(slot, old, new)
     except CryptokiError as error:

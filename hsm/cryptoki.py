@@ -7,6 +7,7 @@ PINs set here, because python-pkcs11 cannot; the PIN stays in memory and in no a
 """
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_ubyte, c_ulong, c_void_p
@@ -24,7 +25,14 @@ _OPEN_SESSION, _CLOSE_SESSION, _LOGIN, _LOGOUT = 12, 13, 18, 19
 _FUNCTIONS = 68
 
 
-class _InitializeArgs(ctypes.Structure):
+class _Structure(ctypes.Structure):
+    """On Windows Cryptoki's structures are packed to one octet (PKCS#11 2.40, 2.1)."""
+
+    if sys.platform == "win32":
+        _pack_ = 1
+
+
+class _InitializeArgs(_Structure):
     _fields_ = [
         ("create_mutex", c_void_p),
         ("destroy_mutex", c_void_p),
@@ -35,7 +43,7 @@ class _InitializeArgs(ctypes.Structure):
     ]
 
 
-class _FunctionList(ctypes.Structure):
+class _FunctionList(_Structure):
     _fields_ = [
         ("version", c_ubyte * 2),
         ("functions", c_void_p * _FUNCTIONS),

@@ -178,11 +178,16 @@ class Module:
                     found.append(slot.get_token())
         return found
 
-    def token(self, label: str) -> pkcs11.Token:
-        """Raises Unavailable `token.missing` or `token.ambiguous`."""
+    def token(self, label: str, serial: str | None = None) -> pkcs11.Token:
+        """Of several with one label the one with this serial number.
+
+        Raises Unavailable `token.missing` or `token.ambiguous`.
+        """
         try:
             with self.operation():
                 found = [token for token in self.tokens() if token.label == label]
+                if serial is not None:
+                    found = [token for token in found if serial_of(token) == serial]
         except PKCS11Error as error:
             raise Unavailable("token.failed", "the token's slots cannot be read") from error
         if not found:
@@ -190,6 +195,11 @@ class Module:
         if len(found) > 1:
             raise Unavailable("token.ambiguous", "two tokens have this label", token=label)
         return found[0]
+
+
+def serial_of(token: pkcs11.Token) -> str:
+    """The serial number as text (PKCS#11 2.40, 3.2: blanks fill it up)."""
+    return str(token.serial.decode("ascii", "replace").strip())
 
 
 class _Operation:

@@ -10,7 +10,7 @@ from pkcs11 import Attribute, ObjectClass, TokenFlag
 from pkcs11.exceptions import PKCS11Error
 
 from hsm.mechanisms import public_key_of
-from hsm.module import Module
+from hsm.module import Module, serial_of
 from kernel.algorithms import PublicKey
 from kernel.refusals import Refusal, Unavailable
 
@@ -85,8 +85,7 @@ def is_plugged(token: PluggedToken) -> bool:
 
 def _names(token: pkcs11.Token) -> tuple[str, str, str, str]:
     """Label, serial number, manufacturer and model."""
-    serial = token.serial.decode("ascii", "replace").strip()
-    return token.label, serial, str(token.manufacturer_id), str(token.model)
+    return token.label, serial_of(token), str(token.manufacturer_id), str(token.model)
 
 
 def _tokens_of(module: Module) -> list[PluggedToken]:

@@ -104,7 +104,10 @@ class Sessions(Protocol):
 class SessionPool:
     """At most `size` sessions used at once; further callers wait for one."""
 
-    def __init__(self, module: Module, label: str, pin: PinSource, size: int) -> None:
+    def __init__(
+        self, module: Module, label: str, pin: PinSource, size: int, serial: str | None = None
+    ) -> None:
+        """`serial`: of the token, where several may have the label."""
         if size < 1:
             raise ValueError("a session pool has at least one session")
         if module.takes_one_call:
@@ -112,6 +115,7 @@ class SessionPool:
         self.size = size
         self._module = module
         self._label = label
+        self._serial = serial
         self._pin = pin
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(size):
@@ -219,7 +223,7 @@ class SessionPool:
 
     def _logged_in(self) -> pkcs11.Token:
         if self._anchor is None or self._token is None or self._anchored != self._generation:
-            token = self._module.token(self._label)
+            token = self._module.token(self._label, self._serial)
             self._anchor = self._log_in(token)
             self._token = token
             self._anchored = self._generation

@@ -15,7 +15,7 @@ from hsm.generation import Export, export_of, generate_pair, stays_when_asked
 from hsm.lending import lent_key
 from hsm.limits import LimitedCalls, LimitedSessions, limited_write
 from hsm.mechanisms import MECHANISMS
-from hsm.module import Module
+from hsm.module import Module, serial_of
 from hsm.pins import PinSource
 from hsm.secret_keys import SecretKey, SecretUse, generate_secret, use_of
 from hsm.session_copies import is_copy
@@ -63,18 +63,21 @@ class Token:
         parameters: str | None = None,
         limit_seconds: float | None = None,
         write_limit_seconds: float | None = None,
+        serial: str | None = None,
     ) -> None:
         """`server_address`, `parameters`: see `Module.load`. `limit_seconds`: a call that takes
         longer is left behind and refused (`token.timeout`), but where a person gives the PIN;
         None: whoever asks a token that hangs waits as long as it does. `write_limit_seconds`: the
-        same for making and destroying keys and for writing certificates.
+        same for making and destroying keys and for writing certificates. `serial`: the number of
+        the one that is meant, where several may have the label.
 
         Raises Unavailable `token.module`.
         """
         self.label = label
+        self._serial = serial
         self.pin_source = pin
         self._module = Module.load(module, server_address, parameters)
-        pool = SessionPool(self._module, label, pin, sessions)
+        pool = SessionPool(self._module, label, pin, sessions, serial)
         self._pool: Sessions = pool
         self._calls: LimitedCalls | None = None
         if pin.attended:
@@ -108,10 +111,10 @@ class Token:
         return self._info() if self._calls is None else self._calls.run(self._info)
 
     def _info(self) -> TokenInfo:
-        token = self._module.token(self.label)
+        token = self._module.token(self.label, self._serial)
         return TokenInfo(
             label=token.label,
-            serial=token.serial.decode("ascii", "replace").strip(),
+            serial=serial_of(token),
             manufacturer=token.manufacturer_id,
             model=token.model,
             locked=bool(token.flags & pkcs11.TokenFlag.USER_PIN_LOCKED),

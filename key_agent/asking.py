@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from hsm.admin import LONGEST_PIN, SHORTEST_PIN, check_pin
 from hsm.plugged import PluggedToken
-from kernel.refusals import Conflict
+from kernel.refusals import Conflict, Unprocessable
 from key_agent.cards import HeldCertificate
 from key_agent.patience import Patience
 from key_agent.sealing import fingerprint
@@ -16,6 +17,8 @@ from key_agent.windows import Abandoned, Cancelled, View, Windows, view
 from key_agent.words import Words
 
 T = TypeVar("T")
+_WEAK_PINS = 3
+"""How often a new PIN is asked for that turns out too weak."""
 
 
 @dataclass
@@ -63,7 +66,23 @@ class Asking:
         return self._ask(request, lambda: self._windows.pin(shown, words, request.abandoned))
 
     def new_pin(self, request: Request, token: PluggedToken, *lines: str) -> str:
-        shown = self._view(request, *lines, *self._of_token(token))
+        """A PIN that is not easily guessed; one that is gets the question asked again, which says
+        why. Raises Unprocessable `pin.weak` when it comes to that too often."""
+        rule = self.words("pin-rule", shortest=SHORTEST_PIN, longest=LONGEST_PIN)
+        for number in range(1, _WEAK_PINS + 1):
+            told = (rule,) if number == 1 else (self.words("weak-pin"), rule)
+            shown = self._view(request, *lines, *told, *self._of_token(token))
+            value = self._new_pin(request, shown)
+            try:
+                check_pin(value)
+            except Unprocessable:
+                if number < _WEAK_PINS:
+                    continue
+                raise
+            break
+        return value
+
+    def _new_pin(self, request: Request, shown: View) -> str:
         first, again = self.words("new-pin"), self.words("again")
         return self._ask(
             request, lambda: self._windows.new_pin(shown, first, again, request.abandoned)
@@ -87,9 +106,12 @@ class Asking:
         return self.words("code-goes"), self.words("code-key", digest=digest)
 
     def _of_token(self, token: PluggedToken) -> tuple[str, ...]:
-        named = self.words("token", label=token.label or token.model)
+        """Its label and serial number: makers give many tokens one label, and blank ones none."""
+        lines = [self.words("token", label=token.label if token.initialised else token.model)]
+        if token.serial:
+            lines.append(self.words("serial", serial=token.serial))
         warning = {"one": "last-try", "few": "few-tries"}.get(token.pin_tries)
-        return (named,) if warning is None else (named, self.words(warning))
+        return (*lines, *(() if warning is None else (self.words(warning),)))
 
     def _view(self, request: Request, *lines: str) -> View:
         site = self.words("site", origin=request.origin)

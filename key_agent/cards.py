@@ -202,7 +202,8 @@ class Cards:
     def _log_in(self, plugged: PluggedToken, pin: str) -> Token:
         if not plugged.initialised:
             raise Conflict("token.blank", "this token is not initialised yet")
-        token = Token(plugged.module, plugged.label, GivenPin(pin), sessions=1)
+        pin_source = GivenPin(pin)
+        token = Token(plugged.module, plugged.label, pin_source, sessions=1, serial=plugged.serial)
         try:
             token.login()
         except Refusal as refusal:

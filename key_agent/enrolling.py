@@ -51,7 +51,7 @@ class Enrolling:
         line = self._asking.words("initialise", label=body.label)
         pin = self._asking.new_pin(request, blank, line, *goes)
         with self._cards.exclusive(), request.using_token():
-            initialise_token(blank.module, body.label, code, pin)
+            initialise_token(blank.module, body.label, code, pin, blank.serial)
         made = self._newly_made(body.label)
         recovery = None
         if body.recovery_key is not None:

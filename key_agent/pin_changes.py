@@ -27,7 +27,7 @@ class PinChanges:
         old = self._asking.pin(request, token, line, prompt="old-pin")
         new = self._asking.new_pin(request, token, line)
         with self._cards.exclusive(), request.using_token():
-            change_pin(token.module, token.label, old, new)
+            change_pin(token.module, token.label, old, new, token.serial)
         return {}
 
     def unlock(self, request: Request, body: UnlockBody) -> dict[str, Any]:
@@ -42,10 +42,10 @@ class PinChanges:
         recovery = None if body.recovery_key is None else seal(body.recovery_key, payload)
         new = self._asking.new_pin(request, token, *lines)
         with self._cards.exclusive(), request.using_token():
-            reset_pin(token.module, token.label, code, new)
+            reset_pin(token.module, token.label, code, new, token.serial)
             # A code that was on its way is spent; without somebody to keep the next one it stays.
             if recovery is not None:
-                change_so_pin(token.module, token.label, code, fresh)
+                change_so_pin(token.module, token.label, code, fresh, token.serial)
         return {"recovery": recovery}
 
     def _code(

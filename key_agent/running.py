@@ -1,6 +1,8 @@
 """The agent as a process: its parts joined, its door open on loopback."""
 
 import errno
+import socket
+import sys
 from pathlib import Path
 
 from waitress.server import BaseWSGIServer, create_server
@@ -54,28 +56,41 @@ def make_agent(settings: AgentSettings, home: Path, windows: Windows, words: Wor
 
 def open_door(agent: Agent, port: int) -> BaseWSGIServer:
     """Listening; `run()` serves. Raises Unavailable `agent.port` when the port is taken."""
+    server = create_server(
+        Door(agent, port),
+        sockets=[_listening(port)],
+        threads=_THREADS,
+        connection_limit=_MAX_CONNECTIONS,
+        max_request_header_size=_MAX_HEADER_BYTES,
+        max_request_body_size=LARGE,
+        channel_timeout=_SLOWEST_SECONDS,
+        channel_request_lookahead=1,  # needed to notice that a page went away
+        clear_untrusted_proxy_headers=True,
+        ident=None,
+    )
+    assert isinstance(server, BaseWSGIServer)  # one address, one listener
+    return server
+
+
+def _listening(port: int) -> socket.socket:
+    """Loopback's port for this process alone. Raises Unavailable `agent.port`."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform == "win32":
+        # There SO_REUSEADDR lets another process share a port that is in use, and answer pages.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        server = create_server(
-            Door(agent, port),
-            host="127.0.0.1",
-            port=port,
-            threads=_THREADS,
-            connection_limit=_MAX_CONNECTIONS,
-            max_request_header_size=_MAX_HEADER_BYTES,
-            max_request_body_size=LARGE,
-            channel_timeout=_SLOWEST_SECONDS,
-            channel_request_lookahead=1,  # needed to notice that a page went away
-            clear_untrusted_proxy_headers=True,
-            ident=None,
-        )
+        made.bind(("127.0.0.1", port))
+        made.listen()
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
+        made.close()
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
         raise Unavailable(
             "agent.port", f"port {port} is in use: is the key agent running already?"
         ) from None
-    assert isinstance(server, BaseWSGIServer)  # one address, one listener
-    return server
+    return made
 
 
 def words_of(settings: AgentSettings) -> Words:

@@ -63,6 +63,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "card": ("证书：{subject}", "Certificate: {subject}"),
     "until": ("有效期至：{date}", "Valid until: {date}"),
     "token": ("USB Key：{label}", "USB key: {label}"),
+    "serial": ("序列号：{serial}", "Serial number: {serial}"),
     "format": ("签名格式：{format}", "Signature: {format}"),
     "commitment": ("签名承诺：{value}", "Commitment: {value}"),
     "type": ("文件类型：{value}", "Type of the document: {value}"),
@@ -130,6 +131,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "pin": ("PIN：", "PIN:"),
     "old-pin": ("现在的 PIN：", "Present PIN:"),
     "new-pin": ("新 PIN：", "New PIN:"),
+    "pin-rule": (
+        "PIN 为 {shortest} 至 {longest} 个字符，不可全部相同或连续。",
+        "A PIN has {shortest} to {longest} characters, not all alike or in a row.",
+    ),
+    "weak-pin": (
+        "刚才的 PIN 太容易被猜到，请另选一个。",
+        "That PIN is too easily guessed: choose another.",
+    ),
     "again": ("再次输入新 PIN：", "New PIN again:"),
     "differ": ("两次输入不一致", "The two PINs differ"),
     "secret": ("一次性密码：", "One-time secret:"),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("hsm", "kernel", "key_agent", "policies", "signing_service")
-DATA = ("key_agent/templates/*.toml", "key_agent/web/*.js")
+DATA = ("key_agent/templates/*.toml", "key_agent/web/*.js", "key_agent/web/*.d.ts")
 
 
 def build(directory: Path) -> Path:

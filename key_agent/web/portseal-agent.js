@@ -93,7 +93,10 @@ export class AgentError extends Error {
     return typeof tries === "number" ? tries : null;
   }
 
-  /** After a wrong PIN, as far as the token tells: "one", "few", or null. */
+  /**
+   * After a wrong PIN, as far as the token tells; null when it does not.
+   * @returns {"one" | "few" | null}
+   */
   get tries() {
     const { tries } = this.facts;
     return tries === "one" || tries === "few" ? tries : null;

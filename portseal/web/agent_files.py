@@ -27,6 +27,8 @@ def install_agent_files(app: Flask, port: int) -> None:
         response = send_from_directory(FILES, name, max_age=300)
         if name.endswith(".js"):
             response.headers["Content-Type"] = "text/javascript; charset=utf-8"
+        elif name.endswith(".d.ts"):  # which is a film by the usual tables
+            response.headers["Content-Type"] = "text/plain; charset=utf-8"
         return response
 
     app.register_blueprint(blueprint)

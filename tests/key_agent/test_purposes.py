@@ -129,6 +129,21 @@ def test_a_weak_pin_is_refused(agent: RunningAgent) -> None:
     agent.human.answer = lambda window: {"pin": "88888888"}
     assert agent.refused("initialise", token=blank, label="weak")["code"] == "pin.weak"
     assert blank_token(agent) == blank
+    assert len(agent.human.windows) == 3, "not for ever"
+
+
+def test_a_weak_pin_is_asked_for_again_and_the_window_says_why(
+    agent: RunningAgent, label: str
+) -> None:
+    blank = blank_token(agent)
+    typed = iter(["123456789", "12", agent.human.pins[label]])
+    agent.human.answer = lambda window: {"pin": next(typed)}
+    made = agent.call("initialise", token=blank, label=label)["token"]
+    assert made["label"] == label
+    rule = "A PIN has 6 to 64 characters, not all alike or in a row."
+    why = "That PIN is too easily guessed: choose another."
+    told = [(rule in window.lines, why in window.lines) for window in agent.human.windows]
+    assert told == [(True, False), (True, True), (True, True)]
 
 
 def test_the_key_waits_for_its_certificate_and_is_renewed_or_replaced(

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,15 @@ _OPTIONS = {
 }
 
 
-def complaints(directory: Path, files: list[Path]) -> list[str]:
+def complaints(directory: Path, files: list[Path], **options: bool) -> list[str]:
     """What the compiler says of these files, a line each."""
     compiler = shutil.which("tsc")
     if compiler is None:
         pytest.fail("no TypeScript compiler here: scripts/setup.sh test installs it")
     project = directory / "tsconfig.json"
     named = [str(file) for file in files]
-    project.write_text(json.dumps({"compilerOptions": _OPTIONS, "files": named}))
+    chosen = {**_OPTIONS, **options}
+    project.write_text(json.dumps({"compilerOptions": chosen, "files": named}))
     told = subprocess.run(
         [compiler, "--pretty", "false", "-p", project], capture_output=True, text=True, check=False
     )
@@ -58,3 +60,69 @@ def test_a_platform_that_misuses_the_client_is_told_so(tmp_path: Path) -> None:
     assert len(told) == 2
     assert "Type 'string' is not assignable to type 'number'" in told[0]
     assert "Property 'signDigest' does not exist on type 'PortSealAgent'" in told[1]
+
+
+def test_the_declarations_say_what_the_client_does(tmp_path: Path) -> None:
+    """After a change: scripts/agent_types.py."""
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "agent_types.py", tmp_path], check=True, timeout=60
+    )
+    made = {file.name: file.read_text() for file in tmp_path.glob("*.d.ts")}
+    kept = {file.name: file.read_text() for file in (ROOT / "key_agent" / "web").glob("*.d.ts")}
+    assert set(made) == {file.with_suffix(".d.ts").name for file in CLIENT}
+    assert kept == made
+
+
+PLATFORM = """
+import { AgentError, PortSealAgent, type AgentState, type Token } from "./portseal-agent.js";
+import { SigningJob, usualFormat } from "./portseal-signing.js";
+
+const words: Record<AgentState, string> = {
+  ready: "", missing: "", blocked: "", "too-old": "", "origin-unknown": "", "origin-refused": "",
+  busy: "", "no-token": "", "no-certificate": "", "wrong-pin": "", locked: "", cancelled: "",
+  "timed-out": "", refused: "", failed: "",
+};
+const agent = new PortSealAgent({ minimumVersion: "1.3.0" });
+
+export async function sign(document: Uint8Array, gaveUp: AbortSignal): Promise<string> {
+  try {
+    const { tokens }: { tokens: Token[] } = await agent.tokens({ signal: gaveUp });
+    const job = new SigningJob(agent, { level: "B-T", changed: (item) => console.log(item.state) });
+    job.add([{ document, name: tokens[0].label }], usualFormat(document));
+    await job.prepare();
+    return "";
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    const left: "one" | "few" | null = error.tries;
+    return words[error.state] + (left ?? "");
+  }
+}
+"""
+
+
+def in_typescript(directory: Path, text: str) -> list[str]:
+    """What the compiler says of a platform's own TypeScript, which has the declarations alone."""
+    for file in (ROOT / "key_agent" / "web").glob("*.d.ts"):
+        shutil.copy(file, directory)
+    page = directory / "platform.ts"
+    page.write_text(text)
+    return complaints(directory, [page], allowJs=False, checkJs=False)
+
+
+def test_a_platform_in_typescript_needs_the_declarations_alone(tmp_path: Path) -> None:
+    assert in_typescript(tmp_path, PLATFORM) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("failed:", "broken:", "'broken' does not exist in type 'Record<AgentState, string>'"),
+        ("{ signal: gaveUp }", "{ timeout: 5 }", "'timeout' does not exist in type 'CallOptions'"),
+        ("agent.tokens(", "agent.signDigest(", "'signDigest' does not exist on type"),
+    ],
+)
+def test_typescript_tells_a_platform_what_it_does_wrong(
+    tmp_path: Path, right: str, wrong: str, says: str
+) -> None:
+    told = in_typescript(tmp_path, PLATFORM.replace(right, wrong, 1))
+    assert says in "\n".join(told)

@@ -53,7 +53,7 @@ function chosenOf(tokens, section) {
   }
   if (tokens.length === 1) return tokens[0];
   select.replaceChildren(
-    ...tokens.map((each) => new Option(each.label || `${each.model} ${each.serial}`, each.id)),
+    ...tokens.map((each) => new Option(`${each.label || each.model} ${each.serial}`, each.id)),
   );
   /** @type {HTMLElement} */ (select.closest("[data-choice]")).hidden = false;
   throw new AgentError("refused", "token.several", section.dataset.several ?? "");

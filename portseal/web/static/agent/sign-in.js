@@ -50,7 +50,7 @@ async function offerCards() {
   const usable = tokens.flatMap((token) =>
     token.certificates
       .filter((each) => each.hasKey && each.usage.includes("signing"))
-      .map((each) => ({ ...each, label: `${token.label}: ${each.subject}` })),
+      .map((each) => ({ ...each, label: `${token.label} ${token.serial}: ${each.subject}` })),
   );
   // A renewed card leaves its predecessor on the USB key: the newest stands first.
   usable.sort((one, other) => other.notBefore.localeCompare(one.notBefore));

@@ -1,0 +1,55 @@
+/**
+ * One JSON call to the service; it tells refusals in the page's language.
+ * @param {string} path
+ * @param {object} body
+ * @param {Options} options
+ * @returns {Promise<any>}
+ */
+export function callService(path: string, body: object, { signal, service }?: Options): Promise<any>;
+/** @param {Uint8Array} octets */
+export function toBase64(octets: Uint8Array): string;
+/** @param {string} text PEM of one certificate, or base64 already */
+export function pemToBase64(text: string): string;
+/**
+ * Calls to a PortSeal service's HTTP interface, as every journey makes them.
+ *
+ * @typedef {"agent" | "token" | "challenge" | "pin" | "answer" | "initialise" | "key" | "request"
+ *   | "certificate" | "prepare" | "show" | "complete" | "done"} Step
+ * @typedef {(step: Step, facts?: Record<string, any>) => void} Progress
+ *
+ * @typedef {Object} Options
+ * @property {Progress} [progress] told each step when it begins
+ * @property {AbortSignal} [signal]
+ * @property {string} [service] the service's origin; the page's own when left out
+ */
+/** What the service refused, in its own words. */
+export class ServiceError extends Error {
+    /** @param {number} status @param {string} code @param {string} detail @param {any} facts */
+    constructor(status: number, code: string, detail: string, facts: any);
+    status: number;
+    code: string;
+    detail: string;
+    facts: any;
+}
+/**
+ * Calls to a PortSeal service's HTTP interface, as every journey makes them.
+ */
+export type Step = "agent" | "token" | "challenge" | "pin" | "answer" | "initialise" | "key" | "request" | "certificate" | "prepare" | "show" | "complete" | "done";
+/**
+ * Calls to a PortSeal service's HTTP interface, as every journey makes them.
+ */
+export type Progress = (step: Step, facts?: Record<string, any>) => void;
+/**
+ * Calls to a PortSeal service's HTTP interface, as every journey makes them.
+ */
+export type Options = {
+    /**
+     * told each step when it begins
+     */
+    progress?: Progress | undefined;
+    signal?: AbortSignal | undefined;
+    /**
+     * the service's origin; the page's own when left out
+     */
+    service?: string | undefined;
+};

@@ -1,0 +1,148 @@
+/**
+ * The usual format of a file, by what it is: signed inside PDF and XML, JSON as JAdES, anything
+ * else with its signature in one container.
+ * @param {Uint8Array} document
+ * @returns {"PAdES" | "XAdES" | "JAdES" | "ASiC-S"}
+ */
+export function usualFormat(document: Uint8Array): "PAdES" | "XAdES" | "JAdES" | "ASiC-S";
+/**
+ * Whether a document can be signed in this format at all.
+ * @param {Uint8Array} document
+ * @param {string} format
+ */
+export function fits(document: Uint8Array, format: string): boolean;
+/**
+ * Show and sign one declaration or document with the card that is signed in.
+ * @param {PortSealAgent} agent
+ * @param {{document: Uint8Array, format: string, level?: string, name?: string, card?: string}
+ *   & Options} what
+ * @returns {Promise<Record<string, any>>} the service's receipt: id, signature, indication
+ */
+export function signDeclaration(agent: PortSealAgent, { document, name, ...rest }: {
+    document: Uint8Array;
+    format: string;
+    level?: string;
+    name?: string;
+    card?: string;
+} & Options): Promise<Record<string, any>>;
+/**
+ * Show and sign several after one question, with one PIN: all of them, or none is shown.
+ * @param {PortSealAgent} agent
+ * @param {{documents: NamedDocument[], format: string, level?: string, card?: string} & Options}
+ *   what `card`: number of the one that is signed in
+ * @returns {Promise<Record<string, any>[]>} receipts in order. When some cannot be completed it
+ *   rejects with the first error, whose `receipts` holds those that could, null for the others
+ */
+export function signDeclarations(agent: PortSealAgent, { documents, format, ...options }: {
+    documents: NamedDocument[];
+    format: string;
+    level?: string;
+    card?: string;
+} & Options): Promise<Record<string, any>[]>;
+/** One signature of a job: over one document, or over several in one container. */
+export class JobItem {
+    /** @param {NamedDocument[]} documents @param {string} format */
+    constructor(documents: NamedDocument[], format: string);
+    /** @type {ItemState} */ state: ItemState;
+    /**
+     * Why it was refused or failed.
+     * @type {any}
+     */
+    error: any;
+    /**
+     * The service's answer to `prepare`.
+     * @type {Record<string, any> | null}
+     */
+    prepared: Record<string, any> | null;
+    /** @type {string | null} */ value: string | null;
+    /**
+     * The service's: id, signature, indication.
+     * @type {Record<string, any> | null}
+     */
+    receipt: Record<string, any> | null;
+    preparedAt: number;
+    documents: NamedDocument[];
+    format: string;
+    get name(): string | undefined;
+}
+export class SigningJob {
+    /**
+     * @param {PortSealAgent} agent
+     * @param {{level?: string, card?: string, changed?: (item: JobItem) => void} & Options} [options]
+     *   `card`: number of the one that is signed in; `changed`: told of an item in a new state
+     */
+    constructor(agent: PortSealAgent, options?: ({
+        level?: string | undefined;
+        card?: string | undefined;
+        changed?: ((item: JobItem) => void) | undefined;
+    } & import("./portseal-service.js").Options) | undefined);
+    /** @type {JobItem[]} */ items: JobItem[];
+    /**
+     * @param {NamedDocument[]} documents several are signed as ASiC-E alone
+     * @param {string} format
+     * @returns {JobItem}
+     */
+    add(documents: NamedDocument[], format: string): JobItem;
+    /** @param {ItemState[]} states */
+    in(...states: ItemState[]): JobItem[];
+    /**
+     * Everything that is not signed yet; with `again` also what was refused before. What the service
+     * refuses is marked so and holds up nothing else. Rejects when nothing can be prepared at all: no
+     * agent, nobody signed in, no service.
+     * @param {{again?: boolean}} how
+     */
+    prepare({ again }?: {
+        again?: boolean;
+    }): Promise<void>;
+    /** Everything that is prepared, after one question and with one PIN, as far as the agent takes
+     * it: what is more gets a question of its own. */
+    sign(): Promise<void>;
+    /** Everything that is signed, also what failed before. Rejects for nothing: `items` tell. */
+    complete(): Promise<void>;
+    /** What was prepared and is not wanted any more waits no longer at the service. */
+    abandon(): Promise<void>;
+    #private;
+}
+/**
+ * What a signature file's name ends with.
+ * @type {Record<string, string>}
+ */
+export const SUFFIXES: Record<string, string>;
+/**
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
+ */
+export type PortSealAgent = import("./portseal-agent.js").PortSealAgent;
+/**
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
+ */
+export type Certificate = import("./portseal-agent.js").Certificate;
+/**
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
+ */
+export type ToSign = import("./portseal-agent.js").ToSign;
+/**
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
+ */
+export type Options = import("./portseal-service.js").Options;
+/**
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
+ */
+export type NamedDocument = {
+    document: Uint8Array;
+    name?: string;
+};
+/**
+ * refused: by the service, and prepared anew when tried again; failed: signed already, and
+ * completed without a PIN when tried again
+ */
+export type ItemState = "chosen" | "prepared" | "signed" | "done" | "refused" | "failed";
