@@ -229,7 +229,7 @@ def test_the_last_try_is_left_to_a_person(
             self.serial, self.open = token.serial, token.open
 
     find = Module.token
-    monkeypatch.setattr(Module, "token", lambda self, label: LastTry(find(self, label)))
+    monkeypatch.setattr(Module, "token", lambda self, *which: LastTry(find(self, *which)))
     with pytest.raises(Unavailable, match=r"token\.last-try"):
         Token(token_bench.module, "last-try", CountingPin(right)).login()
     assert presented == []
