@@ -31,7 +31,7 @@ _API_PREFIXES = (
     "/csc/v2/credentials/",
     "/csc/v2/signatures/",
 )
-_PAGES = ("/oidc/authorize", "/oidc/end-session")
+_PAGES = ("/oidc/authorize", "/oidc/decline", "/oidc/end-session")
 """Among them, what a person's browser is sent to."""
 _REQUEST_ID = re.compile(r"^[0-9A-Za-z-]{8,64}$")
 

@@ -18,6 +18,7 @@ _SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,4095}")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 AUTHORIZE_PATH = "/oidc/authorize"
 END_SESSION_PATH = "/oidc/end-session"
+DECLINE_PATH = "/oidc/decline"
 CAS_LOGIN_PATH = "/cas/login"
 REMOTE_AUTHORIZE_PATH = "/csc/v2/oauth2/authorize"
 

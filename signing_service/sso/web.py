@@ -14,6 +14,7 @@ from kernel.refusals import Malformed, Refusal
 from signing_service.sso.browser import (
     AUTHORIZE_PATH,
     CAS_LOGIN_PATH,
+    DECLINE_PATH,
     END_SESSION_PATH,
     EXTENSION,
     Cookies,
@@ -82,6 +83,7 @@ def sso_blueprint(
     route("/oidc/jwks", openid.jwks, "GET")
     route(AUTHORIZE_PATH, openid.authorize, "GET")
     route(AUTHORIZE_PATH, openid.authorize_post, "POST")
+    route(DECLINE_PATH, openid.decline, "GET")
     route("/oidc/token", openid.token, "POST")
     route("/oidc/par", openid.pushed_authorization, "POST")
     route("/oidc/introspect", openid.introspect, "POST")
@@ -291,6 +293,7 @@ class SignInRoutes:
             refusal=refusal,
             confirm=confirm,
             login_hint=wanted.login_hint if wanted else None,
+            decline=_decline(next_path) if wanted else None,
             by_certificate=by_certificate,
         )
         response = make_response(page, 200 if refusal is None else refusal.status)
@@ -304,6 +307,11 @@ class SignInRoutes:
         if browser is None:
             self._cookies.remember_browser(response, known)
         return response
+
+
+def _decline(next_path: str) -> str:
+    """Where a holder goes who does not want to sign in there."""
+    return f"{DECLINE_PATH}?{next_path.partition('?')[2]}"
 
 
 def _purpose(wanted: AuthorizationRequest | None) -> str | None:

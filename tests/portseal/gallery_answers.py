@@ -290,6 +290,6 @@ NOT_PICTURED_ANSWERS = {
     "sso.sign_in": _ONWARD,
     "remote_pages.decide": _ONWARD,
     "sso.authorize_post": _ONWARD,
-    "sso.end_session_post": "as sign-out and signed-out, which GET shows",
+    "sso.end_session_post": _ONWARD,
 }
 """Endpoints of forms whose answer is no page of its own, and what it is."""

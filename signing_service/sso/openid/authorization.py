@@ -83,6 +83,11 @@ class Authorization:
         """Whether a request that is being pushed is good. Raises OAuthError."""
         read_request(asked.platform, asked.parameters)
 
+    def give_up(self, asked: Asked) -> None:
+        """The holder will not answer it: a request that was pushed is over."""
+        if asked.pushed is not None:
+            self._services.pushed_requests.spend(asked.pushed)
+
     def purpose(self, query: MultiDict[str, str]) -> AuthorizationRequest | None:
         """What the sign-in page is asked for: the request behind it, when there is a good one."""
         try:

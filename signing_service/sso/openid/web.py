@@ -89,6 +89,13 @@ class OpenIdRoutes:
             return see_other("/sso/sign-in?" + urlencode({"next": back, **_language(asked)}))
         return self._answer(asked, [("code", code)])
 
+    def decline(self) -> Response:
+        """The holder does not sign in, and the platform is told (RFC 6749, 4.1.2.1)."""
+        require_once(request.args, request.query_string.decode("latin-1"))
+        asked = self._authorization.recognise(request.args)
+        self._authorization.give_up(asked)
+        return self._answer_error(asked, OAuthError("access_denied", "The holder declined."))
+
     def _answer_error(self, asked: Asked, error: OAuthError) -> Response:
         return self._answer(asked, error_fields(error.error, error.description))
 

@@ -88,7 +88,7 @@ def test_redirect_uris_are_compared_character_by_character(
 
 
 @pytest.mark.parametrize(
-    "uri", ["https://evil.example/", GOODBYE + "/", "//evil.example", CALLBACK]
+    "uri", ["https://evil.example/", GOODBYE + "/", GOODBYE + "?x=1", "//evil.example", CALLBACK]
 )
 def test_no_open_redirect_when_signing_out(
     signed_in: FlaskClient, platform: Platform, uri: str

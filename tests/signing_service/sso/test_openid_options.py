@@ -207,6 +207,36 @@ def test_a_browser_brings_the_form_to_the_platform(
             browser.close()
 
 
+# -- a holder who does not want to ----------------------------------------------------------------
+
+
+def test_a_holder_may_decline_and_the_platform_is_told(
+    browser: FlaskClient, platform: Platform
+) -> None:
+    """RFC 6749, 4.1.2.1 `access_denied`, with `iss` and `state` as every answer."""
+    shown = browser.get(browser.get(platform.request()).location)
+    (link,) = [a for a in html.fromstring(shown.text).iter("a") if a.get("id") == "decline"]
+    told = answer_of(browser.get(link.get("href") or ""))
+    assert (told["error"], told["iss"], told["state"]) == ("access_denied", ORIGIN, platform.state)
+    assert 'id="decline"' not in browser.get("/sso/sign-in").text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"redirect_uri": "https://evil.example/"}, {"redirect_uri": None}, {"client_id": "nobody"},
+        {"request_uri": "urn:ietf:params:oauth:request_uri:" + "x" * 43},
+    ],
+)  # fmt: skip
+def test_declining_leads_nowhere_that_was_not_registered(
+    browser: FlaskClient, platform: Platform, change: dict[str, str | None]
+) -> None:
+    address = platform.request(**change).replace("/oidc/authorize", "/oidc/decline")
+    refused = browser.get(address)
+    assert refused.status_code == 400
+    assert "Location" not in refused.headers
+
+
 # -- the end ---------------------------------------------------------------------------------------
 
 
@@ -238,3 +268,19 @@ def test_a_form_that_asks_for_the_end_twice_or_at_length_is_refused(
     for form in ({"state": ["a", "b"]}, {"state": "x" * 9000}):
         assert signed_in.post("/oidc/end-session", data=form).status_code == 400
     assert signed_in.get("/sso/session").get_json()["signed_in"]
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"state": "s"}, {"client_id": "x"}, {"post_logout_redirect_uri": GOODBYE}]
+)
+def test_without_a_hint_the_holder_is_asked_whatever_else_stands_there(
+    signed_in: FlaskClient, asked: dict[str, str]
+) -> None:
+    page = signed_in.get("/oidc/end-session", query_string=asked)
+    assert page.status_code == 200
+    (form,) = html.fromstring(page.text).iter("form")
+    assert form.get("action") == "/sso/sign-out"
+    assert signed_in.get("/sso/session").get_json()["signed_in"]
+    fields = {each.get("name") or "": each.get("value") or "" for each in form.iter("input")}
+    assert signed_in.post("/sso/sign-out", data=fields).status_code == 303
+    assert not signed_in.get("/sso/session").get_json()["signed_in"]

@@ -103,6 +103,10 @@ def test_a_pushed_request_is_its_platforms_alone_and_ages(
         ({"request": "e30.e30."}, "request_not_supported"),
         ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "invalid_request"),
         ({"client_id": "another"}, "invalid_request"),
+        ({"redirect_uri": None}, "invalid_request"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
     ],
 )
 def test_a_bad_request_is_refused_when_it_is_pushed(
@@ -122,6 +126,15 @@ def test_a_platform_can_be_bound_to_push(signed_in: FlaskClient, services: SsoSe
     bound = Platform(registered(services, terms=PlatformTerms(pushed_only=True)))
     assert answer_of(signed_in.get(bound.request()))["error"] == "invalid_request"
     assert "code" in answer_of(signed_in.get(address(bound, push(signed_in, bound))))
+
+
+def test_a_request_that_its_holder_declined_is_over(
+    browser: FlaskClient, platform: Platform
+) -> None:
+    asked = address(platform, push(browser, platform))
+    told = answer_of(browser.get(asked.replace("/oidc/authorize", "/oidc/decline")))
+    assert told["error"] == "access_denied"
+    assert browser.get(asked).get_json()["code"] == "oidc.request-uri"
 
 
 @pytest.mark.parametrize("name", ["urn:ietf:params:oauth:request_uri:" + "x" * 43, "https://e.e/"])
