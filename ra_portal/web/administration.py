@@ -26,11 +26,14 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
                 errors = invalid.errors
             else:
                 return card_page(services, by, added.card, code=added.activation_code), 201
+        known, everybody = services.branches.all(), services.officers.all(by)
         page = render_template(
             "ra_portal/officers.html",
-            officers=services.officers.all(by),
+            here=[each for each in everybody if each[1] and each[1].is_live],
+            gone=[each for each in everybody if not each[1] or not each[1].is_live],
             values={"name": name, "branch": branch},
-            branches=services.branches.all(),
+            branches=known,
+            branch_names={each.id: each.name for each in known},
             chosen=roles,
             errors=errors,
         )

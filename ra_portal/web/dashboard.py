@@ -40,6 +40,7 @@ def add_routes(
             describe=describe,
             say=_say,
             life=card_life_policy(),
+            rules=services.policy,
         )
 
 

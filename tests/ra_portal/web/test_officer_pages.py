@@ -1,11 +1,13 @@
 """The officers' day: take the next one, decide, go on; what is like it and what was before."""
 
+import html
 import re
 from datetime import timedelta
 
 import pytest
 
-from ra_portal.people.identity import Role
+from ra_portal.cards.card import Holder
+from ra_portal.people.identity import HolderKind, Role, console
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser
 from tests.ra_portal.web.conftest import Seat
@@ -97,3 +99,31 @@ def test_the_queue_is_narrowed_to_a_branch_and_to_what_nobody_has(
     seat.identity = portal.officer_at(branch, Role.REGISTRAR)
     assert 'name="branch"' not in browser.text(QUEUE)
     assert there.reference not in browser.text(QUEUE + "?branch=")
+
+
+def test_whoever_has_left_stands_apart_and_everybody_with_the_branch(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    administrator = seat.identity = portal.officer(Role.ADMINISTRATOR, name="陈管理")
+    branch = portal.services.branches.add(administrator, "2201", "宁波制卡点", "浙江")
+    leaver = portal.officer_at(branch, Role.REGISTRAR)
+    page = browser.text("/admin/officers")
+    assert "宁波制卡点" in page
+    assert "without a card" not in page
+    (card,) = portal.cards_of(Holder(HolderKind.OFFICER, leaver.subject))
+    portal.services.cards.revoke(console("root"), card.number, "affiliationChanged")
+    here, gone = browser.text("/admin/officers").split("1 officer without a card")
+    assert card.number not in here
+    assert card.number in gone
+
+
+def test_the_policies_tell_how_applications_are_dealt_with(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.officer(Role.ADMINISTRATOR)
+    page = html.unescape(browser.text("/admin/policies"))
+    rules = portal.services.policy
+    for hours in (rules.remind_after_hours, rules.escalate_after_hours):
+        assert f"after {hours} hours without a move" in page
+    assert all(reason.name_en in page for reason in rules.reasons)
+    assert 'href="/cps"' in page
