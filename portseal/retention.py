@@ -74,6 +74,7 @@ STAYS: Mapping[str, str] = {
     "console_signatures": _EVIDENCE,
     "sso_platform_proposal": _EVIDENCE,
     "applications": _EVIDENCE,
+    "application_notes": _EVIDENCE,
     "documents": _EVIDENCE,
     "document_pages": _EVIDENCE,
     # The same list is the same job: nothing is signed twice. Those of which nothing was signed go.

@@ -18,6 +18,7 @@ from ra_portal.applications.assignments import Assignments
 from ra_portal.applications.data_changes import DataChanges
 from ra_portal.applications.drafts import Drafts
 from ra_portal.applications.escalations import Escalations
+from ra_portal.applications.notes import Notes
 from ra_portal.applications.queue import ApplicationQueue
 from ra_portal.applications.registration import Registration
 from ra_portal.applications.registry import Registry
@@ -80,6 +81,7 @@ class PortalServices:
     assignments: Assignments
     reminders: Reminders
     escalations: Escalations
+    notes: Notes
     register: Register
     branches: Branches
     cards: Cards
@@ -157,6 +159,7 @@ def open_portal(
         queue=ApplicationQueue(database, clock, personal, rules, registry),
         assignments=Assignments(database, journal, clock),
         reminders=Reminders(database, journal, clock, rules, contacts, notices),
+        notes=Notes(database, journal, clock, personal),
         escalations=Escalations(database, journal, clock, rules, contacts, notices),
         register=Register(database),
         branches=Branches(database, journal, clock),

@@ -82,6 +82,7 @@ class Event(StrEnum):
     DRAFTS_ERASED = "drafts.erased"
     APPLICATION_ASSIGNED = "application.assigned"
     APPLICATION_REMINDED = "application.reminded"
+    APPLICATION_NOTED = "application.noted"
     APPLICATION_ESCALATED = "application.escalated"
     IMPORT_CONFIRMED = "import.confirmed"
     HISTORY_EXPORTED = "history.exported"

@@ -51,6 +51,17 @@ applications = Table(
     ),
 )
 
+application_notes = Table(
+    "application_notes",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("application_id", ROW_ID, ForeignKey("applications.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("officer", ROW_ID, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # AES-GCM
+    Index("ix_application_notes_application", "application_id", "at"),
+)
+
 drafts = Table(
     "drafts",
     metadata,

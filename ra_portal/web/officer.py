@@ -69,6 +69,18 @@ def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person:
         flash(gettext("Assigned.") if to else gettext("Laid back into the queue."), "good")
         return redirect(url_for("portal.review", identifier=identifier))
 
+    @blueprint.post("/officer/applications/<identifier>/notes")
+    def note(identifier: str) -> Page:
+        by = person.signed_in()
+        try:
+            services.notes.add(by, identifier, request.form.get("note", ""))
+        except Refusal as refusal:
+            if refusal.status not in (400, 409):
+                raise
+            return _review(services, by, identifier, refusal), refusal.status
+        flash(gettext("Noted."), "good")
+        return redirect(url_for("portal.review", identifier=identifier))
+
     @blueprint.post("/officer/applications/<identifier>/decision")
     def decide(identifier: str) -> Page:
         by = person.signed_in()

@@ -65,6 +65,7 @@ DOORS: dict[str, Callable[[Places, Identity], object]] = {
     "review": lambda p, by: p.portal.services.queue.review(by, p.waiting.id),
     "paper": lambda p, by: p.portal.services.queue.paper(by, p.waiting.id, DocumentKind.LICENCE, 1),
     "assign": lambda p, by: p.portal.services.assignments.assign(by, p.waiting.id, by.subject),
+    "note": lambda p, by: p.portal.services.notes.add(by, p.waiting.id, "x"),
     "register": lambda p, by: p.portal.services.registration.register(by, p.waiting.id),
     "return": lambda p, by: p.portal.services.registration.send_back(by, p.waiting.id, "x"),
     "refuse": lambda p, by: p.portal.services.registration.refuse(by, p.waiting.id, "x"),

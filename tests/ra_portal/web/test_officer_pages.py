@@ -67,7 +67,7 @@ def test_the_same_person_and_the_past_stand_beside_the_fields(
     assert "There is more of the same" in page
     assert f'href="{QUEUE}/{other.id}"' in page
     assert person not in page
-    past = page.split('class="past"')[1].split("</details>")[0]
+    past = page.split('details class="past"')[1].split("</details>")[0]
     assert past.index("Corrected and handed in again") < past.index("Returned for correction")
     assert "&lt;b&gt;扫描不清" in past
     assert "It differs from the licence" in past
@@ -127,3 +127,19 @@ def test_the_policies_tell_how_applications_are_dealt_with(
         assert f"after {hours} hours without a move" in page
     assert all(reason.name_en in page for reason in rules.reasons)
     assert 'href="/cps"' in page
+
+
+def test_a_note_is_left_for_the_next_officer_and_not_for_the_applicant(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    browser.send("/apply", samples.details(), upload=samples.scan())
+    seat.identity = portal.officer(Role.REGISTRAR, name="周登记")
+    review = browser.text(QUEUE).partition(f'href="{QUEUE}/')[2][:32]
+    address = f"{QUEUE}/{review}"
+    left = browser.send(address, {"note": "<i>已致电</i>"}, f"{address}/notes")
+    assert left.status_code == 302
+    page = browser.text(address)
+    assert "&lt;i&gt;已致电" in page
+    assert browser.send(address, {"note": ""}, f"{address}/notes").status_code == 400
+    seat.identity = None
+    assert "已致电" not in browser.text("/application")
