@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -50,6 +51,22 @@ class Deed:
     card: str
     """Or the seal's number."""
     facts: Mapping[str, object]
+    record_sha256: str
+    """Of the journal's record: what the authority proves to a stranger is this one."""
+
+
+class What(StrEnum):
+    """Which deeds."""
+
+    ALL = "all"
+    SIGNATURES = "signatures"
+    SIGN_INS = "sign-ins"
+
+
+_EVENTS = {
+    What.SIGNATURES: (Event.SIGNATURE_ACCEPTED, Event.SIGNATURE_REFUSED),
+    What.SIGN_INS: (Event.SIGNIN_SUCCEEDED, Event.SESSION_ENDED),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,8 @@ class Period:
 
     first: date | None = None
     last: date | None = None
+    what: What = What.ALL
+    """Of all that was done then."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +164,12 @@ def _walk(
     connection: Connection, actor: str, who: tuple[str, str], below: int, period: Period
 ) -> Iterator[Deed]:
     """One actor's deeds, newest first, read as far as they are asked for."""
-    columns = ("position", "at", "event", "subject", "facts")
+    columns = ("position", "at", "event", "subject", "facts", "hash")
     query = select(*(journal.c[name] for name in columns)).where(
         journal.c.actor == actor, text(DEEDS)
     )
+    if period.what in _EVENTS:
+        query = query.where(journal.c.event.in_(_EVENTS[period.what]))
     if period.first is not None:
         query = query.where(journal.c.at >= period.first.isoformat())
     if period.last is not None:
@@ -169,4 +190,5 @@ def _deed(row: Any, who: tuple[str, str]) -> Deed:
     facts = json.loads(row.facts)
     name, card = who
     who_did = card or str(facts.get("card", ""))
-    return Deed(row.position, row.at, row.event, row.subject, name, who_did, facts)
+    digest = bytes(row.hash).hex()
+    return Deed(row.position, row.at, row.event, row.subject, name, who_did, facts, digest)

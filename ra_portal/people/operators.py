@@ -24,6 +24,7 @@ from records.journal import Journal
 
 MOST_OPERATORS = 10_000
 """Of one enterprise."""
+PAGE_LENGTH = 50
 MOST_CODES = 200
 """Made at once."""
 
@@ -45,6 +46,8 @@ class EnterpriseView:
     enterprise: Enterprise
     card: Card | None
     operators: tuple[OperatorView, ...]
+    more_after: str = ""
+    """The employee number that the next page begins behind; empty for the last."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,21 @@ class Operators:
             own = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [enterprise_id])
             views = self._views(connection, operators)
         return EnterpriseView(enterprise, own.get(enterprise_id), tuple(views))
+
+    def page(self, by: Identity, text: str = "", after: str = "") -> EnterpriseView:
+        """As `home`, with one page of the operators, in the order of employee numbers, whose name
+        or employee number holds `text`."""
+        enterprise_id = by.require_legal_person()
+        with self._database.reading() as connection:
+            enterprise = people_rows.enterprise(connection, enterprise_id)
+            own = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [enterprise_id])
+            found = people_rows.operators_page(
+                connection, enterprise_id, text.strip()[:80], after[:32], PAGE_LENGTH + 1
+            )
+            shown = found[:PAGE_LENGTH]
+            more = shown[-1].employee_number if len(found) > PAGE_LENGTH else ""
+            views = self._views(connection, shown)
+        return EnterpriseView(enterprise, own.get(enterprise_id), tuple(views), more)
 
     def show(self, by: Identity, operator_id: str) -> OperatorView:
         """Raises Forbidden `legal-person.required`, NotFound `operator.unknown`."""

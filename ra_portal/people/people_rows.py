@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -151,6 +151,19 @@ def operators_of(connection: Connection, enterprise_id: str) -> list[Operator]:
         .order_by(operators.c.created_at, operators.c.id)
     )
     return operators_by(connection, query)
+
+
+def operators_page(
+    connection: Connection, enterprise_id: str, text: str, after: str, limit: int
+) -> list[Operator]:
+    """In the order of employee numbers, behind this one; whose name or number holds the text."""
+    query = select(operators).where(
+        operators.c.enterprise_id == enterprise_id, operators.c.employee_number > after
+    )
+    if text:
+        held = (operators.c.name, operators.c.employee_number)
+        query = query.where(or_(*(column.contains(text, autoescape=True) for column in held)))
+    return operators_by(connection, query.order_by(operators.c.employee_number).limit(limit))
 
 
 def operators_by(connection: Connection, query: Select[Any]) -> list[Operator]:

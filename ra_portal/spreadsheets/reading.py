@@ -13,12 +13,14 @@ from typing import Any
 
 from kernel.refusals import Malformed, TooLarge, Unprocessable
 
-LARGEST_FILE = 2 * 1024 * 1024
+LARGEST_FILE = 5 * 1024 * 1024
 """Bytes."""
-MOST_ROWS = 2_000
+MOST_ROWS = 10_000
 MOST_COLUMNS = 30
 _LONGEST_CELL = 300
 _MOST_UNPACKED = 30 * 1024 * 1024
+_MOST_SCANNED = 4 * MOST_ROWS
+"""Rows, empty ones included: they count for nothing, but cost."""
 _MOST_MEMBERS = 100
 
 
@@ -26,10 +28,10 @@ def read(content: bytes) -> list[list[str]]:
     """The rows of the first sheet, cells as text, empty rows left out.
 
     Raises TooLarge `sheet.too-large`, `sheet.rows`, Malformed `sheet.damaged`, Unprocessable
-    `sheet.type`, `sheet.empty`.
+    `sheet.type`, `sheet.empty`, `sheet.macros`.
     """
     if len(content) > LARGEST_FILE:
-        raise TooLarge("sheet.too-large", "the file is larger than 2 MiB", largest=LARGEST_FILE)
+        raise TooLarge("sheet.too-large", "the file is larger than 5 MiB", largest=LARGEST_FILE)
     rows = _xlsx(content) if content.startswith(b"PK\x03\x04") else _csv(content)
     kept: list[list[str]] = []
     for row in rows:
@@ -38,8 +40,8 @@ def read(content: bytes) -> list[list[str]]:
             cells.pop()
         if cells:
             kept.append(cells)
-        if len(kept) > MOST_ROWS:
-            raise TooLarge("sheet.rows", "the file has more than 2,000 rows", most=MOST_ROWS)
+        if len(kept) > MOST_ROWS + 1:  # the heading is none
+            raise TooLarge("sheet.rows", "the file has more than 10,000 rows", most=MOST_ROWS)
     if not kept:
         raise Unprocessable("sheet.empty", "the file holds no rows")
     return kept
@@ -72,8 +74,8 @@ def _xlsx(content: bytes) -> Iterator[list[Any]]:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         for number, row in enumerate(sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS)):
-            if number > 20 * MOST_ROWS:  # empty rows count for nothing, but cost
-                raise TooLarge("sheet.rows", "the file has more than 2,000 rows", most=MOST_ROWS)
+            if number > _MOST_SCANNED:
+                raise TooLarge("sheet.rows", "the file has more than 10,000 rows", most=MOST_ROWS)
             yield list(row)
     except TooLarge:
         raise
@@ -89,6 +91,8 @@ def _require_small(content: bytes) -> None:
         raise _damaged() from None
     if len(members) > _MOST_MEMBERS or sum(each.file_size for each in members) > _MOST_UNPACKED:
         raise TooLarge("sheet.too-large", "the file unpacks to too much")
+    if any(each.filename.casefold().endswith("vbaproject.bin") for each in members):
+        raise Unprocessable("sheet.macros", "the workbook holds macros: save it as XLSX without")
 
 
 def _text(cell: Any) -> str:

@@ -32,8 +32,18 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
 
     @blueprint.get("/enterprise")
     def enterprise() -> Page:
-        view = operators.home(person.signed_in())
-        return render_template("ra_portal/enterprise.html", view=view, catalogue=services.catalogue)
+        text, after = request.args.get("q", "").strip(), request.args.get("after", "")
+        view = operators.page(person.signed_in(), text, after)
+        return render_template(
+            "ra_portal/enterprise.html",
+            view=view,
+            catalogue=services.catalogue,
+            text=text,
+            first=url_for("portal.enterprise", q=text or None) if after else "",
+            following=url_for("portal.enterprise", q=text or None, after=view.more_after)
+            if view.more_after
+            else "",
+        )
 
     @blueprint.route("/enterprise/operators/new", methods=["GET", "POST"])
     def new_operator() -> Page:

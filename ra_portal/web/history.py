@@ -1,12 +1,16 @@
 """The page of what an enterprise's cards did, and the file to take away."""
 
+import json
+from dataclasses import asdict
+
 from flask import Blueprint, make_response, render_template, request
 from flask_babel import get_locale, gettext, lazy_gettext
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
 from policies.rights import RightsCatalogue
-from ra_portal.history import Deed, Period
+from ra_portal.history import Deed, Period, What
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.spreadsheets.writing import SheetFormat, write
@@ -21,6 +25,12 @@ DEEDS = {
     "signin.succeeded": (lazy_gettext("Signed in"), "info"),
     "session.ended": (lazy_gettext("Signed out"), ""),
 }
+WHATS = {
+    What.ALL: lazy_gettext("everything"),
+    What.SIGNATURES: lazy_gettext("signatures alone"),
+    What.SIGN_INS: lazy_gettext("sign-ins alone"),
+}
+_JSON = "json"
 _SHOWN = (
     "kind", "format", "document_sha256", "digest_sha256", "digest_sha384", "digest_sha512", "code",
     "reason", "serial",
@@ -36,7 +46,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         refusal: Refusal | None = None
         page = None
         try:
-            period = _period(request.args.get("first", ""), request.args.get("last", ""))
+            period = _period(request.args)
             below = request.args.get("below", type=int)
             page = services.history.page(by, below, operator, period)
         except Refusal as refused:
@@ -46,8 +56,10 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         shown = render_template(
             "ra_portal/history.html",
             page=page,
-            operators=_operators(services, by),
+            **_operators(services, by, operator),
             chosen=operator or "",
+            what=period.what,
+            choices=WHATS,
             first=request.args.get("first", ""),
             last=request.args.get("last", ""),
             deeds=DEEDS,
@@ -60,14 +72,16 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     @blueprint.post("/enterprise/history/export")
     def export_history() -> Page:
         by, form = person.signed_in(), request.form
-        if form.get("format") not in set(SheetFormat):
-            raise Malformed("sheet.format", "choose CSV or XLSX")
-        wanted = SheetFormat(form["format"])
-        period = _period(form.get("first", ""), form.get("last", ""))
-        found = services.history.export(by, form.get("operator") or None, period, wanted)
+        asked = form.get("format", "")
+        if asked not in {*SheetFormat, _JSON}:
+            raise Malformed("sheet.format", "choose CSV, XLSX or JSON")
+        found = services.history.export(by, form.get("operator") or None, _period(form), asked)
+        if asked == _JSON:
+            return _as_json(services, by, found)
+        wanted = SheetFormat(asked)
         headings = [
             gettext("Time"), gettext("What"), gettext("Who"), gettext("Card"), gettext("Details"),
-            gettext("Record"), gettext("Signature"),
+            gettext("Record"), gettext("Signature"), gettext("SHA-256 of the record"),
         ]  # fmt: skip
         rows = (_row(deed, services.catalogue) for deed in found)
         response = make_response(write([headings, *rows], wanted))
@@ -94,14 +108,33 @@ def _row(deed: Deed, catalogue: RightsCatalogue) -> list[str]:
     what = DEEDS[deed.event][0]
     return [
         deed.at, str(what), deed.name, deed.card, told(deed, catalogue), str(deed.position),
-        signature_of(deed),
+        signature_of(deed), deed.record_sha256,
     ]  # fmt: skip
 
 
-def _period(first: str, last: str) -> Period:
-    return Period(read_day(first), read_day(last))
+def _period(asked: MultiDict[str, str]) -> Period:
+    wanted = asked.get("what", "")
+    what = What(wanted) if wanted in set(What) else What.ALL
+    return Period(read_day(asked.get("first", "")), read_day(asked.get("last", "")), what)
 
 
-def _operators(services: PortalServices, by: Identity) -> list[tuple[str, str]]:
-    view = services.operators.home(by)
-    return [(each.operator.id, each.operator.name) for each in view.operators]
+def _as_json(services: PortalServices, by: Identity, found: list[Deed]) -> Response:
+    """For programs, with what each record of the journal is known by."""
+    told = {
+        "enterprise": by.name,
+        "exported_at": services.clock.now().isoformat(timespec="seconds"),
+        "deeds": [asdict(deed) for deed in found],
+    }
+    response = make_response(json.dumps(told, ensure_ascii=False, indent=1))
+    response.content_type = "application/json"
+    response.headers["Content-Disposition"] = 'attachment; filename="history.json"'
+    return response
+
+
+def _operators(services: PortalServices, by: Identity, chosen: str | None) -> dict[str, object]:
+    """The first of them, and the one that was chosen; of more, each has the way on its page."""
+    view = services.operators.page(by)
+    found = {each.operator.id: each.operator.name for each in view.operators}
+    if chosen and chosen not in found:
+        found[chosen] = services.operators.show(by, chosen).operator.name
+    return {"operators": list(found.items()), "more_operators": bool(view.more_after)}

@@ -15,6 +15,8 @@ from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
 
+_ROWS = 100
+"""Of a preview, on one page."""
 _BACK = {ImportKind.ENTERPRISES: "portal.queue", ImportKind.OPERATORS: "portal.enterprise"}
 
 
@@ -39,26 +41,45 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     def import_template(kind: str, file_format: str) -> Page:
         """An empty file with the headings."""
         _, wanted = _may(person.signed_in(), kind)
-        if file_format not in set(SheetFormat):
-            raise NotFound("sheet.format", "choose CSV or XLSX")
-        how = SheetFormat(file_format)
+        how = _format(file_format)
         headings = [
             column.headings[0] + ("*" if column.required else "")
             for column in columns_of(wanted, services.catalogue)
         ]
-        response = make_response(write([headings], how))
-        response.content_type = how.media_type
-        response.headers["Content-Disposition"] = f'attachment; filename="{wanted}.{how}"'
-        return response
+        return _file([headings], how, str(wanted))
 
     @blueprint.get("/imports/preview/<identifier>")
     def import_preview(identifier: str) -> Page:
         found = services.imports.show(person.signed_in(), identifier)
+        wanted = request.args.get("rows", "")
+        rows = [row for row in found.rows if row.errors] if wanted == "bad" else list(found.rows)
+        page = min(max(request.args.get("page", 1, int), 1), max(-(-len(rows) // _ROWS), 1))
+
+        def turned(to: int) -> str:
+            return url_for("portal.import_preview", identifier=identifier, rows=wanted, page=to)
+
         return render_template(
             "ra_portal/import_preview.html",
             preview=found,
+            rows=rows[(page - 1) * _ROWS : page * _ROWS],
+            only_bad=wanted == "bad",
+            previous=turned(page - 1) if page > 1 else "",
+            following=turned(page + 1) if page * _ROWS < len(rows) else "",
             back=url_for("portal.import_file", kind=found.kind),
         )
+
+    @blueprint.get("/imports/preview/<identifier>/faults.<file_format>")
+    def import_faults(identifier: str, file_format: str) -> Page:
+        """What is wrong, cell by cell, to correct the file by; identity numbers masked."""
+        found = services.imports.show(person.signed_in(), identifier)
+        headings = [gettext("Row"), gettext("Column"), gettext("Cell"), gettext("What is wrong")]
+        names = {column.name: column.headings[0] for column in found.columns}
+        told = [
+            [str(row.number), names[name], row.cells.get(name, ""), gettext(why)]
+            for row in found.rows
+            for name, why in row.errors.items()
+        ]
+        return _file([headings, *told], _format(file_format), "faults")
 
     @blueprint.post("/imports/preview/<identifier>/confirmation")
     def confirm_import(identifier: str) -> Page:
@@ -71,6 +92,20 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             said = f"{said} {approval}"
         flash(said, "good")
         return redirect(url_for(_BACK[kind]))
+
+
+def _format(text: str) -> SheetFormat:
+    """Raises NotFound `sheet.format`."""
+    if text not in set(SheetFormat):
+        raise NotFound("sheet.format", "choose CSV or XLSX")
+    return SheetFormat(text)
+
+
+def _file(rows: list[list[str]], how: SheetFormat, name: str) -> Response:
+    response = make_response(write(rows, how))
+    response.content_type = how.media_type
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{how}"'
+    return response
 
 
 def _may(by: Identity, kind: str) -> tuple[Identity, ImportKind]:

@@ -228,6 +228,7 @@ NOT_PICTURED = {
     "portal.draft_paper": "a picture of a paper",
     "portal.paper": "a picture of a paper",
     "portal.import_template": "a file to take away",
+    "portal.import_faults": "a file to take away",
     "statement.text": "a file to take away",
     "key_centre_pages.evidence": "a file to take away",
     "openapi": "for programs",

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
-from ra_portal.history import PAGE_LENGTH, Period
+from ra_portal.history import PAGE_LENGTH, Period, What
 from ra_portal.people.identity import Identity, Role
 from records.events import Event
+from records.journal import records
 from tests.ra_portal.world import PortalWorld
 
 
@@ -64,6 +65,18 @@ def test_a_period_is_exported_and_the_export_is_journalled(any_portal: PortalWor
     assert history.export(by, None, Period(None, today - timedelta(days=1)), "csv") == []
     assert history.export(by, None, Period(date(2100, 1, 1)), "csv") == []
     assert any_portal.events(f"legal-person:{by.subject}").count("history.exported") == 3
+
+
+def test_signatures_and_sign_ins_are_read_apart(any_portal: PortalWorld) -> None:
+    by, _, _ = busy(any_portal, 1, 2)
+    history = any_portal.services.history
+    found = {what: history.page(by, period=Period(what=what)).deeds for what in What}
+    assert [each.event for each in found[What.SIGNATURES]] == ["signature.accepted"] * 2
+    assert [each.event for each in found[What.SIGN_INS]] == ["signin.succeeded"]
+    assert len(found[What.ALL]) == 3
+    with any_portal.authority.database.reading() as connection:
+        known = {each.position: each.hash.hex() for each in records(connection)}
+    assert all(known[each.position] == each.record_sha256 for each in found[What.ALL])
 
 
 def test_a_right_holds_for_its_period_alone(any_portal: PortalWorld) -> None:

@@ -39,6 +39,12 @@ def test_what_we_write_we_read(wanted: SheetFormat) -> None:
     assert reading.read(write(rows, wanted)) == rows
 
 
+def test_a_csv_of_a_chinese_spreadsheet_program_may_have_ten_thousand_rows() -> None:
+    rows = [["姓名", "工号"], *(["欧阳翠花", f"E-{number}"] for number in range(10_000))]
+    text = "\r\n".join(",".join(row) for row in rows)
+    assert reading.read(text.encode("gbk")) == rows
+
+
 def bomb() -> bytes:
     """Small when packed, 40 MiB when not."""
     made = io.BytesIO()
@@ -47,18 +53,26 @@ def bomb() -> bytes:
     return made.getvalue()
 
 
+def with_macros() -> bytes:
+    made = io.BytesIO(xlsx(("姓名",)))
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr("xl/vbaProject.bin", b"Sub Auto_Open()")
+    return made.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
         (b"", "sheet.empty"),
         (b"\n\n", "sheet.empty"),
-        (b"a,b\n" * 3_000, "sheet.rows"),
-        (b"x" * (2 * 1024 * 1024 + 1), "sheet.too-large"),
+        (b"a,b\n" * 10_002, "sheet.rows"),
+        (b"x" * (5 * 1024 * 1024 + 1), "sheet.too-large"),
         (b"\x00\x01\x02", "sheet.type"),
         (b'"never closed', "sheet.damaged"),
         (b"PK\x03\x04 and nothing more", "sheet.damaged"),
         (bomb(), "sheet.too-large"),
-        (xlsx(*[("x",)] * 2_500), "sheet.rows"),
+        (write([["x"]] * 10_002, SheetFormat.XLSX), "sheet.rows"),
+        (with_macros(), "sheet.macros"),
         (xlsx(("a",))[:-40], "sheet.damaged"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

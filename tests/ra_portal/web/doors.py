@@ -193,6 +193,9 @@ DOORS: dict[str, Door] = {
         ENTERPRISES, {"kind": "=operators", "file_format": "=csv"}
     ),
     "GET /imports/preview/<identifier>": Door(OWNER, _of("preview")),
+    "GET /imports/preview/<identifier>/faults.<file_format>": Door(
+        OWNER, {**_of("preview"), "file_format": "=csv"}
+    ),
     "GET /officer/applications": Door(COUNTER),
     "GET /officer/applications/<identifier>": Door(BUSINESS, _WAITING),
     "GET /officer/applications/<identifier>/papers/<kind>/<int:page>": Door(

@@ -1,16 +1,21 @@
 """Pages of imports, history, grants, codes and branches: what people see, send and take away."""
 
 import io
+import json
 
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
 from ra_portal.people.identity import Role
+from ra_portal.spreadsheets.reading import MOST_ROWS
 from records.events import Event
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import ORIGIN, PortalWorld
+
+LARGEST_PAGE = 300_000
+"""Octets."""
 
 
 def bring(browser: Browser, page: str, content: str, name: str = "import.csv") -> TestResponse:
@@ -60,6 +65,36 @@ def test_the_template_has_the_columns_that_are_read(
     assert "the first row must name the columns" in refused.text
 
 
+def test_ten_thousand_operators_come_from_one_file_and_no_page_grows_with_them(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = portal.legal_person()
+    rows = [f"欧阳{number:05},E-{number:05},," for number in range(MOST_ROWS)]
+    rows[9_000] = "欧阳错,E-09000,123,骑马"
+    address = bring(browser, "/imports/operators", "\n".join(["姓名,工号,证件号码,权限", *rows]))
+    preview = browser.text(address.location)
+    assert len(preview.encode()) < LARGEST_PAGE
+    assert "Next" in preview
+    assert "骑马" not in preview, "on a page far behind"
+    bad = browser.text(f"{address.location}?rows=bad")
+    assert bad.count("<tr>") == 2
+    assert 'class="bad"' in bad
+    assert browser.text(f"{address.location}?page=100").count("<tr>") == 101
+    faults = browser.get(f"{address.location}/faults.csv").data.decode("utf-8-sig")
+    assert [line.split(",")[:2] for line in faults.splitlines()[1:]] == [
+        ['"9002"', '"证件号码"'], ['"9002"', '"权限"'],
+    ]  # fmt: skip
+    assert "123" not in faults
+    confirmation = f"{address.location}/confirmation"
+    assert browser.send(address.location, {}, confirmation).status_code == 302
+    for path in ("/enterprise", "/enterprise?after=E-05000", "/enterprise?q=欧阳"):
+        page = browser.text(path)
+        assert len(page.encode()) < LARGEST_PAGE
+        assert page.count("<tr>") == 51
+    assert "欧阳09999" in browser.text("/enterprise?q=E-09999")
+    assert "No operator is found" in browser.text("/enterprise?q=%25")
+
+
 def test_history_is_filtered_and_taken_away(
     browser: Browser, portal: PortalWorld, seat: Seat
 ) -> None:
@@ -85,6 +120,13 @@ def test_history_is_filtered_and_taken_away(
     taken = browser.send("/enterprise/history", form, "/enterprise/history/export")
     sheet = load_workbook(io.BytesIO(taken.data)).active
     assert all(cell.data_type == "s" for row in sheet for cell in row if cell.value)
+    form |= {"format": "json", "what": "signatures"}
+    taken = browser.send("/enterprise/history", form, "/enterprise/history/export")
+    (deed,) = json.loads(taken.data)["deeds"]
+    assert (deed["event"], len(deed["record_sha256"])) == ("signature.accepted", 64)
+    form["what"] = "sign-ins"
+    taken = browser.send("/enterprise/history", form, "/enterprise/history/export")
+    assert json.loads(taken.data)["deeds"] == []
     form["format"] = "exe"
     assert browser.send("/apply", form, "/enterprise/history/export").status_code == 400
 
