@@ -28,6 +28,7 @@ from ra_portal.keyset import Cut, Place
 from ra_portal.keyset_rows import oldest_first
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
+from ra_portal.notices.times import day
 from ra_portal.people import branches, name_search, people_rows
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind, Identity
@@ -191,7 +192,8 @@ class DataChanges:
         self, connection: Connection, card: Card, change: DataChange, by: Identity
     ) -> None:
         now = self._clock.now()
-        due = card.must_be_renewed(now + self._grace)
+        until = now + self._grace
+        due = card.must_be_renewed(until)
         card_rows.save(connection, due)
         decision = {"change": change.id, "proposed_by": change.proposed_by, "approved_by": by.actor}
         evidence = Evidence(EvidenceKind.DECISION, json.dumps(decision, sort_keys=True).encode())
@@ -199,7 +201,7 @@ class DataChanges:
             connection, self._journal, Move.RENEWAL_DUE, due, now, by.actor, change.why, evidence
         )
         contact = self._contacts.of(connection, card.holder)
-        values = {"card": card.number, "date": f"{due.renew_by:%Y-%m-%d}"}
+        values = {"card": card.number, "date": day(until)}
         for channel in Channel:
             to = contact.at(channel)
             if to is not None:

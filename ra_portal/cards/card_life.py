@@ -24,6 +24,7 @@ from ra_portal.cards.loss import LossReports, statement
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
+from ra_portal.notices.times import moment
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind, Identity
 from records.database import Database
@@ -142,7 +143,7 @@ class CardLife:
         act_zh, act_en = _ACTS[move]
         values = {
             "card": card.number,
-            "time": f"{at:%Y-%m-%d %H:%M}",
+            "time": moment(at),
             "act_zh": act_zh,
             "act_en": act_en,
         }

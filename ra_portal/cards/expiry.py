@@ -17,6 +17,7 @@ from ra_portal.cards.tables import cards
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices
+from ra_portal.notices.times import day
 from ra_portal.people.contacts import Contacts
 from ra_portal.row_by_row import row_by_row
 from records.database import Database
@@ -66,7 +67,7 @@ class Expiry:
         values = {
             "card": card.number,
             "days": str(max(1, -(-int(left.total_seconds()) // 86_400))),
-            "date": f"{card.not_after:%Y-%m-%d}",
+            "date": day(card.not_after),
         }
         sent = [
             str(channel)

@@ -19,6 +19,7 @@ from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.charge import is_own, require_charge
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices, SealedNotice, Sealing
+from ra_portal.notices.times import moment
 from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.people.personal_data import PersonalData
@@ -188,7 +189,7 @@ class Contacts:
     def _to_old_ones(self, card: Card, before: Contact, wanted: Contact) -> list[SealedNotice]:
         values = {
             "card": card.number,
-            "time": f"{self._clock.now():%Y-%m-%d %H:%M}",
+            "time": moment(self._clock.now()),
             "act_zh": "变更联系方式",
             "act_en": "the contact was changed",
         }
