@@ -4,6 +4,6 @@ It shows what is asked for, asks for the PIN in a window of its own, and signs n
 not read itself (docs/key-agent.md).
 """
 
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 PROTOCOL = 1
 DEFAULT_PORT = 61235

@@ -16,7 +16,7 @@
  *   completed without a PIN when tried again
  */
 
-import { AgentError } from "./portseal-agent.js";
+import { AgentError, isOlder } from "./portseal-agent.js";
 import { ServiceError, callService, toBase64 } from "./portseal-service.js";
 import { signingCertificate } from "./portseal-tokens.js";
 
@@ -26,6 +26,8 @@ const MOST_CHARACTERS = 60 * 1024 * 1024;
 /** The service keeps a prepared signature for ten minutes; what may not last is prepared anew. */
 const LASTS_MILLISECONDS = 7 * 60 * 1000;
 const AT_ONCE = 4;
+/** The first agent that signs several documents in one container. */
+const SEVERAL_SINCE = "1.3.0";
 
 /** One signature of a job: over one document, or over several in one container. */
 export class JobItem {
@@ -100,7 +102,8 @@ export class SigningJob {
   async prepare({ again } = { again: true }) {
     const { progress = () => {}, signal, card } = this.#options;
     progress("agent");
-    await this.#agent.ready({ signal });
+    const { version } = await this.#agent.ready({ signal });
+    this.#requireAgent(version);
     progress("token");
     this.#certificate = await signingCertificate(this.#agent, signal, card);
     const stale = this.in("prepared").filter(
@@ -186,6 +189,17 @@ export class SigningJob {
       credentials: "same-origin",
       keepalive: body.length < 60_000,
     }).catch(() => null);
+  }
+
+  /**
+   * Nothing is prepared that an older agent would not understand.
+   * @param {string} version
+   */
+  #requireAgent(version) {
+    const several = this.items.some(({ documents }) => documents.length > 1);
+    if (!several || !isOlder(version, SEVERAL_SINCE)) return;
+    const facts = { version, minimum: SEVERAL_SINCE };
+    throw new AgentError("too-old", "agent.too-old", "the key agent is too old", facts);
   }
 
   /** @param {JobItem} item @returns {Promise<Record<string, any>>} */

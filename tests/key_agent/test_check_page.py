@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from kernel.clock import SystemClock
@@ -70,6 +71,7 @@ def test_a_computer_in_order_is_said_to_be_so(
             expect(found).to_contain_text(LABEL)
             valid = {"en": "valid until", "zh": "有效期至"}[language]
             expect(found).to_contain_text(valid)
+            assert Axe().run(page).response["violations"] == []
             context.close()
         assert agent.human.windows == [], "nobody was asked for anything"
         forgets = Origins(agent.home / ORIGINS_FILE, SystemClock())

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect, sync_playwright
 
 from signing_service.formats.recognition import read_signatures
@@ -144,6 +145,7 @@ def test_what_the_service_refuses_is_told_and_the_others_are_signed(
     expect(says).to_contain_text("refuses 1 of them")
     expect(says).to_be_focused()
     assert states(page) == ["Ready to be signed", "Ready to be signed", "Refused"]
+    assert Axe().run(page).response["violations"] == []
     expect(page.locator("#items tbody tr").nth(2)).to_contain_text("right.missing")
     assert pins(operator) == 0
     expect(page.locator("#agent-sign")).to_have_text("Sign the others: 2")
@@ -151,6 +153,7 @@ def test_what_the_service_refuses_is_told_and_the_others_are_signed(
     expect(page.locator("#items [data-state]")).to_have_text(["Signed", "Signed", "Refused"])
     expect(says).to_have_text("Signed: 2. Refused: 1, as the list says.")
     expect(page.locator("portseal-progress")).to_have_attribute("data-outcome", "done")
+    assert Axe().run(page).response["violations"] == []
     assert pins(operator) == 1
 
 
@@ -218,6 +221,31 @@ def test_after_a_cancelled_window_it_goes_on_and_what_is_given_up_waits_no_longe
     operator.human.answer = agrees
     page.click("#agent-sign")
     expect(page.locator("#sign-says")).to_have_text("All of them are signed: 3")
+
+
+def test_an_agent_that_is_too_old_for_a_container_is_told_before_anything_is_prepared(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    """What an older agent says of itself is put in the place of this one's word."""
+
+    def older(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "version": "1.2.0"})
+
+    before = waiting(service)
+    page.route("**/v1/status", older)
+    page.set_input_files("#documents", declarations(2))
+    page.select_option("#format", "ASiC-E")
+    page.click("#agent-sign")
+    told = page.locator("portseal-progress .agent-line")
+    expect(told.locator("code")).to_have_text("agent.too-old")
+    expect(told).to_contain_text("Here: 1.2.0; needed: 1.3.0.")
+    expect(told.locator("a")).to_have_attribute("href", "/agent")
+    assert waiting(service) == before
+    page.select_option("#format", "")
+    page.click("#agent-sign")
+    expect(page.locator("#sign-says")).to_have_text("All of them are signed: 2")
+    assert pins(operator) == 1
 
 
 def test_all_in_one_container_are_signed_with_one_signature(
