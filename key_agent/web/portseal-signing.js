@@ -180,6 +180,11 @@ export class SigningJob {
     if (items.length === 0) return;
     const ids = items.map((item) => item.prepared?.id);
     for (const item of items) this.#move(item, "chosen");
+    await this.#giveUp(ids);
+  }
+
+  /** @param {string[]} ids */
+  async #giveUp(ids) {
     const body = JSON.stringify({ ids });
     // Also while the page is being left; that it fails costs ten minutes of room, and nothing else.
     await fetch(`${this.#options.service ?? ""}/api/v1/signatures/abandon`, {
@@ -203,11 +208,16 @@ export class SigningJob {
   }
 
   /** @param {JobItem} item @returns {Promise<Record<string, any>>} */
-  #prepared(item) {
+  async #prepared(item) {
     if (!item.documents.every(({ document }) => fits(document, item.format))) {
       throw new ServiceError(422, "document.unfit", `this cannot be signed as ${item.format}`, {});
     }
-    return callService("/api/v1/signatures/prepare", this.#wish(item), this.#options);
+    const made = await callService("/api/v1/signatures/prepare", this.#wish(item), this.#options);
+    if (charactersOf(item.documents, made) > MOST_CHARACTERS) {
+      await this.#giveUp([made.id]);
+      throw new ServiceError(413, "document.too-large", "too large for the key agent", {});
+    }
+    return made;
   }
 
   /** @param {JobItem} item */
@@ -321,7 +331,7 @@ function bundles(items) {
   const parts = [];
   let characters = 0;
   for (const item of items) {
-    const size = charactersOf(item);
+    const size = charactersOf(item.documents, item.prepared);
     const last = parts.at(-1);
     if (last === undefined || last.length === MOST_ITEMS || characters + size > MOST_CHARACTERS) {
       parts.push([item]);
@@ -336,9 +346,10 @@ function bundles(items) {
 
 /**
  * About so many in the agent's request.
- * @param {JobItem} item
+ * @param {NamedDocument[]} documents
+ * @param {Record<string, any> | null} prepared
  */
-function charactersOf({ documents, prepared }) {
+function charactersOf(documents, prepared) {
   const inBase64 = documents.reduce((sum, { document }) => sum + (document.length * 4) / 3, 0);
   return inBase64 + (prepared?.draft.length ?? 0) + (prepared?.to_be_signed.length ?? 0) + 1024;
 }

@@ -157,6 +157,30 @@ def test_what_the_service_refuses_is_told_and_the_others_are_signed(
     assert pins(operator) == 1
 
 
+def test_what_is_too_large_for_the_service_or_the_agent_holds_up_no_other(
+    page: Page, operator: RunningAgent, service: RunningService, tmp_path: Path
+) -> None:
+    before = waiting(service)
+    contents = {
+        "declaration.xml": DECLARATION,
+        "for-the-agent.bin": bytes(24_000_000),
+        "for-the-service.bin": bytes(34_000_000),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    page.set_input_files("#documents", [tmp_path / name for name in contents])
+    page.click("#agent-sign")
+    expect(page.locator("#sign-says")).to_contain_text("refuses 2 of them", timeout=60_000)
+    for row in (1, 2):
+        expect(page.locator("#items tbody tr").nth(row)).to_contain_text(
+            "The document is too large."
+        )
+    page.click("#agent-sign")
+    expect(page.locator("#items [data-state]")).to_have_text(["Signed", "Refused", "Refused"])
+    assert pins(operator) == 1
+    assert waiting(service) == before
+
+
 def test_a_file_that_does_not_fit_the_format_is_told_and_can_be_removed(
     page: Page, operator: RunningAgent
 ) -> None:
