@@ -37,14 +37,15 @@ def point_in(spki: bytes) -> bytes | None:
     """The point of a SubjectPublicKeyInfo, 04 || x || y, not yet known to be on the curve; None
     where the key is of another kind.
 
-    Raises Malformed `public-key.malformed`: compressed, hybrid, of another length.
+    Raises Malformed `public-key.malformed`: no such structure, compressed, hybrid, of another
+    length.
     """
     if _CURVE_DER not in spki:
         return None
     try:
         algorithm, key = der.children(spki, der.read_only(spki, der.SEQUENCE))
-    except ValueError:
-        return None
+    except (Malformed, ValueError):
+        raise Malformed("public-key.malformed", "not a SubjectPublicKeyInfo") from None
     if spki[algorithm.start : algorithm.end] not in _KEY_ALGORITHMS:
         return None
     octets = spki[key.content : key.end]

@@ -139,9 +139,8 @@ BAD_KEYS = {
 
 @pytest.mark.parametrize("name", BAD_KEYS)
 def test_a_key_of_another_shape_or_off_the_curve_is_refused(name: str) -> None:
-    with pytest.raises(Malformed) as refused:
+    with pytest.raises(Malformed, match=r"public-key\.malformed"):
         PublicKey.from_spki(BAD_KEYS[name])
-    assert refused.value.code in ("public-key.malformed", "der.malformed")
 
 
 def test_other_parameters_beside_the_curve_are_another_kind_of_key() -> None:
