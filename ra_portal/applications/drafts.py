@@ -4,12 +4,14 @@ Nothing in a draft is checked but its size and the scans, and everything typed i
 in the token: half an application may hold the same personal data as a whole one.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
@@ -73,13 +75,38 @@ class Drafts:
             if upload is not None and upload.content
         }
         reader.finish()
-        typed = json.dumps({name: values.get(name, "")[:_LONGEST] for name in FIELDS})
+        typed = _typed(values)
         known = self.find(draft_id)
         saved = None if known is None else self._save_again(known.id, typed, scans)
         return saved or self._begin(typed, scans)
 
-    def _begin(self, typed: str, scans: Scans) -> Draft:
-        identifier = new_id()
+    def save_correction(self, application_id: str, values: Mapping[str, str]) -> Draft:
+        """Keep what was typed into a correction, for whoever shows the application's access code,
+        on whichever computer. Scans are handed in with the form alone."""
+        identifier = _of_correction(application_id)
+        typed = _typed(values)
+        saved = self._save_again(identifier, typed, {})
+        if saved is not None:
+            return saved
+        try:
+            return self._begin(typed, {}, identifier)
+        except IntegrityError:  # on two pages at once
+            again = self._save_again(identifier, typed, {})
+            assert again is not None
+            return again
+
+    def correction(self, application_id: str) -> dict[str, str] | None:
+        """What was typed into it last."""
+        found = self.find(_of_correction(application_id))
+        return None if found is None else self.values(found)
+
+    def discard_correction(self, application_id: str) -> None:
+        """It was handed in."""
+        with self._database.transaction() as connection:
+            draft_rows.remove(connection, _of_correction(application_id))
+
+    def _begin(self, typed: str, scans: Scans, identifier: str | None = None) -> Draft:
+        identifier = identifier or new_id()
         content = self._personal.seal_text(typed, _PURPOSE, identifier)
         draft = Draft(identifier, content, Papers(None), self._clock.now())
         with self._database.transaction() as connection:
@@ -172,3 +199,12 @@ class Drafts:
                     count=len(old),
                 )  # fmt: skip
         return len(old)
+
+
+def _typed(values: Mapping[str, str]) -> str:
+    return json.dumps({name: values.get(name, "")[:_LONGEST] for name in FIELDS})
+
+
+def _of_correction(application_id: str) -> str:
+    """The draft's id: another one than the application's, whose papers are evidence."""
+    return hashlib.sha256(f"correction {application_id}".encode()).hexdigest()[:32]

@@ -91,8 +91,7 @@ def _add_draft_routes(
             flash(gettext("The draft is saved. It waits for you in this browser."), "good")
             return redirect(url_for("portal.apply"))
         papers = {str(k): _shown(services, k, p) for k, p in drafts.papers(draft).items()}
-        said = gettext("Saved at %(time)s", time=format_time(draft.changed_at, "medium"))
-        return jsonify(saved=said, papers=papers)
+        return jsonify(saved=_said(draft), papers=papers)
 
     @blueprint.get("/apply/papers/<kind>/<int:page>")
     def draft_paper(kind: str, page: int) -> Page:
@@ -176,7 +175,8 @@ def _add_correction_routes(
         if found.state is not ApplicationState.RETURNED:
             return redirect(url_for("portal.application"))
         if request.method == "GET":
-            return _form(services, _typed(services, found), {}, returned=found)
+            values = services.drafts.correction(found.id) or _typed(services, found)
+            return _form(services, values, {}, returned=found)
         limits.scans()
         values = request.form.to_dict()
         try:
@@ -185,8 +185,19 @@ def _add_correction_routes(
             return _form(services, values, invalid.errors, returned=found), 422
         except Refusal as refusal:
             return _form(services, values, {"": refusal}, returned=found), refusal.status
+        services.drafts.discard_correction(found.id)
         flash(gettext("Handed in again. What you corrected is marked for the officer."), "good")
         return redirect(url_for("portal.application"))
+
+    @blueprint.post("/application/correction/draft")
+    def save_correction() -> Page:
+        """What is typed, saved by the page's script."""
+        limits.saving()
+        found = _own(services)
+        if found is None or found.state is not ApplicationState.RETURNED:
+            return _to_status()
+        draft = services.drafts.save_correction(found.id, request.form.to_dict())
+        return jsonify(saved=_said(draft), papers={})
 
     @blueprint.post("/application/leave")
     def leave() -> Page:
@@ -294,6 +305,10 @@ def _shown(
 ) -> dict[str, object]:
     address = url_for("portal.draft_paper", kind=kind, page=1, version=paper.id[:8])
     return {"file_name": paper.file_name, "pages": paper.pages, "address": address}
+
+
+def _said(draft: Draft) -> str:
+    return str(gettext("Saved at %(time)s", time=format_time(draft.changed_at, "medium")))
 
 
 def _words(refusal: Refusal) -> str:

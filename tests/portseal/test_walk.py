@@ -267,6 +267,9 @@ def correct(desk: Desk) -> None:
     expect(page.locator("main")).to_contain_text("联系电话有误")
     page.goto("/application/correction")
     page.fill("#phone", "+86 137 0000 0000")
+    expect(page.locator("#saved")).not_to_be_empty()
+    page.reload()
+    expect(page.locator("#phone")).to_have_value("+86 137 0000 0000")
     page.click("main form[enctype] button[type=submit]:not([formaction])")
     page.wait_for_url("**/application")
 

@@ -1,5 +1,5 @@
-// Saves the application as it is typed, and a scan as it is chosen. Without this script the form's
-// own button does the same.
+// Saves the application as it is typed, and a scan as it is chosen; of a correction what is typed
+// alone. Without this script the form's own button does the same.
 "use strict";
 
 const PAUSE = 1200; // milliseconds after the last key
@@ -70,7 +70,8 @@ if (form) {
     place.querySelector(".name").textContent = paper.file_name;
   };
 
-  for (const input of form.querySelectorAll("input[type=file]")) {
+  const scans = "typedAlone" in form.dataset ? [] : form.querySelectorAll("input[type=file]");
+  for (const input of scans) {
     input.addEventListener("change", async () => {
       if (!input.files.length) return;
       clearTimeout(timer);

@@ -333,6 +333,7 @@ BY_BROWSER = frozenset({
     "POST /application/activation-code", "POST /application/leave",
     "GET /application/papers/<kind>/<int:page>", "GET /apply/papers/<kind>/<int:page>",
     "POST /apply/draft/code", "POST /apply/draft/erasure", "GET /answers/<identifier>",
+    "POST /application/correction/draft",
 })  # fmt: skip
 """For the browser that has shown the access code, or has begun the draft."""
 

@@ -91,6 +91,34 @@ def test_papers_of_a_draft_are_its_browsers_alone(browser: Browser, client: Flas
     assert stranger.get("/application/papers/licence/1").status_code == 404
 
 
+def test_a_correction_is_saved_as_it_is_typed_and_waits_on_another_computer(
+    browser: Browser, client: FlaskClient, portal: PortalWorld
+) -> None:
+    page = browser.send("/apply", samples.details(), upload=samples.scan())
+    named = {
+        "reference": between(r'id="reference">([^<]+)', page.text),
+        "access_code": between(r'id="access-code">([^<]+)', page.text),
+    }
+    found = portal.services.registration.open(*named.values())
+    remarks = {"region": "differs-from-licence"}
+    portal.services.registration.send_back(portal.officer(Role.REGISTRAR), found.id, "", remarks)
+    typed: dict[str, object] = {"region": "浙江 舟山", "identity_number": NUMBER}
+    address = "/application/correction/draft"
+    saved = browser.send("/application/correction", typed, address)
+    assert saved.get_json()["saved"].startswith("Saved at")
+    assert NUMBER not in portal.everything_written()
+
+    elsewhere = Browser(client.application.test_client())
+    assert elsewhere.send("/apply", typed, address).location == "/status", "not opened there"
+    assert elsewhere.send("/status", dict(named)).status_code == 302
+    assert 'value="浙江 舟山"' in elsewhere.text("/application/correction")
+    assert portal.services.registration.open(*named.values()).details.region == "浙江 宁波"
+    corrected = samples.details(region="浙江 舟山")
+    assert elsewhere.send("/application/correction", corrected).status_code == 302
+    assert portal.column("drafts", "id") == []
+    assert portal.column("documents", "id"), "the papers stay"
+
+
 def test_an_application_comes_back_field_by_field_and_what_changed_is_marked(
     browser: Browser, portal: PortalWorld, seat: Seat
 ) -> None:
