@@ -270,6 +270,7 @@ NOT_PICTURED_ANSWERS = {
     "portal.operator_rights": _BACK,
     "portal.withdraw_grant": _BACK,
     "portal.assign": _BACK,
+    "portal.note": _BACK,
     "portal.take_next": "leads on to the application that was taken",
     "portal.decide_change": _BACK,
     "portal.decide_recovery": _BACK,
