@@ -8,7 +8,7 @@ know.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kernel.asn1.certificate import Certificate
 from kernel.refusals import Malformed
@@ -21,7 +21,6 @@ from signing_service.formats.pades.pdf.signature import (
     certifies,
 )
 from signing_service.formats.pades.pdf.syntax import Name
-from signing_service.formats.pades.writing import Placement
 
 _TOLD = frozenset({"Reason", "Location", "ContactInfo"})
 _KNOWN = _TOLD | {
@@ -32,6 +31,38 @@ _WIDGET = frozenset({"Type", "Subtype", "FT", "T", "V", "P", "Rect", "F", "AP"})
 _NEW_NAME = re.compile(r"Signature\d{1,6}")
 _POINT = 0.5
 _DATE = re.compile(rb"D:\d{14}(Z|[+-]\d\d'\d\d'?)?")
+
+
+class WantedSeal(Protocol):
+    """As `pdf.seal.Seal`, without what draws it: a holder's program reads, and draws nothing."""
+
+    @property
+    def page(self) -> int: ...
+
+    @property
+    def rectangle(self) -> tuple[float, float, float, float]: ...
+
+
+class Wanted(Protocol):
+    """As `writing.Placement`."""
+
+    @property
+    def field(self) -> str | None: ...
+
+    @property
+    def seal(self) -> WantedSeal | None: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+    @property
+    def location(self) -> str | None: ...
+
+    @property
+    def contact(self) -> str | None: ...
+
+    @property
+    def certification(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +90,7 @@ class SaidInPdf:
     lock: Lock | None = None
     """What it locks: as the document says of the field."""
 
-    def is_as(self, wanted: Placement, field: str | None) -> bool:
+    def is_as(self, wanted: Wanted, field: str | None) -> bool:
         """Whether it says what was wanted, in the `field` that was there before (None: in a new
         one), and is seen there. What the seal itself shows is not compared."""
         texts = (self.reason, self.location, self.contact, self.certification, field)
@@ -67,7 +98,7 @@ class SaidInPdf:
             wanted.reason, wanted.location, wanted.contact, wanted.certification, wanted.field,
         ) and self._is_seen_as(wanted, is_new=field is None)  # fmt: skip
 
-    def _is_seen_as(self, wanted: Placement, *, is_new: bool) -> bool:
+    def _is_seen_as(self, wanted: Wanted, *, is_new: bool) -> bool:
         if not is_new:  # a field of the document's has its own place
             return True
         if self.seal is None or wanted.seal is None:
