@@ -255,6 +255,7 @@ _BACK = "leads back to the page that it stands on, with a message as in rights-s
 _ONWARD = "leads on at once to the platform or the page that was asked for"
 NOT_PICTURED_ANSWERS = {
     "portal.save_draft": "the form again, or for its script",
+    "portal.save_correction": "for the page's script",
     "portal.erase_draft": _BACK,
     "portal.leave": "leads home",
     "portal.operator_code": "as operator-added",
