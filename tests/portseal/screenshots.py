@@ -25,7 +25,7 @@ from tests.servers.chromium import find_chromium, launch_arguments
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "pages"
 WIDTHS = {"375": ViewportSize(width=375, height=720), "1920": ViewportSize(width=1920, height=1080)}
-_LONGEST = 4000
+_LONGEST = 2400
 """Pixels; what is longer is cut below."""
 
 

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from tests.portseal.gallery import EXHIBITS, NOT_PICTURED
+from tests.portseal.gallery import NOT_PICTURED
 from tests.portseal.gallery_answers import EVERY_EXHIBIT, NOT_PICTURED_ANSWERS, PICTURED
 from tests.portseal.screenshots import PICTURES, WIDTHS
 
@@ -53,5 +53,5 @@ def test_no_two_exhibits_have_one_name() -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_exhibit_hangs_in_both_languages_and_widths(language: str, width: str) -> None:
-    wanted = {f"{exhibit.name}-{language}-{width}.webp" for exhibit in EXHIBITS}
+    wanted = {f"{exhibit.name}-{language}-{width}.webp" for exhibit in EVERY_EXHIBIT}
     assert {path.name for path in PICTURES.glob(f"*-{language}-{width}.webp")} == wanted
