@@ -96,6 +96,7 @@ STAYS: Mapping[str, str] = {
     "name_parts": _REGISTER,
     "person_name_parts": _REGISTER,
     "sso_platform": _REGISTER,
+    "sso_cas_service": _REGISTER,
     "ca_crl_entries": _REGISTER,
     "ca_ocsp_answers": _REGISTER,  # one for each certificate, made anew in its place
     "ca_status_versions": _FEW,
