@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import md5
+from http.client import RemoteDisconnected
 from pathlib import Path
 from urllib.parse import quote
 
@@ -128,9 +129,9 @@ def fill(database: Database, count: int) -> None:
 def measure(site: Site, pace: Pace, count: int) -> list[Row]:
     officer = _seated(site, _officer(site))
     legal_person = _seated(site, _legal_person(site, count))
+    counted = _counting(site, pace)
     with site.served():
         clerk, enterprise = officer(), legal_person()
-        counted = _counting(site, pace)
         dashboard = clerk.open("/admin/dashboard")
         deep = _deep(clerk, count)
         pages = {
@@ -219,7 +220,10 @@ class Reader(Visitor):
 
     def open(self, address: str) -> str:
         headers = {"Cookie": self.cookie, "Accept": "text/html", "Accept-Language": "zh"}
-        answer, body = self.call("GET", address, None, headers)
+        try:
+            answer, body = self.call("GET", address, None, headers)
+        except RemoteDisconnected:  # it was kept open for too long while others read; opened anew
+            answer, body = self.call("GET", address, None, headers)
         if answer.status != 200:
             raise RuntimeError(f"{answer.status} {address}: {body[:300]!r}")
         return body.decode()
