@@ -14,7 +14,7 @@ from portseal.demo.stage import Stage
 from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.gallery import CLERK, OWNER, send_form
 from tests.portseal.gallery_faults import start_failing
-from tests.portseal.service import recoveries_wait
+from tests.portseal.service import people_more, recoveries_wait
 from tests.ra_portal import samples
 
 _REMARKS = {"name": "differs-from-licence", "licence": "licence-illegible"}
@@ -22,6 +22,7 @@ _REMARKS = {"name": "differs-from-licence", "licence": "licence-illegible"}
 
 def everything_to_see(stage: Stage) -> str:
     """Every step that was not done yet."""
+    people_more(stage)
     recoveries_wait(stage)
     steps: dict[str, Callable[[Stage], object]] = {
         "returned": _application_returned,

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, exp
 
 from tests.portseal.gallery import seated
 from tests.portseal.gallery_past import everything_to_see
-from tests.portseal.service import RunningService, people_more
+from tests.portseal.service import RunningService
 from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
@@ -29,8 +29,6 @@ def browser(chromium: Path) -> Iterator[Browser]:
 def desk(browser: Browser, service: RunningService) -> Iterator[Page]:
     """A registrar's browser, with applications that wait."""
     everything_to_see(service.stage)
-    if "more" not in service.stage.facts:
-        service.stage.facts["more"] = people_more(service.stage)
     with seated(browser, service.signed_in("registrar"), "en", viewport=DESK) as page:
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
