@@ -208,6 +208,7 @@ DOORS: dict[str, Door] = {
     "GET /seals": Door(COUNTER | ENTERPRISES),
     # -- changing: what does little first --------------------------------------------------------
     "POST /officer/applications/by-identity": Door(COUNTER, body={"identity_number": "x"}),
+    "POST /officer/applications/next": Door(COUNTER),
     "POST /api/v1/mass-actions/preview": Door(
         ADMINISTRATOR, body={"act": "freeze", "uscc": samples.uscc(1)}
     ),
@@ -231,6 +232,7 @@ DOORS: dict[str, Door] = {
     "POST /imports/<kind>": Door(ENTERPRISES, {"kind": "=operators"}),
     "POST /imports/preview/<identifier>/confirmation": Door(OWNER, _of("preview")),
     "POST /officer/applications/<identifier>/assignment": Door(BUSINESS, _WAITING),
+    "POST /officer/applications/<identifier>/notes": Door(BUSINESS, _WAITING, {"note": "样本"}),
     "POST /api/v1/applications/<identifier>/return": Door(
         frozenset({"registrar", "approver"}), _WAITING, {"reasons": ""}
     ),
