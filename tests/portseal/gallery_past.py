@@ -25,6 +25,7 @@ def everything_to_see(stage: Stage) -> str:
     people_more(stage)
     recoveries_wait(stage)
     steps: dict[str, Callable[[Stage], object]] = {
+        "applied": lambda stage: _applied(stage, 904, "宁波待审核样本贸易有限公司"),
         "returned": _application_returned,
         "approved": _application_approved,
         "gallery-enterprise": _enterprise_of_its_own,
