@@ -128,7 +128,7 @@ class Acceptance:
             is_new = each.signature_value_sha256 == wanted
             if found.indication is Indication.TOTAL_FAILED or (is_new and not each.passed):
                 raise _not_passed(str(found.indication), str(found.sub_indication or ""))
-        if not any(each.signature_value_sha256 == wanted for each in _all(report.signatures)):
+        if not is_value_of(value, report):
             raise _not_passed(str(Indication.INDETERMINATE), "")
         return report
 
@@ -261,6 +261,12 @@ def sha256_of(document: Document) -> str:
     if isinstance(document, KeptDocument):
         return document.address
     return (digest_of("sha256", document) or b"").hex()
+
+
+def is_value_of(value: bytes, report: ValidationReport) -> bool:
+    """Whether a signature that was judged has this value (X.509 shape)."""
+    wanted = hashlib.sha256(value).hexdigest()
+    return any(each.signature_value_sha256 == wanted for each in _all(report.signatures))
 
 
 def _naming(facts: AcceptedSignature, document: Document) -> dict[str, str]:

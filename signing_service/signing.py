@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.refusals import NotFound, Refusal, Unprocessable
+from kernel.refusals import Conflict, NotFound, Refusal, Unprocessable
 from policies.rights import RightsCatalogue
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from signing_service.acceptance import Acceptance, Finished, Verifier, sha256_of
-from signing_service.archive.accepted import AcceptedSignature, PartRole
+from signing_service.acceptance import Acceptance, Finished, Verifier, is_value_of, sha256_of
+from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
 from signing_service.archive.kept import KeptDocument, keep_written
 from signing_service.archive.objects import pieces_of
@@ -51,7 +51,7 @@ from signing_service.validation.evidence import (
     SignatureFormat,
     SignatureLevel,
 )
-from signing_service.validation.report import ValidationReport
+from signing_service.validation.report import ValidationReport, read_report
 from signing_service.waiting import Waiting, WaitingSignatures
 
 MAX_MESSAGE_BYTES = 2 * MAX_DOCUMENT_BYTES
@@ -201,7 +201,8 @@ class Signing:
         item: BatchItem | None = None,
     ) -> Receipt:
         """Last step: the value in the X.509 shape, over exactly what was prepared. `item`: the
-        claimed item of a job, marked when the signature is accepted.
+        claimed item of a job, marked when the signature is accepted. Asked again with the same
+        value, because the answer was lost, it answers with the receipt of what was accepted.
 
         Raises NotFound `signature.not-prepared`; TooMany `signature.too-many-attempts`; Conflict
         `signature.already-completed`, `signature.other-act`; Unprocessable `signature.mismatch`,
@@ -209,6 +210,17 @@ class Signing:
         `archive.*` (a full archive accepts nothing); as `Batches.mark_signed`; and as `prepare`,
         because the right may have been withdrawn in between.
         """
+        try:
+            return self._complete(identifier, signature_value, card, item)
+        except (NotFound, Conflict):
+            accepted = self._accepted_before(identifier, signature_value, card)
+            if accepted is None:
+                raise
+            return accepted
+
+    def _complete(
+        self, identifier: str, value: bytes, card: str, item: BatchItem | None
+    ) -> Receipt:
         now = self._clock.now()
         waiting = self.waiting.take_attempt(identifier, card, now, list(Act))
         with ExitStack() as opened:
@@ -216,7 +228,28 @@ class Signing:
                 name: opened.enter_context(closing(KeptDocument(self._archive.store, sha256, size)))
                 for name, sha256, size in waiting.kept
             }
-            return self._completed(waiting, kept, signature_value, item, now, opened)
+            return self._completed(waiting, kept, value, item, now, opened)
+
+    def _accepted_before(self, identifier: str, value: bytes, card: str) -> Receipt | None:
+        """What this card completed under this name, if with this value. Raises Unavailable
+        `archive.*`."""
+        accepted = self._archive.find(identifier)
+        if accepted is None or accepted.card != card or accepted.format == BARE_DIGEST:
+            return None
+        report = read_report(self._archive.read(identifier, PartRole.REPORT))
+        if not is_value_of(value, report):
+            return None
+        with closing(self._archive.open(identifier, PartRole.SIGNATURE)) as file:
+            size = file.size
+        whole = (
+            self._archive.read(identifier, PartRole.SIGNATURE)
+            if size <= MAX_MESSAGE_BYTES
+            else None
+        )
+        return Receipt(
+            identifier, SignatureFormat(accepted.format), SignatureLevel(accepted.level), whole,
+            size, report,
+        )  # fmt: skip
 
     def _completed(
         self,

@@ -225,6 +225,43 @@ def test_what_could_not_be_completed_is_tried_again_without_another_pin(
     assert pins(operator) == 1
 
 
+def accepted(service: RunningService) -> int:
+    """Signatures in the archive, of whatever card."""
+    with closing(sqlite3.connect(service.database_file)) as records:
+        (count,) = records.execute("SELECT count(*) FROM accepted_signatures").fetchone()
+    return int(count)
+
+
+def test_an_answer_that_is_lost_on_its_way_signs_nothing_twice(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    """The service completes it; the browser never hears so."""
+    calls, lost = 0, []
+
+    def lose_the_first(route: Route) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            route.continue_()
+            return
+        lost.append(route.fetch().json()["id"])
+        route.abort("connectionreset")
+
+    before = accepted(service)
+    page.route("**/api/v1/signatures/complete", lose_the_first)
+    page.set_input_files("#documents", declarations(2))
+    page.click("#agent-sign")
+    says = page.locator("#sign-says")
+    expect(says).to_contain_text("1 of them are signed already")
+    page.click("#agent-sign")
+    expect(says).to_have_text("All of them are signed: 2")
+    assert states(page) == ["Signed"] * 2
+    assert pins(operator) == 1
+    assert accepted(service) == before + 2
+    reports = [each.get_attribute("href") or "" for each in page.locator("[data-report]").all()]
+    assert any(each.endswith(lost[0]) for each in reports)
+
+
 def test_after_a_cancelled_window_it_goes_on_and_what_is_given_up_waits_no_longer(
     page: Page, operator: RunningAgent, service: RunningService
 ) -> None:

@@ -168,12 +168,36 @@ def test_what_the_card_signed_is_accepted_kept_and_journalled(any_desk: Desk) ->
         any_desk.signing.receipt(receipt.id, "card-2")
 
 
-def test_a_second_completion_finds_nothing(any_desk: Desk) -> None:
+def test_a_second_completion_with_another_value_finds_nothing(any_desk: Desk) -> None:
     made = any_desk.prepare()
     any_desk.complete(made)
 
     with pytest.raises(NotFound, match=r"signature\.not-prepared"):
         any_desk.complete(made)
+
+
+def test_who_lost_the_answer_asks_again_and_gets_the_receipt(any_desk: Desk) -> None:
+    made = any_desk.prepare()
+    value = any_desk.key.sign(made.to_be_signed)
+    receipt = any_desk.signing.complete(made.id, value, "card-1")
+
+    for _ in range(MAX_ATTEMPTS + 1):
+        again = any_desk.signing.complete(made.id, value, "card-1")
+        assert (again.id, again.format, again.level) == (receipt.id, receipt.format, receipt.level)
+        assert (again.signature, again.size) == (receipt.signature, receipt.size)
+        assert again.report.to_json() == receipt.report.to_json()
+
+    assert any_desk.journalled("signature.accepted") == 1
+    with pytest.raises(NotFound, match=r"signature\.not-prepared"):
+        any_desk.signing.complete(made.id, value, "card-2")
+
+
+def test_of_two_completions_with_one_value_at_once_both_get_the_receipt(any_desk: Desk) -> None:
+    made = any_desk.prepare()
+    value = any_desk.key.sign(made.to_be_signed)
+
+    assert at_once(2, lambda: any_desk.signing.complete(made.id, value, "card-1")) == ["done"] * 2
+    assert any_desk.journalled("signature.accepted") == 1
 
 
 def test_of_two_completions_at_once_one_is_accepted(any_desk: Desk) -> None:
