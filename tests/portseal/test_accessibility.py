@@ -39,6 +39,9 @@ _OVERFLOW = """() => document.documentElement.scrollWidth <= window.innerWidth ?
     .filter(each => each.getBoundingClientRect().right > window.innerWidth + 1)
     .slice(0, 5).map(each => each.outerHTML.slice(0, 120))"""
 """What reaches beyond the right edge of a page that scrolls sideways."""
+_STRAY = """() => [...document.forms].filter(each => !each.getAttribute("action"))
+  .map(each => each.outerHTML.slice(0, 120))"""
+"""Forms that name no place to be sent to."""
 _WEIGHT = """() => ["navigation", "resource"].flatMap(each => performance.getEntriesByType(each))
   .reduce((sum, each) => sum + each.decodedBodySize, 0)"""
 """Bytes of the page and of what it loaded, from wherever it came."""
@@ -85,6 +88,8 @@ def test_a_page_is_accessible_light_and_fast(
     with seated(browser, visitor, "zh", viewport=WIDE) as page:
         visit(page, exhibit, address, stage)
         assert page.evaluate(_WEIGHT) <= HEAVIEST
+        if "/answers/" in page.url:
+            assert page.evaluate(_STRAY) == [], "sent to the answer that it stands on"
         assert _first_paint(page, lambda: _again(page, exhibit, address, stage)) < LATEST_PAINT
         assert page.evaluate(_OVERFLOW) == [], "wider than the screen"
         assert _violations(page) == []

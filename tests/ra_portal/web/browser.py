@@ -2,8 +2,12 @@
 
 import io
 import re
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import urlencode, urljoin
 
 from flask.testing import FlaskClient
+from lxml import html
 from werkzeug.test import TestResponse
 
 from ra_portal.papers.documents import Upload
@@ -31,8 +35,8 @@ class Browser:
         action: str | None = None,
         upload: Upload | None = None,
     ) -> TestResponse:
-        """Open `page`, take the form's token, and send it to `action` (default: the page); the page
-        that the answer stands on."""
+        """Open `page`, take its token, and send `values` to `action` (default: the page), whatever
+        forms stand there; the page that the answer stands on. What a person presses: `press`."""
         token = _TOKEN.search(self.text(page))
         assert token is not None
         data: dict[str, object] = {**values, "csrf_token": token[1]}
@@ -40,6 +44,43 @@ class Browser:
             data["licence"] = (io.BytesIO(upload.content), upload.file_name)
         answer = self.client.post(action or page, data=data, headers=self.headers)
         return self.get(answer.location) if answer.status_code == 303 else answer
+
+    def press(
+        self, page: TestResponse, button: str, values: Mapping[str, str] | None = None
+    ) -> TestResponse:
+        """Fill `values` into the form on `page` that has such fields and a button saying `button`,
+        and press it; where that leads. All else goes as it stands there, to where the form says."""
+        filled = dict(values or {})
+        form, pressed = _pressed(page.text, button, filled.keys())
+        for name, value in filled.items():
+            form.fields[name] = value
+        sent = [(name, str(value)) for name, value in form.form_values()]
+        if pressed.get("name"):
+            sent.append((pressed.attrib["name"], pressed.get("value", "")))
+        there = pressed.get("formaction") or form.get("action") or ""
+        address = urljoin(page.request.full_path, there)
+        if form.method == "GET":
+            return self.get(f"{address.partition('?')[0]}?{urlencode(sent)}")
+        data: dict[str, list[str]] = {}
+        for name, value in sent:
+            data.setdefault(name, []).append(value)
+        answer = self.client.post(address, data=data, headers=self.headers)
+        return self.get(answer.location) if answer.status_code in (302, 303) else answer
+
+
+def _pressed(
+    text: str, button: str, names: Collection[str]
+) -> tuple[html.FormElement, html.HtmlElement]:
+    """The one form with these fields and this button; and the button."""
+    page: Any = html.fromstring(text)
+    found = [
+        (form, each)
+        for form in page.forms
+        for each in form.iter("button")
+        if " ".join(each.text_content().split()) == button and set(names) <= set(form.fields)
+    ]
+    assert len(found) == 1, (button, len(found))
+    return found[0]
 
 
 def between(pattern: str, text: str) -> str:

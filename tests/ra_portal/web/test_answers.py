@@ -1,6 +1,9 @@
 """What a form led to has an address of its own: it may be loaded anew, and is nobody else's."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -12,6 +15,7 @@ from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import PortalWorld
 
 NEW = "/enterprise/operators/new"
+TEMPLATES = Path(__file__).parents[3] / "ra_portal" / "web" / "templates"
 CODE = r'id="activation-code">([^<]+)'
 
 
@@ -84,3 +88,19 @@ def test_what_cannot_be_kept_is_shown_once(
     page = browser.send(NEW, {"name": "张操作", "employee_number": "E-1", "rights": []})
     assert page.status_code == 201
     assert between(CODE, page.text)
+
+
+def forms() -> Iterator[tuple[str, str]]:
+    """Every form that a template of the portal makes: its file and its start tag."""
+    for template in TEMPLATES.rglob("*.html"):
+        for tag in re.findall(r"<form\b(?:{{.*?}}|{%.*?%}|[^>])*>", template.read_text("utf-8")):
+            yield template.name, tag
+
+
+def test_a_form_leads_to_the_same_place_from_a_page_that_was_kept() -> None:
+    """Without `action` it would be sent to the address of the answer that it stands on."""
+    assert len(list(forms())) > 50
+    assert [(name, tag) for name, tag in forms() if not re.search(r' action="[^"]', tag)] == []
+    relative = r'(?:href|formaction)="(?!/|#|{{|{%|https?:|mailto:|tel:|data:)'
+    for template in TEMPLATES.rglob("*.html"):
+        assert re.findall(relative, template.read_text("utf-8")) == [], template.name

@@ -164,9 +164,12 @@ def test_the_queue_searches_by_identity_number_in_the_body_alone(
     portal.services.registration.apply(details, samples.scan())
     seat.identity = portal.officer(Role.REGISTRAR)
     path = "/officer/applications"
-    found = browser.send(path, {"identity_number": NUMBER}, f"{path}/by-identity")
+    found = browser.press(browser.get(path), "Search", {"identity_number": NUMBER})
     assert str(details["name"]) in found.text
     assert NUMBER not in found.text
+    other = browser.press(found, "Search", {"q": "somebody else"})  # beside that result
+    assert other.request.path == path
+    assert str(details["name"]) not in other.text
     refused = browser.get(f"{path}?q={NUMBER}")
     assert refused.status_code == 422
     assert "identity numbers are searched in their own field" in refused.text

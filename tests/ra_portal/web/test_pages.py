@@ -16,6 +16,8 @@ from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import PortalWorld, pkcs10
 
+SHOW, PROPOSE = "Show what would happen", "Propose it to another officer"
+
 
 def test_an_enterprise_applies_and_follows_its_application(
     browser: Browser, portal: PortalWorld, seat: Seat
@@ -379,29 +381,28 @@ def test_many_cards_are_previewed_proposed_and_confirmed(
     portal.services.enrolment.enrol(portal.operator(owner).activation_code, pkcs10())
     seat.identity = portal.officer(Role.ADMINISTRATOR)
     wanted = {"act": "freeze", "uscc": samples.uscc(), "kind": ""}
-    nothing = browser.send("/admin/mass", {"act": "freeze"})
+    nothing = browser.press(browser.get("/admin/mass"), SHOW, {"act": "freeze"})
     assert (nothing.status_code, "narrow it down" in nothing.text) == (422, True)
-    seen = browser.send("/admin/mass", dict(wanted))
+    seen = browser.press(nothing, SHOW, wanted)
     assert "1 card is meant" in seen.text
-    proposed = browser.send("/admin/mass", {**wanted, "propose": "1", "reason": "leak"})
-    assert proposed.status_code == 302
+    proposed = browser.press(seen, PROPOSE, {"reason": "leak"})
+    assert proposed.status_code == 200
     action = between(r'href="(/admin/mass/[0-9a-f]{32})"', browser.text("/admin/mass"))
-    assert proposed.location == action
+    assert proposed.request.path == action
     assert 'value="confirm"' not in browser.text(action)
     seat.identity = portal.officer(Role.APPROVER)
     assert 'name="propose"' not in browser.text("/admin/mass")
     page = browser.text(action)
     assert 'value="confirm"' in page
     assert re.search(r"OP-\d{4}-\w+", page.split("The cards that were written down")[1])
-    assert browser.send("/admin/mass", {"decision": "confirm"}, action).status_code == 302
+    assert "It is being done." in browser.press(browser.get(action), "Confirm").text
     assert portal.services.mass_actions.run() == 1
     assert "1 / 1" in browser.text(action)
     seat.identity = portal.officer(Role.ADMINISTRATOR)
     assert "Done" in browser.text("/admin/mass")
-    identifier = action.rpartition("/")[2]
-    undo = {"act": "unfreeze", "frozen_in": identifier}
-    assert "1 card is meant" in browser.send("/admin/mass", dict(undo)).text
-    browser.send("/admin/mass", {**undo, "propose": "1", "reason": "no leak"})
+    undo = browser.press(browser.get(action), "Prepare the unfreezing of these cards")
+    assert "1 card is meant" in undo.text
+    assert browser.press(undo, PROPOSE, {"reason": "no leak"}).status_code == 200
     assert "Unfreeze: no leak" in browser.text("/admin/mass")
 
 
