@@ -50,8 +50,8 @@ _PURPOSE = "import"
 _PIECE = 60_000
 """Octets that are sealed at once."""
 
-ReadRow = tuple[dict[str, str], dict[str, Refusal]]
-"""Values of a row's cells, and refusals, both by column."""
+ReadRow = tuple[int, dict[str, str], dict[str, Refusal]]
+"""A row's number in the file; values of its cells, and refusals, both by column."""
 TakeOver = Callable[[Connection], None]
 """What is ready to be written, in one transaction."""
 
@@ -61,7 +61,7 @@ class Row:
     """One row of the file."""
 
     number: int
-    """As the spreadsheet program counts, the heading being 1."""
+    """As the spreadsheet program counts, from 1, empty rows too."""
     cells: Mapping[str, str]
     """As shown: identity numbers masked."""
     errors: Mapping[str, str]
@@ -111,7 +111,7 @@ class Imports:
         """
         _require(by, kind)
         columns = columns_of(kind, self._catalogue)
-        heading, *body = reading.read(upload.content)
+        (_, heading), *body = reading.read(upload.content)
         places = find_columns(heading, columns)
         if not body:
             raise Unprocessable("import.rows", "there is no row below the heading")
@@ -183,9 +183,9 @@ class Imports:
 
     def _judged(self, read: Sequence[ReadRow], key: str, taken: Collection[str]) -> list[Row]:
         """The rows as they are shown and kept."""
-        counted = Counter(values.get(key, "") for values, _ in read)
+        counted = Counter(values.get(key, "") for _, values, _ in read)
         rows = []
-        for number, (values, errors) in enumerate(read, 2):
+        for number, values, errors in read:
             told = {name: refusal.detail for name, refusal in errors.items()}
             if key not in errors and counted[values[key]] > 1:
                 told[key] = "this stands twice in the file"
@@ -203,7 +203,7 @@ class Imports:
         """USCCs of the file, or employee numbers of the enterprise, that are in use."""
         key = _key(kind)
         if kind is ImportKind.ENTERPRISES:
-            usccs = {values[key] for values, errors in read if key not in errors}
+            usccs = {values[key] for _, values, errors in read if key not in errors}
             registered = people_rows.registered_among(connection, usccs)
             return registered | application_rows.live_among(connection, usccs)
         found = people_rows.operators_of(connection, by.require_legal_person())
@@ -289,13 +289,13 @@ class Imports:
 
 
 def _read(
-    columns: tuple[Column, ...], places: Mapping[str, int], body: Sequence[Sequence[str]]
+    columns: tuple[Column, ...], places: Mapping[str, int], body: Sequence[reading.Numbered]
 ) -> list[ReadRow]:
-    named = [
-        {name: cells[at] for name, at in places.items() if at < len(cells) and cells[at]}
-        for cells in body
-    ]
-    return [read_row(cells, columns) for cells in named]
+    read = []
+    for number, cells in body:
+        named = {name: cells[at] for name, at in places.items() if at < len(cells) and cells[at]}
+        read.append((number, *read_row(named, columns)))
+    return read
 
 
 def _key(kind: ImportKind) -> str:

@@ -24,8 +24,12 @@ _MOST_SCANNED = 4 * MOST_ROWS
 _MOST_MEMBERS = 100
 
 
-def read(content: bytes) -> list[list[str]]:
-    """The rows of the first sheet, cells as text, empty rows left out.
+Numbered = tuple[int, list[str]]
+"""A row's number as the spreadsheet program counts, from 1, empty rows too; its cells."""
+
+
+def read(content: bytes) -> list[Numbered]:
+    """The rows of the first sheet, cells as text, empty rows left out but counted.
 
     Raises TooLarge `sheet.too-large`, `sheet.rows`, Malformed `sheet.damaged`, Unprocessable
     `sheet.type`, `sheet.empty`, `sheet.macros`.
@@ -33,13 +37,13 @@ def read(content: bytes) -> list[list[str]]:
     if len(content) > LARGEST_FILE:
         raise TooLarge("sheet.too-large", "the file is larger than 5 MiB", largest=LARGEST_FILE)
     rows = _xlsx(content) if content.startswith(b"PK\x03\x04") else _csv(content)
-    kept: list[list[str]] = []
-    for row in rows:
+    kept: list[Numbered] = []
+    for number, row in enumerate(rows, 1):
         cells = [_text(cell) for cell in row[:MOST_COLUMNS]]
         while cells and not cells[-1]:
             cells.pop()
         if cells:
-            kept.append(cells)
+            kept.append((number, cells))
         if len(kept) > MOST_ROWS + 1:  # the heading is none
             raise TooLarge("sheet.rows", "the file has more than 10,000 rows", most=MOST_ROWS)
     if not kept:

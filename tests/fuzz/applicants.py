@@ -48,11 +48,11 @@ def _paper_pdf(data: bytes) -> object:
 
 def _spreadsheet(data: bytes) -> object:
     """The rows, and every cell as an import reads it."""
-    heading, *rows = reading.read(data)
+    (_, heading), *rows = reading.read(data)
     for columns in _COLUMNS:
         with suppress(Refusal):
             places = find_columns(heading, columns)
-            for row in rows:
+            for _, row in rows:
                 cells = {name: row[at] for name, at in places.items() if at < len(row)}
                 read_row(cells, columns)
     return heading

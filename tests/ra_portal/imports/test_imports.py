@@ -87,6 +87,15 @@ def test_enterprises_come_in_for_a_second_officer_to_approve(any_portal: PortalW
     assert card.state is CardState.REQUESTED
 
 
+def test_a_fault_is_told_by_the_row_of_the_file(portal: PortalWorld, imports: Imports) -> None:
+    by = portal.legal_person()
+    rows = [["甲", "E-1", "", ""], [], ["", "", "", ""], ["乙", "?", "", ""]]
+    preview = imports.preview(by, ImportKind.OPERATORS, sheet(OPERATORS, *rows))
+    assert [(row.number, sorted(row.errors)) for row in imports.show(by, preview.id).rows] == [
+        (2, []), (5, ["employee_number"]),
+    ]  # fmt: skip
+
+
 def test_an_enterprise_imports_operators_and_makes_their_codes_at_once(
     any_portal: PortalWorld,
 ) -> None:

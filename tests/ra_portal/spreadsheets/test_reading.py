@@ -25,24 +25,35 @@ def xlsx(*rows: tuple[object, ...]) -> bytes:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_is_read_as_programs_of_the_trade_write_it(encoding: str, delimiter: str) -> None:
     text = f'姓名{delimiter}工号\r\n"张,三;"{delimiter}007\r\n\r\n'
-    assert reading.read(text.encode(encoding)) == [["姓名", "工号"], ["张,三;", "007"]]
+    assert reading.read(text.encode(encoding)) == [(1, ["姓名", "工号"]), (2, ["张,三;", "007"])]
 
 
 def test_xlsx_cells_are_text_and_formulas_are_nothing() -> None:
     content = xlsx(("姓名", "工号"), ("张三", 7), (None, None), ('=HYPERLINK("http://x")', 7.0))
-    assert reading.read(content) == [["姓名", "工号"], ["张三", "7"], ["", "7"]]
+    assert reading.read(content) == [(1, ["姓名", "工号"]), (2, ["张三", "7"]), (4, ["", "7"])]
+
+
+def test_empty_rows_count_as_the_spreadsheet_program_counts() -> None:
+    read = [(2, ["名", "值"]), (4, ["a b", "1"]), (6, ["b", "2"])]
+    assert reading.read('\n名,值\n,\n"a\nb",1\n\nb,2\n'.encode()) == read
+    book, written = Workbook(), io.BytesIO()
+    for number, cells in read:
+        for column, text in enumerate(cells, 1):
+            book.active.cell(number, column, text)  # rows between are not in the file at all
+    book.save(written)
+    assert reading.read(written.getvalue()) == read
 
 
 @pytest.mark.parametrize("wanted", list(SheetFormat))
 def test_what_we_write_we_read(wanted: SheetFormat) -> None:
     rows = [["名", "值"], ["a,b", 'c"d'], ["", "x"]]
-    assert reading.read(write(rows, wanted)) == rows
+    assert reading.read(write(rows, wanted)) == list(enumerate(rows, 1))
 
 
 def test_a_csv_of_a_chinese_spreadsheet_program_may_have_ten_thousand_rows() -> None:
     rows = [["姓名", "工号"], *(["欧阳翠花", f"E-{number}"] for number in range(10_000))]
     text = "\r\n".join(",".join(row) for row in rows)
-    assert reading.read(text.encode("gbk")) == rows
+    assert reading.read(text.encode("gbk")) == list(enumerate(rows, 1))
 
 
 def bomb() -> bytes:
