@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kernel.clock import Clock
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 KEPT_FILES = 4
+_NAMED = {"time", "origin", "method", "outcome"}
 
 
 class UseLog:
@@ -46,12 +47,13 @@ class UseLog:
             "outcome": outcome,
             **facts,
         }
-        line = json.dumps(entry, ensure_ascii=False) + "\n"
+        # In ASCII: whatever a page put into it, nothing but its end looks like the end of a line.
+        line = json.dumps(entry).encode("ascii") + b"\n"
         with self._lock:
-            _make_room(path, len(line.encode()))
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-                file.write(line)
+            _make_room(path, len(line))
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "a+b") as file:
+                file.write(line if _ends_well(file) else b"\n" + line)
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """The oldest first. A line that a power cut tore is left out."""
@@ -66,9 +68,26 @@ class UseLog:
 def _read(path: Path) -> Iterator[dict[str, Any]]:
     for number in range(KEPT_FILES, -1, -1):
         with suppress(FileNotFoundError):
-            for line in _aside(path, number).read_text(encoding="utf-8").splitlines():
-                with suppress(ValueError):
-                    yield json.loads(line)
+            for line in _aside(path, number).read_bytes().split(b"\n"):
+                entry = _entry(line)
+                if entry is not None:
+                    yield entry
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    with suppress(ValueError, RecursionError):
+        entry = json.loads(line.decode("utf-8"))
+        if isinstance(entry, dict) and entry.keys() >= _NAMED:
+            return entry
+    return None
+
+
+def _ends_well(file: BinaryIO) -> bool:
+    """Whether the last line is whole: a power cut may have torn it."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _aside(path: Path, number: int) -> Path:

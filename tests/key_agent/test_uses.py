@@ -7,6 +7,7 @@ import pytest
 
 from kernel.clock import Clock
 from key_agent import uses
+from key_agent.log_lines import as_lines
 from key_agent.uses import UseLog
 
 
@@ -47,3 +48,22 @@ def test_a_torn_line_is_left_out(log: UseLog, tmp_path: Path) -> None:
     log.write("https://portal.example", "sign", "done", agreed=True)
     (tmp_path / "uses.jsonl").write_text('{"time": "2026-')
     assert [each["method"] for each in log.entries()] == ["sign"]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\r", "\n"])
+def test_a_pages_name_for_a_file_ends_no_line(log: UseLog, separator: str) -> None:
+    name = f"a{separator}5{separator}b.xml"
+    log.write("https://portal.example", "sign", "done", agreed=True, shown=[name])
+    (entry,) = log.agreed()
+    assert entry["shown"] == [name]
+    assert len(list(as_lines(log.entries(), "en"))) == 3
+
+
+@pytest.mark.parametrize(
+    "torn", [b'{"time": "2026-', b"5\n", b"[]", b"{}\n", "\u4e2d".encode()[:-1]]
+)
+def test_the_entry_after_what_is_none_is_read(log: UseLog, tmp_path: Path, torn: bytes) -> None:
+    (tmp_path / "uses-agreed.jsonl").write_bytes(torn)
+    log.write("https://portal.example", "sign", "done", agreed=True)
+    assert [each["method"] for each in log.agreed()] == ["sign"]
+    assert len(list(as_lines(log.agreed(), "en"))) == 2
