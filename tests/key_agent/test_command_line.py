@@ -60,13 +60,23 @@ def test_the_log_says_what_was_done_in_words_and_in_local_time(tmp_path: Path) -
     assert lines[2:4] == [f"      {line}" for line in shown]
     assert lines[4].split() == ["00:05:00", "PIN", "错误", "登录", site, "[my", "key]"]
     assert "draft.other-document" in lines[5]
-    assert "signed a document" in next(
+    assert "sign a document" in next(
         line for line in as_lines(log.agreed(), "en", SHANGHAI) if site in line
     )
     assert len(list(as_lines(log.agreed(), "en", SHANGHAI))) == 4
     agreed = said(tmp_path, "en", "log", "--agreed").stdout
     assert "Total value: 38,928.00 EUR" in agreed
     assert "hostile" not in agreed
+
+
+def test_what_did_not_happen_is_not_told_as_done(tmp_path: Path) -> None:
+    """An outcome stands beside the use, which therefore only names what was asked for."""
+    log = UseLog(tmp_path / LOG_FILE, FixedClock(datetime(2026, 11, 29, 16, 5, tzinfo=UTC)))
+    log.write("https://id.example", "sign", "agent.cancelled")
+    log.write("https://id.example", "sign_in", "token.pin-wrong")
+    _, cancelled, wrong = as_lines(log.entries(), "en", SHANGHAI)
+    assert "you cancelled     sign a document" in cancelled
+    assert "wrong PIN         sign in " in wrong
 
 
 def test_an_entry_of_the_log_cannot_draw_over_another(tmp_path: Path) -> None:
