@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.refusals import Conflict, NotFound, Refusal, Unprocessable
+from kernel.refusals import Conflict, NotFound, Refusal, Unavailable, Unprocessable
 from policies.rights import RightsCatalogue
 from records.database import Database, new_id
 from records.events import Event
@@ -207,8 +207,9 @@ class Signing:
         Raises NotFound `signature.not-prepared`; TooMany `signature.too-many-attempts`; Conflict
         `signature.already-completed`, `signature.other-act`; Unprocessable `signature.mismatch`,
         `signature.not-passed` (with the indication as facts); Unavailable `timestamp.*` and
-        `archive.*` (a full archive accepts nothing); as `Batches.mark_signed`; and as `prepare`,
-        because the right may have been withdrawn in between.
+        `archive.*` (a full archive accepts nothing), which count as no attempt; as
+        `Batches.mark_signed`; and as `prepare`, because the right may have been withdrawn in
+        between.
         """
         try:
             return self._complete(identifier, signature_value, card, item)
@@ -228,7 +229,11 @@ class Signing:
                 name: opened.enter_context(closing(KeptDocument(self._archive.store, sha256, size)))
                 for name, sha256, size in waiting.kept
             }
-            return self._completed(waiting, kept, value, item, now, opened)
+            try:
+                return self._completed(waiting, kept, value, item, now, opened)
+            except Unavailable:
+                self.waiting.give_back(identifier)
+                raise
 
     def _accepted_before(self, identifier: str, value: bytes, card: str) -> Receipt | None:
         """What this card completed under this name, if with this value. Raises Unavailable

@@ -101,6 +101,13 @@ class WaitingSignatures:
         kept = tuple(tuple(each) for each in json.loads(row.kept))
         return Waiting(**{**row._mapping, "kept": kept})
 
+    def give_back(self, identifier: str) -> None:
+        """An attempt that failed for no fault of its value counts as none."""
+        table = prepared_signatures
+        counted = (table.c.id == identifier) & (table.c.attempts > 0)
+        with self._database.transaction() as connection:
+            connection.execute(update(table).where(counted).values(attempts=table.c.attempts - 1))
+
     def remove(self, connection: Connection, identifier: str) -> None:
         """In the transaction that accepts it. Raises Conflict `signature.already-completed`."""
         table = prepared_signatures

@@ -160,8 +160,11 @@ export class SigningJob {
         item.receipt = await callService("/api/v1/signatures/complete", body, this.#options);
         this.#move(item, "done");
       } catch (error) {
-        const lost = isOfOneItem(error);
-        if (lost) item.value = null;
+        const lost = isOfOneItem(error) || codeOf(error) === "signature.too-many-attempts";
+        if (lost) {
+          item.value = null;
+          await this.#giveUp([body.id]); // so that nothing completes it beside the next one
+        }
         this.#move(item, lost ? "refused" : "failed", error);
       }
     });
@@ -376,6 +379,11 @@ function toSign({ documents, format, prepared }) {
 function isOfOneItem(error) {
   if (error instanceof AgentError || !(error instanceof ServiceError)) return false;
   return [400, 403, 404, 409, 413, 422].includes(error.status);
+}
+
+/** @param {unknown} error */
+function codeOf(error) {
+  return error instanceof ServiceError ? error.code : "";
 }
 
 /**

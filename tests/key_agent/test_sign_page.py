@@ -262,6 +262,32 @@ def test_an_answer_that_is_lost_on_its_way_signs_nothing_twice(
     assert any(each.endswith(lost[0]) for each in reports)
 
 
+def test_while_the_archive_is_away_one_may_try_as_often_as_one_likes_or_start_anew(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    archive = service.database_file.parent / "archive"
+    aside = archive.with_name("archive-aside")
+    archive.rename(aside)
+    archive.write_bytes(b"no directory: nothing can be stored")
+    says = page.locator("#sign-says")
+    try:
+        page.set_input_files("#documents", declarations(1))
+        for _ in range(5):
+            with page.expect_response("**/api/v1/signatures/complete") as answered:
+                page.click("#agent-sign")
+            assert answered.value.json()["code"] == "archive.unavailable"
+            expect(says).to_contain_text("1 of them are signed already")
+            expect(page.locator("#agent-sign")).to_be_enabled()
+        expect(page.locator("#anew")).to_be_visible()
+        expect(page.locator("#anew")).to_be_enabled()
+    finally:
+        archive.unlink()
+        aside.rename(archive)
+    page.click("#agent-sign")
+    expect(says).to_have_text("All of them are signed: 1")
+    assert pins(operator) == 1
+
+
 def test_after_a_cancelled_window_it_goes_on_and_what_is_given_up_waits_no_longer(
     page: Page, operator: RunningAgent, service: RunningService
 ) -> None:

@@ -21,6 +21,7 @@ from kernel.refusals import (
     NotFound,
     Refusal,
     TooMany,
+    Unavailable,
     Unprocessable,
 )
 from policies.rights import load_rights
@@ -298,6 +299,21 @@ def test_a_wrong_value_may_be_tried_three_times(any_desk: Desk) -> None:
             any_desk.signing.complete(made.id, wrong, "card-1")
     with pytest.raises(TooMany, match=r"signature\.too-many-attempts"):
         any_desk.complete(made)
+
+
+def test_an_attempt_that_found_no_archive_counts_as_none(any_desk: Desk, tmp_path: Path) -> None:
+    made = any_desk.prepare()
+    archive = tmp_path / "archive"
+    archive.mkdir(exist_ok=True)
+    archive.rename(tmp_path / "aside")
+    archive.write_bytes(b"no directory: nothing can be stored")
+    for _ in range(MAX_ATTEMPTS + 1):
+        with pytest.raises(Unavailable, match=r"archive\.unavailable"):
+            any_desk.complete(made)
+    archive.unlink()
+    (tmp_path / "aside").rename(archive)
+
+    assert any_desk.complete(made).report.passed
 
 
 def test_attempts_at_once_are_no_more_than_are_granted(any_desk: Desk) -> None:

@@ -113,7 +113,7 @@ function settle() {
   button.disabled = open === 0;
   button.hidden = open === 0 && done.length > 0;
   element("chosen-part").hidden = job.items.length === 0;
-  element("anew").hidden = done.length === 0;
+  element("anew").hidden = !begun();
   if (left > 0) say("warn", "failed", { failed: left });
   else if (done.length > 0 && open === 0) say("good", "done", { count: done.length });
   else if (done.length > 0 && open === refused) say("warn", "some", { count: done.length, refused });
@@ -157,14 +157,18 @@ function say(tone, name = "", facts = {}) {
   says.textContent = tone === undefined ? "" : filled(form.dataset[`says${capital(name)}`], facts);
 }
 
+function begun() {
+  return job.in("signed", "failed", "done").length > 0;
+}
+
 /**
  * What is signed stays until the person starts anew.
  * @param {boolean} now
  */
 function busy(now) {
-  const begun = job.in("signed", "failed", "done").length > 0;
+  const kept = begun();
   for (const each of form.elements) {
-    if (each !== button) each.disabled = now || (begun && each.id !== "anew");
+    if (each !== button) each.disabled = now || (kept && each.id !== "anew");
   }
   button.disabled = now || button.hidden;
 }
