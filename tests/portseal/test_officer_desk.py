@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.portseal.gallery import seated
 from tests.portseal.gallery_past import everything_to_see
@@ -107,6 +115,36 @@ def test_a_paper_is_enlarged_and_turned_beside_the_fields(desk: Page) -> None:
     for _ in range(3):
         desk.keyboard.press("t")
     assert size() == pytest.approx(whole, rel=0.01)
+
+
+@pytest.mark.parametrize("key", ["+", "t"])
+def test_a_page_that_comes_after_it_was_enlarged_or_turned_keeps_its_shape(
+    desk: Page, key: str
+) -> None:
+    desk.goto(QUEUE)
+    review = desk.locator("[data-rows] tbody th a").first.get_attribute("href")
+    assert review is not None
+    coming: list[Route] = []
+
+    def hold(route: Route) -> None:
+        coming.append(route)
+
+    desk.route("**/papers/**", hold)
+    with desk.expect_request("**/papers/**"):
+        desk.goto(review, wait_until="domcontentloaded")
+    desk.keyboard.press(key)
+    expect(desk.locator(".sheet-of-paper").first).to_have_class("sheet-of-paper held")
+    for each in coming:
+        each.continue_()
+    picture = desk.locator(".preview").first
+    picture.evaluate(
+        "each => each.naturalWidth || new Promise(come => each.addEventListener('load', come))"
+    )
+    shape = picture.evaluate(
+        "each => [each.offsetHeight / each.offsetWidth, each.naturalHeight / each.naturalWidth]"
+    )
+    assert shape[0] == pytest.approx(shape[1], rel=0.02)
+    assert shape[1] != pytest.approx(1, rel=0.1), "a square would show nothing"
 
 
 def test_fields_beside_a_paper_break_no_word(desk: Page) -> None:

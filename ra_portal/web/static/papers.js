@@ -19,8 +19,7 @@ if (tools) {
       // Turned, the picture's height lies across: it takes the room that its width took.
       image.style.width = upright ? `${width}px` : `${width / ratio}px`;
       image.style.maxWidth = "none";
-      const height = upright ? width * ratio : width;
-      image.style.height = upright ? `${height}px` : `${width}px`;
+      image.style.height = upright ? "auto" : `${width}px`;
       const across = upright ? 0 : (width - width / ratio) / 2;
       const down = upright ? 0 : (width / ratio - width) / 2;
       image.style.margin = `${down}px ${across}px`;
@@ -38,5 +37,7 @@ if (tools) {
   for (const button of tools.querySelectorAll("[data-paper-tool]")) {
     button.addEventListener("click", () => { acts[button.dataset.paperTool](); show(); });
   }
+  // A later page comes when it is scrolled to; what it measures is known only then.
+  for (const sheet of sheets) sheet.querySelector("img").addEventListener("load", show);
   tools.hidden = false;
 }
