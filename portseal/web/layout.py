@@ -139,7 +139,8 @@ def _locale() -> str:
 
 
 def _language_links() -> list[tuple[str, str, str]]:
-    """Code, name and address of this page in each language; a form's answer has no address."""
+    """Code, name and address of this page in each language; none on the answer to a form, which
+    stays in the language of its moment (docs/decisions/0052)."""
     if not has_request_context() or request.method != "GET":
         return []
     kept = {name: value for name, value in request.args.items() if name != "lang"}
