@@ -85,19 +85,15 @@ class Operators:
         self.catalogue = catalogue
         self._personal = personal
 
-    def home(self, by: Identity) -> EnterpriseView:
-        """The enterprise, its card and its operators. Raises Forbidden `legal-person.required`."""
-        enterprise_id = by.require_legal_person()
+    def enterprise(self, by: Identity) -> Enterprise:
+        """The enterprise alone. Raises Forbidden `legal-person.required`."""
         with self._database.reading() as connection:
-            enterprise = people_rows.enterprise(connection, enterprise_id)
-            operators = people_rows.operators_of(connection, enterprise_id)
-            own = card_rows.newest_of(connection, HolderKind.LEGAL_PERSON, [enterprise_id])
-            views = self._views(connection, operators)
-        return EnterpriseView(enterprise, own.get(enterprise_id), tuple(views))
+            return people_rows.enterprise(connection, by.require_legal_person())
 
     def page(self, by: Identity, text: str = "", after: str = "") -> EnterpriseView:
-        """As `home`, with one page of the operators, in the order of employee numbers, whose name
-        or employee number holds `text`."""
+        """The enterprise, its card, and one page of the operators whose name or employee number
+        holds `text`, in the order of employee numbers, behind `after`. Raises Forbidden
+        `legal-person.required`."""
         enterprise_id = by.require_legal_person()
         with self._database.reading() as connection:
             enterprise = people_rows.enterprise(connection, enterprise_id)

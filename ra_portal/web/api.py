@@ -150,8 +150,9 @@ def _enterprise_routes(route: Route, services: PortalServices, person: Person) -
 
     @route("GET", "/operators")
     def all_operators() -> Answer:
-        view = operators.home(person.required())
-        return jsonify(operators=[_operator(each) for each in view.operators])
+        view = operators.page(person.required(), after=request.args.get("after", ""))
+        shown = [_operator(each) for each in view.operators]
+        return jsonify(operators=shown, later=view.more_after or None)
 
     @route("POST", "/operators")
     def add_operator() -> Answer:

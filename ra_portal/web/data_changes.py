@@ -36,7 +36,7 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
             else:
                 flash(gettext("The change is on its way to an officer."), "good")
                 return redirect(url_for("portal.enterprise"))
-        enterprise = services.operators.home(by).enterprise
+        enterprise = services.operators.enterprise(by)
         page = render_template(
             "ra_portal/enterprise_data.html", enterprise=enterprise, values=values, errors=errors
         )

@@ -124,7 +124,7 @@ def rename_and_forget(pair: Pair) -> None:
 
 def close_enterprise(pair: Pair) -> None:
     services, administrator = pair.centre.portal.services, pair.centre.officer(Role.ADMINISTRATOR)
-    card = services.operators.home(pair.owner).card
+    card = services.operators.page(pair.owner).card
     assert card is not None
     reason = RevocationReason.CESSATION_OF_OPERATION
     services.cards.revoke(administrator, card.number, reason)

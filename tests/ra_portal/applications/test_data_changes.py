@@ -36,7 +36,7 @@ def test_a_change_of_name_takes_two_and_renews_the_cards(any_portal: PortalWorld
 
     changes.approve(approver, proposed.id)
 
-    assert portal.services.operators.home(owner).enterprise.name == NEW
+    assert portal.services.operators.page(owner).enterprise.name == NEW
     card = portal.services.cards.show(owner, held.card.number)
     assert (card.state, card.renew_by is not None) == (CardState.ACTIVE, True)
     assert portal.services.life.history(owner, card.number)[-1].move is Move.RENEWAL_DUE
@@ -65,7 +65,7 @@ def test_who_proposed_does_not_approve(portal: PortalWorld) -> None:
     changes.refuse(portal.officer(Role.APPROVER), proposed.id)
     with pytest.raises(Conflict, match=r"change\.decided"):
         changes.approve(portal.officer(Role.APPROVER), proposed.id)
-    assert portal.services.operators.home(owner).enterprise.name != NEW
+    assert portal.services.operators.page(owner).enterprise.name != NEW
 
 
 def test_data_outside_certificates_renew_nothing(portal: PortalWorld) -> None:
@@ -74,7 +74,7 @@ def test_data_outside_certificates_renew_nothing(portal: PortalWorld) -> None:
     changes = portal.services.data_changes
     proposed = changes.propose(owner, enterprise_of(owner), {"region": "浙江 舟山"}, "搬迁")
     changes.approve(portal.officer(Role.APPROVER), proposed.id)
-    assert portal.services.operators.home(owner).enterprise.region == "浙江 舟山"
+    assert portal.services.operators.page(owner).enterprise.region == "浙江 舟山"
     assert portal.services.cards.show(owner, held.card.number).renew_by is None
 
 

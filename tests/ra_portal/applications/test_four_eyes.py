@@ -11,7 +11,7 @@ COUNTER = (Role.REGISTRAR, Role.APPROVER, Role.ADMINISTRATOR)
 
 
 def requested(portal: PortalWorld) -> Card:
-    card = portal.services.operators.home(portal.legal_person()).card
+    card = portal.services.operators.page(portal.legal_person()).card
     assert card is not None
     return card
 

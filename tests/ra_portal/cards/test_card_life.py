@@ -181,7 +181,7 @@ def test_closing_an_enterprise_revokes_its_operators_certificates(
     seals = portal.services.seals
     seal = seals.approve(portal.officer(Role.APPROVER), seals.request(owner, "报关专用章").number)
     other = operator_card(portal, portal.legal_person(2))
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     portal.services.cards.revoke(
         portal.officer(Role.ADMINISTRATOR), own.number, "cessationOfOperation"

@@ -93,7 +93,7 @@ def test_a_replaced_card_hands_over_to_one_other(portal: PortalWorld) -> None:
 
 def test_a_legal_person_cannot_replace_its_own_card(portal: PortalWorld) -> None:
     owner = portal.legal_person()
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     with pytest.raises(Forbidden, match=r"card\.foreign"):
         portal.services.cards.replace(owner, own.number)
@@ -139,7 +139,7 @@ def test_a_legal_person_reports_the_loss_of_its_own_operators_cards_only(
 ) -> None:
     owner, stranger = portal.legal_person(1), portal.legal_person(2)
     card = operator_card(portal, owner)
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     for by, number in ((stranger, card.number), (owner, own.number)):
         with pytest.raises(Forbidden, match=r"card\.foreign"):
@@ -154,7 +154,7 @@ def test_a_closed_enterprises_operators_are_shut_out(any_portal: PortalWorld) ->
     owner, clock = portal.legal_person(), portal.authority.clock
     card = operator_card(portal, owner)
     pending = portal.operator(owner, employee_number="E-002").activation_code
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     before = clock.now()
     clock.advance(timedelta(minutes=1))
@@ -177,7 +177,7 @@ def test_a_closed_enterprises_operators_are_shut_out(any_portal: PortalWorld) ->
 def test_a_lost_legal_person_card_does_not_close_the_enterprise(portal: PortalWorld) -> None:
     owner = portal.legal_person()
     card = operator_card(portal, owner)
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     portal.services.cards.revoke(portal.officer(Role.ADMINISTRATOR), own.number, "keyCompromise")
     found = portal.services.directory.by_card(card.number, portal.authority.clock.now())

@@ -39,7 +39,7 @@ WHY, CHECKED = "PIN 输错被锁定", "licence seen, called back"
 def enterprise(portal: PortalWorld) -> tuple[Identity, Card]:
     """With a made legal-person card, reachable both ways."""
     owner = portal.legal_person()
-    card = portal.services.operators.home(owner).card
+    card = portal.services.operators.page(owner).card
     assert card is not None
     portal.services.cards.new_activation_code(portal.officer(Role.ADMINISTRATOR), card.number)
     code = portal.services.cards.confirm_code(portal.officer(Role.APPROVER), card.number)[1]

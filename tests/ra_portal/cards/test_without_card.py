@@ -85,7 +85,7 @@ def test_who_does_not_know_the_number_names_enterprise_and_employee(
 
 def test_the_legal_person_is_reached_as_the_application_said(portal: PortalWorld) -> None:
     owner = portal.legal_person()
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     _, code = portal.services.cards.new_activation_code(
         portal.officer(Role.ADMINISTRATOR), own.number

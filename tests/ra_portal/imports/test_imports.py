@@ -116,12 +116,12 @@ def test_an_enterprise_imports_operators_and_makes_their_codes_at_once(
         ["employee_number"], [], ["identity_number", "rights"], ["name"],
     ]  # fmt: skip
     assert services.imports.confirm(by, preview.id) == 1
-    found = {each.operator.name: each for each in services.operators.home(by).operators}
+    found = {each.operator.name: each for each in services.operators.page(by).operators}
     assert len(found) == 2
     added = found["乙"]
     assert (added.operator.name, added.rights) == ("乙", ("declare-export", "declare-import"))
     assert services.operators.masked_identity(added.operator) == NUMBER[:6] + "*" * 8 + NUMBER[-4:]
-    ids = [each.operator.id for each in services.operators.home(by).operators]
+    ids = [each.operator.id for each in services.operators.page(by).operators]
     offered = services.operators.offer_codes(by, [*ids, ids[0]])
     assert len({each.activation_code for each in offered}) == 2
     stranger = any_portal.legal_person(2)

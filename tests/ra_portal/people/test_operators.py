@@ -17,7 +17,7 @@ def test_an_operator_is_added_with_rights_and_a_requested_card(any_portal: Porta
     assert added.view.rights == ("declare-import", "file-manifest")
     assert added.view.card is not None
     assert added.view.card.number.startswith("OP-")
-    home = any_portal.services.operators.home(owner)
+    home = any_portal.services.operators.page(owner)
     assert [each.operator for each in home.operators] == [added.view.operator]
     assert any_portal.events(f"operator:{added.view.operator.id}") == [
         "operator.added",

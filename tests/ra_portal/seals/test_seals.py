@@ -291,7 +291,7 @@ def test_the_owner_or_an_administrator_revokes_a_seal_and_its_certificate(
 
 
 def closed(portal: PortalWorld, owner: Identity) -> None:
-    own = portal.services.operators.home(owner).card
+    own = portal.services.operators.page(owner).card
     assert own is not None
     portal.services.cards.revoke(
         portal.officer(Role.ADMINISTRATOR), own.number, "cessationOfOperation"

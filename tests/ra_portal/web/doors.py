@@ -111,7 +111,7 @@ class Scene:
     def _recovery(self, owner: Identity) -> str:
         """The legal-person card is made, reachable, and locked."""
         services = self.portal.services
-        card = services.operators.home(owner).card
+        card = services.operators.page(owner).card
         assert card is not None
         services.cards.new_activation_code(self._officer(Role.ADMINISTRATOR), card.number)
         code = services.cards.confirm_code(self._officer(Role.APPROVER), card.number)[1]

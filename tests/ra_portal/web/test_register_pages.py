@@ -3,9 +3,11 @@
 import io
 import json
 
+import pytest
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
+from ra_portal.people import people_rows
 from ra_portal.people.identity import Role
 from ra_portal.spreadsheets.reading import MOST_ROWS
 from records.events import Event
@@ -66,7 +68,7 @@ def test_the_template_has_the_columns_that_are_read(
 
 
 def test_ten_thousand_operators_come_from_one_file_and_no_page_grows_with_them(
-    browser: Browser, portal: PortalWorld, seat: Seat
+    browser: Browser, portal: PortalWorld, seat: Seat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seat.identity = portal.legal_person()
     rows = [f"欧阳{number:05},E-{number:05},," for number in range(MOST_ROWS)]
@@ -93,6 +95,15 @@ def test_ten_thousand_operators_come_from_one_file_and_no_page_grows_with_them(
         assert page.count("<tr>") == 51
     assert "欧阳09999" in browser.text("/enterprise?q=E-09999")
     assert "No operator is found" in browser.text("/enterprise?q=%25")
+    first = browser.get("/api/v1/operators").json
+    assert first is not None
+    assert (len(first["operators"]), first["later"]) == (50, "E-00049")
+    last = browser.get("/api/v1/operators?after=E-09990").json
+    assert last is not None
+    assert [each["employee_number"] for each in last["operators"]][-1] == "E-09999"
+    assert last["later"] is None
+    monkeypatch.setattr(people_rows, "operators_by", pytest.fail)
+    assert "Change of data" in browser.text("/enterprise/data"), "and it reads no operator"
 
 
 def test_history_is_filtered_and_taken_away(
