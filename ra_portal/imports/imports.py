@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import Connection, insert, select, update
 
 from kernel.clock import Clock
@@ -134,15 +135,15 @@ class Imports:
 
     def show(self, by: Identity, identifier: str) -> Preview:
         """What was read, for whoever brought it. Raises NotFound `import.unknown`."""
-        with self._database.reading() as connection:
-            query = select(imports).where(imports.c.id == identifier)
-            row = connection.execute(query).one_or_none()
-        if row is None or row.owner != by.actor:
-            raise NotFound("import.unknown", "there is no such import of yours")
+        row = self._brought(by, identifier)
         kind = ImportKind(row.kind)
         rows = tuple(Row(**each) for each in self._opened(row.id, row.content))
         columns = columns_of(kind, self._catalogue)
         return Preview(row.id, kind, row.file_name, columns, rows, row.confirmed_at)
+
+    def kind_of(self, by: Identity, identifier: str) -> ImportKind:
+        """Without opening what was read. Raises as `show`."""
+        return ImportKind(self._brought(by, identifier).kind)
 
     def confirm(self, by: Identity, identifier: str) -> int:
         """Take over the rows without a fault; how many.
@@ -180,6 +181,14 @@ class Imports:
         return len(preview.good)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _brought(self, by: Identity, identifier: str) -> sqlalchemy.Row[Any]:
+        with self._database.reading() as connection:
+            query = select(imports).where(imports.c.id == identifier)
+            row = connection.execute(query).one_or_none()
+        if row is None or row.owner != by.actor:
+            raise NotFound("import.unknown", "there is no such import of yours")
+        return row
 
     def _judged(self, read: Sequence[ReadRow], key: str, taken: Collection[str]) -> list[Row]:
         """The rows as they are shown and kept."""

@@ -84,7 +84,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     @blueprint.post("/imports/preview/<identifier>/confirmation")
     def confirm_import(identifier: str) -> Page:
         by = person.signed_in()
-        kind = services.imports.show(by, identifier).kind
+        kind = services.imports.kind_of(by, identifier)
         count = services.imports.confirm(by, identifier)
         said = ngettext("%(num)s row is taken over.", "%(num)s rows are taken over.", count)
         if kind is ImportKind.ENTERPRISES:

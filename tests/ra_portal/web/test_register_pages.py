@@ -12,6 +12,7 @@ from ra_portal.people.identity import Role
 from ra_portal.spreadsheets.reading import MOST_ROWS
 from records.events import Event
 from tests.ra_portal import samples
+from tests.ra_portal.token_calls import token_calls
 from tests.ra_portal.web.browser import Browser, between
 from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import ORIGIN, PortalWorld
@@ -65,6 +66,19 @@ def test_the_template_has_the_columns_that_are_read(
     refused = bring(browser, "/imports/enterprises", "nonsense\nx\n")
     assert refused.status_code == 422
     assert "the first row must name the columns" in refused.text
+
+
+def test_a_confirmation_opens_what_was_read_once(
+    browser: Browser, portal: PortalWorld, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seat.identity = portal.legal_person()
+    preview = bring(browser, "/imports/operators", "姓名,工号\n甲,E-1\n").location
+    token = between(r'name="csrf_token" value="([^"]+)"', browser.text(preview))
+    with token_calls(monkeypatch) as calls:
+        path, data = f"{preview}/confirmation", {"csrf_token": token}
+        done = browser.client.post(path, data=data, headers=browser.headers)
+    assert done.location == "/enterprise"
+    assert calls.count("decrypt") == 1
 
 
 def test_ten_thousand_operators_come_from_one_file_and_no_page_grows_with_them(
