@@ -7,7 +7,7 @@ says when it was made.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -17,6 +17,7 @@ from ra_portal.applications.tables import applications, data_changes
 from ra_portal.cards.card import CardState
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.tables import card_moves, cards, recoveries
+from ra_portal.days import begins, day_of
 from ra_portal.mass_actions.tables import mass_actions
 from ra_portal.people.identity import Identity
 from ra_portal.tables import figures
@@ -46,7 +47,8 @@ class Dashboard:
     cards: Mapping[str, int]
     """By state."""
     ending: Sequence[tuple[str, int]]
-    """Month (YYYY-MM) -> active and frozen cards that end in it."""
+    """Month (YYYY-MM) -> active and frozen cards that end in it. Months and days are those of the
+    pages' clock (`days.ZONE`)."""
     made: Sequence[tuple[str, int]]
     """Day (YYYY-MM-DD) -> cards made."""
     moves: Mapping[str, Sequence[tuple[str, int]]]
@@ -108,22 +110,23 @@ def _ending(connection: Connection, now: datetime) -> list[tuple[str, int]]:
     counted = []
     begin = now
     for _ in range(MONTHS):
-        year, month = divmod(begin.year * 12 + begin.month, 12)
-        end = datetime(year, month + 1, 1, tzinfo=UTC)
+        here = day_of(begin)
+        year, month = divmod(here.year * 12 + here.month, 12)
+        end = begins(date(year, month + 1, 1))
         query = select(func.count()).where(
             cards.c.state.in_(("active", "frozen")),
             cards.c.not_after >= begin,
             cards.c.not_after < end,
         )
-        counted.append((f"{begin:%Y-%m}", connection.execute(query).scalar_one()))
+        counted.append((f"{here:%Y-%m}", connection.execute(query).scalar_one()))
         begin = end
     return counted
 
 
 def _days(now: datetime) -> list[tuple[str, datetime, datetime]]:
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    begins = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
-    return [(f"{begin:%Y-%m-%d}", begin, begin + timedelta(days=1)) for begin in begins]
+    today = day_of(now)
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    return [(day.isoformat(), begins(day), begins(day + timedelta(days=1))) for day in days]
 
 
 def _made(connection: Connection, now: datetime) -> list[tuple[str, int]]:

@@ -19,6 +19,7 @@ from kernel.clock import Clock
 from kernel.refusals import TooLarge
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Holder
+from ra_portal.days import begins
 from ra_portal.people import people_rows
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.seals import seal_rows
@@ -71,7 +72,7 @@ _EVENTS = {
 
 @dataclass(frozen=True)
 class Period:
-    """Days, both included; None: without an end."""
+    """Days by the pages' clock (`days.ZONE`), both included; None: without an end."""
 
     first: date | None = None
     last: date | None = None
@@ -171,9 +172,9 @@ def _walk(
     if period.what in _EVENTS:
         query = query.where(journal.c.event.in_(_EVENTS[period.what]))
     if period.first is not None:
-        query = query.where(journal.c.at >= period.first.isoformat())
+        query = query.where(journal.c.at >= begins(period.first).isoformat())
     if period.last is not None:
-        query = query.where(journal.c.at < (period.last + timedelta(days=1)).isoformat())
+        query = query.where(journal.c.at < begins(period.last + timedelta(days=1)).isoformat())
     while True:
         page = query.where(journal.c.position < below)
         rows = connection.execute(

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func
 from kernel.refusals import Malformed, Unprocessable
 from ra_portal.cards.card import CardState
 from ra_portal.cards.tables import cards
+from ra_portal.days import begins
 from ra_portal.mass_actions import card_list
 from ra_portal.people.identity import HolderKind
 from ra_portal.people.tables import enterprises, operators
@@ -33,13 +34,16 @@ class CardFilter:
     """Of the enterprise, or how it begins."""
     uscc: str = ""
     made_before: str = ""
-    """Dates as YYYY-MM-DD, UTC."""
+    """Dates as YYYY-MM-DD."""
     made_after: str = ""
     ends_before: str = ""
     numbers: str = ""
     """Of cards or certificates, as `card_list.read` gives them: these and no others."""
     frozen_in: str = ""
     """The id of the mass action that froze it."""
+    zone: str = ""
+    """Of the dates. `UTC_8`: they are days as the pages show them; empty: days of UTC, as proposals
+    from before meant them."""
     listed: str = ""
     """The job over a list that was signed for at the console; no form names one."""
 
@@ -50,18 +54,32 @@ class CardFilter:
         Raises Malformed `mass.filter`, `mass.list`, Unprocessable `mass.everything` without any
         condition, `mass.list-too-long`.
         """
-        names = cls.__dataclass_fields__.keys() - {"listed", "numbers"}
+        names = cls.__dataclass_fields__.keys() - {"listed", "numbers", "zone"}
         texts = {name: str(values.get(name) or "").strip()[:80] for name in names}
-        made = cls(**texts, numbers=card_list.read(str(values.get("numbers") or "")))
+        zone = UTC_8 if any(texts[name] for name in _DATES) else ""
+        made = cls(**texts, zone=zone, numbers=card_list.read(str(values.get("numbers") or "")))
         if made.kind not in ("", *KINDS):
             raise Malformed("mass.filter", "this is no kind of card", field="kind")
-        for name in ("made_before", "made_after", "ends_before"):
-            _date(texts[name], name)
+        for name in _DATES:
+            made.moment(name)
         if made == cls() or made == cls(kind=made.kind):
             raise Unprocessable("mass.everything", "narrow it down: not every card is meant")
         return made
 
+    def moment(self, name: str) -> datetime | None:
+        """The first moment of a date, UTC; None: not given. Raises Malformed `mass.filter`."""
+        text = getattr(self, name)
+        if not text:
+            return None
+        try:
+            day = date.fromisoformat(text)
+            return begins(day) if self.zone == UTC_8 else datetime.combine(day, time(), UTC)
+        except (ValueError, OverflowError):
+            raise Malformed("mass.filter", "a date is YYYY-MM-DD", field=name) from None
 
+
+_DATES = ("made_before", "made_after", "ends_before")
+UTC_8 = "+08:00"
 KINDS = (str(HolderKind.LEGAL_PERSON), str(HolderKind.OPERATOR))
 STATES = {
     Act.REVOKE: (str(CardState.ACTIVE), str(CardState.FROZEN)),
@@ -99,19 +117,10 @@ def meant_by(act: Act, wanted: CardFilter) -> ColumnElement[bool]:
         conditions.append(enterprises.c.region.startswith(wanted.region, autoescape=True))
     if wanted.uscc:
         conditions.append(enterprises.c.uscc == wanted.uscc.upper())
-    if at := _date(wanted.made_before, "made_before"):
+    if at := wanted.moment("made_before"):
         conditions.append(cards.c.activated_at < at)
-    if at := _date(wanted.made_after, "made_after"):
+    if at := wanted.moment("made_after"):
         conditions.append(cards.c.activated_at >= at)
-    if at := _date(wanted.ends_before, "ends_before"):
+    if at := wanted.moment("ends_before"):
         conditions.append(cards.c.not_after < at)
     return and_(*conditions)
-
-
-def _date(text: str, name: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), tzinfo=UTC)
-    except ValueError:
-        raise Malformed("mass.filter", "a date is YYYY-MM-DD", field=name) from None

@@ -1,8 +1,6 @@
-"""Days as people name them in forms, in the time zone of the pages."""
+"""Days as people name them in forms."""
 
-from datetime import UTC, date, datetime
-
-from flask_babel import to_utc
+from datetime import date
 
 from kernel.refusals import Malformed
 
@@ -18,9 +16,3 @@ def read_day(text: str) -> date | None:
     if not 2000 <= found.year <= 2200:
         raise Malformed("field.date", "this is not a date")
     return found
-
-
-def begins(day: date) -> datetime:
-    """The first moment of a day, in UTC."""
-    moment: datetime = to_utc(datetime(day.year, day.month, day.day))  # noqa: DTZ001 - local
-    return moment.replace(tzinfo=UTC)

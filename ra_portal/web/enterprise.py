@@ -8,10 +8,11 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal
 from ra_portal.cards.card_batches import CardToMake, Slip
+from ra_portal.days import begins
 from ra_portal.fields import InvalidFields
 from ra_portal.people.operators import AddedOperator, OperatorView
 from ra_portal.services import PortalServices
-from ra_portal.web.days import begins, read_day
+from ra_portal.web.days import read_day
 from ra_portal.web.fresh_card import fresh_certificate
 from ra_portal.web.person import Person
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 
 from flask import Blueprint, make_response, render_template, request
 from flask_babel import get_locale, gettext, lazy_gettext
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
 from policies.rights import RightsCatalogue
+from ra_portal.days import ZONE
 from ra_portal.history import Deed, Period, What
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
@@ -80,8 +82,9 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             return _as_json(services, by, found)
         wanted = SheetFormat(asked)
         headings = [
-            gettext("Time"), gettext("What"), gettext("Who"), gettext("Card"), gettext("Details"),
-            gettext("Record"), gettext("Signature"), gettext("SHA-256 of the record"),
+            gettext("Time (UTC+8)"), gettext("What"), gettext("Who"), gettext("Card"),
+            gettext("Details"), gettext("Record"), gettext("Signature"),
+            gettext("SHA-256 of the record"),
         ]  # fmt: skip
         rows = (_row(deed, services.catalogue) for deed in found)
         response = make_response(write([headings, *rows], wanted))
@@ -106,8 +109,9 @@ def signature_of(deed: Deed) -> str:
 
 def _row(deed: Deed, catalogue: RightsCatalogue) -> list[str]:
     what = DEEDS[deed.event][0]
+    at = f"{datetime.fromisoformat(deed.at).astimezone(ZONE):%Y-%m-%d %H:%M:%S}"
     return [
-        deed.at, str(what), deed.name, deed.card, told(deed, catalogue), str(deed.position),
+        at, str(what), deed.name, deed.card, told(deed, catalogue), str(deed.position),
         signature_of(deed), deed.record_sha256,
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, event, insert, select
 
 from kernel.refusals import Forbidden
 from ra_portal.cards.tables import card_moves, cards
+from ra_portal.days import day_of
 from ra_portal.people.identity import Role
 from records.database import Database, new_id
 from tests.ra_portal.world import PortalWorld, pkcs10
@@ -45,7 +46,17 @@ def test_a_month_is_counted_in_its_own_bar(portal: PortalWorld) -> None:
     clock = portal.authority.clock
     clock.advance(card.not_after - timedelta(days=70) - clock.now())
     told = portal.services.figures.count()
-    assert [month for month, count in told.ending if count] == [f"{card.not_after:%Y-%m}"]
+    assert [month for month, count in told.ending if count] == [f"{day_of(card.not_after):%Y-%m}"]
+
+
+def test_a_card_made_past_midnight_in_beijing_counts_for_the_new_day(portal: PortalWorld) -> None:
+    clock = portal.authority.clock
+    evening = clock.now().replace(hour=17, minute=5) + timedelta(days=1)
+    code = portal.operator(portal.legal_person()).activation_code
+    clock.advance(evening - clock.now())
+    portal.services.enrolment.enrol(code, pkcs10())
+    shown = (evening + timedelta(days=1)).date().isoformat()
+    assert portal.services.figures.count().made[-1] == (shown, 1)
 
 
 def steps(database: Database, work: Callable[[], object]) -> int:

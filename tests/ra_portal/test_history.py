@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
+from ra_portal.days import day_of
 from ra_portal.history import PAGE_LENGTH, Period, What
 from ra_portal.people.identity import Identity, Role
 from records.events import Event
@@ -59,12 +60,24 @@ def test_pages_go_on_where_the_last_one_ended(portal: PortalWorld) -> None:
 
 def test_a_period_is_exported_and_the_export_is_journalled(any_portal: PortalWorld) -> None:
     by, _, _ = busy(any_portal, 1, 2)
-    today = any_portal.authority.clock.now().date()
+    today = day_of(any_portal.authority.clock.now())
     history = any_portal.services.history
     assert len(history.export(by, None, Period(today, today), "csv")) == 3
     assert history.export(by, None, Period(None, today - timedelta(days=1)), "csv") == []
     assert history.export(by, None, Period(date(2100, 1, 1)), "csv") == []
     assert any_portal.events(f"legal-person:{by.subject}").count("history.exported") == 3
+
+
+def test_a_day_is_the_one_that_the_page_shows(any_portal: PortalWorld) -> None:
+    """17:05 UTC is past midnight in Beijing."""
+    clock = any_portal.authority.clock
+    evening = clock.now().replace(hour=17, minute=5) + timedelta(days=1)
+    clock.advance(evening - clock.now())
+    by, _, _ = busy(any_portal, 1, 2)
+    history, shown = any_portal.services.history, evening.date() + timedelta(days=1)
+    assert len(history.page(by, period=Period(shown, shown)).deeds) == 3
+    before = shown - timedelta(days=1)
+    assert history.page(by, period=Period(before, before)).deeds == []
 
 
 def test_signatures_and_sign_ins_are_read_apart(any_portal: PortalWorld) -> None:

@@ -1,6 +1,7 @@
 """Many cards at once: seen, proposed, confirmed by another, done, gone on with after a death."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -13,6 +14,7 @@ from kernel.refusals import Conflict, Forbidden, Malformed, Unprocessable
 from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.tables import cards
+from ra_portal.days import day_of
 from ra_portal.mass_actions import card_list, mass_actions
 from ra_portal.mass_actions.mass_actions import ActionState, MassActions
 from ra_portal.mass_actions.mass_filter import Act, CardFilter, joined, meant_by
@@ -66,6 +68,29 @@ def test_a_dry_run_tells_and_changes_nothing(any_portal: PortalWorld) -> None:
     assert {card.number for card in seen.sample} == {card.number for card in mine}
     assert sum(count for _, count in seen.by_region) == 3
     assert states(portal, mine) == {(CardState.ACTIVE, CertificateState.ISSUED)}
+
+
+def test_dates_are_days_as_the_cards_pages_show_them(any_portal: PortalWorld) -> None:
+    """Made at 17:05 UTC, which is the next day in Beijing; older proposals meant days of UTC."""
+    portal, clock = any_portal, any_portal.authority.clock
+    evening = clock.now().replace(hour=17, minute=5) + timedelta(days=1)
+    owner, administrator = portal.legal_person(1), portal.officer(Role.ADMINISTRATOR)
+    added = portal.operator(owner)
+    clock.advance(evening - clock.now())
+    card = portal.services.enrolment.enrol(added.activation_code, pkcs10()).card
+    shown = (evening + timedelta(days=1)).date().isoformat()
+
+    def meant(**dates: str) -> int:
+        wanted = CardFilter.read({"uscc": samples.uscc(1), **dates})
+        return portal.services.mass_actions.preview(administrator, Act.REVOKE, wanted).total
+
+    assert (meant(made_after=shown), meant(made_before=shown)) == (1, 0)
+    assert card.not_after is not None
+    ends = day_of(card.not_after)
+    assert meant(ends_before=ends.isoformat()) == 0
+    assert meant(ends_before=(ends + timedelta(days=1)).isoformat()) == 1
+    older = CardFilter(uscc=samples.uscc(1), made_before=shown)
+    assert portal.services.mass_actions.preview(administrator, Act.REVOKE, older).total == 1
 
 
 def test_two_officers_revoke_many_cards(any_portal: PortalWorld) -> None:

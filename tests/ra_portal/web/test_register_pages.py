@@ -7,6 +7,7 @@ import pytest
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
+from ra_portal.days import ZONE
 from ra_portal.people import people_rows
 from ra_portal.people.identity import Role
 from ra_portal.spreadsheets.reading import MOST_ROWS
@@ -141,6 +142,8 @@ def test_history_is_filtered_and_taken_away(
     assert taken.headers["Content-Type"] == "text/csv; charset=utf-8"
     text = taken.data.decode("utf-8-sig")
     assert "\"'=cmd|" in text
+    assert text.startswith('"Time (UTC+8)",')
+    assert f"{authority.clock.now().astimezone(ZONE):%Y-%m-%d %H:%M}" in text
     form["format"] = "xlsx"
     taken = browser.send("/enterprise/history", form, "/enterprise/history/export")
     sheet = load_workbook(io.BytesIO(taken.data)).active
