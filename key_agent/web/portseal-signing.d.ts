@@ -26,7 +26,8 @@ export function signDeclaration(agent: PortSealAgent, { document, name, ...rest 
     card?: string;
 } & Options): Promise<Record<string, any>>;
 /**
- * Show and sign several after one question, with one PIN: all of them, or none is shown.
+ * Show and sign several after one question, with one PIN: all of them, or none is shown. More than
+ * the service or the agent takes at once is signed in several rounds, each with its own question.
  * @param {PortSealAgent} agent
  * @param {{documents: NamedDocument[], format: string, level?: string, card?: string} & Options}
  *   what `card`: number of the one that is signed in
@@ -61,6 +62,8 @@ export class JobItem {
      */
     receipt: Record<string, any> | null;
     preparedAt: number;
+    /** Identifier of the certificate that it was prepared for. */
+    preparedFor: string;
     documents: NamedDocument[];
     format: string;
     get name(): string | undefined;
@@ -88,7 +91,8 @@ export class SigningJob {
     /**
      * Everything that is not signed yet; with `again` also what was refused before. What the service
      * refuses is marked so and holds up nothing else. Rejects when nothing can be prepared at all: no
-     * agent, nobody signed in, no service.
+     * agent, nobody signed in, no service. What the service has no room for stays `chosen`: it is
+     * for the next time, once what is ready is signed and completed.
      * @param {{again?: boolean}} how
      */
     prepare({ again }?: {

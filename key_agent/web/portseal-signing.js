@@ -49,6 +49,8 @@ export class JobItem {
    */
   receipt = null;
   preparedAt = 0;
+  /** Identifier of the certificate that it was prepared for. */
+  preparedFor = "";
 
   /** @param {NamedDocument[]} documents @param {string} format */
   constructor(documents, format) {
@@ -96,7 +98,8 @@ export class SigningJob {
   /**
    * Everything that is not signed yet; with `again` also what was refused before. What the service
    * refuses is marked so and holds up nothing else. Rejects when nothing can be prepared at all: no
-   * agent, nobody signed in, no service.
+   * agent, nobody signed in, no service. What the service has no room for stays `chosen`: it is
+   * for the next time, once what is ready is signed and completed.
    * @param {{again?: boolean}} how
    */
   async prepare({ again } = { again: true }) {
@@ -106,8 +109,10 @@ export class SigningJob {
     this.#requireAgent(version);
     progress("token");
     this.#certificate = await signingCertificate(this.#agent, signal, card);
+    const { id } = this.#certificate;
     const stale = this.in("prepared").filter(
-      (item) => performance.now() - item.preparedAt > LASTS_MILLISECONDS,
+      (item) =>
+        item.preparedFor !== id || performance.now() - item.preparedAt > LASTS_MILLISECONDS,
     );
     await this.#forget(stale);
     const waiting = this.in("chosen", ...(again ? /** @type {ItemState[]} */ (["refused"]) : []));
@@ -118,11 +123,15 @@ export class SigningJob {
       try {
         item.prepared = await this.#prepared(item);
         item.preparedAt = performance.now();
+        item.preparedFor = id;
         this.#move(item, "prepared");
       } catch (error) {
         if (!isOfOneItem(error)) throw error;
         this.#move(item, "refused", error);
       }
+    }).catch((error) => {
+      const full = codeOf(error) === "signature.too-many-prepared";
+      if (!full || this.in("prepared").length === 0) throw error;
     });
   }
 
@@ -299,7 +308,8 @@ export async function signDeclaration(agent, { document, name, ...rest }) {
 }
 
 /**
- * Show and sign several after one question, with one PIN: all of them, or none is shown.
+ * Show and sign several after one question, with one PIN: all of them, or none is shown. More than
+ * the service or the agent takes at once is signed in several rounds, each with its own question.
  * @param {PortSealAgent} agent
  * @param {{documents: NamedDocument[], format: string, level?: string, card?: string} & Options}
  *   what `card`: number of the one that is signed in
@@ -310,16 +320,18 @@ export async function signDeclarations(agent, { documents, format, ...options })
   const job = new SigningJob(agent, options);
   for (const each of documents) job.add([each], format);
   try {
-    await job.prepare();
-    for (const item of job.in("refused")) throw item.error;
-    await job.sign();
+    while (job.in("chosen").length > 0) {
+      await job.prepare();
+      for (const item of job.in("refused")) throw item.error;
+      await job.sign();
+      await job.complete();
+      for (const { error } of job.in("refused", "failed")) throw error;
+    }
   } catch (error) {
     await job.abandon();
-    throw error;
-  }
-  await job.complete();
-  for (const { error } of job.in("refused", "failed")) {
-    throw Object.assign(error, { receipts: job.items.map((each) => each.receipt) });
+    if (job.in("done").length === 0) throw error;
+    const receipts = job.items.map((each) => each.receipt);
+    throw Object.assign(/** @type {any} */ (error), { receipts });
   }
   return job.items.map((item) => item.receipt ?? {});
 }

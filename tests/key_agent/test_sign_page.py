@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect, sync_playwright
 
 from signing_service.formats.recognition import read_signatures
+from signing_service.waiting import MAX_PREPARED_PER_CARD
 from tests.key_agent.holder import agrees, operator_at
 from tests.key_agent.human import Window
 from tests.key_agent.running import RunningAgent
@@ -308,6 +309,60 @@ def test_after_a_cancelled_window_it_goes_on_and_what_is_given_up_waits_no_longe
     operator.human.answer = agrees
     page.click("#agent-sign")
     expect(page.locator("#sign-says")).to_have_text("All of them are signed: 3")
+
+
+def test_what_the_service_has_no_room_for_is_signed_after_the_others(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    """Others of the same card wait already: there is room for two more."""
+    card = page.get_attribute("#sign-form", "data-card")
+    waits = (
+        "INSERT INTO prepared_signatures (id, card, kind, level, document, prepared, expires_at, "
+        "attempts) VALUES (:id, :card, 'document', 'B-T', x'', x'', "
+        "'2999-01-01 00:00:00.000000', 0)"
+    )
+    rows = [{"id": f"{n:032x}", "card": card} for n in range(MAX_PREPARED_PER_CARD - 2)]
+    with closing(sqlite3.connect(service.database_file, timeout=30)) as records:
+        records.executemany(waits, rows)
+        records.commit()
+    try:
+        page.set_input_files("#documents", declarations(5))
+        page.click("#agent-sign")
+        says = page.locator("#sign-says")
+        expect(says).to_have_text("All of them are signed: 5", timeout=PATIENCE_MILLISECONDS)
+        assert pins(operator) == 3
+    finally:
+        with closing(sqlite3.connect(service.database_file, timeout=30)) as records:
+            records.executemany("DELETE FROM prepared_signatures WHERE id = :id", rows)
+            records.commit()
+
+
+def test_what_was_prepared_for_another_certificate_is_prepared_anew(
+    page: Page, operator: RunningAgent, service: RunningService
+) -> None:
+    """The agent's first word names another certificate, as before a renewal."""
+    told = 0
+
+    def another(route: Route) -> None:
+        nonlocal told
+        told += 1
+        answer = route.fetch()
+        text = answer.text()
+        held = [each["certificates"] for each in answer.json()["tokens"]]
+        for certificate in (each for some in held for each in some) if told == 1 else ():
+            text = text.replace(certificate["id"], "0" * 64)
+        route.fulfill(response=answer, body=text)
+
+    before = waiting(service)
+    page.route("**/v1/tokens", another)
+    page.set_input_files("#documents", declarations(2))
+    page.click("#agent-sign")
+    expect(page.locator("portseal-progress")).to_have_attribute("data-outcome", "failed")
+    assert states(page) == ["Ready to be signed"] * 2
+    with page.expect_response("**/api/v1/signatures/prepare"):
+        page.click("#agent-sign")
+    expect(page.locator("#sign-says")).to_have_text("All of them are signed: 2")
+    assert waiting(service) == before
 
 
 def test_an_agent_that_is_too_old_for_a_container_is_told_before_anything_is_prepared(

@@ -75,9 +75,11 @@ async function sign() {
   say();
   try {
     await job.complete(); // what the card signed before
-    if (await prepared()) {
+    // What the service has no room for is chosen still, and has its turn after the others.
+    for (let more = true; more && (await prepared()); ) {
       await job.sign();
       await job.complete();
+      more = job.in("chosen").length > 0 && job.in("failed", "refused").length === 0;
     }
   } catch (error) {
     progress.fail(error);
