@@ -44,7 +44,7 @@ class Sm2Identity:
 
 
 class Sm2Authority:
-    """Everything lives below `directory`; `now` is the moment of its making."""
+    """Everything lives below `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -54,7 +54,11 @@ class Sm2Authority:
         self.signer = self.certify("SM2 signer", self.issuing, _SIGNER)
         self.responder = self.certify("SM2 responder", self.issuing, _SIGNER + _RESPONDER)
         self.tsa = self.certify("SM2 TSA", self.issuing, _SIGNER + _TSA)
-        self.now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+
+    @property
+    def now(self) -> datetime:
+        """What openssl makes is of this moment: it takes no other."""
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
 
     @property
     def policy(self) -> ValidationPolicy:
