@@ -44,8 +44,8 @@ def test_an_order_is_recorded_approved_by_another_and_its_key_fetched(centre: Ce
         "evidence": (io.BytesIO(ORDER), "order.pdf"),
     }
     recorded = browser.send(f"{HOME}/orders/new", {**fields, **files})
-    assert recorded.status_code == 303
-    address = recorded.location
+    assert recorded.status_code == 200
+    address = recorded.request.path
 
     page = browser.text(address)
     assert "宁波市中级人民法院" in page
@@ -72,7 +72,7 @@ def test_an_order_is_recorded_approved_by_another_and_its_key_fetched(centre: Ce
     assert centre.centre.recoveries.state(address[-32:]).state is RecoveryState.REQUESTED
     named = {"transport_key_sha256": f" {transport.fingerprint.upper()} "}
     approved = browser.send(address, {**decision, **named}, f"{address}/decision")
-    assert approved.status_code == 303
+    assert (approved.status_code, approved.request.path) == (200, address)
     assert f"{address}/delivery" not in browser.text(address), "the approver does not fetch"
 
     browser = desk.take(first)
@@ -107,7 +107,7 @@ def test_a_holder_s_request_shows_the_card_that_signed_it(centre: CentreWorld) -
     refused = desk.browser.send(
         address, {"decision": "refuse", "reason": "卡已挂失"}, f"{address}/decision"
     )
-    assert refused.status_code == 303
+    assert (refused.status_code, refused.request.path) == (200, address)
     page = desk.browser.text(address)
     assert "卡已挂失" in page
     assert "/decision" not in page

@@ -260,7 +260,10 @@ def test_killed_amid_enrolments_every_serial_is_accounted_for(
     assert rows(twin, "SELECT serial FROM ca_certificates WHERE state = 'intended'") == []
     for code, request in zip(codes, requests, strict=True):
         if code in made:
-            assert refused(enrol, twin.anonymous(), code, request).code == "enrolment.code"
+            again = enrol(twin.anonymous(), code, request)
+            assert again["serial"] == made[code], "the same certificate for the same key"
+            other = request_of_a_new_key()
+            assert refused(enrol, twin.anonymous(), code, other).code == "enrolment.code"
             continue
         card, why = tried(twin, code, request)
         if card is not None:

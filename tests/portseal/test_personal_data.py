@@ -108,12 +108,14 @@ def test_people_see_the_number_masked_and_find_it_without_an_address(
     queue = "/officer/applications"
     page = registrar.fetch("GET", queue, headers=html).text
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
-    found = registrar.fetch(
+    answer = registrar.fetch(
         "POST",
         f"{queue}/by-identity",
         data={"csrf_token": token, "identity_number": NUMBER},
         headers=html,
-    ).text
+    )
+    assert NUMBER not in answer.headers["Location"]
+    found = registrar.fetch("GET", answer.headers["Location"], headers=html).text
     assert "有限公司7001" in found
     assert NUMBER not in found
     address = found.partition(f'href="{queue}/')[2].partition('"')[0]

@@ -47,6 +47,7 @@ def test_everything_is_destroyed_and_comes_back(
     twin.serve()
     card = service.stage.cards["operator"]
     before = sign(twin, service)
+    known = json.loads(twin.site.run("act", "list", "--json"))["without_card"]
     twin.site.run("journal", "checkpoint")
     objects = set((twin.site.directory / "data" / "archive").rglob("*"))
     assert len(objects) > 3
@@ -92,7 +93,7 @@ def test_everything_is_destroyed_and_comes_back(
     assert judged.returncode == 0, judged.stdout
     assert before
     told = json.loads(twin.site.run("act", "list", "--json"))["without_card"]
-    assert [(each["what"], each["exception"]) for each in told] == [
+    assert [(each["what"], each["exception"]) for each in told if each not in known] == [
         ("backup.restore", "no-records")
     ]
 

@@ -52,7 +52,8 @@ def test_a_locked_legal_person_card_is_made_again_from_both_halves(
     for label in APPROVERS:
         officer = twin.anonymous()
         officer.sign_in(service.stage.cards[label])
-        (case,) = officer.call("GET", "/api/v1/recoveries")["recoveries"]
+        cases = officer.call("GET", "/api/v1/recoveries")["recoveries"]
+        (case,) = [each for each in cases if each["card"] == number]
         path = f"/api/v1/recoveries/{case['id']}/approval"
         granted = officer.call("POST", path, {"reason": "licence seen, called back"})
     assert granted["state"] == "granted"
