@@ -1,10 +1,12 @@
 """Every page: read by axe-core, at two widths and in the dark; light, fast, and used by keyboard.
 
-axe-core comes with axe-playwright-python and is injected from disk: nothing is fetched.
+The pages are read in every run, the answers to forms in the long one. axe-core comes with
+axe-playwright-python and is injected from disk: nothing is fetched.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -79,7 +81,13 @@ def seats(service: RunningService) -> Seats:
     return Seats(service)
 
 
-@pytest.mark.parametrize("exhibit", EVERY_EXHIBIT, ids=lambda exhibit: exhibit.name)
+def _exhibits() -> Iterator[Any]:
+    """The answers to forms take minutes together."""
+    for each in EVERY_EXHIBIT:
+        yield pytest.param(each, id=each.name, marks=[pytest.mark.long] if each.acts else [])
+
+
+@pytest.mark.parametrize("exhibit", _exhibits())
 def test_a_page_is_accessible_light_and_fast(
     browser: Browser, seats: Seats, exhibit: Exhibit
 ) -> None:
