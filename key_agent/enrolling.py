@@ -50,9 +50,10 @@ class Enrolling:
         goes = self._asking.of_recovery(request, body.recovery_key)
         line = self._asking.words("initialise", label=body.label)
         pin = self._asking.new_pin(request, blank, line, *goes)
+        before = self._labelled(blank.module, body.label)
         with self._cards.exclusive(), request.using_token():
             initialise_token(blank.module, body.label, code, pin, blank.serial)
-        made = self._newly_made(body.label)
+        made = self._newly_made(blank.module, body.label, {each.serial for each in before})
         recovery = None
         if body.recovery_key is not None:
             recovery = seal(body.recovery_key, {"serial": made.serial, "code": code})
@@ -134,8 +135,13 @@ class Enrolling:
                 raise Conflict("key.enrolled", "this token has its certificate: renew or rekey")
         raise Conflict("key.enrolled", f"a token holds at most {_MAX_KEYS} signing keys")
 
-    def _newly_made(self, label: str) -> PluggedToken:
-        found = [t for t in self._cards.plugged() if t.initialised and t.label == label]
+    def _labelled(self, module: str, label: str) -> list[PluggedToken]:
+        found = [each for each in self._cards.plugged() if each.module == module]
+        return [each for each in found if each.initialised and each.label == label]
+
+    def _newly_made(self, module: str, label: str, before: set[str]) -> PluggedToken:
+        """In its own module: another maker's key may bear the same label."""
+        found = [each for each in self._labelled(module, label) if each.serial not in before]
         if len(found) != 1:
             raise Unavailable("token.missing", "the new token does not show itself", token=label)
         return found[0]
