@@ -1,12 +1,14 @@
 """Applications that nobody moves for long are told to the business administrators, once for each
 wait: their officer may be ill, or there may be none."""
 
+from datetime import timedelta
+
 from kernel.clock import Clock
 from policies.registration import RegistrationPolicy
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import OPEN
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.applications.telling import tell, waiting
+from ra_portal.applications.telling import LATER, tell, waiting
 from ra_portal.notices.notices import Notices
 from ra_portal.people import people_rows
 from ra_portal.people.contacts import Contacts
@@ -14,6 +16,10 @@ from ra_portal.people.identity import Role
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
+
+EVERY = timedelta(hours=3)
+"""No message sooner after another: what becomes late meanwhile is named in the next."""
+_STUCK = "applications-stuck"
 
 
 class Escalations:
@@ -39,10 +45,19 @@ class Escalations:
         now = self._clock.now()
         wanted = Filter(OPEN, overdue_before=now - self._policy.escalate_after)
         with self._database.transaction() as connection:
+            administrators = [
+                officer
+                for officer in people_rows.all_officers(connection)
+                if Role.ADMINISTRATOR in officer.roles
+            ]
+            if any(
+                self._notices.had(connection, str(each.holder), _STUCK, now - EVERY)
+                for each in administrators
+            ):
+                return 0
             late = queue_rows.not_escalated(connection, wanted, limit)
             if not late:
                 return 0
-            queue_rows.mark_escalated(connection, [each.id for each in late], now)
             values = waiting(late, self._policy.escalate_after)
             reached = [
                 tell(
@@ -50,13 +65,15 @@ class Escalations:
                     self._contacts,
                     self._notices,
                     officer.id,
-                    "applications-stuck",
+                    _STUCK,
                     values,
                 )
-                for officer in people_rows.all_officers(connection)
-                if Role.ADMINISTRATOR in officer.roles
+                for officer in administrators
             ]
-            told = sum(channel is not None for channel in reached)
+            told = sum(channel not in (None, LATER) for channel in reached)
+            if told == 0 and LATER in reached:
+                return 0  # nobody may have more messages today: nothing counts as told
+            queue_rows.mark_escalated(connection, [each.id for each in late], now)
             entries = [
                 Entry(
                     Event.APPLICATION_ESCALATED,

@@ -6,7 +6,7 @@ from policies.registration import RegistrationPolicy
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import OPEN, Application
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.applications.telling import tell, waiting
+from ra_portal.applications.telling import LATER, tell, waiting
 from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
 from records.database import Database
@@ -55,13 +55,14 @@ class Reminders:
                 for values in [waiting(theirs, self._policy.remind_after)]
             }
             for application in late:
+                channel = told.get(application.assigned_to or "")
                 self._journal.append(
                     connection,
                     Event.APPLICATION_REMINDED,
                     subject=application.reference,
                     actor="worker",
                     officer=application.assigned_to,
-                    channel=told.get(application.assigned_to or ""),
+                    channel=None if channel == LATER else channel,
                     since=application.changed_at.isoformat(timespec="seconds"),
                 )
         return len(late)

@@ -17,6 +17,10 @@ MOST_NAMED = 20
 """References that one mail names; it says how many there are in all."""
 
 
+LATER = "later"
+"""Instead of a channel: the officer has had as many messages as one may have in a day."""
+
+
 def waiting(late: Sequence[Application], after: timedelta) -> dict[str, str]:
     """What the templates say of them."""
     named = ", ".join(each.reference for each in late[:MOST_NAMED])
@@ -36,15 +40,14 @@ def tell(
     values: Mapping[str, str],
 ) -> str | None:
     """By mail, or where there is none by text message; the channel, None: neither reaches the
-    officer, or the officer's card has ended."""
+    officer, or the officer's card has ended; `LATER`: no more of them today."""
     holder = Holder(HolderKind.OFFICER, officer)
     if card_rows.find_live(connection, holder) is None:
         return None
     contact = contacts.of(connection, holder)
     for channel in (Channel.MAIL, Channel.SMS):
         to = contact.at(channel)
-        if to is not None and notices.put(
-            connection, channel, to, template, values, about=str(holder)
-        ):
-            return str(channel)
+        if to is not None and channel in notices.channels:
+            put = notices.put(connection, channel, to, template, values, about=str(holder))
+            return str(channel) if put else LATER
     return None

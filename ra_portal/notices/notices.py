@@ -198,6 +198,13 @@ class Notices:
             mine = over & notices.c.ended_at.is_not(None)  # the others are the outbox's to end
             return connection.execute(update(notices).where(mine).values(values)).rowcount
 
+    def had(self, connection: Connection, about: str, template: str, since: datetime) -> bool:
+        """Whether such a notice was queued after `since`."""
+        query = select(notices.c.id).where(
+            notices.c.about == about, notices.c.template == template, notices.c.created_at > since
+        )
+        return connection.execute(query.limit(1)).one_or_none() is not None
+
     def _recent(self, connection: Connection, channel: Channel, about: str, now: datetime) -> int:
         query = select(func.count()).where(
             notices.c.about == about,

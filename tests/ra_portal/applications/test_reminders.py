@@ -10,6 +10,7 @@ from policies.registration import load_registration
 from portseal.sandbox.ports import free_port
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import ApplicationState
+from ra_portal.applications.escalations import EVERY
 from ra_portal.applications.queue_rows import Filter
 from ra_portal.applications.tables import applications
 from ra_portal.applications.telling import MOST_NAMED
@@ -162,6 +163,36 @@ def test_what_nobody_moves_for_long_is_told_to_the_administrators_once(
     portal.services.registration.register(one, first)
     clock.advance(load_registration().escalate_after + timedelta(minutes=1))
     assert escalations.send() == 1
+
+
+def test_what_is_stuck_is_collected_into_few_messages_and_nothing_is_lost(
+    any_portal: PortalWorld,
+) -> None:
+    """One more every five minutes of two hours; and none counts as told when nobody was."""
+    portal, clock = any_portal, any_portal.authority.clock
+    head = reachable(portal, "head@portseal.example", "0574-5550 1234", role=Role.ADMINISTRATOR)
+    send = portal.services.escalations.send
+    for number in range(1, 25):
+        waiting(portal, number, None)
+        clock.advance(timedelta(minutes=5))
+    clock.advance(load_registration().escalate_after - timedelta(minutes=115))
+    rounds = []
+    for _ in range(24):
+        rounds.append(send())
+        clock.advance(timedelta(minutes=5))
+    assert sum(each > 0 for each in rounds) == 1
+    clock.advance(EVERY)
+    with portal.authority.database.transaction() as connection:
+        values = {"count": "1", "hours": "1", "references": "x"}
+        about = str(Holder(HolderKind.OFFICER, head.subject))
+        while portal.services.notices.put(
+            connection, Channel.MAIL, "x@portseal.example", "application-waits", values, about=about
+        ):
+            pass
+    assert send() == 0  # the day's mails are used up
+    clock.advance(timedelta(days=1))
+    assert sum(rounds) + send() == 24
+    assert portal.sent(Channel.SMS) == []
 
 
 def test_what_waits_is_found_by_an_index(any_portal: PortalWorld) -> None:
