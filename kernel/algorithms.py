@@ -286,7 +286,7 @@ class PublicKey:
             assert isinstance(key, rsa.RSAPublicKey)
             numbers = key.public_numbers()
             return rsa_weakness(numbers.n, numbers.e)
-        return None
+        return "SM2 keys are not certified here" if self.kind is KeyKind.SM2 else None
 
     def default_suite(self) -> AlgorithmSuite:
         """The suite that the holder of such a key signs with. Raises Unprocessable."""

@@ -7,6 +7,7 @@ the others go on.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ _TRIES = 5
 """Refusals of one message before it is set aside; an absence of the other system counts not."""
 _LONGEST_DEFERRAL = timedelta(days=2)
 """After which a message that is put off again and again is set aside."""
-_BATCH = 200
+_BATCH, _TIMED_BATCH = 200, 5
 """Messages whose delivery is recorded at once; a death in between delivers them again."""
 
 Payload = dict[str, Any]
@@ -184,10 +185,13 @@ class Outbox:
         handler: Handler,
         *,
         limit: int = 1000,
+        limit_seconds: float = math.inf,
         at_once: bool = False,
         in_order: bool = True,
     ) -> Delivery:
         """Deliver what is due, in order, until one fails; then wait longer each time.
+
+        A round ends after `limit` messages, or `limit_seconds`, looked at between batches.
 
         `handler` raises Unavailable when the other system is away, Deferred when it does not
         take this message yet, Undeliverable when it never will (set aside at once), any other
@@ -200,9 +204,11 @@ class Outbox:
             return self._report(database, channel, 0, "another worker is delivering")
         delivered, failure, told = 0, None, None
         tried: set[int] = set()
+        end = time.monotonic() + limit_seconds
         try:
-            while delivered < limit and failure is None:
-                batch = min(_BATCH, limit - delivered)
+            while delivered < limit and failure is None and time.monotonic() < end:
+                most = _BATCH if limit_seconds == math.inf else _TIMED_BATCH
+                batch = min(most, limit - delivered)
                 rows = self._next(database, channel, batch, at_once, in_order, tried)
                 if not rows:
                     break

@@ -254,6 +254,7 @@ class _Exchange:
             if is_tls:
                 try:
                     context = ssl.create_default_context()
+                    sock.settimeout(max(self.deadline - time.monotonic(), 0.001))
                     sock = context.wrap_socket(sock, server_hostname=host)
                 except (OSError, ValueError):
                     sock.close()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from records.events import Event
 from records.journal import Fact
 from records.tables import journal
 
@@ -28,10 +29,10 @@ class PastEvent:
 
 
 def past_of(connection: Connection, reference: str) -> list[PastEvent]:
-    """The newest `MOST`, newest first."""
+    """The newest `MOST`, newest first; notes stand by themselves."""
     query = (
         select(journal.c.at, journal.c.event, journal.c.actor, journal.c.facts)
-        .where(journal.c.subject == reference)
+        .where(journal.c.subject == reference, journal.c.event != Event.APPLICATION_NOTED)
         .order_by(journal.c.position.desc())
         .limit(MOST)
     )

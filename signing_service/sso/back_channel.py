@@ -28,6 +28,8 @@ LONGEST_SECONDS = 5.0
 """For one notice, from the look-up of the name to the answer's last header."""
 _AT_ONCE = 8
 """Platforms that are told at the same time, so that one that hangs keeps no other waiting."""
+_ROUND_SECONDS = 10.0
+"""After which one that answers well, but slowly, makes room for what came up meanwhile."""
 
 
 class BackChannelLogout:
@@ -58,7 +60,9 @@ class BackChannelLogout:
             due = self._outbox.due_channels(connection, CHANNEL_PREFIX, at_once=at_once)
 
         def told(channel: str) -> Delivery:
-            return self._outbox.deliver(self._database, channel, self.send, at_once=at_once)
+            return self._outbox.deliver(
+                self._database, channel, self.send, at_once=at_once, limit_seconds=_ROUND_SECONDS
+            )
 
         if len(due) < 2:
             return [told(channel) for channel in due]

@@ -205,3 +205,8 @@ def test_pyca_is_not_asked_for_such_a_key() -> None:
 def test_the_table_names_no_jose_algorithm_and_makes_no_keys() -> None:
     assert SM2_SM3.jose is None
     assert not SM2_SM3.is_for_new_keys
+
+
+def test_no_certificate_is_issued_for_an_sm2_key() -> None:
+    """Whoever reads the request: pyca does not today, and may one day."""
+    assert KEY.public_key.weakness() == "SM2 keys are not certified here"

@@ -1,6 +1,7 @@
 """The outbox loses nothing and lets nothing overtake."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,6 +48,23 @@ def test_when_the_other_side_is_down_messages_wait_and_catch_up(
     put(any_database, outbox, 3)
     report = outbox.deliver(any_database, "directory", lambda m: seen.append(m["n"]))
     assert (seen, report.waiting) == ([1, 2, 3], 0)
+
+
+def test_a_round_ends_after_its_seconds_however_well_the_other_side_answers(
+    any_database: Database, clock: FixedClock
+) -> None:
+    outbox, seen = Outbox(clock), list[int]()
+    put(any_database, outbox, *range(20))
+
+    def slow(message: Payload) -> None:
+        time.sleep(0.02)
+        seen.append(message["n"])
+
+    report = outbox.deliver(any_database, "directory", slow, limit_seconds=0.05)
+    assert (report.delivered, seen) == (len(seen), list(range(len(seen))))
+    assert 0 < len(seen) < 20
+    outbox.deliver(any_database, "directory", slow)
+    assert seen == list(range(20)), "the next round goes on"
 
 
 def test_a_person_need_not_wait(any_database: Database, clock: FixedClock) -> None:

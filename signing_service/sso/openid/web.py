@@ -267,12 +267,17 @@ def signed_out_page(frames: list[str], target: str | None) -> Response:
 
 
 def _posting_page(target: str, fields: list[tuple[str, str]]) -> Response:
-    """A form that the browser sends on to the platform (Form Post Response Mode, 2)."""
-    page = render_template("sso/form_post.html", target=target, fields=fields)
+    """A form that the browser sends on to the platform (Form Post Response Mode, 2).
+
+    Where forms may lead is left open on this page: Chromium holds the redirects after a form to
+    it as well, and the platform's callback may go on to another origin.
+    """
+    is_code = "code" in dict(fields)
+    page = render_template("sso/form_post.html", target=target, fields=fields, is_code=is_code)
     response = make_response(page)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
-        f"form-action {frame_sources([target])}; base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     return response
 
