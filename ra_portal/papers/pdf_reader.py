@@ -73,7 +73,7 @@ def _require_passive(pdf: pikepdf.Pdf) -> None:
             raise Said("damaged")
         if isinstance(item, pikepdf.Dictionary | pikepdf.Stream):
             _require_passive_dictionary(item)
-            children = [item.get(key) for key in item.keys()]  # noqa: SIM118 -- not a mapping
+            children = _values(item)
         elif isinstance(item, pikepdf.Array):
             children = list(item)
         else:
@@ -83,6 +83,13 @@ def _require_passive(pdf: pikepdf.Pdf) -> None:
             for child in children
             if isinstance(child, pikepdf.Object) and not child.is_indirect
         ]
+
+
+def _values(item: pikepdf.Object) -> list[object]:
+    try:
+        return [item.get(key) for key in item.keys()]  # noqa: SIM118 -- not a mapping
+    except (TypeError, ValueError):  # a key that is not UTF-8 is not found again
+        raise Said("damaged") from None
 
 
 def _require_passive_dictionary(item: pikepdf.Object) -> None:

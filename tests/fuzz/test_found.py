@@ -1,10 +1,13 @@
 """What fuzzing has found, kept: inputs that once raised something other than a refusal."""
 
+import io
 from dataclasses import replace
 
+import pikepdf
 import pytest
 
 from kernel.refusals import Malformed
+from ra_portal.papers import pdf_reader
 from signing_service.formats.asic import whole as asic
 from signing_service.formats.jades import whole as jades
 from signing_service.formats.prepared import PreparedSignature
@@ -59,3 +62,13 @@ def test_a_prepared_container_whose_file_name_is_not_utf_8() -> None:
     assert broken.body != prepared.body
     with pytest.raises(Malformed, match="not a prepared container"):
         asic.assemble(broken, MADE.signer.key.sign(broken.to_be_signed))
+
+
+def test_a_paper_with_a_key_that_is_not_utf_8() -> None:
+    """pikepdf names such a key and does not find it again."""
+    paper, pdf = io.BytesIO(), pikepdf.new()
+    pdf.add_blank_page()
+    pdf.save(paper)
+    broken = _changed(paper.getvalue(), b"/Resources", b"/Resour\xffes")
+    with pytest.raises(pdf_reader.Said, match="damaged"):
+        pdf_reader.read(broken)
