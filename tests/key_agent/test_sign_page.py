@@ -83,11 +83,11 @@ def states(page: Page) -> list[str]:
     return page.locator("#items [data-state]").all_inner_texts()
 
 
-def waiting(service: RunningService) -> int:
-    """Prepared signatures that still wait at the service, of whatever card."""
-    with closing(sqlite3.connect(service.database_file)) as records:
-        (count,) = records.execute("SELECT count(*) FROM prepared_signatures").fetchone()
-    return int(count)
+def waiting(service: RunningService) -> set[str]:
+    """Prepared signatures that still wait at the service, of whatever card. Those of before may
+    be given up or expire meanwhile."""
+    with closing(sqlite3.connect(service.database_file, timeout=30)) as records:
+        return {row[0] for row in records.execute("SELECT id FROM prepared_signatures")}
 
 
 def saved(page: Page) -> zipfile.ZipFile:
@@ -118,7 +118,7 @@ def test_many_files_of_every_kind_are_signed_with_one_pin_and_saved_together(
     assert states(page) == ["Signed"] * 52
     assert page.locator("#items [data-indication]").all_inner_texts() == ["TOTAL-PASSED"] * 52
     expect(page.locator("#chosen-summary")).to_contain_text("Import declaration × 48")
-    assert waiting(service) == before
+    assert waiting(service) <= before
     with saved(page) as archive:
         assert archive.testzip() is None
         names = archive.namelist()
@@ -179,7 +179,7 @@ def test_what_is_too_large_for_the_service_or_the_agent_holds_up_no_other(
     page.click("#agent-sign")
     expect(page.locator("#items [data-state]")).to_have_text(["Signed", "Refused", "Refused"])
     assert pins(operator) == 1
-    assert waiting(service) == before
+    assert waiting(service) <= before
 
 
 def test_a_file_that_does_not_fit_the_format_is_told_and_can_be_removed(
@@ -302,10 +302,10 @@ def test_after_a_cancelled_window_it_goes_on_and_what_is_given_up_waits_no_longe
     told = page.locator("portseal-progress .agent-line code")
     expect(told).to_have_text("agent.cancelled")
     assert states(page) == ["Ready to be signed"] * 3
-    assert waiting(service) == before + 3
+    assert len(waiting(service) - before) == 3
     with page.expect_response("**/api/v1/signatures/abandon"):
         page.select_option("#level", "B-LT")
-    assert waiting(service) == before
+    assert waiting(service) <= before
     operator.human.answer = agrees
     page.click("#agent-sign")
     expect(page.locator("#sign-says")).to_have_text("All of them are signed: 3")
@@ -362,7 +362,7 @@ def test_what_was_prepared_for_another_certificate_is_prepared_anew(
     with page.expect_response("**/api/v1/signatures/prepare"):
         page.click("#agent-sign")
     expect(page.locator("#sign-says")).to_have_text("All of them are signed: 2")
-    assert waiting(service) == before
+    assert waiting(service) <= before
 
 
 def test_an_agent_that_is_too_old_for_a_container_is_told_before_anything_is_prepared(
@@ -383,7 +383,7 @@ def test_an_agent_that_is_too_old_for_a_container_is_told_before_anything_is_pre
     expect(told.locator("code")).to_have_text("agent.too-old")
     expect(told).to_contain_text("Here: 1.2.0; needed: 1.3.0.")
     expect(told.locator("a")).to_have_attribute("href", "/agent")
-    assert waiting(service) == before
+    assert waiting(service) <= before
     page.select_option("#format", "")
     page.click("#agent-sign")
     expect(page.locator("#sign-says")).to_have_text("All of them are signed: 2")
