@@ -6,7 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+expect.set_options(timeout=30_000)
+"""Milliseconds that a page is given to become what is expected, on a machine that does more."""
 _NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 _PLAYWRIGHT_CACHE = Path.home() / ".cache" / "ms-playwright"
 
