@@ -34,11 +34,10 @@ PDF = sample()
 PATIENCE_MILLISECONDS = 60_000
 
 
-@pytest.fixture(scope="module")
-def operator(
-    service: RunningService, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningAgent]:
-    with operator_at(service, tmp_path_factory.mktemp("operator")) as running:
+@pytest.fixture
+def operator(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]:
+    """One for each test: an agent lets a site ask so many times a minute, and cancel fewer."""
+    with operator_at(service, tmp_path / "operator") as running:
         yield running
 
 
