@@ -5,11 +5,12 @@ was taken by somebody whose card has ended goes back to everybody.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection, literal, select
 
 from kernel.clock import Clock
-from kernel.refusals import Conflict
+from kernel.refusals import Conflict, NotFound
 from ra_portal.applications import application_rows, queue_rows
 from ra_portal.applications.application import OPEN, Application, ApplicationState
 from ra_portal.applications.queue_rows import Filter
@@ -54,9 +55,13 @@ class Assignments:
     def take_next(self, by: Identity, after: Place | None = None) -> Application | None:
         """The longest waiting application that this officer can move on and nobody else looks
         after, taken; first those that are the officer's already. None: there is none behind
-        `after`. Raises Forbidden `role.missing`.
+        `after`, the place of one that the officer leaves, which goes back to everybody.
+
+        Raises Forbidden `role.missing`; Conflict `application.taken` when others were faster.
         """
         by.require("application.assign")
+        if after is not None:
+            self._leave(by, after.id)
         for _ in range(_TRIES):
             with self._database.reading() as connection:
                 found = _next(connection, by, after)
@@ -67,7 +72,13 @@ class Assignments:
                     return self._assign(connection, found, by.subject, by.actor)
             except Conflict:
                 continue  # somebody else has it now
-        return None
+        raise Conflict("application.taken", "other officers took them first: try again")
+
+    def _leave(self, by: Identity, application_id: str) -> None:
+        with suppress(NotFound, Conflict), self._database.transaction() as connection:
+            left = application_rows.by_id(connection, application_id)
+            if left.assigned_to == by.subject:
+                self._assign(connection, left, None, by.actor)
 
     def lay_back(self, limit: int = 200) -> int:
         """What officers without a card have in charge goes back into the queue; how many. For the

@@ -1,6 +1,7 @@
 """What officers write to each other about an application. The applicant never sees it; it is
 sealed, since people write telephone numbers and names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,13 +71,31 @@ class Notes:
             )
 
 
-def notes_of(connection: Connection, personal: PersonalData, application_id: str) -> list[Note]:
-    """Oldest first. Raises Unavailable from the token."""
+@dataclass(frozen=True)
+class SealedNote:
+    """As it is kept."""
+
+    id: str
+    at: datetime
+    officer: str
+    sealed: bytes
+
+
+def notes_of(connection: Connection, application_id: str) -> list[SealedNote]:
+    """Oldest first."""
     own = application_notes.c
     query = select(application_notes).where(own.application_id == application_id)
     return [
-        Note(row.at, row.officer, personal.open_text(bytes(row.sealed), _PURPOSE, row.id))
+        SealedNote(row.id, row.at, row.officer, bytes(row.sealed))
         for row in connection.execute(query.order_by(own.at, own.id))
+    ]
+
+
+def opened(personal: PersonalData, notes: Sequence[SealedNote]) -> list[Note]:
+    """Asks the token for each, so not while a database connection is held. Raises Unavailable."""
+    return [
+        Note(each.at, each.officer, personal.open_text(each.sealed, _PURPOSE, each.id))
+        for each in notes
     ]
 
 

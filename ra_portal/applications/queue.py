@@ -15,7 +15,7 @@ from ra_portal import fields, keyset
 from ra_portal.applications import applicants_contact, application_rows, queue_rows
 from ra_portal.applications.alike import Alike, alike
 from ra_portal.applications.application import OPEN, Application, ApplicationState
-from ra_portal.applications.notes import Note, notes_of
+from ra_portal.applications.notes import Note, notes_of, opened
 from ra_portal.applications.past import PastEvent, past_of
 from ra_portal.applications.queue_rows import Filter
 from ra_portal.applications.registry import Comparison, Registry, compare
@@ -164,7 +164,7 @@ class ApplicationQueue:
             past = past_of(connection, application.reference)
             actors = [each.actor_id for each in past]
             actors += [str(each.facts.get("officer") or "") for each in past]
-            notes = notes_of(connection, self._personal, application.id)
+            notes = notes_of(connection, application.id)
             actors += [each.officer for each in notes]
             names = people_rows.officer_names(connection, (*concerned, *actors))
             similar = alike(connection, application)
@@ -187,7 +187,7 @@ class ApplicationQueue:
             found,
             refusal,
             similar,
-            notes,
+            opened(self._personal, notes),
             past,
         )
 

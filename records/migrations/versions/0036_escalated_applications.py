@@ -8,8 +8,6 @@ When those in charge of the counter were told that nobody moved an application.
 import sqlalchemy as sa
 from alembic import op
 
-import records.database
-
 revision = '0036'
 down_revision = '0035'
 branch_labels = None
@@ -20,7 +18,7 @@ _UNESCALATED = 'escalated_at IS NULL'
 
 def upgrade() -> None:
     with op.batch_alter_table('applications', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('escalated_at', records.database.UtcDateTime(), nullable=True))
+        batch_op.add_column(sa.Column('escalated_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index('ix_applications_unescalated', ['state', 'changed_at'], unique=False, postgresql_where=sa.text(_UNESCALATED), sqlite_where=sa.text(_UNESCALATED))
 
 

@@ -6,8 +6,6 @@ Revision: 0037. After: 0036. Written: 2026-11-30 04:12:00.
 import sqlalchemy as sa
 from alembic import op
 
-import records.database
-
 revision = '0037'
 down_revision = '0036'
 branch_labels = None
@@ -18,7 +16,7 @@ def upgrade() -> None:
     op.create_table('application_notes',
     sa.Column('id', sa.String(length=32), nullable=False),
     sa.Column('application_id', sa.String(length=32), nullable=False),
-    sa.Column('at', records.database.UtcDateTime(), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('officer', sa.String(length=32), nullable=False),
     sa.Column('sealed', sa.LargeBinary(), nullable=False),
     sa.ForeignKeyConstraint(['application_id'], ['applications.id'], name=op.f('fk_application_notes_application_id_applications')),

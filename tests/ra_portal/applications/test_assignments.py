@@ -45,20 +45,24 @@ def test_the_longest_waiting_is_taken_and_two_officers_never_share_one(
     theirs = take(other)
     assert theirs is not None
     assert theirs.id == second.id
-    skipped = take(one, place_of(taken))  # left where it is; what is behind it
+    skipped = take(one, place_of(taken))  # what is behind it
     assert skipped is not None
     assert skipped.id == third.id
     assert take(other, place_of(theirs)) is None
+    left = take(other)
+    assert left is not None
+    assert left.id == first.id, "what was left is everybody's again"
 
 
 def test_many_who_take_in_the_same_moment_take_different_ones(
     postgresql_portal: PortalWorld,
 ) -> None:
     portal = postgresql_portal
-    waiting(portal, 4)
-    officers = [portal.officer(Role.REGISTRAR) for _ in range(4)]
+    waiting(portal, 8)
+    officers = [portal.officer(Role.REGISTRAR) for _ in range(8)]
     take = portal.services.assignments.take_next
-    assert at_once(*(partial(take, each) for each in officers)) == []
+    while raised := at_once(*(partial(take, each) for each in officers)):
+        assert {each.code for each in raised} == {"application.taken"}, "told to try again"
     for officer in officers:
         assert portal.services.queue.standing(officer).mine == 1
 
