@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from kernel.clock import SystemClock
 from key_agent import VERSION
@@ -15,7 +15,6 @@ from key_agent.running import ORIGINS_FILE
 from tests.key_agent.holder import LABEL, agrees, operator_at
 from tests.key_agent.running import running_agent
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
 
@@ -30,14 +29,6 @@ GOOD, BAD, OPEN = (
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("checked")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture(params=LANGUAGES)

@@ -9,18 +9,16 @@ import json
 import re
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from portseal.demo.signin_steps import register_platform
 from tests.key_agent.cards import MadeCard
 from tests.key_agent.holder import operator_at
 from tests.key_agent.running import RunningAgent
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 PLATFORM = "撤单示例平台"
 CALLBACK = "http://127.0.0.1:31999/callback"
@@ -62,14 +60,6 @@ def request_address(service: RunningService) -> str:
         "authorization_details": json.dumps(details, ensure_ascii=False),
     }
     return f"{service.origin}/oidc/authorize?{urlencode(query)}"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture

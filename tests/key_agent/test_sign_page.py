@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FilePayload, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from signing_service.formats.recognition import read_signatures
 from signing_service.waiting import MAX_PREPARED_PER_CARD
@@ -22,7 +22,6 @@ from tests.key_agent.holder import agrees, operator_at
 from tests.key_agent.human import Window
 from tests.key_agent.running import RunningAgent
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 from tests.signing_service.formats.pades.pdf.samples import sample
 
 pytestmark = pytest.mark.browser
@@ -39,14 +38,6 @@ def operator(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]:
     """One for each test: an agent lets a site ask so many times a minute, and cancel fewer."""
     with operator_at(service, tmp_path / "operator") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from kernel.clock import SystemClock
 from key_agent import VERSION
@@ -20,7 +20,6 @@ from tests.key_agent.holder import PIN, agrees, operator_at
 from tests.key_agent.human import Answer, Window
 from tests.key_agent.running import RunningAgent
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
 
@@ -45,14 +44,6 @@ def operator(service: RunningService, directory: Path) -> Iterator[RunningAgent]
     listens to a page no more that they dismissed too often."""
     with operator_at(service, directory) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @contextmanager

@@ -5,12 +5,11 @@ axe-playwright-python and is injected from disk: nothing is fetched.
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from portseal.demo.stage import Stage
 from portseal.holder.service import Service
@@ -18,7 +17,6 @@ from tests.portseal.gallery import Exhibit, seat, seated, visit
 from tests.portseal.gallery_answers import EVERY_EXHIBIT
 from tests.portseal.gallery_past import everything_to_see
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
 
@@ -47,14 +45,6 @@ _STRAY = """() => [...document.forms].filter(each => !each.getAttribute("action"
 _WEIGHT = """() => ["navigation", "resource"].flatMap(each => performance.getEntriesByType(each))
   .reduce((sum, each) => sum + each.decodedBodySize, 0)"""
 """Bytes of the page and of what it loaded, from wherever it came."""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 class Seats:

@@ -1,28 +1,16 @@
 """Many cards at once in a real Chromium: looked at, proposed, and confirmed by another officer."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portseal.demo.people_steps import make_card
 from tests.portseal.gallery import seated
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
 
 LABEL = "frozen-with-others"
 """A card that no other test uses."""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The officers' pages in a real Chromium: single keys, and papers turned and enlarged in place."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import (
@@ -11,26 +10,16 @@ from playwright.sync_api import (
     Route,
     ViewportSize,
     expect,
-    sync_playwright,
 )
 
 from tests.portseal.gallery import seated
 from tests.portseal.gallery_past import everything_to_see
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
 
 QUEUE = "/officer/applications?state=applied"
 DESK = ViewportSize(width=1440, height=900)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture

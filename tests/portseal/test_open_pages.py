@@ -1,25 +1,15 @@
 """Pages that stay open: their session ends, a form is sent twice, an answer is loaded anew."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portseal.holder.service import Service
 from tests.portseal.gallery import seated
 from tests.portseal.service import RunningService
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture

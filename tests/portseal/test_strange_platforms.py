@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portseal.demo.signin_steps import register_platform
 from portseal.sandbox.ports import free_port
@@ -20,7 +20,6 @@ from tests.key_agent.running import RunningAgent
 from tests.key_agent.waiting import seconds_until
 from tests.portseal.service import RunningService
 from tests.servers.apache import running_apache
-from tests.servers.chromium import launch_arguments
 
 pytestmark = pytest.mark.browser
 
@@ -105,14 +104,6 @@ def operator(
 ) -> Iterator[RunningAgent]:
     with operator_at(service, tmp_path_factory.mktemp("strangers")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture

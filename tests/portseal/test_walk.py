@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from portseal.demo.people import licence_png
 from tests.key_agent.holder import make_persons_card
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.portseal.service import RunningService
 from tests.portseal.text_messages import TextMessages
-from tests.servers.chromium import launch_arguments
 from tests.token import softhsm_configuration, softhsm_module
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -123,14 +122,6 @@ class Desk:
         self.page.goto("/sso/sign-in")
         self.page.click("#agent-sign-in")
         expect(self.page.locator("main").get_by_text(code)).to_be_visible(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
-        yield made
-        made.close()
 
 
 @pytest.fixture

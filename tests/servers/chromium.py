@@ -1,12 +1,13 @@
-"""Find the browser that drives the portal in the tests."""
+"""The browser that drives the portal in the tests."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect, sync_playwright
 
 expect.set_options(timeout=30_000)
 """Milliseconds that a page is given to become what is expected, on a machine that does more."""
@@ -52,3 +53,12 @@ def chromium() -> Path:
             ".venv/bin/playwright install --with-deps chromium"
         )
     return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    """One for the tests of a file, each of which opens contexts of its own."""
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
+        yield made
+        made.close()
