@@ -183,8 +183,9 @@ def review(people: People, reference: str) -> None:
     registrar = people.signed_in("registrar", "/officer/applications", "06-sign-in")
     registrar.picture("07-queue", narrow=True)
     page = registrar.page
-    row = page.locator("tr", has_text=ENTERPRISE["name"])
-    row.locator("a").first.click()
+    page.fill("main form.filters[method=get] input[name=q]", reference)  # others wait longer
+    page.click("main form.filters[method=get] button[type=submit]")
+    page.locator("main tr", has_text=ENTERPRISE["name"]).locator("a").first.click()
     expect(page.locator("main")).to_contain_text(reference)
     shown = page.locator("img.preview")
     assert shown.evaluate("image => image.complete && image.naturalWidth") == 720
