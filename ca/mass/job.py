@@ -98,9 +98,11 @@ class MassRevocation:
 
     def freeze(self, connection: Connection, serials: Select[tuple[str]]) -> str:
         """Write down what a job would be over, as `serial_text`; its identifier. Nobody runs it
-        until `start`. One statement, however many they are."""
+        until `start`. One statement, however many they are; in the order of the serials, so that
+        a job's order does not depend on how a database reads."""
         job, found = new_id(), serials.subquery()
-        rows = select(literal(job), func.row_number().over(), found.c[0])
+        position = func.row_number().over(order_by=found.c[0])
+        rows = select(literal(job), position, found.c[0])
         connection.execute(insert(mass_items).from_select(["job", "position", "serial"], rows))
         return job
 
