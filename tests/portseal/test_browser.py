@@ -188,7 +188,8 @@ def review(people: People, reference: str) -> None:
     page.locator("main tr", has_text=ENTERPRISE["name"]).locator("a").first.click()
     expect(page.locator("main")).to_contain_text(reference)
     shown = page.locator("img.preview")
-    assert shown.evaluate("image => image.complete && image.naturalWidth") == 720
+    expect(shown).to_have_js_property("complete", True)
+    expect(shown).to_have_js_property("naturalWidth", 720)
     registrar.picture("08-review")
     page.click("button[value=register]")
     expect(page.locator("p.notice.good")).to_be_visible()

@@ -26,7 +26,7 @@ from portseal.holder.service import Service, ServiceRefusal
 from portseal.metrics.records import RecordsCollector
 from portseal.wiring import House
 from signing_service.validation.evidence import SignatureFormat
-from tests.portseal.service import RunningService, Twin, twin_of
+from tests.portseal.service import RunningService, Twin, database_file, twin_of
 
 _NUMBERS = itertools.count()
 SAMPLE = Path(__file__).parents[1] / "samples" / "dec-import.xml"
@@ -130,11 +130,12 @@ def test_a_locked_database_is_told_and_the_work_is_done_afterwards(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MiB of its own."""
+def small_disk(service: RunningService, tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, with room for a copy of the service's database and 4 MiB more."""
     place = tmp_path / "disk"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", str(place)]
+    size = database_file(service.site).stat().st_size + (4 << 20)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place)]
     done = subprocess.run(mount, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no right to mount a small disk here: {done.stderr.strip()}")
