@@ -32,7 +32,7 @@ from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.openid.authorization import Authorization
 from signing_service.sso.openid.authorization_request import AuthorizationRequest
 from signing_service.sso.openid.logout import Logout
-from signing_service.sso.openid.web import OpenIdRoutes, signed_out_page
+from signing_service.sso.openid.web import OpenIdRoutes, continue_page, signed_out_page
 from signing_service.sso.platform_api import PlatformApi
 from signing_service.sso.platform_pages import PlatformPages
 from signing_service.sso.services import SsoServices
@@ -83,7 +83,7 @@ def sso_blueprint(
     route("/oidc/jwks", openid.jwks, "GET")
     route(AUTHORIZE_PATH, openid.authorize, "GET")
     route(AUTHORIZE_PATH, openid.authorize_post, "POST")
-    route(DECLINE_PATH, openid.decline, "GET")
+    route(DECLINE_PATH, openid.decline, "POST")
     route("/oidc/token", openid.token, "POST")
     route("/oidc/par", openid.pushed_authorization, "POST")
     route("/oidc/introspect", openid.introspect, "POST")
@@ -310,7 +310,7 @@ class SignInRoutes:
 
 
 def _decline(next_path: str) -> str:
-    """Where a holder goes who does not want to sign in there."""
+    """Where the form of a holder goes who does not want to sign in there."""
     return f"{DECLINE_PATH}?{next_path.partition('?')[2]}"
 
 
@@ -331,9 +331,7 @@ def onward(next_path: str) -> Response:
     `form-action 'self'` would forbid the form to lead on to the platform."""
     if not leads_to_a_platform(next_path):
         return _redirect(next_path)
-    response = make_response(render_template("sso/continue.html", target=next_path))
-    response.headers["Refresh"] = f"0; url={next_path}"
-    return response
+    return continue_page(next_path, is_signed_in=True)
 
 
 def _is_flat(token: object) -> bool:

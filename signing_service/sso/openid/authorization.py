@@ -83,10 +83,15 @@ class Authorization:
         """Whether a request that is being pushed is good. Raises OAuthError."""
         read_request(asked.platform, asked.parameters)
 
-    def give_up(self, asked: Asked) -> None:
-        """The holder will not answer it: a request that was pushed is over."""
-        if asked.pushed is not None:
-            self._services.pushed_requests.spend(asked.pushed)
+    def declined(self, asked: Asked) -> OAuthError:
+        """What a platform is told whose holder will not sign in. A request that was pushed is over
+        then; one that is answered already in this very moment gets no second answer."""
+        try:
+            self.read(asked)
+            self._spend(asked)
+        except OAuthError as error:
+            return error
+        return OAuthError("access_denied", "The holder declined.")
 
     def purpose(self, query: MultiDict[str, str]) -> AuthorizationRequest | None:
         """What the sign-in page is asked for: the request behind it, when there is a good one."""
@@ -114,8 +119,7 @@ class Authorization:
             signed_in.session, wanted.purpose
         ):
             raise self._ask(asked, wanted)
-        if asked.pushed is not None and not self._services.pushed_requests.spend(asked.pushed):
-            raise invalid_request("The pushed request was answered before.")
+        self._spend(asked)
         code = new_secret(self._services.entropy)
         grant = CodeGrant(
             client_id=wanted.platform.client_id,
@@ -128,6 +132,11 @@ class Authorization:
         )
         self._services.grants.save_code(code, grant)
         return code
+
+    def _spend(self, asked: Asked) -> None:
+        """Raises OAuthError `invalid_request`."""
+        if asked.pushed is not None and not self._services.pushed_requests.spend(asked.pushed):
+            raise invalid_request("The pushed request was answered before.")
 
     def _suffices(self, asked: Asked, wanted: AuthorizationRequest, signed_in: SignedIn) -> bool:
         if wanted.purpose is not None:

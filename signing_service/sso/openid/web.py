@@ -90,21 +90,30 @@ class OpenIdRoutes:
         return self._answer(asked, [("code", code)])
 
     def decline(self) -> Response:
-        """The holder does not sign in, and the platform is told (RFC 6749, 4.1.2.1)."""
+        """The holder does not sign in, and the platform is told (RFC 6749, 4.1.2.1).
+
+        The form of the sign-in page alone does this: no link, picture or foreign page can.
+        """
         require_once(request.args, request.query_string.decode("latin-1"))
         asked = self._authorization.recognise(request.args)
-        self._authorization.give_up(asked)
-        return self._answer_error(asked, OAuthError("access_denied", "The holder declined."))
+        error = self._authorization.declined(asked)
+        fields = self._fields(asked, error_fields(error.error, error.description))
+        if _is_form_post(asked):
+            return _posting_page(asked.redirect_uri, fields)
+        return continue_page(with_parameters(asked.redirect_uri, fields), is_signed_in=False)
 
     def _answer_error(self, asked: Asked, error: OAuthError) -> Response:
         return self._answer(asked, error_fields(error.error, error.description))
 
     def _answer(self, asked: Asked, told: list[tuple[str, str]]) -> Response:
         """In the way that was asked for."""
-        fields = answer_fields(told, self._services.settings.origin, asked.state)
-        if asked.parameters.get("response_mode") == FORM_POST:
+        fields = self._fields(asked, told)
+        if _is_form_post(asked):
             return _posting_page(asked.redirect_uri, fields)
         return found(with_parameters(asked.redirect_uri, fields))
+
+    def _fields(self, asked: Asked, told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return answer_fields(told, self._services.settings.origin, asked.state)
 
     def pushed_authorization(self) -> Response:
         """RFC 9126, 2. Anybody may speak for a platform without a secret, whose name is public:
@@ -264,6 +273,18 @@ def signed_out_page(frames: list[str], target: str | None) -> Response:
     if target is not None:
         response.headers["Refresh"] = f"3; url={target}"
     return response
+
+
+def continue_page(target: str, *, is_signed_in: bool) -> Response:
+    """What follows a form of ours: Chromium holds redirects after a form to `form-action`, too."""
+    page = render_template("sso/continue.html", target=target, is_signed_in=is_signed_in)
+    response = make_response(page)
+    response.headers["Refresh"] = f"0; url={target}"
+    return response
+
+
+def _is_form_post(asked: Asked) -> bool:
+    return asked.parameters.get("response_mode") == FORM_POST
 
 
 def _posting_page(target: str, fields: list[tuple[str, str]]) -> Response:

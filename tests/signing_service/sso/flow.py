@@ -46,7 +46,12 @@ def s256(verifier: str) -> str:
 def answer_of(response: TestResponse, target: str = CALLBACK) -> dict[str, str]:
     """The parameters of a redirect to the platform."""
     assert response.status_code in (302, 303), response.text
-    address, _, query = response.location.partition("?")
+    return answer_in(response.location, target)
+
+
+def answer_in(location: str, target: str = CALLBACK) -> dict[str, str]:
+    """The same of an address that a page leads to."""
+    address, _, query = location.partition("?")
     assert address == target
     return {name: values[0] for name, values in parse_qs(query).items()}
 

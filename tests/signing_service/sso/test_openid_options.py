@@ -216,36 +216,6 @@ def test_a_browser_brings_the_form_to_the_platform(
             browser.close()
 
 
-# -- a holder who does not want to ----------------------------------------------------------------
-
-
-def test_a_holder_may_decline_and_the_platform_is_told(
-    browser: FlaskClient, platform: Platform
-) -> None:
-    """RFC 6749, 4.1.2.1 `access_denied`, with `iss` and `state` as every answer."""
-    shown = browser.get(browser.get(platform.request()).location)
-    (link,) = [a for a in html.fromstring(shown.text).iter("a") if a.get("id") == "decline"]
-    told = answer_of(browser.get(link.get("href") or ""))
-    assert (told["error"], told["iss"], told["state"]) == ("access_denied", ORIGIN, platform.state)
-    assert 'id="decline"' not in browser.get("/sso/sign-in").text
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"redirect_uri": "https://evil.example/"}, {"redirect_uri": None}, {"client_id": "nobody"},
-        {"request_uri": "urn:ietf:params:oauth:request_uri:" + "x" * 43},
-    ],
-)  # fmt: skip
-def test_declining_leads_nowhere_that_was_not_registered(
-    browser: FlaskClient, platform: Platform, change: dict[str, str | None]
-) -> None:
-    address = platform.request(**change).replace("/oidc/authorize", "/oidc/decline")
-    refused = browser.get(address)
-    assert refused.status_code == 400
-    assert "Location" not in refused.headers
-
-
 # -- the end ---------------------------------------------------------------------------------------
 
 

@@ -128,15 +128,6 @@ def test_a_platform_can_be_bound_to_push(signed_in: FlaskClient, services: SsoSe
     assert "code" in answer_of(signed_in.get(address(bound, push(signed_in, bound))))
 
 
-def test_a_request_that_its_holder_declined_is_over(
-    browser: FlaskClient, platform: Platform
-) -> None:
-    asked = address(platform, push(browser, platform))
-    told = answer_of(browser.get(asked.replace("/oidc/authorize", "/oidc/decline")))
-    assert told["error"] == "access_denied"
-    assert browser.get(asked).get_json()["code"] == "oidc.request-uri"
-
-
 @pytest.mark.parametrize("name", ["urn:ietf:params:oauth:request_uri:" + "x" * 43, "https://e.e/"])
 def test_a_reference_that_nobody_pushed_leads_nowhere(
     signed_in: FlaskClient, platform: Platform, name: str
