@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -285,10 +285,18 @@ def seated(browser: Browser, service: Service, language: str, **options: object)
         context.close()
 
 
-def visit(page: Page, exhibit: Exhibit, address: str, stage: Stage) -> None:
-    """Open the exhibit's page, by its steps where it takes some, and wait until it is all there."""
-    page.goto(address, wait_until="networkidle")
+Until = Literal["load", "networkidle"]
+
+
+def visit(
+    page: Page, exhibit: Exhibit, address: str, stage: Stage, until: Until = "networkidle"
+) -> None:
+    """Open the exhibit's page, by its steps where it takes some, and wait until it is all there.
+
+    `until`: "networkidle" waits for what scripts ask for as well, half a second longer.
+    """
+    page.goto(address, wait_until=until)
     for act in exhibit.acts:
         act(page, stage)
     if exhibit.acts:
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state(until)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -190,6 +191,11 @@ def targets(route: Route) -> list[str]:
     return [re.sub(r"<[^>]+>", filling, route.path) for filling in fillings]
 
 
+def _in_the_long_run(*labels: str) -> list[Any]:
+    """Nobody and one person are tried in every run, the others in the long one."""
+    return [pytest.param(label, marks=pytest.mark.long) for label in labels]
+
+
 def test_any_method_on_any_route(
     attack: Attack, service: RunningService, routes: list[Route]
 ) -> None:
@@ -211,7 +217,9 @@ def test_any_path(attack: Attack) -> None:
             attacker.send(method, path.encode().decode("latin-1"))
 
 
-@pytest.mark.parametrize("label", [None, "registrar", "administrator", "legal-person", "operator"])
+@pytest.mark.parametrize(
+    "label", [None, "administrator", *_in_the_long_run("registrar", "legal-person", "operator")]
+)
 def test_any_json_from_anybody(
     attack: Attack, service: RunningService, routes: list[Route], label: str | None
 ) -> None:
@@ -230,7 +238,9 @@ def test_any_json_from_anybody(
     assert attacker.sent > 900
 
 
-@pytest.mark.parametrize("label", [None, "approver", "administrator", "legal-person"])
+@pytest.mark.parametrize(
+    "label", [None, "legal-person", *_in_the_long_run("approver", "administrator")]
+)
 def test_any_form_and_query_from_anybody(
     attack: Attack, service: RunningService, routes: list[Route], label: str | None
 ) -> None:

@@ -30,7 +30,7 @@ NAMES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_small_register_gives_every_row(
     postgresql_server: PostgreSQL, token_bench: TokenBench, tmp_path: Path
 ) -> None:
