@@ -15,7 +15,13 @@ from kernel.refusals import Refusal, Unprocessable
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
-from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, Part, StoredPart
+from signing_service.archive.accepted import (
+    BARE_DIGEST,
+    AcceptedSignature,
+    Part,
+    PartRole,
+    StoredPart,
+)
 from signing_service.archive.evidence import collect_parts
 from signing_service.archive.keeping import Archive
 from signing_service.archive.kept import KeptDocument
@@ -27,7 +33,7 @@ from signing_service.formats.recognition import read_signatures
 from signing_service.ports import Holder, MaterialSource
 from signing_service.validation.evidence import SignatureFormat, SignatureLevel
 from signing_service.validation.indications import Indication
-from signing_service.validation.report import SignatureReport, ValidationReport
+from signing_service.validation.report import SignatureReport, ValidationReport, read_report
 
 
 class Verifier(Protocol):
@@ -188,6 +194,17 @@ class Acceptance:
                     **_naming(facts, document),
                     signature_sha256=facts.signature_sha256,
                 )
+
+    def accepted_before(
+        self, identifier: str, value: bytes, card: str
+    ) -> tuple[AcceptedSignature, ValidationReport] | None:
+        """What this card completed under this name, if with this value. Raises Unavailable
+        `archive.*`."""
+        accepted = self._archive.find(identifier)
+        if accepted is None or accepted.card != card or accepted.format == BARE_DIGEST:
+            return None
+        report = read_report(self._archive.read(identifier, PartRole.REPORT))
+        return (accepted, report) if is_value_of(value, report) else None
 
     def record_refusal(self, refusal: Refusal, card: str, document: Document) -> None:
         """Into the journal, under the document's digest."""

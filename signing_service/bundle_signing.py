@@ -5,6 +5,7 @@ with its own proof, as if it had been signed alone.
 """
 
 import hashlib
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,11 +15,13 @@ from sqlalchemy import Connection
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Refusal, Unprocessable
+from kernel.refusals import Conflict, NotFound, Refusal, Unprocessable
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
 from signing_service.acceptance import Acceptance, Finished
+from signing_service.archive.accepted import PartRole
+from signing_service.archive.keeping import Archive
 from signing_service.authorisation import Authorisation
 from signing_service.embedding import Embedding
 from signing_service.filing import Filing
@@ -73,6 +76,7 @@ class BundleSigning:
         authorisation: Authorisation,
         waiting: WaitingSignatures,
         acceptance: Acceptance,
+        archive: Archive,
         timestamper: Timestamper,
         embedding: Embedding,
         database: Database,
@@ -83,6 +87,7 @@ class BundleSigning:
         self._authorisation = authorisation
         self._waiting = waiting
         self._acceptance = acceptance
+        self._archive = archive
         self._timestamper = timestamper
         self._embedding = embedding
         self._database = database
@@ -134,12 +139,23 @@ class BundleSigning:
         )  # fmt: skip
 
     def complete(self, identifier: str, signature_value: bytes, card: str) -> list[PartReceipt]:
-        """Last step: the card's one value; every part's proof, or nothing at all.
+        """Last step: the card's one value; every part's proof, or nothing at all. Asked again with
+        the same value, because the answer was lost, it answers with what was accepted.
 
         Raises as `Signing.complete`.
         """
-        now = self._clock.now()
-        waiting = self._waiting.take_attempt(identifier, card, now, (_ACT,))
+        try:
+            now = self._clock.now()
+            with self._waiting.attempt(identifier, card, now, (_ACT,)) as waiting:
+                return self._completed(waiting, signature_value, now)
+        except (NotFound, Conflict):
+            accepted = self._accepted_before(identifier, signature_value, card)
+            if accepted is None:
+                raise
+            return accepted
+
+    def _completed(self, waiting: Waiting, value: bytes, now: datetime) -> list[PartReceipt]:
+        card = waiting.card
         documents, proofs = bundle.unpack(waiting.document)
         prepared = PreparedSignature.from_bytes(waiting.prepared)
         level = SignatureLevel(waiting.level)
@@ -155,14 +171,15 @@ class BundleSigning:
                 return self._embedding.of(cades.read(made, manifest))
 
             signed = raise_to(
-                level, SignatureFormat.CADES, cades.assemble(prepared, signature_value), manifest,
+                level, SignatureFormat.CADES, cades.assemble(prepared, value), manifest,
                 self._timestamper, material, signer=0,
             )  # fmt: skip
             whole = [replace(proof, signature=signed).to_bytes() for proof in proofs]
-            for document, proof, (filing, holder) in zip(documents, whole, filed, strict=True):
+            for index, (document, proof) in enumerate(zip(documents, whole, strict=True)):
+                filing, holder = filed[index]
                 part = Finished(
-                    new_id(), SignatureFormat.CADES, level, filing, holder, prepared.certificate,
-                    document, (document, proof),
+                    _part_id(waiting.id, index), SignatureFormat.CADES, level, filing, holder,
+                    prepared.certificate, document, (document, proof),
                 )  # fmt: skip
                 finished.append((part, self._acceptance.judge(part)))
         except Refusal as refusal:
@@ -170,13 +187,31 @@ class BundleSigning:
             raise
 
         def settle(connection: Connection) -> None:
-            self._waiting.remove(connection, identifier)
+            self._waiting.remove(connection, waiting.id)
 
         self._acceptance.keep(now, finished, settle)
         return [
             PartReceipt(part.id, proof.recipient, signed_proof, report)
             for (part, report), proof, signed_proof in zip(finished, proofs, whole, strict=True)
         ]
+
+    def _accepted_before(
+        self, identifier: str, value: bytes, card: str
+    ) -> list[PartReceipt] | None:
+        """Of every part, or None. Raises Unavailable `archive.*`."""
+        receipts: list[PartReceipt] = []
+        count = 1
+        while len(receipts) < count:
+            name = _part_id(identifier, len(receipts))
+            before = self._acceptance.accepted_before(name, value, card)
+            if before is None:
+                return None
+            _, report = before
+            signed = self._archive.read(name, PartRole.SIGNATURE)
+            proof = bundle.Proof.from_bytes(signed)
+            count = bundle.Manifest.from_bytes(proof.manifest).count
+            receipts.append(PartReceipt(name, proof.recipient, signed, report))
+        return receipts
 
     def _file(self, document: bytes, certificate: Certificate, card: str, now: datetime) -> Filing:
         try:
@@ -185,3 +220,9 @@ class BundleSigning:
             self._acceptance.record_refusal(refusal, card, document)
             raise
         return filing
+
+
+def _part_id(bundle_id: str, index: int) -> str:
+    """Of a part's signature: told by the bundle's, so that who lost the answer finds it again, and
+    as unguessable. 32 hexadecimal digits."""
+    return uuid.uuid5(uuid.UUID(bundle_id), str(index)).hex

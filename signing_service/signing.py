@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 
 from kernel.asn1.certificate import Certificate
 from kernel.clock import Clock
-from kernel.refusals import Conflict, NotFound, Refusal, Unavailable, Unprocessable
+from kernel.refusals import Conflict, NotFound, Refusal, Unprocessable
 from policies.rights import RightsCatalogue
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
-from signing_service.acceptance import Acceptance, Finished, Verifier, is_value_of, sha256_of
-from signing_service.archive.accepted import BARE_DIGEST, AcceptedSignature, PartRole
+from signing_service.acceptance import Acceptance, Finished, Verifier, sha256_of
+from signing_service.archive.accepted import AcceptedSignature, PartRole
 from signing_service.archive.keeping import Archive
 from signing_service.archive.kept import KeptDocument, keep_written
 from signing_service.archive.objects import pieces_of
@@ -51,7 +51,7 @@ from signing_service.validation.evidence import (
     SignatureFormat,
     SignatureLevel,
 )
-from signing_service.validation.report import ValidationReport, read_report
+from signing_service.validation.report import ValidationReport
 from signing_service.waiting import Waiting, WaitingSignatures
 
 MAX_MESSAGE_BYTES = 2 * MAX_DOCUMENT_BYTES
@@ -223,27 +223,21 @@ class Signing:
         self, identifier: str, value: bytes, card: str, item: BatchItem | None
     ) -> Receipt:
         now = self._clock.now()
-        waiting = self.waiting.take_attempt(identifier, card, now, list(Act))
-        with ExitStack() as opened:
+        attempt = self.waiting.attempt(identifier, card, now, list(Act))
+        with attempt as waiting, ExitStack() as opened:
             kept = {
                 name: opened.enter_context(closing(KeptDocument(self._archive.store, sha256, size)))
                 for name, sha256, size in waiting.kept
             }
-            try:
-                return self._completed(waiting, kept, value, item, now, opened)
-            except Unavailable:
-                self.waiting.give_back(identifier)
-                raise
+            return self._completed(waiting, kept, value, item, now, opened)
 
     def _accepted_before(self, identifier: str, value: bytes, card: str) -> Receipt | None:
         """What this card completed under this name, if with this value. Raises Unavailable
         `archive.*`."""
-        accepted = self._archive.find(identifier)
-        if accepted is None or accepted.card != card or accepted.format == BARE_DIGEST:
+        before = self.acceptance.accepted_before(identifier, value, card)
+        if before is None:
             return None
-        report = read_report(self._archive.read(identifier, PartRole.REPORT))
-        if not is_value_of(value, report):
-            return None
+        accepted, report = before
         with closing(self._archive.open(identifier, PartRole.SIGNATURE)) as file:
             size = file.size
         whole = (

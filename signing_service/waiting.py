@@ -1,13 +1,14 @@
 """Prepared signatures that wait for their value, each for one card and a few minutes."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from kernel.refusals import Conflict, NotFound, TooMany
+from kernel.refusals import Conflict, NotFound, TooMany, Unavailable
 from records import named_lock
 from records.database import Database
 from signing_service.tables import prepared_signatures
@@ -73,14 +74,26 @@ class WaitingSignatures:
         connection.execute(insert(table), row)
         return until
 
-    def take_attempt(
+    @contextmanager
+    def attempt(
         self, identifier: str, card: str, now: datetime, acts: Collection[str]
-    ) -> Waiting:
-        """Count an attempt before working, so that a wrong value cannot be tried for ever.
+    ) -> Iterator[Waiting]:
+        """Counted before working, so that a wrong value cannot be tried for ever; one that ends
+        in Unavailable, for no fault of its value, counts as none.
 
         Raises NotFound `signature.not-prepared`; TooMany `signature.too-many-attempts`; Conflict
         `signature.other-act` where it was prepared as something else than `acts`.
         """
+        waiting = self._take_attempt(identifier, card, now, acts)
+        try:
+            yield waiting
+        except Unavailable:
+            self._give_back(identifier)
+            raise
+
+    def _take_attempt(
+        self, identifier: str, card: str, now: datetime, acts: Collection[str]
+    ) -> Waiting:
         table = prepared_signatures
         mine = (table.c.id == identifier) & (table.c.card == card) & (table.c.expires_at > now)
         # One statement: of many attempts at once, no more are counted than are granted.
@@ -101,8 +114,7 @@ class WaitingSignatures:
         kept = tuple(tuple(each) for each in json.loads(row.kept))
         return Waiting(**{**row._mapping, "kept": kept})
 
-    def give_back(self, identifier: str) -> None:
-        """An attempt that failed for no fault of its value counts as none."""
+    def _give_back(self, identifier: str) -> None:
         table = prepared_signatures
         counted = (table.c.id == identifier) & (table.c.attempts > 0)
         with self._database.transaction() as connection:

@@ -1,6 +1,12 @@
 /** @param {string} version @param {string} minimum */
 export function isOlder(version: string, minimum: string): boolean;
 /**
+ * What asks for more than an older agent does is not begun with one.
+ * @param {string} version the agent's
+ * @param {string} minimum
+ */
+export function requireVersion(version: string, minimum: string): void;
+/**
  * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and

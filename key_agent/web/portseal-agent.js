@@ -149,9 +149,7 @@ export class PortSealAgent {
     }
     const version = String(told.version);
     if (told.protocol !== PROTOCOL || isOlder(version, this.minimumVersion)) {
-      const facts = { version, minimum: this.minimumVersion };
-      const error = new AgentError("too-old", "agent.too-old", "the key agent is too old", facts);
-      return { state: "too-old", version, error };
+      return { state: "too-old", version, error: tooOld(version, this.minimumVersion) };
     }
     if (told.origin === "allowed") return { state: "ready", version, error: null };
     const refused = told.origin === "refused";
@@ -428,6 +426,21 @@ export function isOlder(version, minimum) {
     if (difference !== 0) return !(difference > 0);
   }
   return false;
+}
+
+/**
+ * What asks for more than an older agent does is not begun with one.
+ * @param {string} version the agent's
+ * @param {string} minimum
+ */
+export function requireVersion(version, minimum) {
+  if (isOlder(version, minimum)) throw tooOld(version, minimum);
+}
+
+/** @param {string} version @param {string} minimum */
+function tooOld(version, minimum) {
+  const facts = { version, minimum };
+  return new AgentError("too-old", "agent.too-old", "the key agent is too old", facts);
 }
 
 /** @param {unknown} value @returns {value is Record<string, any>} */

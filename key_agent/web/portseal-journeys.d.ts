@@ -44,6 +44,7 @@ export function fetchEncryptionKey(agent: PortSealAgent, { token, certificate, .
     token: string;
     certificate: Certificate;
 } & Options): Promise<Certificate>;
+export { AgencyBundle } from "./portseal-agencies.js";
 /**
  * Whole journeys: the key agent on one side, a PortSeal service's HTTP interface on the other.
  */

@@ -12,6 +12,7 @@
 import { callService, pemToBase64 } from "./portseal-service.js";
 import { tokenToEnrol } from "./portseal-tokens.js";
 
+export { AgencyBundle } from "./portseal-agencies.js";
 export { ServiceError, callService, pemToBase64, toBase64 } from "./portseal-service.js";
 export { SigningJob, signDeclaration, signDeclarations } from "./portseal-signing.js";
 export { onlyToken, signingCertificate } from "./portseal-tokens.js";

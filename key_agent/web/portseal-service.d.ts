@@ -6,6 +6,21 @@
  * @returns {Promise<any>}
  */
 export function callService(path: string, body: object, { signal, service }?: Options): Promise<any>;
+/**
+ * Prepared signatures that nobody wants any more wait no longer at the service. Also while the page
+ * is being left; that it fails costs ten minutes of room, and nothing else.
+ * @param {string[]} ids
+ * @param {Options} options
+ */
+export function abandon(ids: string[], { service }: Options): Promise<void>;
+/**
+ * Whether an error is about the one signature, which has to be prepared anew: the next may fare
+ * better, and asked again with the same value the service would answer no other way.
+ * @param {unknown} error
+ */
+export function isOfOneItem(error: unknown): boolean;
+/** @param {unknown} error */
+export function codeOf(error: unknown): string;
 /** @param {Uint8Array} octets */
 export function toBase64(octets: Uint8Array): string;
 /** @param {string} text PEM of one certificate, or base64 already */

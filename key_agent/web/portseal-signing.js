@@ -16,8 +16,15 @@
  *   completed without a PIN when tried again
  */
 
-import { AgentError, isOlder } from "./portseal-agent.js";
-import { ServiceError, callService, toBase64 } from "./portseal-service.js";
+import { requireVersion } from "./portseal-agent.js";
+import {
+  ServiceError,
+  abandon,
+  callService,
+  codeOf,
+  isOfOneItem,
+  toBase64,
+} from "./portseal-service.js";
 import { signingCertificate } from "./portseal-tokens.js";
 
 /** What an agent takes after one question. */
@@ -106,7 +113,8 @@ export class SigningJob {
     const { progress = () => {}, signal, card } = this.#options;
     progress("agent");
     const { version } = await this.#agent.ready({ signal });
-    this.#requireAgent(version);
+    const several = this.items.some(({ documents }) => documents.length > 1);
+    if (several) requireVersion(version, SEVERAL_SINCE);
     progress("token");
     this.#certificate = await signingCertificate(this.#agent, signal, card);
     const { id } = this.#certificate;
@@ -117,7 +125,7 @@ export class SigningJob {
     await this.#forget(stale);
     const waiting = this.in("chosen", ...(again ? /** @type {ItemState[]} */ (["refused"]) : []));
     let number = 0;
-    await several(waiting, async (item) => {
+    await atOnce(waiting, async (item) => {
       number += 1;
       progress("prepare", { number, of: waiting.length });
       try {
@@ -161,7 +169,7 @@ export class SigningJob {
     const { progress = () => {} } = this.#options;
     const waiting = this.in("signed", "failed");
     let number = 0;
-    await several(waiting, async (item) => {
+    await atOnce(waiting, async (item) => {
       number += 1;
       progress("complete", { number, of: waiting.length });
       const body = { id: item.prepared?.id, signature_value: item.value };
@@ -169,10 +177,10 @@ export class SigningJob {
         item.receipt = await callService("/api/v1/signatures/complete", body, this.#options);
         this.#move(item, "done");
       } catch (error) {
-        const lost = isOfOneItem(error) || codeOf(error) === "signature.too-many-attempts";
+        const lost = isOfOneItem(error);
         if (lost) {
           item.value = null;
-          await this.#giveUp([body.id]); // so that nothing completes it beside the next one
+          await abandon([body.id], this.#options); // so that nothing completes it beside the next one
         }
         this.#move(item, lost ? "refused" : "failed", error);
       }
@@ -192,31 +200,7 @@ export class SigningJob {
     if (items.length === 0) return;
     const ids = items.map((item) => item.prepared?.id);
     for (const item of items) this.#move(item, "chosen");
-    await this.#giveUp(ids);
-  }
-
-  /** @param {string[]} ids */
-  async #giveUp(ids) {
-    const body = JSON.stringify({ ids });
-    // Also while the page is being left; that it fails costs ten minutes of room, and nothing else.
-    await fetch(`${this.#options.service ?? ""}/api/v1/signatures/abandon`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body,
-      credentials: "same-origin",
-      keepalive: body.length < 60_000,
-    }).catch(() => null);
-  }
-
-  /**
-   * Nothing is prepared that an older agent would not understand.
-   * @param {string} version
-   */
-  #requireAgent(version) {
-    const several = this.items.some(({ documents }) => documents.length > 1);
-    if (!several || !isOlder(version, SEVERAL_SINCE)) return;
-    const facts = { version, minimum: SEVERAL_SINCE };
-    throw new AgentError("too-old", "agent.too-old", "the key agent is too old", facts);
+    await abandon(ids, this.#options);
   }
 
   /** @param {JobItem} item @returns {Promise<Record<string, any>>} */
@@ -226,7 +210,7 @@ export class SigningJob {
     }
     const made = await callService("/api/v1/signatures/prepare", this.#wish(item), this.#options);
     if (charactersOf(item.documents, made) > MOST_CHARACTERS) {
-      await this.#giveUp([made.id]);
+      await abandon([made.id], this.#options);
       throw new ServiceError(413, "document.too-large", "too large for the key agent", {});
     }
     return made;
@@ -385,26 +369,12 @@ function toSign({ documents, format, prepared }) {
 }
 
 /**
- * Whether an error is about the one item, and the next may fare better.
- * @param {unknown} error
- */
-function isOfOneItem(error) {
-  if (error instanceof AgentError || !(error instanceof ServiceError)) return false;
-  return [400, 403, 404, 409, 413, 422].includes(error.status);
-}
-
-/** @param {unknown} error */
-function codeOf(error) {
-  return error instanceof ServiceError ? error.code : "";
-}
-
-/**
  * A few at once, begun in order; after an error no more are begun.
  * @template T
  * @param {T[]} items
  * @param {(item: T) => Promise<void>} work
  */
-async function several(items, work) {
+async function atOnce(items, work) {
   const waiting = [...items];
   const take = async () => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {

@@ -198,6 +198,7 @@ class SigningFloor(KeyCentreFloor):
             authorisation=self.signing.authorisation,
             waiting=self.signing.waiting,
             acceptance=self.signing.acceptance,
+            archive=self.archive,
             timestamper=self.timestamper,
             embedding=self.signing.embedding,
             database=self.database,

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from tests.key_agent.cards import MadeCard, make_card
+from tests.key_agent.holder import agrees, operator_at
 from tests.key_agent.running import RunningAgent, running_agent
+from tests.portseal.service import RunningService
 from tests.software_keys import SoftwareAuthority
 from tests.token import softhsm_configuration, softhsm_module
 
@@ -60,3 +63,24 @@ def own_agent(tmp_path: Path) -> Iterator[RunningAgent]:
         tmp_path / "home", softhsm_module(), pins, SOFTHSM2_CONF=str(configuration)
     ) as running:
         yield running
+
+
+@pytest.fixture
+def operator(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]:
+    """One for each test: an agent lets a site ask so many times a minute, and cancel fewer."""
+    with operator_at(service, tmp_path / "operator") as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, service: RunningService, operator: RunningAgent) -> Iterator[Page]:
+    """The page that signs documents, signed in, in English."""
+    context = browser.new_context(base_url=service.origin, locale="en-GB")
+    made = context.new_page()
+    operator.human.answer = agrees
+    made.goto("/sso/sign-in?next=/sign")
+    made.click("#agent-sign-in")
+    made.wait_for_url(f"{service.origin}/sign")
+    operator.human.windows.clear()
+    yield made
+    context.close()

@@ -1,7 +1,8 @@
 """An operator at a computer with the key agent, whose USB key a running service has made."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from portseal.holder.service import Service
@@ -51,3 +52,15 @@ def operator_at(
         code = service.activation_code_of_new_operator("declare-import")
         make_persons_card(agent, service.anonymous(), code)
         yield agent
+
+
+def pins(operator: RunningAgent) -> int:
+    """How often the person was asked for one, since the windows were cleared."""
+    return [window.command for window in operator.human.windows].count("GETPIN")
+
+
+def accepted(service: RunningService) -> int:
+    """Signatures in the service's archive, of whatever card."""
+    with closing(sqlite3.connect(service.database_file)) as records:
+        (count,) = records.execute("SELECT count(*) FROM accepted_signatures").fetchone()
+    return int(count)

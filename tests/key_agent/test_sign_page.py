@@ -8,17 +8,16 @@ import io
 import json
 import sqlite3
 import zipfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from signing_service.formats.recognition import read_signatures
 from signing_service.waiting import MAX_PREPARED_PER_CARD
-from tests.key_agent.holder import agrees, operator_at
+from tests.key_agent.holder import accepted, agrees, pins
 from tests.key_agent.human import Window
 from tests.key_agent.running import RunningAgent
 from tests.portseal.service import RunningService
@@ -33,27 +32,6 @@ PDF = sample()
 PATIENCE_MILLISECONDS = 60_000
 
 
-@pytest.fixture
-def operator(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]:
-    """One for each test: an agent lets a site ask so many times a minute, and cancel fewer."""
-    with operator_at(service, tmp_path / "operator") as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, service: RunningService, operator: RunningAgent) -> Iterator[Page]:
-    """Signed in, in English."""
-    context = browser.new_context(base_url=service.origin, locale="en-GB")
-    made = context.new_page()
-    operator.human.answer = agrees
-    made.goto("/sso/sign-in?next=/sign")
-    made.click("#agent-sign-in")
-    made.wait_for_url(f"{service.origin}/sign")
-    operator.human.windows.clear()
-    yield made
-    context.close()
-
-
 def declarations(count: int) -> list[FilePayload]:
     return [
         payload(f"declaration-{n}.xml", DECLARATION.replace(b"<GQty>40<", b"<GQty>%d<" % n))
@@ -63,10 +41,6 @@ def declarations(count: int) -> list[FilePayload]:
 
 def payload(name: str, content: bytes) -> FilePayload:
     return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
-
-
-def pins(operator: RunningAgent) -> int:
-    return [window.command for window in operator.human.windows].count("GETPIN")
 
 
 def states(page: Page) -> list[str]:
@@ -214,13 +188,6 @@ def test_what_could_not_be_completed_is_tried_again_without_another_pin(
     expect(says).to_have_text("All of them are signed: 3")
     assert states(page) == ["Signed"] * 3
     assert pins(operator) == 1
-
-
-def accepted(service: RunningService) -> int:
-    """Signatures in the archive, of whatever card."""
-    with closing(sqlite3.connect(service.database_file)) as records:
-        (count,) = records.execute("SELECT count(*) FROM accepted_signatures").fetchone()
-    return int(count)
 
 
 def test_an_answer_that_is_lost_on_its_way_signs_nothing_twice(

@@ -31,7 +31,7 @@ from signing_service.signing import Preparation, Receipt
 from signing_service.tables import uploaded_documents
 from signing_service.uploads import MAX_UPLOADS_PER_CARD, UPLOADED_FOR, Uploads
 from signing_service.validation.evidence import Packaging, SignatureFormat, SignatureLevel
-from tests.signing_service.test_signing import MAX_BYTES, Desk, open_desk
+from tests.signing_service.desk import MAX_BYTES, Desk, open_desk
 from tests.signing_service.validation.scenery import START
 
 CARD = "card-1"
