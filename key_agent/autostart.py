@@ -2,8 +2,8 @@
 
 import shutil
 import sys
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from key_agent.places import autostart_file
 

@@ -1,33 +1,30 @@
-"""`portseal-agent`: run the key agent, read its log, say which sites may use it."""
+"""`portseal-agent`: run the key agent, read its log, say which sites may use it.
+
+What only some commands need is loaded by them: those that read a small file of the agent's start at
+once.
+"""
 
 import logging
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsm.plugged import plugged_tokens
 from kernel.clock import SystemClock
 from kernel.refusals import Refusal
 from key_agent import VERSION
 from key_agent.autostart import switch_off, switch_on
-from key_agent.cards import certificates_of
 from key_agent.command_help import SpokenCommand, SpokenGroup, own_words, refusal_in_words
 from key_agent.log_lines import as_json, as_lines, in_local_time
 from key_agent.origins import Origins, Standing, parse_origin
-from key_agent.places import home
-from key_agent.running import (
-    LOG_FILE,
-    ORIGINS_FILE,
-    choose_windows,
-    make_agent,
-    open_door,
-    words_of,
-)
-from key_agent.settings import AgentSettings, read_settings
+from key_agent.places import LOG_FILE, ORIGINS_FILE, home
 from key_agent.uses import UseLog
 from key_agent.windows import clean
+
+if TYPE_CHECKING:
+    from hsm.plugged import PluggedToken
+    from key_agent.cards import HeldCertificate
 
 _REFUSED, _UNAVAILABLE = 1, 3
 _say = own_words()
@@ -57,6 +54,9 @@ def commands() -> None:
 @click.option("--pinentry", metavar="PROGRAM", help=_say("run-pinentry"))
 @click.option("--language", type=click.Choice(["zh", "en"]), help=_say("run-language"))
 def run(**options: Any) -> None:
+    from key_agent.running import choose_windows, make_agent, open_door, words_of
+    from key_agent.settings import AgentSettings, read_settings
+
     logging.basicConfig(level=logging.WARNING, format="portseal-agent: %(message)s")
     given = {name: value for name, value in options.items() if value}
     settings = AgentSettings.model_validate({**read_settings(home()).model_dump(), **given})
@@ -118,8 +118,7 @@ def list_origins() -> None:
 @origins_group.command("allow", cls=SpokenCommand, help=_say("origins-allow"))
 @click.argument("origin")
 def allow_origin(origin: str) -> None:
-    plugged = plugged_tokens(read_settings(home()).libraries())
-    seen = frozenset(held.identifier for token in plugged for held in certificates_of(token))
+    seen = frozenset(held.identifier for _, certificates in _plugged() for held in certificates)
     _origins().set(parse_origin(origin), Standing.ALLOWED, seen)
     click.echo(_say("now-allowed", origin=origin, count=len(seen)))
 
@@ -147,14 +146,24 @@ def autostart(off: bool) -> None:
     click.echo(_say("starts", path=switch_on()))
 
 
+def _plugged() -> "list[tuple[PluggedToken, list[HeldCertificate]]]":
+    """Every token, with the certificates on it."""
+    from hsm.plugged import plugged_tokens
+    from key_agent.cards import certificates_of
+    from key_agent.settings import read_settings
+
+    found = plugged_tokens(read_settings(home()).libraries())
+    return [(token, certificates_of(token)) for token in found]
+
+
 @commands.command(cls=SpokenCommand, help=_say("tokens"))
 def tokens() -> None:
-    found = plugged_tokens(read_settings(home()).libraries())
-    for token in found:
+    found = _plugged()
+    for token, certificates in found:
         state = "blank" if not token.initialised else "locked" if token.locked else "ready"
         made = f"{token.manufacturer} {token.model} {token.serial}"
         click.echo(f"{token.label or '-'}  {_say(state)}  {made}")
-        for held in certificates_of(token):
+        for held in certificates:
             until = held.certificate.not_after.date().isoformat()
             subject = clean(held.certificate.subject_text())
             click.echo(f"    {_say('valid-until', subject=subject, date=until)}")

@@ -7,18 +7,12 @@ import click
 from kernel.refusals import Refusal
 from key_agent.command_words import COMMAND_WORDS, REFUSALS
 from key_agent.places import home
-from key_agent.settings import read_settings
-from key_agent.words import Language, Words, user_language
+from key_agent.words import Language, Words, chosen_language, user_language
 
 
 def own_words(language: Language | None = None) -> Words:
     """In the language that `agent.toml` names, else the user's own."""
-    if language is None:
-        try:
-            language = read_settings(home()).language
-        except (Refusal, OSError):  # whoever runs the agent is told
-            language = None
-    return Words(language or user_language(), COMMAND_WORDS)
+    return Words(language or chosen_language(home()) or user_language(), COMMAND_WORDS)
 
 
 def refusal_in_words(refusal: Refusal, language: Language) -> str:

@@ -6,6 +6,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+ORIGINS_FILE = "origins.json"
+LOG_FILE = "uses.jsonl"
 _NAME = "portseal-agent"
 
 

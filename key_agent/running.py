@@ -15,6 +15,7 @@ from key_agent.door import Door
 from key_agent.messages import LARGE
 from key_agent.origins import Origins
 from key_agent.pinentry import Pinentry, find_pinentry, own_terminal
+from key_agent.places import LOG_FILE, ORIGINS_FILE
 from key_agent.reading import Copies
 from key_agent.settings import AgentSettings
 from key_agent.terminal import Terminal
@@ -22,8 +23,6 @@ from key_agent.uses import UseLog
 from key_agent.windows import Windows
 from key_agent.words import Words, user_language
 
-ORIGINS_FILE = "origins.json"
-LOG_FILE = "uses.jsonl"
 _THREADS = 8
 _MAX_CONNECTIONS = 64
 _MAX_HEADER_BYTES = 16 * 1024

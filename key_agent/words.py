@@ -2,7 +2,9 @@
 
 import locale
 import os
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 Language = Literal["zh", "en"]
@@ -161,6 +163,17 @@ class Words:
 
     def choose(self, zh: str, en: str) -> str:
         return (zh, en)[self._column]
+
+
+def chosen_language(home: Path) -> Language | None:
+    """What `agent.toml` names, read by itself: help needs nothing else of the settings, and what is
+    wrong with those is told to whoever runs the agent."""
+    try:
+        told = tomllib.loads((home / "agent.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    chosen: dict[object, Language] = {"zh": "zh", "en": "en"}
+    return chosen.get(str(told.get("language")))
 
 
 def user_language() -> Language:

@@ -14,7 +14,7 @@ import requests
 
 from kernel.clock import SystemClock
 from key_agent.origins import Origins, Standing
-from key_agent.running import LOG_FILE, ORIGINS_FILE
+from key_agent.places import LOG_FILE, ORIGINS_FILE
 from key_agent.uses import UseLog
 from portseal.sandbox.ports import free_port
 from tests.key_agent.human import Human

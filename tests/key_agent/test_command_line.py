@@ -13,7 +13,8 @@ from kernel.clock import FixedClock
 from key_agent.command_words import COMMAND_WORDS, OUTCOMES, USES
 from key_agent.log_lines import as_lines
 from key_agent.pinentry import Pinentry
-from key_agent.running import LOG_FILE, make_agent
+from key_agent.places import LOG_FILE
+from key_agent.running import make_agent
 from key_agent.settings import AgentSettings
 from key_agent.uses import UseLog
 from key_agent.words import Words
@@ -123,3 +124,48 @@ def test_every_purpose_and_every_word_is_said_in_both_languages(tmp_path: Path) 
             assert chinese
             assert english
             assert english.isascii()
+
+
+HEAVY = {"hsm", "key_agent.agent", "lxml", "pkcs11", "pydantic", "signing_service", "waitress"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        ["log"],
+        ["origins", "list"],
+        ["origins", "refuse", "https://id.example"],
+        ["origins", "forget", "https://id.example"],
+        ["autostart", "--off"],
+    ],
+    ids=" ".join,
+)
+def test_what_reads_a_small_file_does_not_wait_for_the_whole_agent(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    program = (
+        "import sys\nfrom key_agent.cli import commands\n"
+        f"commands({arguments}, standalone_mode=False)\nprint(*sorted(sys.modules))"
+    )
+    surroundings = {"PORTSEAL_AGENT_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | surroundings, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {"click", "key_agent.cli"} <= loaded
+    assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said_in"),
+    [('language = "zh"', "zh"), ('language = "fr"', "en"), ("language = [", "en")],
+)
+def test_help_is_there_whatever_is_wrong_with_the_settings(
+    tmp_path: Path, settings: str, said_in: str
+) -> None:
+    (tmp_path / "agent.toml").write_text(settings)
+    expected = {"zh": "还没有使用记录", "en": "It has not been used yet."}[said_in]
+    assert expected in said(tmp_path, "en", "log").stdout

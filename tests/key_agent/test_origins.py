@@ -11,7 +11,7 @@ from kernel.clock import SystemClock
 from kernel.refusals import Unavailable
 from key_agent import file_lock
 from key_agent.origins import Origins, Standing
-from key_agent.running import ORIGINS_FILE
+from key_agent.places import ORIGINS_FILE
 
 SITE = "https://portal.example"
 _SETS = """

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from kernel.clock import SystemClock
 from key_agent import VERSION
 from key_agent.origins import Origins, Standing
-from key_agent.running import ORIGINS_FILE
+from key_agent.places import ORIGINS_FILE
 from tests.key_agent.holder import PIN, agrees, operator_at
 from tests.key_agent.human import Answer, Window
 from tests.key_agent.running import RunningAgent
