@@ -5,14 +5,25 @@ Each state that is asked for is walked by its own index (`tables.applications`),
 results are merged: one walk over several states would have to sort all of them first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from ra_portal.applications.application import OPEN, Application, ApplicationState
 from ra_portal.applications.application_rows import from_row
@@ -127,22 +138,47 @@ def _applications(connection: Connection, query: Select[Any]) -> list[Applicatio
     return [from_row(row._mapping) for row in connection.execute(query)]
 
 
-def not_reminded(connection: Connection, wanted: Filter, limit: int) -> list[Application]:
-    """Those whose present wait nobody was reminded of."""
-    found: list[Application] = []
-    for state in wanted.states:
-        query = of_state(wanted, state, limit, None, backwards=False)
-        found += _applications(connection, query.where(applications.c.reminded_at.is_(None)))
-    return found[:limit]
+def not_reminded(
+    connection: Connection, wanted: Filter, limit: int, without: Collection[str | None] = ()
+) -> list[Application]:
+    """Those whose present wait nobody was reminded of, and that none of the officers `without` is
+    in charge of."""
+    assigned_to, told = applications.c.assigned_to, applications.c.reminded_at
+    others = or_(assigned_to.is_(None), assigned_to.not_in(without)) if without else true()
+    return _untold(connection, wanted, told, limit, others)
 
 
 def not_escalated(connection: Connection, wanted: Filter, limit: int) -> list[Application]:
     """Those whose present wait nobody in charge of the counter was told of."""
+    return _untold(connection, wanted, applications.c.escalated_at, limit, true())
+
+
+def _untold(
+    connection: Connection,
+    wanted: Filter,
+    told: Column[datetime],
+    limit: int,
+    more: ColumnElement[bool],
+) -> list[Application]:
     found: list[Application] = []
     for state in wanted.states:
-        query = of_state(wanted, state, limit, None, backwards=False)
-        found += _applications(connection, query.where(applications.c.escalated_at.is_(None)))
+        query = untold_of_state(wanted, state, told, limit)
+        found += _applications(connection, query.where(more))
     return found[:limit]
+
+
+def untold_of_state(
+    wanted: Filter, state: ApplicationState, told: Column[datetime], limit: int
+) -> Select[Any]:
+    """As `of_state`, where `told` is empty: ordered by it too, so that its index is in that order
+    for PostgreSQL as well."""
+    query = of_state(wanted, state, limit, None, backwards=False).where(told.is_(None))
+    return query.order_by(None).order_by(told, applications.c.changed_at, applications.c.id)
+
+
+def mark_reminded(connection: Connection, identifiers: Sequence[str], at: datetime) -> None:
+    mine = update(applications).where(applications.c.id.in_(identifiers))
+    connection.execute(mine.values(reminded_at=at))
 
 
 def mark_escalated(connection: Connection, identifiers: Sequence[str], at: datetime) -> None:
@@ -157,9 +193,3 @@ def in_charge_of(connection: Connection, officers: Sequence[str], limit: int) ->
         applications.c.state.in_([str(state) for state in OPEN]),
     )
     return _applications(connection, query.limit(limit))
-
-
-def mark_reminded(connection: Connection, identifier: str, at: datetime) -> None:
-    connection.execute(
-        update(applications).where(applications.c.id == identifier).values(reminded_at=at)
-    )

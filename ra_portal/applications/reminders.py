@@ -1,6 +1,10 @@
 """Reminders of applications that nobody has moved in time: once for each wait, in the journal and
 to the officer in charge."""
 
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Connection
+
 from kernel.clock import Clock
 from policies.registration import RegistrationPolicy
 from ra_portal.applications import queue_rows
@@ -11,7 +15,7 @@ from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
 from records.database import Database
 from records.events import Event
-from records.journal import Journal
+from records.journal import Entry, Journal
 
 _WAITS = "application-waits"
 
@@ -36,33 +40,63 @@ class Reminders:
     def send(self, limit: int = 200) -> int:
         """Note what waits too long, and tell whoever is in charge of it; how many applications.
 
-        One message to an officer names all of a round. What nobody is in charge of is marked and
-        counted on the pages of every officer who may take it, until it is escalated. For the
-        worker.
+        One message to an officer names all of a round. Whoever has had as many messages as one may
+        have in a day is told in a later round, and holds up nobody else meanwhile. What nobody is
+        in charge of is marked and counted on the pages of every officer who may take it, until it
+        is escalated. For the worker.
         """
-        now = self._clock.now()
-        wanted = Filter(OPEN, overdue_before=now - self._policy.remind_after)
-        in_charge: dict[str, list[Application]] = {}
         with self._database.transaction() as connection:
-            late = queue_rows.not_reminded(connection, wanted, limit)
-            for application in late:
-                queue_rows.mark_reminded(connection, application.id, now)
-                if application.assigned_to is not None:
-                    in_charge.setdefault(application.assigned_to, []).append(application)
-            told = {
-                officer: tell(connection, self._contacts, self._notices, officer, _WAITS, values)
-                for officer, theirs in in_charge.items()
-                for values in [waiting(theirs, self._policy.remind_after)]
-            }
-            for application in late:
-                channel = told.get(application.assigned_to or "")
-                self._journal.append(
-                    connection,
-                    Event.APPLICATION_REMINDED,
-                    subject=application.reference,
-                    actor="worker",
-                    officer=application.assigned_to,
-                    channel=None if channel == LATER else channel,
-                    since=application.changed_at.isoformat(timespec="seconds"),
-                )
-        return len(late)
+            done: list[Application] = []
+            asked: set[str | None] = set()
+            while some := self._not_reminded(connection, limit - len(done), asked):
+                told = self._tell(connection, some)
+                asked |= told.keys()
+                reminded = [each for each in some if told.get(each.assigned_to) != LATER]
+                self._note(connection, reminded, told)
+                done += reminded
+        return len(done)
+
+    def _not_reminded(
+        self, connection: Connection, limit: int, without: Collection[str | None]
+    ) -> list[Application]:
+        if limit <= 0:
+            return []
+        wanted = Filter(OPEN, overdue_before=self._clock.now() - self._policy.remind_after)
+        return queue_rows.not_reminded(connection, wanted, limit, without)
+
+    def _tell(
+        self, connection: Connection, late: Sequence[Application]
+    ) -> dict[str | None, str | None]:
+        """By which channel each officer in charge was told."""
+        in_charge: dict[str, list[Application]] = {}
+        for application in late:
+            if application.assigned_to is not None:
+                in_charge.setdefault(application.assigned_to, []).append(application)
+        return {
+            officer: tell(connection, self._contacts, self._notices, officer, _WAITS, values)
+            for officer, theirs in in_charge.items()
+            for values in [waiting(theirs, self._policy.remind_after)]
+        }
+
+    def _note(
+        self,
+        connection: Connection,
+        reminded: Sequence[Application],
+        told: Mapping[str | None, str | None],
+    ) -> None:
+        now = self._clock.now()
+        queue_rows.mark_reminded(connection, [each.id for each in reminded], now)
+        entries = [
+            Entry(
+                Event.APPLICATION_REMINDED,
+                each.reference,
+                "worker",
+                {
+                    "officer": each.assigned_to,
+                    "channel": told.get(each.assigned_to),
+                    "since": each.changed_at.isoformat(timespec="seconds"),
+                },
+            )
+            for each in reminded
+        ]
+        self._journal.append_many(connection, entries)

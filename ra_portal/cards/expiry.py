@@ -62,8 +62,12 @@ class Expiry:
         assert card.not_after is not None
         left = card.not_after - now
         due = next(days for days in self._days if left.total_seconds() <= days * 86_400)
-        card_rows.save(connection, card.noticed(due))
         contact = self._contacts.of(connection, card.holder)
+        ways = {
+            channel: to
+            for channel in Channel
+            if channel in self._notices.channels and (to := contact.at(channel)) is not None
+        }
         values = {
             "card": card.number,
             "days": str(max(1, -(-int(left.total_seconds()) // 86_400))),
@@ -71,12 +75,12 @@ class Expiry:
         }
         sent = [
             str(channel)
-            for channel in Channel
-            if (to := contact.at(channel)) is not None
-            and self._notices.put(
-                connection, channel, to, "card-expires", values, about=card.number
-            )
+            for channel, to in ways.items()
+            if self._notices.put(connection, channel, to, "card-expires", values, about=card.number)
         ]
+        if ways and not sent:
+            return  # the card has had as many as it may have in a day: in a later round
+        card_rows.save(connection, card.noticed(due))
         self._journal.append(
             connection,
             Event.CARD_NOTICE_QUEUED,

@@ -50,6 +50,26 @@ def test_days_that_passed_unseen_are_not_made_up_one_by_one(portal: PortalWorld)
     assert [portal.services.expiry.give_notice() for _ in range(3)] == [1, 0, 0]
 
 
+def test_a_notice_that_could_not_be_sent_is_sent_in_a_later_round(any_portal: PortalWorld) -> None:
+    """The card has had as many notices in a day as it may have."""
+    portal = any_portal
+    card = told(portal, portal.legal_person())
+    until(portal, card, days=6)
+    give, ways = portal.services.expiry.give_notice, list(Channel)
+    values = {"card": card.number, "time": "-", "act_zh": "-", "act_en": "-"}
+    with portal.authority.database.transaction() as connection:
+        put = portal.services.notices.put
+        for channel in ways:
+            to = "+8613900000000" if channel is Channel.SMS else "a@example.com"
+            while put(connection, channel, to, "card-moved", values, about=card.number):
+                pass
+    give()
+    assert "card.notice-queued" not in portal.events(card.number)
+    portal.authority.clock.advance(timedelta(days=1, seconds=1))
+    assert [give(), give()] == [1, 0]
+    assert portal.sent(Channel.MAIL)[-1].subject.endswith(f"Card {card.number} ends in 5 days")
+
+
 def test_ended_cards_are_not_told_of(portal: PortalWorld) -> None:
     owner = portal.legal_person()
     card = told(portal, owner)
