@@ -202,6 +202,14 @@ def _console(house: House) -> str:
     )
 
 
+def _platforms(house: House) -> str:
+    lost = house.sso.platforms.lost_addresses()
+    if not lost:
+        return "every address is one platform's"
+    named = "; ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
+    return f"{NOT_IN_ORDER}CAS service addresses: {named}; change one of the entries"
+
+
 def _worker(house: House) -> str:
     with house.database.reading() as connection:
         nodes = heartbeat.every(connection)
@@ -240,6 +248,7 @@ _PARTS: dict[str, _Part] = {
     "journal": _journal,
     "directory": _publication,
     "console": _console,
+    "platforms": _platforms,
     "worker": _worker,
 }
 _QUICK = ("database", "token", "authority", "clock", "crls", "directory", "console", "worker")

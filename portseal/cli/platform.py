@@ -96,12 +96,14 @@ def list_platforms(as_json: bool) -> None:
     with House.opened() as house:
         listed = house.sso.platforms.all()
         waiting = house.sso.proposals.waiting()
+        lost = house.sso.platforms.lost_addresses()
     told = {
         "platforms": [{**fields_of(each.platform), "disabled": each.disabled} for each in listed],
         "waiting": [
             {"proposal": each.id, "action": str(each.action), "client_id": each.client_id}
             for each in waiting
         ],
+        "lost_cas_services": [vars(each) for each in lost],
     }
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -111,6 +113,8 @@ def list_platforms(as_json: bool) -> None:
         click.echo(f"{each.platform.client_id}  {each.platform.name}  ({state})")
     for proposal in waiting:
         click.echo(f"waiting: {proposal.action} {proposal.client_id}, by {proposal.proposed_by}")
+    for address in lost:
+        click.echo(f"lost: {address}")
 
 
 @platform.command("rotate")

@@ -13,6 +13,7 @@ from portseal.settings import read_settings
 from portseal.wiring import House
 from portseal.witness import check, read_file
 from records.database import Database
+from signing_service.sso.cas.addresses import lost_addresses
 
 
 @click.group("journal")
@@ -114,6 +115,11 @@ def database() -> None:
 
 @database.command("upgrade")
 def upgrade() -> None:
-    """Bring the schema to the newest migration."""
-    Database(read_settings().database.url.get_secret_value()).upgrade()
+    """Bring the schema to the newest migration; says what the administrator must see to."""
+    opened = Database(read_settings().database.url.get_secret_value())
+    opened.upgrade()
     click.echo("the database is up to date")
+    with opened.reading() as connection:
+        lost = lost_addresses(connection)
+    for each in lost:
+        click.echo(f"see to it: the CAS service address {each}", err=True)

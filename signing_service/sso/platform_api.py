@@ -44,7 +44,8 @@ class PlatformApi:
         require_officer(READ)
         listed = self._services.platforms.all()
         return jsonify(
-            platforms=[{**fields_of(each.platform), "disabled": each.disabled} for each in listed]
+            platforms=[{**fields_of(each.platform), "disabled": each.disabled} for each in listed],
+            lost_cas_services=[vars(each) for each in self._services.platforms.lost_addresses()],
         )
 
     def api_proposals(self) -> Response:

@@ -5,6 +5,7 @@ from flask_babel import gettext
 
 from kernel.refusals import NotFound, Refusal, Unauthenticated
 from signing_service.sso.administrator import CONFIRM, MANAGE, READ, require_officer
+from signing_service.sso.cas.addresses import LostAddress
 from signing_service.sso.claims import PERMITTABLE
 from signing_service.sso.openid.redirects import see_other
 from signing_service.sso.platform import AUTH_METHODS, SECRET, Platform
@@ -64,6 +65,7 @@ class PlatformPages:
             platform=platform,
             fields=fields_of(platform),
             proposals=self._proposals.of_platform(client_id),
+            lost=[each for each in self._lost() if each.client_id == client_id],
             **_words(),
         )
         return make_response(page)
@@ -121,6 +123,7 @@ class PlatformPages:
         page = render_template(
             "sso/platforms.html",
             listed=self._services.platforms.all(),
+            lost=self._lost(),
             waiting=[(each, each.draft and fields_of(each.draft)) for each in waiting],
             by=by,
             made=made,
@@ -142,6 +145,9 @@ class PlatformPages:
             **_words(),
         )
         return make_response(page, 200 if refusal is None else refusal.status)
+
+    def _lost(self) -> list[LostAddress]:
+        return self._services.platforms.lost_addresses()
 
     def _platform(self, client_id: str) -> Platform:
         platform = self._services.platforms.find(client_id)

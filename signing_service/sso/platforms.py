@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
@@ -15,6 +15,8 @@ from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
 from records.prepared import Prepared
+from signing_service.sso.cas import addresses as cas_addresses
+from signing_service.sso.cas.addresses import LostAddress
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.claims import SCOPES
 from signing_service.sso.platform import (
@@ -105,7 +107,7 @@ class Platforms:
         digest = None if secret is None else secret_hash(secret)
         row = {**_columns(draft), "secret_hash": digest, "registered_at": self._clock.now()}
         connection.execute(insert(platforms), row)
-        self._claim_services(connection, draft)
+        cas_addresses.claim(connection, draft)
         permission = draft.terms.permission
         self._journal.append(
             connection,
@@ -135,7 +137,7 @@ class Platforms:
         columns = {**_columns(draft), "secret_hash": digest}
         mine = platforms.c.client_id == columns.pop("client_id")
         connection.execute(update(platforms).where(mine).values(columns))
-        self._claim_services(connection, draft)
+        cas_addresses.claim(connection, draft)
         permission = draft.terms.permission
         self._journal.append(
             connection,
@@ -185,14 +187,10 @@ class Platforms:
         row = self._find_by_service.first(address=service)
         return None if row is None else _of_row(row)
 
-    def require_free_services(self, connection: Connection, draft: PlatformDraft) -> None:
-        """Raises Conflict `platform.cas-service`: else whose a ticket is would be a guess."""
-        others = select(cas_services.c.address).where(
-            cas_services.c.address.in_(draft.terms.cas_services),
-            cas_services.c.client_id != draft.client_id,
-        )
-        if draft.terms.cas_services and connection.execute(others).first() is not None:
-            raise Conflict("platform.cas-service", "another platform has this service address")
+    def lost_addresses(self) -> list[LostAddress]:
+        """CAS addresses that platforms name and that are not theirs."""
+        with self._database.reading() as connection:
+            return cas_addresses.lost_addresses(connection)
 
     def disable(self, client_id: str, *, actor: str) -> None:
         """From now on the platform is unknown. Raises NotFound `platform.unknown`."""
@@ -201,20 +199,10 @@ class Platforms:
         with self._database.transaction() as connection:
             if connection.execute(gone).rowcount != 1:
                 raise NotFound("platform.unknown", "no such platform")
-            connection.execute(delete(cas_services).where(cas_services.c.client_id == client_id))
+            cas_addresses.release(connection, client_id)
             self._journal.append(
                 connection, Event.PLATFORM_DISABLED, subject=client_id, actor=actor
             )
-
-    def _claim_services(self, connection: Connection, draft: PlatformDraft) -> None:
-        self.require_free_services(connection, draft)
-        mine = cas_services.c.client_id == draft.client_id
-        connection.execute(delete(cas_services).where(mine))
-        rows = [
-            {"address": each, "client_id": draft.client_id} for each in draft.terms.cas_services
-        ]
-        if rows:
-            connection.execute(insert(cas_services), rows)
 
     def _live_row(self, connection: Connection, client_id: str) -> Row[Any]:
         live = (platforms.c.client_id == client_id) & platforms.c.disabled_at.is_(None)

@@ -19,6 +19,7 @@ from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Journal
+from signing_service.sso.cas import addresses as cas_addresses
 from signing_service.sso.platform import Platform, PlatformDraft
 from signing_service.sso.platforms import Platforms, Registration
 from signing_service.sso.tables import proposals
@@ -142,7 +143,7 @@ class Proposals:
 
     def _require_free_services(self, draft: PlatformDraft) -> None:
         with self._database.reading() as connection:
-            self._platforms.require_free_services(connection, draft)
+            cas_addresses.require_free(connection, draft)
 
     def _put(
         self, action: Action, client_id: str, draft: PlatformDraft | None, by: str

@@ -1,10 +1,15 @@
 """`portseal platform` and `portseal sign-in-key` at the authority's console."""
 
+import json
+
 import pytest
 import requests
+from sqlalchemy import func, update
 
 from kernel.refusals import Refusal
 from portseal.demo.signin_steps import register_platform
+from records.database import Database
+from signing_service.sso.tables import platforms
 from tests.portseal.cli.conftest import Console
 from tests.portseal.service import RunningService
 
@@ -82,3 +87,29 @@ def test_the_next_sign_in_key_is_published_before_it_signs(
     assert made["kid"] in [key["kid"] for key in console.json("sign-in-key", "list")["keys"]]
     again = console.signed(["system-administrator"], "sign-in-key", "rotate")
     assert (again.code, "[signin-key.waiting]" in again.err) == (1, True)
+
+
+def test_a_platform_that_lost_its_address_in_an_upgrade_is_named_until_that_is_settled(
+    service: RunningService, console: Console
+) -> None:
+    """Migration 0033 gave an address that two platforms had to the older one."""
+    address = ("--cas-service", "https://cas.example/login")
+    register_platform(service.stage, "Older", "--client-id", "older", *address)
+    other = ("--cas-service", "https://cas.example/other")
+    register_platform(service.stage, "Younger", "--client-id", "younger", *other)
+    assert console.json("platform", "list")["lost_cas_services"] == []
+    database = Database(service.site.database_url)
+    younger = platforms.c.client_id == "younger"
+    as_before = func.replace(platforms.c.terms, other[1], address[1])
+    with database.transaction() as connection:
+        connection.execute(update(platforms).where(younger).values(terms=as_before))
+    database.dispose()
+    told = console.run("status", "--json")
+    words = json.loads(told.out)["platforms"]
+    assert f"{address[1]} of younger (Younger) belongs to older" in words
+    assert words.startswith("not in order")
+    listed = console.run("platform", "list").out
+    assert f"lost: {address[1]} of younger (Younger) belongs to older" in listed
+    assert console.signed(["administrator"], "platform", "disable", "younger").code == 0
+    assert console.json("platform", "list")["lost_cas_services"] == []
+    assert console.signed(["administrator"], "platform", "disable", "older").code == 0

@@ -1,5 +1,6 @@
 """Whose a CAS service address is: found by an index, and one platform's alone."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,10 +10,16 @@ from sqlalchemy import insert, select, text
 from kernel.refusals import Conflict
 from records.database import Database
 from records.schema import migrations
+from signing_service.sso.cas.addresses import LostAddress
 from signing_service.sso.platform import ClaimsPermission, PlatformDraft, PlatformTerms
 from signing_service.sso.services import SsoServices
 from signing_service.sso.tables import cas_services, platforms
 from tests.plans import plan_of
+from tests.portseal.cli.terminal import run
+from tests.signing_service.sso.cards import Card, Registry
+from tests.signing_service.sso.conftest import application
+from tests.signing_service.sso.flow import sign_in
+from tests.signing_service.sso.test_platform_pages import make_officer
 
 SERVICE = "https://old.example/cas"
 OTHER = "https://older.example/cas"
@@ -123,25 +130,39 @@ def older(
     made.dispose()
 
 
-def test_an_upgrade_takes_over_what_was_registered(
-    older: Database, make_services: Callable[..., SsoServices]
-) -> None:
+FIRST, LATER = "2026-01-01 00:00:00.000000", "2026-02-01 00:00:00.000000"
+
+
+def put(older: Database, *platforms: tuple[str, str, str, str | None]) -> None:
+    """Platforms as the version before wrote them: name, terms, when registered, when disabled."""
     insert = text(
         "INSERT INTO sso_platform (client_id, name, redirect_uris, post_logout_redirect_uris,"
         " scopes, terms, registered_at, disabled_at)"
         " VALUES (:id, 'x', '[]', '[]', 'openid', :terms, :at, :gone)"
     )
-    first, later = "2026-01-01 00:00:00.000000", "2026-02-01 00:00:00.000000"
-    both = f'{{"cas_services": ["{SERVICE}", "{OTHER}"]}}'
     with older.transaction() as connection:
-        for client, terms, at, gone in (
-            ("gone", f'{{"cas_services": ["{SERVICE}"]}}', first, first),
-            ("second", both, later, None),
-            ("first", f'{{"cas_services": ["{SERVICE}"]}}', first, None),
-            ("new-style", "{}", first, None),
-            ("signer", '{"auth_method": "private_key_jwt", "refresh": true}', first, None),
-        ):
+        for client, terms, at, gone in platforms:
             connection.execute(insert, {"id": client, "terms": terms, "at": at, "gone": gone})
+
+
+def with_one_address_twice(older: Database) -> None:
+    put(
+        older,
+        ("second", f'{{"cas_services": ["{SERVICE}", "{OTHER}"]}}', LATER, None),
+        ("first", f'{{"cas_services": ["{SERVICE}"]}}', FIRST, None),
+    )
+
+
+def test_an_upgrade_takes_over_what_was_registered(
+    older: Database, make_services: Callable[..., SsoServices]
+) -> None:
+    with_one_address_twice(older)
+    put(
+        older,
+        ("gone", f'{{"cas_services": ["{SERVICE}"]}}', FIRST, FIRST),
+        ("new-style", "{}", FIRST, None),
+        ("signer", '{"auth_method": "private_key_jwt", "refresh": true}', FIRST, None),
+    )
     older.upgrade()
     services = make_services(older)
     assert (owner(services, SERVICE), owner(services, OTHER)) == ("first", "second")
@@ -150,3 +171,67 @@ def test_an_upgrade_takes_over_what_was_registered(
     assert (signer.terms.endpoint_audience, signer.terms.refresh) == (True, True), "goes on"
     assert other is not None
     assert not other.terms.endpoint_audience
+
+
+# -- a platform that lost its address then is not left in silence ----------------------------------
+
+
+def test_who_lost_an_address_is_told_until_one_of_the_two_names_it(
+    older: Database, make_services: Callable[..., SsoServices]
+) -> None:
+    with_one_address_twice(older)
+    older.upgrade()
+    services = make_services(older)
+    assert services.platforms.lost_addresses() == [LostAddress("second", "x", SERVICE, "first")]
+    with pytest.raises(Conflict, match=r"platform\.cas-service"):
+        services.proposals.change(draft("second", SERVICE, OTHER), by="officer:1")
+    waiting = services.proposals.change(draft("second", OTHER), by="officer:1")
+    services.proposals.confirm(waiting.id, by="officer:2")
+    assert services.platforms.lost_addresses() == []
+    assert (owner(services, SERVICE), owner(services, OTHER)) == ("first", "second")
+
+
+def test_an_address_whose_owner_went_is_taken_by_a_change_not_by_itself(
+    older: Database, make_services: Callable[..., SsoServices]
+) -> None:
+    with_one_address_twice(older)
+    older.upgrade()
+    services = make_services(older)
+    services.platforms.disable("first", actor="officer:1")
+    assert services.platforms.lost_addresses() == [LostAddress("second", "x", SERVICE, None)]
+    assert owner(services, SERVICE) is None
+    waiting = services.proposals.change(draft("second", SERVICE, OTHER), by="officer:1")
+    services.proposals.confirm(waiting.id, by="officer:2")
+    assert services.platforms.lost_addresses() == []
+    assert owner(services, SERVICE) == "second"
+
+
+def test_whoever_upgrades_is_told(older: Database) -> None:
+    with_one_address_twice(older)
+    url = older.engine.url.render_as_string(hide_password=False)
+    settings = {
+        "PORTSEAL_WEB__SECRET_KEY": "0123456789abcdef0123456789abcdef",
+        "PORTSEAL_TOKEN__MODULE": "/nonexistent.so",
+        "PORTSEAL_DATABASE__URL": url,
+    }
+    done = run(("db", "upgrade"), {**os.environ, **settings})
+    assert (done.code, done.out) == (0, "the database is up to date\n")
+    assert f"the CAS service address {SERVICE} of second (x) belongs to first" in done.err
+    assert OTHER not in done.err
+
+
+def test_administrators_see_it_on_the_pages_and_by_program(
+    older: Database,
+    make_services: Callable[..., SsoServices],
+    registry: Registry,
+    card: Card,
+) -> None:
+    with_one_address_twice(older)
+    older.upgrade()
+    browser = application(make_services(older)).test_client()
+    sign_in(browser, make_officer(registry, card, "administrator"))
+    for page in ("/admin/platforms", "/admin/platforms/second"):
+        assert "it belongs to first" in browser.get(page).text
+    assert "it belongs to" not in browser.get("/admin/platforms/first").text
+    lost = {"client_id": "second", "name": "x", "address": SERVICE, "owner": "first"}
+    assert browser.get("/api/v1/platforms").get_json()["lost_cas_services"] == [lost]
