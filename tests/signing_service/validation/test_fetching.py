@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -184,6 +185,30 @@ def test_a_connection_whose_handshake_fails_is_closed(
     address = site.url("/a").replace("http://", "https://")  # which it does not speak
     refused_with("fetch.failed", fetcher(), address)
     assert [each.fileno() for each in opened] == [-1]
+
+
+def test_a_handshake_gets_what_the_connection_left_of_the_time(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that lets one wait for the connection does not get the whole time once more."""
+    connect, wait = socket.create_connection, 0.4
+    left: list[float | None] = []
+
+    def slowly(*arguments: Any, **named: Any) -> socket.socket:
+        time.sleep(wait)  # what a server does that takes its time: the subject of this test
+        return connect(*arguments, **named)
+
+    def noted(context: ssl.SSLContext, sock: socket.socket, **named: Any) -> ssl.SSLSocket:
+        left.append(sock.gettimeout())
+        raise ssl.SSLError
+
+    monkeypatch.setattr(socket, "create_connection", slowly)
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", noted)
+    address = site.url("/a").replace("http://", "https://")
+    refused_with("fetch.failed", fetcher(seconds=5.0), address)
+    (seconds,) = left
+    assert seconds is not None
+    assert 0 < seconds <= 5.0 - wait
 
 
 def test_an_answer_that_breaks_off_is_no_answer(site: Site) -> None:
