@@ -32,7 +32,9 @@ class RenewalPolicy(PolicyData):
 
 class NoticePolicy(PolicyData):
     expiry_days: Annotated[tuple[_Days, ...], Field(min_length=1, max_length=10)]
-    """Before the end; each once."""
+    """Before a card's end; each once."""
+    right_days: _Days
+    """Before a right's end; once for each period."""
 
 
 class RecoveryPolicy(PolicyData):

@@ -187,6 +187,7 @@ JOBS = (
     Job("expire", _MINUTE, lambda house, _: house.portal.cards.expire_overdue()),
     Job("renewals", _MINUTE, lambda house, _: house.portal.renewal.settle()),
     Job("expiry notices", _MINUTE, lambda house, _: house.portal.expiry.give_notice()),
+    Job("rights ending", _MINUTE, lambda house, _: house.portal.ending_rights.give_notice()),
     Job("renewals due", _MINUTE, lambda house, _: house.portal.expiry.end_overdue_renewals()),
     Job("recoveries", _MINUTE, lambda house, _: house.portal.recovery.withdraw_old()),
     Job("seal keys", _FIVE_MINUTES, lambda house, _: house.portal.seals.keys.settle()),

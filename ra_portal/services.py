@@ -47,6 +47,7 @@ from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.people.branches import Branches
 from ra_portal.people.contacts import Contacts
+from ra_portal.people.ending_rights import EndingRights
 from ra_portal.people.officers import Officers
 from ra_portal.people.operators import Operators
 from ra_portal.people.personal_data import PersonalData
@@ -99,6 +100,7 @@ class PortalServices:
     enrolment: Enrolment
     renewal: Renewal
     expiry: Expiry
+    ending_rights: EndingRights
     data_changes: DataChanges
     recovery: Recovery
     mass_actions: MassActions
@@ -193,6 +195,7 @@ def open_portal(
         expiry=Expiry(
             database, journal, clock, contacts, notices, revocation, policy, on_card_ended
         ),
+        ending_rights=EndingRights(database, journal, clock, contacts, notices, catalogue, policy),
         mass_actions=MassActions(
             database,
             journal,

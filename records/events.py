@@ -96,6 +96,7 @@ class Event(StrEnum):
     OPERATOR_ADDED = "operator.added"
     OPERATOR_RIGHTS_GRANTED = "operator.rights-granted"
     OPERATOR_RIGHTS_WITHDRAWN = "operator.rights-withdrawn"
+    OPERATOR_RIGHT_END_TOLD = "operator.right-end-told"
     OFFICER_ADDED = "officer.added"
     CARD_REQUESTED = "card.requested"
     CARD_CODE_PROPOSED = "card.code-proposed"

@@ -8,11 +8,12 @@ from policies.registration import RegistrationPolicy
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import OPEN
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.applications.telling import LATER, tell, waiting
+from ra_portal.applications.telling import waiting
 from ra_portal.notices.notices import Notices
 from ra_portal.people import people_rows
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import Role
+from ra_portal.people.telling import LATER, tell
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
@@ -64,7 +65,7 @@ class Escalations:
                     connection,
                     self._contacts,
                     self._notices,
-                    officer.id,
+                    officer.holder,
                     _STUCK,
                     values,
                 )

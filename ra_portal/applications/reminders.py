@@ -10,9 +10,12 @@ from policies.registration import RegistrationPolicy
 from ra_portal.applications import queue_rows
 from ra_portal.applications.application import OPEN, Application
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.applications.telling import LATER, tell, waiting
+from ra_portal.applications.telling import waiting
+from ra_portal.cards.card import Holder
 from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
+from ra_portal.people.identity import HolderKind
+from ra_portal.people.telling import LATER, tell
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
@@ -73,8 +76,9 @@ class Reminders:
             if application.assigned_to is not None:
                 in_charge.setdefault(application.assigned_to, []).append(application)
         return {
-            officer: tell(connection, self._contacts, self._notices, officer, _WAITS, values)
+            officer: tell(connection, self._contacts, self._notices, holder, _WAITS, values)
             for officer, theirs in in_charge.items()
+            for holder in [Holder(HolderKind.OFFICER, officer)]
             for values in [waiting(theirs, self._policy.remind_after)]
         }
 

@@ -16,6 +16,8 @@ from ra_portal.people.personal_data import SealedNumber
 from ra_portal.people.tables import enterprises, grants, officers, operators
 from records.bulk import insert_rows
 
+_GRANT = [grants.c[name] for name in Grant.__dataclass_fields__]
+
 
 def add_enterprise(connection: Connection, enterprise: Enterprise) -> None:
     """Raises Conflict `enterprise.exists`."""
@@ -171,6 +173,12 @@ def operators_by(connection: Connection, query: Select[Any]) -> list[Operator]:
     return [Operator(**_with_identity(row._mapping)) for row in connection.execute(query)]
 
 
+def operators_among(connection: Connection, identifiers: Collection[str]) -> dict[str, Operator]:
+    """By id."""
+    query = select(operators).where(operators.c.id.in_(list(identifiers)))
+    return {each.id: each for each in operators_by(connection, query)}
+
+
 def count_operators(connection: Connection, enterprise_id: str) -> int:
     query = select(func.count()).where(operators.c.enterprise_id == enterprise_id)
     return connection.execute(query).scalar_one()
@@ -191,11 +199,52 @@ def end_grant(connection: Connection, grant: Grant, at: datetime, by: str) -> No
 def grants_of(connection: Connection, operator_ids: Iterable[str]) -> list[Grant]:
     """Every grant there ever was, oldest first."""
     query = (
-        select(grants)
+        select(*_GRANT)
         .where(grants.c.operator_id.in_(list(operator_ids)))
         .order_by(grants.c.valid_from, grants.c.id)
     )
+    return grants_by(connection, query)
+
+
+def grants_by(connection: Connection, query: Select[Any]) -> list[Grant]:
+    """Those that a query for a grant's columns finds, in its order."""
     return [Grant(**row._mapping) for row in connection.execute(query)]
+
+
+def ending_grants(
+    now: datetime, until: datetime, limit: int, without: Collection[str] = ()
+) -> Select[Any]:
+    """In force, not withdrawn, ending by `until`, and nobody was told yet; soonest first. Not those
+    that another of the same right goes on from without a gap, nor of the enterprises `without`."""
+    more = grants.alias("more")
+    goes_on = (
+        select(more.c.id)
+        .where(
+            more.c.operator_id == grants.c.operator_id,
+            more.c.right == grants.c.right,
+            more.c.withdrawn_by.is_(None),
+            more.c.valid_from <= grants.c.valid_until,
+            or_(more.c.valid_until.is_(None), more.c.valid_until > grants.c.valid_until),
+        )
+        .exists()
+    )
+    query = (
+        select(*_GRANT)
+        .where(grants.c.end_told_at.is_(None), grants.c.withdrawn_by.is_(None))
+        .where(grants.c.valid_until > now, grants.c.valid_until <= until)
+        .where(grants.c.valid_from <= now, ~goes_on)
+        .order_by(grants.c.valid_until, grants.c.id)
+        .limit(limit)
+    )
+    if without:
+        theirs = select(operators.c.id).where(operators.c.enterprise_id.in_(list(without)))
+        query = query.where(grants.c.operator_id.not_in(theirs))
+    return query
+
+
+def mark_end_told(connection: Connection, identifiers: Sequence[str], at: datetime) -> None:
+    mine = update(grants).where(grants.c.id.in_(identifiers))
+    connection.execute(mine.values(end_told_at=at))
 
 
 def rights_at(connection: Connection, operator_id: str, at: datetime) -> tuple[str, ...]:

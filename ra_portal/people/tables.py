@@ -94,6 +94,13 @@ grants = Table(
     Column("valid_until", UtcDateTime),
     Column("granted_by", String(64), nullable=False),
     Column("withdrawn_by", String(64)),
+    Column("end_told_at", UtcDateTime),  # that it ends soon
+    partial_index(
+        "ix_grants_ending",
+        "valid_until",
+        "id",
+        where="end_told_at IS NULL AND withdrawn_by IS NULL",
+    ),
 )
 
 contacts = Table(

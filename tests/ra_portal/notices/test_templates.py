@@ -12,12 +12,16 @@ VALUES = {
     "code": "12345678",
     "date": "2026-12-29",
     "days": "30",
+    "first_en": "File e-commerce lists",
+    "first_zh": "跨境电商清单申报",
     "half": "ABCD-EFGH-JKLM-NPQR",
     "hours": "24",
     "minutes": "10",
     "origin": "https://id.example",
     "part": "1",
     "references": "AP-2026-7QK4ZP2M, AP-2026-8QK4ZP2M",
+    "rights_en": "E-001 Declare imports (2026-12-29)",
+    "rights_zh": "E-001 进口报关（2026-12-29）",
     "time": "2026-11-29 09:00",
 }
 
@@ -28,7 +32,7 @@ def test_every_template_is_filled_in_both_languages(name: str) -> None:
     assert template.values <= VALUES.keys()
     mail = template.mail(VALUES)
     assert "{" not in mail
-    assert any(VALUES[name] in mail for name in ("card", "references"))
+    assert any(VALUES[name] in mail for name in ("card", "references", "rights_en"))
     assert " / " in template.subject(VALUES)
     for language in ("zh", "en"):
         assert len(template.sms(VALUES, language)) <= LONGEST_SMS
