@@ -33,7 +33,7 @@ class HolderRecord:
     """The card's number."""
     card_state: str
     """As it was at the moment asked for: `active`, `revoked`, `replaced`, `expired`, or
-    `enterprise-closed` for what would be active."""
+    `enterprise-closed` or `officer-retired` for what would be active."""
     enterprise_id: str | None = None
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
@@ -151,12 +151,15 @@ def _witness(held: HeldCard, at: datetime) -> str | None:
 
 def _record(held: HeldCard, at: datetime) -> HolderRecord:
     card = held.card
+    state = _unless_closed(str(card.state_at(at)), held.is_enterprise_closed_at(at))
+    if state == "active" and held.is_officer_retired_at(at):
+        state = "officer-retired"  # before the card is revoked, a moment later
     return HolderRecord(
         kind=card.holder.kind,
         subject=card.holder.id,
         name=held.name,
         card=card.number,
-        card_state=_unless_closed(str(card.state_at(at)), held.is_enterprise_closed_at(at)),
+        card_state=state,
         enterprise_id=held.enterprise_id,
         enterprise_name=held.enterprise_name,
         enterprise_uscc=held.enterprise_uscc,

@@ -48,6 +48,7 @@ from ra_portal.notices.notices import Notices, Sealing
 from ra_portal.people.branches import Branches
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.ending_rights import EndingRights
+from ra_portal.people.officer_changes import OfficerChanges
 from ra_portal.people.officers import Officers
 from ra_portal.people.operators import Operators
 from ra_portal.people.personal_data import PersonalData
@@ -95,6 +96,7 @@ class PortalServices:
     dead_letters: DeadLetters
     console_acts: ConsoleActs
     officers: Officers
+    officer_changes: OfficerChanges
     operators: Operators
     imports: Imports
     enrolment: Enrolment
@@ -129,8 +131,10 @@ def open_portal(
     personal: PersonalData,
     registry: Registry | None = None,
     on_cards_ended: Callable[[Sequence[Card]], None] = lambda cards: None,
+    on_officer_changed: Callable[[Card], None] = lambda card: None,
 ) -> PortalServices:
-    """Wire the use cases. `on_cards_ended` ends the sessions of revoked or replaced cards;
+    """Wire the use cases. `on_cards_ended` ends the sessions of revoked or replaced cards,
+    `on_officer_changed` those of the card of an officer with other roles;
     `seal_token` makes and destroys seals' keys; `stamp` timestamps;
     `posting` is how notices leave; `registry` is what applications are compared with."""
 
@@ -154,12 +158,13 @@ def open_portal(
     operators = Operators(database, journal, clock, cards, catalogue, personal)
     draft_time = timedelta(days=rules.draft_days)
     directory = HolderDirectory(database, clock)
+    assignments = Assignments(database, journal, clock)
     return PortalServices(
         answers=Answers(database, clock, entropy),
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
         queue=ApplicationQueue(database, clock, personal, rules, registry),
-        assignments=Assignments(database, journal, clock),
+        assignments=assignments,
         reminders=Reminders(database, journal, clock, rules, contacts, notices),
         notes=Notes(database, journal, clock, personal),
         escalations=Escalations(database, journal, clock, rules, contacts, notices),
@@ -177,6 +182,9 @@ def open_portal(
             database, journal, clock, entropy, directory, inventory, posting.origin
         ),
         officers=Officers(database, journal, clock, cards),
+        officer_changes=OfficerChanges(
+            database, journal, clock, cards, assignments, on_officer_changed
+        ),
         operators=operators,
         imports=Imports(database, journal, clock, entropy, personal, catalogue, operators),
         enrolment=Enrolment(database, journal, clock, making, revocation),

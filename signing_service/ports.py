@@ -32,7 +32,7 @@ class Holder:
     """The card's identifier."""
     card_state: str
     """`active`, or why it cannot be used: `revoked`, `suspended`, `expired`, `replaced`,
-    `enterprise-closed`."""
+    `enterprise-closed`, `officer-retired`."""
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
     customs_code: str | None = None

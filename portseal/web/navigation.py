@@ -86,6 +86,11 @@ GROUPS = (
             Link("/admin/dashboard", lazy_gettext("Dashboard"), "dashboard.read"),
             Link("/admin/policies", lazy_gettext("Profiles and policies"), "dashboard.read"),
             Link("/admin/officers", lazy_gettext("Officers"), "officer.read"),
+            Link(
+                "/admin/officer-changes",
+                lazy_gettext("Changes of officers"),
+                "officer.change.read",
+            ),
             Link("/admin/branches", lazy_gettext("Branches"), "branch.manage"),
             Link("/admin/dead-letters", lazy_gettext("Messages set aside"), "letter.manage"),
             Link("/admin/platforms", lazy_gettext("Platforms"), "platform.read"),

@@ -45,6 +45,7 @@ class RegistrationFloor(TimestampFloor, ABC):
             ),
             self._registry,
             on_cards_ended=self._end_sessions,
+            on_officer_changed=self._end_sessions_of_officer,
         )
 
     @cached_property
@@ -86,6 +87,10 @@ class RegistrationFloor(TimestampFloor, ABC):
     @abstractmethod
     def _end_sessions(self, cards: Sequence[Card]) -> None:
         """Sign whoever holds these cards out, everywhere; sign-in is a floor above."""
+
+    @abstractmethod
+    def _end_sessions_of_officer(self, card: Card) -> None:
+        """The same for an officer who has other roles now."""
 
     @cached_property
     def _personal_data_key(self) -> SecretKey:

@@ -23,6 +23,11 @@ class SignInFloor(SigningFloor):
             numbers = [card.number for card in cards if card.state is state]
             self.sso.sessions.end_sessions_of_cards(numbers, actor="portal", reason=f"card-{state}")
 
+    def _end_sessions_of_officer(self, card: Card) -> None:
+        self.sso.sessions.end_sessions_of_card(
+            card.number, actor="portal", reason="officer-changed"
+        )
+
     @cached_property
     def sso(self) -> SsoServices:
         session, sso = self.settings.session, self.settings.sso

@@ -1,7 +1,8 @@
 """Who looks after which application: taken, handed over, laid back, and the next one of the queue.
 
 Officers take from the queue, the longest waiting first, so that the work spreads by itself. What
-was taken by somebody whose card has ended goes back to everybody.
+was taken by somebody whose card has ended, who has left or has other work now, goes back to
+everybody.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Assignments:
             before = application_rows.by_id(connection, application_id)
             branches.require_branch(by, before.details.branch_id)
             if to is not None:
-                _require_there(connection, people_rows.officer(connection, to), before)
+                _require_there(connection, to, before)
             return self._assign(connection, before, to, by.actor)
 
     def take_next(self, by: Identity, after: Place | None = None) -> Application | None:
@@ -57,7 +58,8 @@ class Assignments:
         after, taken; first those that are the officer's already. None: there is none behind
         `after`, the place of one that the officer leaves, which goes back to everybody.
 
-        Raises Forbidden `role.missing`; Conflict `application.taken` when others were faster.
+        Raises Forbidden `role.missing`; Conflict `application.taken` when others were faster,
+        `officer.other-branch`, `officer.not-here` for who is another since the last page.
         """
         by.require("application.assign")
         if after is not None:
@@ -69,8 +71,11 @@ class Assignments:
                 return found
             try:
                 with self._database.transaction() as connection:
+                    _require_there(connection, by.subject, found)
                     return self._assign(connection, found, by.subject, by.actor)
-            except Conflict:
+            except Conflict as conflict:
+                if conflict.code.startswith("officer."):
+                    raise
                 continue  # somebody else has it now
         raise Conflict("application.taken", "other officers took them first: try again")
 
@@ -80,12 +85,28 @@ class Assignments:
             if left.assigned_to == by.subject:
                 self._assign(connection, left, None, by.actor)
 
+    def give_back(self, connection: Connection, before: Officer, after: Officer, actor: str) -> int:
+        """What an officer who has become another may not look after any more goes back into the
+        queue; how many. The caller holds the officer's lock (`people_rows.lock_officer`)."""
+        lost = before.roles - after.roles
+        done = 0
+        for application in queue_rows.locked_of(connection, before.id):
+            if (
+                after.retired_at is not None
+                or _MOVED_BY[application.state] in lost
+                or not after.roles & _DECIDING
+                or after.branch_id not in (None, application.details.branch_id)
+            ):
+                self._assign(connection, application, None, actor)
+                done += 1
+        return done
+
     def lay_back(self, limit: int = 200) -> int:
-        """What officers without a card have in charge goes back into the queue; how many. For the
-        worker."""
+        """What officers without a card, or without a role that decides, have in charge goes back
+        into the queue; how many. For the worker."""
         with self._database.reading() as connection:
-            gone = connection.execute(_GONE).scalars().all()
-            left = queue_rows.in_charge_of(connection, gone, limit)
+            gone = _gone(connection)
+            left = queue_rows.in_charge_of(connection, sorted(gone), limit)
         done = 0
         for application in left:
             try:
@@ -101,12 +122,12 @@ class Assignments:
         branch or for all, and hold a card."""
         by.require("application.assign")
         with self._database.reading() as connection:
-            gone = set(connection.execute(_GONE).scalars())
+            gone = _gone(connection)
             return [
                 (officer.id, officer.name)
                 for officer in people_rows.all_officers(connection)
                 if by.branch is None or officer.branch_id in (None, by.branch)
-                if officer.roles & _DECIDING and officer.id not in gone
+                if officer.id not in gone
             ]
 
     def _assign(
@@ -124,7 +145,7 @@ class Assignments:
         return after
 
 
-_GONE = (
+_WITHOUT_CARD = (
     select(officers.c.id)
     .outerjoin(cards, cards.c.live_holder == literal(f"{HolderKind.OFFICER}:") + officers.c.id)
     .where(cards.c.id.is_(None))
@@ -132,10 +153,27 @@ _GONE = (
 """Officers without a card that is to be made, in use or frozen."""
 
 
-def _require_there(connection: Connection, officer: Officer, application: Application) -> None:
+_MOVED_BY = {
+    ApplicationState.APPLIED: Role.REGISTRAR,
+    ApplicationState.REGISTERED: Role.APPROVER,
+}
+"""Whose next move an open application waits for."""
+
+
+def _gone(connection: Connection) -> set[str]:
+    """Officers who look after nothing any more."""
+    everybody = people_rows.all_officers(connection, retired=True)
+    idle = {each.id for each in everybody if each.retired_at or not each.roles & _DECIDING}
+    return idle | set(connection.execute(_WITHOUT_CARD).scalars())
+
+
+def _require_there(connection: Connection, identifier: str, application: Application) -> None:
+    people_rows.lock_officer(connection, identifier)
+    officer = people_rows.officer(connection, identifier)
     if officer.branch_id not in (None, application.details.branch_id):
         raise Conflict("officer.other-branch", "the officer works at another branch")
-    if not officer.roles & _DECIDING or card_rows.find_live(connection, officer.holder) is None:
+    here = card_rows.find_live(connection, officer.holder) is not None
+    if not officer.roles & _DECIDING or officer.retired_at is not None or not here:
         raise Conflict("officer.not-here", "this officer decides on no applications (any more)")
 
 

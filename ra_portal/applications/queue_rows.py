@@ -188,8 +188,16 @@ def mark_escalated(connection: Connection, identifiers: Sequence[str], at: datet
 
 def in_charge_of(connection: Connection, officers: Sequence[str], limit: int) -> list[Application]:
     """Open applications that these officers look after."""
-    query = select(applications).where(
+    return _applications(connection, _looked_after(officers).limit(limit))
+
+
+def locked_of(connection: Connection, officer: str) -> list[Application]:
+    """All that this officer looks after, locked until the transaction ends."""
+    return _applications(connection, _looked_after([officer]).with_for_update())
+
+
+def _looked_after(officers: Sequence[str]) -> Select[Any]:
+    return select(applications).where(
         applications.c.assigned_to.in_(officers),
         applications.c.state.in_([str(state) for state in OPEN]),
     )
-    return _applications(connection, query.limit(limit))

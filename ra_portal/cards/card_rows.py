@@ -131,6 +131,17 @@ def live_of_operators(connection: Connection, enterprise_id: str) -> list[Card]:
     return [card_of(row._mapping) for row in connection.execute(query)]
 
 
+def live_of_retired(connection: Connection) -> list[Card]:
+    """Requested, active and frozen cards of officers who have left."""
+    query = (
+        select(cards)
+        .join(officers, _held_by(HolderKind.OFFICER, officers.c.id))
+        .where(officers.c.retired_at.is_not(None), cards.c.live_holder.is_not(None))
+        .order_by(cards.c.id)
+    )
+    return [card_of(row._mapping) for row in connection.execute(query)]
+
+
 def made_of(connection: Connection, holder: Holder) -> list[Card]:
     """The active or frozen card of a holder; of an enterprise, its operators' cards too."""
     own = (cards.c.holder_kind == str(holder.kind)) & (cards.c.holder_id == holder.id)

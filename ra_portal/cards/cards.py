@@ -91,9 +91,9 @@ class Cards:
     ) -> Card:
         """A first or next card for a holder; `predecessor` names the card that it follows.
 
-        Raises Conflict `card.holder-has-one`, `enterprise.closed`.
+        Raises Conflict `card.holder-has-one`, `enterprise.closed`, `officer.retired`.
         """
-        require_active_enterprise(connection, holder)
+        require_active_holder(connection, holder)
         card = self._new(holder, number, predecessor)
         self._add(connection, [card], actor)
         return card
@@ -332,12 +332,12 @@ class Cards:
         An enterprise replaces its operators' cards, an administrator every one. A card that has
         ended already is followed by the new one just so. An officer's code waits for another
         officer (`hand_out`). Raises as `revoke`,
-        and Conflict `enterprise.closed`.
+        and Conflict `enterprise.closed`, `officer.retired`.
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             require_charge(connection, by, card)
-            require_active_enterprise(connection, card.holder)  # before anything happens
+            require_active_holder(connection, card.holder)  # before anything happens
         if card.is_live:
             ended = card.replace_by_another(self._clock.now())
             withdraw(self._revocation, card, RevocationReason.SUPERSEDED, by.actor)
@@ -349,6 +349,20 @@ class Cards:
         if card.is_live:
             self._on_card_ended(ended)
         return made
+
+    def end_of_retired(self) -> int:
+        """Revoke the cards of officers who have left; how many. For the worker too, which goes on
+        where a dead process has not."""
+        why = RevocationReason.AFFILIATION_CHANGED
+        with self._database.reading() as connection:
+            live = card_rows.live_of_retired(connection)
+        for card in live:
+            ended = card.revoke(why, self._clock.now())
+            withdraw(self._revocation, card, why, "worker")
+            with self._database.transaction() as connection:
+                self._end(connection, ended, Move.REVOKE, "worker", str(why))
+            self._on_card_ended(ended)
+        return len(live)
 
     def expire_overdue(self, limit: int = 500) -> int:
         """Move cards whose certificates have ended; how many. For the worker."""
@@ -364,7 +378,11 @@ class Cards:
         card_moves.record(connection, self._journal, move, ended, at, actor, why)
 
 
-def require_active_enterprise(connection: Connection, holder: Holder) -> None:
+def require_active_holder(connection: Connection, holder: Holder) -> None:
+    """Who is closed, or has left, gets no card. Raises Conflict `enterprise.closed`,
+    `officer.retired`."""
+    if holder.kind is HolderKind.OFFICER:
+        people_rows.officer(connection, holder.id).require_here()
     enterprise = people_rows.enterprise_of(connection, holder)
     if enterprise is not None:
         enterprise.require_active()

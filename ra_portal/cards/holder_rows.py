@@ -30,6 +30,8 @@ class HeldCard:
     """The name of the officer who saw the card made."""
     roles: tuple[str, ...] = ()
     branch: str | None = None
+    retired_at: datetime | None = None
+    """When the officer left."""
     enterprise_id: str | None = None
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
@@ -43,6 +45,9 @@ class HeldCard:
 
     def is_enterprise_closed_at(self, at: datetime) -> bool:
         return self.enterprise_closed_at is not None and at >= self.enterprise_closed_at
+
+    def is_officer_retired_at(self, at: datetime) -> bool:
+        return self.retired_at is not None and at >= self.retired_at
 
 
 class HeldCards:
@@ -81,6 +86,7 @@ def _everything() -> Select[Any]:
         officers.c.name.label("officer_name"),
         officers.c.roles.label("officer_roles"),
         officers.c.branch_id.label("officer_branch"),
+        officers.c.retired_at.label("officer_retired_at"),
         operators.c.name.label("operator_name"),
         enterprises.c.id.label("enterprise"),
         enterprises.c.name.label("enterprise_name"),
@@ -109,6 +115,7 @@ def _held(rows: Sequence[Any]) -> HeldCard | None:
         witness=first.witness_name,
         roles=tuple(sorted(each for each in (first.officer_roles or "").split(",") if each)),
         branch=first.officer_branch,
+        retired_at=first.officer_retired_at,
         enterprise_id=first.enterprise,
         enterprise_name=first.enterprise_name,
         enterprise_uscc=first.enterprise_uscc,

@@ -8,6 +8,8 @@ which the journal tells.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from kernel.clock import Clock
 from kernel.refusals import Unprocessable
 from policies.permissions import permissions
@@ -63,7 +65,10 @@ class Officers:
         reader = fields.FieldReader({"name": name})
         clean = reader.read("name", fields.text(LONGEST_NAME))
         named = reader.attempt("roles", lambda: read_roles(roles))
-        place = reader.attempt("branch", lambda: self._branch(branch, named or frozenset()))
+        with self._database.reading() as connection:
+            place = reader.attempt(
+                "branch", lambda: read_branch(connection, branch, named or frozenset())
+            )
         reader.finish()
         assert named is not None
         officer = Officer(new_id(), clean, named, self._clock.now(), place)
@@ -87,25 +92,32 @@ class Officers:
             card, code = self._cards.hand_out(connection, by, card)
         return AddedOfficer(officer, card, code)
 
-    def _branch(self, code: str, roles: frozenset[Role]) -> str | None:
-        if not code.strip():
-            return None
-        if not roles <= {Role.REGISTRAR, Role.APPROVER}:
-            raise Unprocessable(
-                "officer.branch-role", "at a branch there are registrars and approvers only"
-            )
-        with self._database.reading() as connection:
-            return branches.id_of(connection, code)
-
     def all(self, by: Identity) -> list[tuple[Officer, Card | None]]:
-        """Every officer with the newest card. Raises Forbidden `role.missing`."""
+        """Every officer, those who have left too, with the newest card.
+
+        Raises Forbidden `role.missing`.
+        """
         by.require("officer.read")
         with self._database.reading() as connection:
-            officers = people_rows.all_officers(connection)
+            officers = people_rows.all_officers(connection, retired=True)
             cards = card_rows.newest_of(
                 connection, HolderKind.OFFICER, [officer.id for officer in officers]
             )
         return [(officer, cards.get(officer.id)) for officer in officers]
+
+
+def read_branch(connection: Connection, code: str, roles: frozenset[Role]) -> str | None:
+    """The branch's id; None, for an empty code: the head office.
+
+    Raises Unprocessable `officer.branch-role`, `branch.unknown`.
+    """
+    if not code.strip():
+        return None
+    if not roles <= {Role.REGISTRAR, Role.APPROVER}:
+        raise Unprocessable(
+            "officer.branch-role", "at a branch there are registrars and approvers only"
+        )
+    return branches.id_of(connection, code)
 
 
 def read_roles(roles: Iterable[str]) -> frozenset[Role]:

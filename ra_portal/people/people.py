@@ -52,6 +52,13 @@ class Officer:
     created_at: datetime
     branch_id: str | None = None
     """None: at the head office, sees every branch."""
+    retired_at: datetime | None = None
+    """Has left, for good; None: works here."""
+
+    def require_here(self) -> None:
+        """Raises Conflict `officer.retired`."""
+        if self.retired_at is not None:
+            raise Conflict("officer.retired", "this officer has left")
 
     @property
     def family(self) -> str:

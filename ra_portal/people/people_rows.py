@@ -95,8 +95,8 @@ def enterprise_of(connection: Connection, holder: Holder) -> Enterprise | None:
 
 
 def add_officer(connection: Connection, officer: Officer) -> None:
-    roles = ",".join(sorted(officer.roles))
-    connection.execute(insert(officers), {**_values(officer), "roles": roles})
+    values = {**_values(officer), "roles": write_roles(officer.roles)}
+    connection.execute(insert(officers), values)
     name_search.PEOPLE.remember(connection, str(officer.holder), officer.name)
 
 
@@ -108,9 +108,28 @@ def officer(connection: Connection, identifier: str) -> Officer:
     return _officer(dict(row._mapping))
 
 
-def all_officers(connection: Connection) -> list[Officer]:
-    rows = connection.execute(select(officers).order_by(officers.c.created_at, officers.c.id))
-    return [_officer(dict(row._mapping)) for row in rows]
+def all_officers(connection: Connection, retired: bool = False) -> list[Officer]:
+    """Those who work here; with `retired` those who have left, too."""
+    query = select(officers).order_by(officers.c.created_at, officers.c.id)
+    if not retired:
+        query = query.where(officers.c.retired_at.is_(None))
+    return [_officer(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def lock_officer(connection: Connection, identifier: str) -> None:
+    """Keep others that do so waiting until the transaction ends: what an officer is given, and
+    what an officer may have, are decided one after the other."""
+    connection.execute(select(officers.c.id).where(officers.c.id == identifier).with_for_update())
+
+
+def change_officer(connection: Connection, officer: Officer) -> None:
+    """Store the roles, the branch and the leaving of one who is there."""
+    values = {
+        "roles": write_roles(officer.roles),
+        "branch_id": officer.branch_id,
+        "retired_at": officer.retired_at,
+    }
+    connection.execute(update(officers).where(officers.c.id == officer.id).values(values))
 
 
 def officer_names(connection: Connection, identifiers: Iterable[str | None]) -> dict[str, str]:
@@ -253,9 +272,17 @@ def rights_at(connection: Connection, operator_id: str, at: datetime) -> tuple[s
     return tuple(sorted({grant.right for grant in held}))
 
 
+def write_roles(roles: Iterable[Role]) -> str:
+    """As a row keeps them."""
+    return ",".join(sorted(roles))
+
+
+def stored_roles(text: str) -> frozenset[Role]:
+    return frozenset(Role(role) for role in text.split(",") if role)
+
+
 def _officer(row: dict[str, object]) -> Officer:
-    roles = frozenset(Role(role) for role in str(row.pop("roles")).split(",") if role)
-    return Officer(roles=roles, **row)  # type: ignore[arg-type]
+    return Officer(roles=stored_roles(str(row.pop("roles"))), **row)  # type: ignore[arg-type]
 
 
 def _values(record: Enterprise | Officer | Operator | Grant) -> dict[str, object]:

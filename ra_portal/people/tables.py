@@ -1,6 +1,15 @@
-"""Rows of branches, officers, enterprises and their operators."""
+"""Rows of branches, officers and changes of them, enterprises and their operators."""
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from records.database import ROW_ID, UtcDateTime, metadata, partial_index
 
@@ -22,6 +31,27 @@ officers = Table(
     Column("roles", String(80), nullable=False),
     Column("branch_id", ROW_ID, ForeignKey("branches.id")),  # None: the head office, sees all
     Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+)
+
+officer_changes = Table(
+    "officer_changes",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("officer_id", ROW_ID, ForeignKey("officers.id"), nullable=False),
+    Column("live_officer", ROW_ID, unique=True),  # one undecided change of an officer
+    Column("state", String(16), nullable=False),
+    Column("retires", Boolean, nullable=False),
+    Column("roles", String(80), nullable=False),  # after the change
+    Column("branch_id", ROW_ID, ForeignKey("branches.id")),
+    Column("roles_before", String(80), nullable=False),
+    Column("branch_before", ROW_ID),
+    Column("why", String(200), nullable=False),
+    Column("proposed_by", ROW_ID, nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("decided_by", ROW_ID),
+    Column("decided_at", UtcDateTime),
+    Index("ix_officer_changes_state", "state", "proposed_at", "id"),
 )
 
 enterprises = Table(

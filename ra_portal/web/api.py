@@ -14,7 +14,15 @@ from ra_portal.applications.application import Application
 from ra_portal.people.operators import OperatorView
 from ra_portal.seals.seal import Seal
 from ra_portal.services import PortalServices
-from ra_portal.web import card_api, console_acts, data_changes, mass, recovery, without_card
+from ra_portal.web import (
+    card_api,
+    console_acts,
+    data_changes,
+    mass,
+    officer_changes,
+    recovery,
+    without_card,
+)
 from ra_portal.web.applying import uploaded
 from ra_portal.web.card_api import offered_code, shown_card
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_remarks, read_text, read_texts
@@ -48,6 +56,7 @@ def add_routes(
     data_changes.add_api(route, services, person)
     mass.add_api(route, services, person)
     console_acts.add_api(route, services, person)
+    officer_changes.add_api(route, services, person)
     recovery.add_api(route, services, person, limits.asking)
     without_card.add_api(route, services, limits)
     _seal_routes(route, services, person)

@@ -26,6 +26,7 @@ from ra_portal.web import (
     limits,
     mass,
     officer,
+    officer_changes,
     public,
     recovery,
     register,
@@ -76,6 +77,7 @@ def portal_blueprint(
     card_moves.add_routes(blueprint, services, person)
     console_acts.add_pages(blueprint, services, person)
     administration.add_routes(blueprint, services, person)
+    officer_changes.add_pages(blueprint, services, person)
     for_programs = api.add_routes(blueprint, services, person, address_limits)
 
     def install(state: BlueprintSetupState) -> None:

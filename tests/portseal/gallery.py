@@ -192,6 +192,8 @@ EXHIBITS = (
     Exhibit("cards", "administrator", "/admin/cards"),
     Exhibit("card", "administrator", FirstLink("/admin/cards", "/cards/")),
     Exhibit("officers", "administrator", "/admin/officers"),
+    Exhibit("officer", "administrator", Recorded("gallery-officer", "/admin/officers/0")),
+    Exhibit("officer-changes", "approver", "/admin/officer-changes"),
     Exhibit("data-changes", "registrar", "/officer/changes"),
     Exhibit("recoveries", "approver", "/officer/recoveries"),
     Exhibit("mass", "administrator", "/admin/mass"),

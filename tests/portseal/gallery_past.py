@@ -36,6 +36,7 @@ def everything_to_see(stage: Stage) -> str:
         "platform": _platform_registered,
         "imported": _import_approved,
         "mass": _mass_action_proposed,
+        "gallery-officer": _officer_to_change,
     }
     if "fault-500" not in stage.facts:
         for status, address in start_failing().items():
@@ -142,6 +143,16 @@ def _mass_action_proposed(stage: Stage) -> object:
     """The operators' cards of the demonstration's enterprise, to be frozen; nobody confirms it."""
     wanted = {"act": "freeze", "uscc": ENTERPRISE["uscc"], "kind": "operator", "reason": "疑似泄露"}
     return stage.signed_in("administrator").call("POST", "/api/v1/mass-actions", wanted)["id"]
+
+
+def _officer_to_change(stage: Stage) -> object:
+    """The page of a registrar who shall become an approver; nobody confirms it."""
+    administrator = stage.signed_in("administrator")
+    wanted = {"name": "周登记样例", "roles": ["registrar"]}
+    officer = administrator.call("POST", "/api/v1/officers", wanted)["officer"]["id"]
+    change = {"roles": ["registrar", "approver"], "reason": "兼任审核"}
+    administrator.call("POST", f"/api/v1/officers/{officer}/changes", change)
+    return f"/admin/officers/{officer}"
 
 
 def _import_approved(stage: Stage) -> object:

@@ -56,6 +56,8 @@ class PortalWorld:
     services: PortalServices
     ended: list[Card] = field(default_factory=list)
     """Cards whose sessions were to be ended, in order."""
+    changed: list[Card] = field(default_factory=list)
+    """Cards of officers who were changed, whose sessions were to be ended."""
     post: dict[Channel, "Post"] = field(default_factory=dict)
     """What was sent, by channel; the gateways have tests of their own."""
 
@@ -143,6 +145,7 @@ def open_portal_world(authority: World) -> PortalWorld:
         authority.database, authority.journal, authority.outbox, authority.clock
     )
     ended: list[Card] = []
+    changed: list[Card] = []
     post = {channel: Post() for channel in Channel}
     gateways: dict[Channel, Gateway] = dict(post)
     services = open_portal(
@@ -164,8 +167,9 @@ def open_portal_world(authority: World) -> PortalWorld:
         ),
         personal_data_of(authority.token),
         on_cards_ended=ended.extend,
+        on_officer_changed=changed.append,
     )
-    return PortalWorld(authority, services, ended, post)
+    return PortalWorld(authority, services, ended, changed, post)
 
 
 def personal_data_of(token: Token) -> PersonalData:

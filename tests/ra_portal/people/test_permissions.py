@@ -88,6 +88,7 @@ ACTS: dict[str, Act] = {
     "dashboard.read": lambda portal, by: portal.services.figures.latest(by),
     "letter.manage": lambda portal, by: portal.services.dead_letters.all(by),
     "officer.read": lambda portal, by: portal.services.officers.all(by),
+    "officer.change.read": lambda portal, by: portal.services.officer_changes.waiting(by),
     "journal.read": lambda portal, by: portal.services.journal.page(by),
     "journal.verify": lambda portal, by: portal.services.journal.verify(by),
 } | {

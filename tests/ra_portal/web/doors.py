@@ -68,7 +68,13 @@ class Scene:
         mass = services.mass_actions.propose(
             head, Act.FREEZE, CardFilter.read({"uscc": samples.uscc(1)}), f"样本{typed}"
         )
+        clerk = portal.officer(Role.REGISTRAR, name=f"周登记{typed}")
+        move = services.officer_changes.propose(
+            head, clerk.subject, ["approver"], "", f"调岗{typed}"
+        )
         self.ids = {
+            "officer": portal.officer(Role.REGISTRAR, name=f"吴登记{typed}").subject,
+            "officer change": move.id,
             "enterprise": owner.subject,
             "operator": worker.subject,
             "grant": first.view.history[0].id,
@@ -134,6 +140,7 @@ def _operator(identifier: str, enterprise: Identity) -> Identity:
 ADMINISTRATOR = frozenset({"administrator"})
 APPROVER = frozenset({"approver"})
 CONFIRMING = frozenset({"approver", "administrator"})
+CHANGING_OFFICERS = CONFIRMING | {"system-administrator", "audit-administrator"}
 AUDIT = frozenset({"auditor", "audit-administrator"})
 MACHINES = frozenset({"administrator", "system-administrator"})
 ENTERPRISES = frozenset({"owner", "rival"})
@@ -172,6 +179,8 @@ DOORS: dict[str, Door] = {
     "GET /admin/mass": Door(CONFIRMING),
     "GET /admin/mass/<identifier>": Door(CONFIRMING, _of("mass")),
     "GET /admin/officers": Door(MACHINES | {"audit-administrator"}),
+    "GET /admin/officers/<identifier>": Door(MACHINES | {"audit-administrator"}, _of("officer")),
+    "GET /admin/officer-changes": Door(CHANGING_OFFICERS | {"neighbour"}),
     "GET /admin/policies": Door(MACHINES),
     "GET /api/v1/cards/<number>": Door(BUSINESS | OWNER | HOLDER, CARD),
     "GET /api/v1/cards/<number>/contact": Door(ADMINISTRATOR | OWNER | HOLDER, CARD),
@@ -179,6 +188,7 @@ DOORS: dict[str, Door] = {
     "GET /api/v1/console-acts": Door(AUDIT),
     "GET /api/v1/data-changes": Door(COUNTER),
     "GET /api/v1/mass-actions": Door(CONFIRMING),
+    "GET /api/v1/officer-changes": Door(CHANGING_OFFICERS | {"neighbour"}),
     "GET /api/v1/operators": Door(ENTERPRISES),
     "GET /api/v1/recoveries": Door(CONFIRMING | {"neighbour"}),
     "GET /api/v1/seals": Door(COUNTER | ENTERPRISES),
@@ -217,6 +227,22 @@ DOORS: dict[str, Door] = {
     "POST /admin/branches": Door(ADMINISTRATOR, body={"branch": "x"}),
     "POST /admin/officers": Door(ADMINISTRATOR, body={"name": "某", "roles": "registrar"}),
     "POST /api/v1/officers": Door(ADMINISTRATOR, body={"name": "某", "roles": ["registrar"]}),
+    "POST /admin/officers/<identifier>": Door(
+        ADMINISTRATOR, _of("officer"), {"roles": "approver", "why": ""}
+    ),
+    "POST /api/v1/officers/<identifier>/changes": Door(
+        ADMINISTRATOR, _of("officer"), {"roles": ["registrar"], "reason": "样本"}
+    ),
+    "POST /api/v1/officers/<identifier>/retirement": Door(
+        ADMINISTRATOR, _of("officer"), {"reason": ""}
+    ),
+    "POST /admin/officer-changes/<identifier>": Door(
+        CONFIRMING, _of("officer change"), _decide("confirm")
+    ),
+    "POST /api/v1/officer-changes/<identifier>/confirmation": Door(
+        CONFIRMING, _of("officer change")
+    ),
+    "POST /api/v1/officer-changes/<identifier>/refusal": Door(CONFIRMING, _of("officer change")),
     "POST /admin/console-acts": Door(
         frozenset({"audit-administrator"}), body={"act": "0" * 32}, answered=404
     ),

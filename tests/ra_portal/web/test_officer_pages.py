@@ -143,3 +143,42 @@ def test_a_note_is_left_for_the_next_officer_and_not_for_the_applicant(
     assert browser.send(address, {"note": ""}, f"{address}/notes").status_code == 400
     seat.identity = None
     assert "已致电" not in browser.text("/application")
+
+
+def test_an_officers_roles_are_changed_on_the_officers_page_by_two(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    one, other = portal.officer(Role.ADMINISTRATOR), portal.officer(Role.ADMINISTRATOR)
+    portal.services.branches.add(one, "2900", "宁波制卡点", "浙江 宁波")
+    clerk = portal.officer(Role.REGISTRAR, name="孙登记")
+    seat.identity, page = one, f"/admin/officers/{clerk.subject}"
+    assert f'href="{page}"' in browser.text("/admin/officers")
+    assert "Recovery officer" not in browser.text(page), "roles of other families are not offered"
+    for values, told in (
+        ({"why": "x"}, "choose at least one of the roles"),
+        ({"roles": "registrar", "why": "x"}, "nothing would change"),
+        ({"roles": "approver", "why": ""}, "this field must be filled in"),
+    ):
+        refused = browser.send(page, {"act": "change", **values})
+        assert refused.status_code == 422
+        assert told in refused.text
+    proposed = browser.send(
+        page, {"act": "change", "roles": "approver", "branch": "2900", "why": "调至宁波"}
+    )
+    assert proposed.location == "/admin/officer-changes"
+    waiting = browser.get(proposed.location)
+    assert "调至宁波" in waiting.text
+    assert 'value="confirm"' not in waiting.text, "who proposed it only takes it back"
+    assert browser.send(page, {"act": "leave", "why": "离职"}).status_code == 422
+    seat.identity = other
+    done = browser.press(browser.get("/admin/officer-changes"), "Confirm")
+    assert "No change waits" in done.text
+    shown = browser.text(page)
+    assert re.search(r"宁波制卡点", shown)
+    leaving = browser.press(browser.get(page), "Propose that the officer leaves", {"why": "离职"})
+    assert "Withdraw" in leaving.text
+    seat.identity = one
+    browser.press(browser.get("/admin/officer-changes"), "Confirm")
+    assert "Propose the change" not in browser.text(page)
+    assert browser.text("/admin/officers").partition("<details>")[2].count("孙登记") == 1
+    assert "Nobody changes the own roles" in browser.text(f"/admin/officers/{one.subject}")
