@@ -1,82 +1,5 @@
-/** @param {string} version @param {string} minimum */
-export function isOlder(version: string, minimum: string): boolean;
-/**
- * What asks for more than an older agent does is not begun with one.
- * @param {string} version the agent's
- * @param {string} minimum
- */
-export function requireVersion(version: string, minimum: string): void;
-/**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
- *
- * The agent runs on the user's own computer, shows what is asked for in a window of its own and
- * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
- *
- * @typedef {"ready" | "missing" | "blocked" | "too-old" | "origin-unknown" | "origin-refused"
- *   | "busy" | "no-token" | "no-certificate" | "wrong-pin" | "locked" | "cancelled" | "timed-out"
- *   | "refused" | "failed"} AgentState
- *
- * @typedef {Object} Certificate
- * @property {string} id SHA-256 of the DER, hex
- * @property {string} der base64
- * @property {string} subject
- * @property {string} issuer
- * @property {string} serial hex
- * @property {string} notBefore RFC 3339
- * @property {string} notAfter RFC 3339
- * @property {("signing" | "encryption")[]} usage
- * @property {string} key label of the key beside it
- * @property {boolean} hasKey
- *
- * @typedef {Object} Token
- * @property {string} id
- * @property {string} label
- * @property {string} manufacturer
- * @property {string} model
- * @property {string} serial
- * @property {"ready" | "blank" | "locked" | "no-pin"} state
- * @property {"all" | "few" | "one" | "none"} pinTries what PKCS#11 tells
- * @property {Certificate[]} certificates those that this origin may see
- *
- * @typedef {Object} ToSign
- * @property {string} document base64
- * @property {string} format CAdES, XAdES, PAdES, JAdES, ASiC-S or ASiC-E
- * @property {string} toBeSigned base64, from the service
- * @property {string} draft base64, from the service
- * @property {string} [name] the file's name, for the person to recognise
- * @property {"first" | "counter"} [act] counter: upon the signature over the document in the draft
- * @property {{document: string, name?: string}[]} [beside] more documents under the same signature,
- *   in the order in which the container has them; agents since 1.3.0
- *
- * @typedef {Object} Confirmation
- * @property {string} platform name of the platform that asks
- * @property {string[]} acts one line each
- *
- * @typedef {{signal?: AbortSignal}} CallOptions
- */
 export const DEFAULT_PORT: 61235;
 export const PROTOCOL: 1;
-/** Why a call did not succeed. `state` is from a closed list; `code` is the agent's own. */
-export class AgentError extends Error {
-    /**
-     * @param {AgentState} state
-     * @param {string} code
-     * @param {string} detail
-     * @param {Record<string, any>} [facts]
-     */
-    constructor(state: AgentState, code: string, detail: string, facts?: Record<string, any> | undefined);
-    state: AgentState;
-    code: string;
-    detail: string;
-    facts: Record<string, any>;
-    /** How many wrong PINs the token still takes; null when it does not tell. */
-    get triesLeft(): number | null;
-    /**
-     * After a wrong PIN, as far as the token tells; null when it does not.
-     * @returns {"one" | "few" | null}
-     */
-    get tries(): "one" | "few" | null;
-}
 export class PortSealAgent {
     /**
      * The agent as the page's server wants it: `data-agent-port` and `data-agent-minimum`.
@@ -319,128 +242,48 @@ export class PortSealAgent {
     #private;
 }
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
  */
-export type AgentState = "ready" | "missing" | "blocked" | "too-old" | "origin-unknown" | "origin-refused" | "busy" | "no-token" | "no-certificate" | "wrong-pin" | "locked" | "cancelled" | "timed-out" | "refused" | "failed";
+export type AgentState = import("./portseal-agent-errors.js").AgentState;
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
  */
-export type Certificate = {
-    /**
-     * SHA-256 of the DER, hex
-     */
-    id: string;
-    /**
-     * base64
-     */
-    der: string;
-    subject: string;
-    issuer: string;
-    /**
-     * hex
-     */
-    serial: string;
-    /**
-     * RFC 3339
-     */
-    notBefore: string;
-    /**
-     * RFC 3339
-     */
-    notAfter: string;
-    usage: ("signing" | "encryption")[];
-    /**
-     * label of the key beside it
-     */
-    key: string;
-    hasKey: boolean;
-};
+export type Certificate = import("./portseal-agent-messages.js").Certificate;
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
  */
-export type Token = {
-    id: string;
-    label: string;
-    manufacturer: string;
-    model: string;
-    serial: string;
-    state: "ready" | "blank" | "locked" | "no-pin";
-    /**
-     * what PKCS#11 tells
-     */
-    pinTries: "all" | "few" | "one" | "none";
-    /**
-     * those that this origin may see
-     */
-    certificates: Certificate[];
-};
+export type Token = import("./portseal-agent-messages.js").Token;
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
  */
-export type ToSign = {
-    /**
-     * base64
-     */
-    document: string;
-    /**
-     * CAdES, XAdES, PAdES, JAdES, ASiC-S or ASiC-E
-     */
-    format: string;
-    /**
-     * base64, from the service
-     */
-    toBeSigned: string;
-    /**
-     * base64, from the service
-     */
-    draft: string;
-    /**
-     * the file's name, for the person to recognise
-     */
-    name?: string | undefined;
-    /**
-     * counter: upon the signature over the document in the draft
-     */
-    act?: "first" | "counter" | undefined;
-    /**
-     * more documents under the same signature,
-     * in the order in which the container has them; agents since 1.3.0
-     */
-    beside?: {
-        document: string;
-        name?: string | undefined;
-    }[] | undefined;
-};
+export type ToSign = import("./portseal-agent-messages.js").ToSign;
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
  */
-export type Confirmation = {
-    /**
-     * name of the platform that asks
-     */
-    platform: string;
-    /**
-     * one line each
-     */
-    acts: string[];
-};
+export type Confirmation = import("./portseal-agent-messages.js").Confirmation;
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
@@ -448,3 +291,5 @@ export type Confirmation = {
 export type CallOptions = {
     signal?: AbortSignal;
 };
+import { AgentError } from "./portseal-agent-errors.js";
+export { AgentError, isOlder, requireVersion } from "./portseal-agent-errors.js";

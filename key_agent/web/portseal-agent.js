@@ -1,107 +1,28 @@
 // @ts-check
 /**
- * PortSeal key agent: the client for web pages. One file, no dependencies, no build step.
+ * PortSeal key agent: the client for web pages. No dependencies, no build step: this file, which
+ * pages import, and the three `portseal-agent-*.js` beside it.
  *
  * The agent runs on the user's own computer, shows what is asked for in a window of its own and
  * asks for the PIN there. Nothing here ever sees a PIN, and no method signs a bare digest.
  *
- * @typedef {"ready" | "missing" | "blocked" | "too-old" | "origin-unknown" | "origin-refused"
- *   | "busy" | "no-token" | "no-certificate" | "wrong-pin" | "locked" | "cancelled" | "timed-out"
- *   | "refused" | "failed"} AgentState
- *
- * @typedef {Object} Certificate
- * @property {string} id SHA-256 of the DER, hex
- * @property {string} der base64
- * @property {string} subject
- * @property {string} issuer
- * @property {string} serial hex
- * @property {string} notBefore RFC 3339
- * @property {string} notAfter RFC 3339
- * @property {("signing" | "encryption")[]} usage
- * @property {string} key label of the key beside it
- * @property {boolean} hasKey
- *
- * @typedef {Object} Token
- * @property {string} id
- * @property {string} label
- * @property {string} manufacturer
- * @property {string} model
- * @property {string} serial
- * @property {"ready" | "blank" | "locked" | "no-pin"} state
- * @property {"all" | "few" | "one" | "none"} pinTries what PKCS#11 tells
- * @property {Certificate[]} certificates those that this origin may see
- *
- * @typedef {Object} ToSign
- * @property {string} document base64
- * @property {string} format CAdES, XAdES, PAdES, JAdES, ASiC-S or ASiC-E
- * @property {string} toBeSigned base64, from the service
- * @property {string} draft base64, from the service
- * @property {string} [name] the file's name, for the person to recognise
- * @property {"first" | "counter"} [act] counter: upon the signature over the document in the draft
- * @property {{document: string, name?: string}[]} [beside] more documents under the same signature,
- *   in the order in which the container has them; agents since 1.3.0
- *
- * @typedef {Object} Confirmation
- * @property {string} platform name of the platform that asks
- * @property {string[]} acts one line each
+ * @typedef {import("./portseal-agent-errors.js").AgentState} AgentState
+ * @typedef {import("./portseal-agent-messages.js").Certificate} Certificate
+ * @typedef {import("./portseal-agent-messages.js").Token} Token
+ * @typedef {import("./portseal-agent-messages.js").ToSign} ToSign
+ * @typedef {import("./portseal-agent-messages.js").Confirmation} Confirmation
  *
  * @typedef {{signal?: AbortSignal}} CallOptions
  */
 
+import { request, wouldAskUser } from "./portseal-agent-door.js";
+import { AgentError, isOlder, tooOld } from "./portseal-agent-errors.js";
+import { asCertificate, asItem, asToken, named } from "./portseal-agent-messages.js";
+
+export { AgentError, isOlder, requireVersion } from "./portseal-agent-errors.js";
+
 export const DEFAULT_PORT = 61235;
 export const PROTOCOL = 1;
-
-/** States for the refusals of the agent, by their codes; the longest prefix counts. */
-const STATES = /** @type {Record<string, AgentState>} */ ({
-  "origin.unknown": "origin-unknown",
-  "origin.refused": "origin-refused",
-  "agent.busy": "busy",
-  "agent.paused": "busy",
-  "request.too-many": "busy",
-  "agent.cancelled": "cancelled",
-  "agent.timed-out": "timed-out",
-  "token.missing": "no-token",
-  "token.none": "no-token",
-  "token.no-library": "no-token",
-  "token.pin-wrong": "wrong-pin",
-  "token.locked": "locked",
-  "token.": "failed",
-  "card.no-certificate": "no-certificate",
-  "agent.": "failed",
-});
-
-/** Why a call did not succeed. `state` is from a closed list; `code` is the agent's own. */
-export class AgentError extends Error {
-  /**
-   * @param {AgentState} state
-   * @param {string} code
-   * @param {string} detail
-   * @param {Record<string, any>} [facts]
-   */
-  constructor(state, code, detail, facts = {}) {
-    super(detail);
-    this.name = "AgentError";
-    this.state = state;
-    this.code = code;
-    this.detail = detail;
-    this.facts = facts;
-  }
-
-  /** How many wrong PINs the token still takes; null when it does not tell. */
-  get triesLeft() {
-    const tries = this.facts.tries_left;
-    return typeof tries === "number" ? tries : null;
-  }
-
-  /**
-   * After a wrong PIN, as far as the token tells; null when it does not.
-   * @returns {"one" | "few" | null}
-   */
-  get tries() {
-    const { tries } = this.facts;
-    return tries === "one" || tries === "few" ? tries : null;
-  }
-}
 
 export class PortSealAgent {
   /**
@@ -129,9 +50,8 @@ export class PortSealAgent {
    * Whether asking for the agent now would make the browser ask its user first.
    * @returns {Promise<boolean>}
    */
-  static async wouldAskUser() {
-    if (["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)) return false;
-    return (await loopbackPermission()) === "prompt";
+  static wouldAskUser() {
+    return wouldAskUser();
   }
 
   /**
@@ -363,114 +283,7 @@ export class PortSealAgent {
    * @param {CallOptions} options
    * @returns {Promise<any>}
    */
-  async #call(method, body, { signal } = {}) {
-    let response;
-    try {
-      response = await fetch(`${this.address}/v1/${method}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(body),
-        mode: "cors",
-        credentials: "omit",
-        cache: "no-store",
-        redirect: "error",
-        referrerPolicy: "no-referrer",
-        signal,
-      });
-    } catch (error) {
-      if (signal?.aborted) throw new AgentError("cancelled", "page.aborted", "the page gave up");
-      throw await unreachable();
-    }
-    const told = await response.json().catch(() => null);
-    if (response.ok && isObject(told)) return told;
-    throw isObject(told) && typeof told.code === "string"
-      ? new AgentError(stateOf(told.code), told.code, String(told.detail), told.facts ?? {})
-      : new AgentError("failed", "agent.answer", "the answer is not one of a key agent");
+  #call(method, body, { signal } = {}) {
+    return request(this.address, method, body, signal);
   }
-}
-
-/** The agent does not answer, or the browser did not let the page ask. */
-async function unreachable() {
-  return (await loopbackPermission()) === "denied"
-    ? new AgentError("blocked", "browser.blocked", "the browser refused access")
-    : new AgentError("missing", "agent.missing", "no key agent answers on this computer");
-}
-
-/**
- * What the browser's Local Network Access says; null where there is no such thing.
- * @returns {Promise<PermissionState | null>}
- */
-async function loopbackPermission() {
-  for (const name of ["loopback-network", "local-network-access"]) {
-    try {
-      const asked = /** @type {any} */ ({ name });
-      return (await navigator.permissions.query(asked)).state;
-    } catch {
-      // This browser does not know the permission by this name.
-    }
-  }
-  return null;
-}
-
-/** @param {string} code @returns {AgentState} */
-function stateOf(code) {
-  if (code in STATES) return STATES[code];
-  return STATES[code.slice(0, code.indexOf(".") + 1)] ?? "refused";
-}
-
-/** @param {string} version @param {string} minimum */
-export function isOlder(version, minimum) {
-  const [have, need] = [version, minimum].map((each) => each.split(".").map(Number));
-  for (let place = 0; place < Math.max(have.length, need.length); place += 1) {
-    const difference = (have[place] ?? 0) - (need[place] ?? 0);
-    if (difference !== 0) return !(difference > 0);
-  }
-  return false;
-}
-
-/**
- * What asks for more than an older agent does is not begun with one.
- * @param {string} version the agent's
- * @param {string} minimum
- */
-export function requireVersion(version, minimum) {
-  if (isOlder(version, minimum)) throw tooOld(version, minimum);
-}
-
-/** @param {string} version @param {string} minimum */
-function tooOld(version, minimum) {
-  const facts = { version, minimum };
-  return new AgentError("too-old", "agent.too-old", "the key agent is too old", facts);
-}
-
-/** @param {unknown} value @returns {value is Record<string, any>} */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** @param {ToSign} item */
-function asItem({ document, format, toBeSigned, draft, name, act, beside }) {
-  const item = { document, format, to_be_signed: toBeSigned, draft, name: name ?? null };
-  const more = beside === undefined ? {} : { beside: beside.map(named) };
-  return act === undefined ? { ...item, ...more } : { ...item, ...more, act };
-}
-
-/**
- * @template {{name?: string}} T
- * @param {T} body
- */
-function named(body) {
-  return { ...body, name: body.name ?? null };
-}
-
-/** @param {any} told @returns {Certificate} */
-function asCertificate(told) {
-  const { not_before, not_after, has_key, ...same } = told;
-  return { ...same, notBefore: not_before, notAfter: not_after, hasKey: has_key };
-}
-
-/** @param {any} told @returns {Token} */
-function asToken(told) {
-  const { pin_tries, certificates, ...same } = told;
-  return { ...same, pinTries: pin_tries, certificates: certificates.map(asCertificate) };
 }

@@ -152,4 +152,7 @@ export class PortSealProgress extends HTMLElement {
   }
 }
 
-customElements.define("portseal-progress", PortSealProgress);
+// A page may hold two copies of this file, its own and a library's: the first one counts.
+if (!customElements.get("portseal-progress")) {
+  customElements.define("portseal-progress", PortSealProgress);
+}

@@ -1,17 +1,4 @@
 /**
- * The usual format of a file, by what it is: signed inside PDF and XML, JSON as JAdES, anything
- * else with its signature in one container.
- * @param {Uint8Array} document
- * @returns {"PAdES" | "XAdES" | "JAdES" | "ASiC-S"}
- */
-export function usualFormat(document: Uint8Array): "PAdES" | "XAdES" | "JAdES" | "ASiC-S";
-/**
- * Whether a document can be signed in this format at all.
- * @param {Uint8Array} document
- * @param {string} format
- */
-export function fits(document: Uint8Array, format: string): boolean;
-/**
  * Show and sign one declaration or document with the card that is signed in.
  * @param {PortSealAgent} agent
  * @param {{document: Uint8Array, format: string, level?: string, name?: string, card?: string}
@@ -40,34 +27,7 @@ export function signDeclarations(agent: PortSealAgent, { documents, format, ...o
     level?: string;
     card?: string;
 } & Options): Promise<Record<string, any>[]>;
-/** One signature of a job: over one document, or over several in one container. */
-export class JobItem {
-    /** @param {NamedDocument[]} documents @param {string} format */
-    constructor(documents: NamedDocument[], format: string);
-    /** @type {ItemState} */ state: ItemState;
-    /**
-     * Why it was refused or failed.
-     * @type {any}
-     */
-    error: any;
-    /**
-     * The service's answer to `prepare`.
-     * @type {Record<string, any> | null}
-     */
-    prepared: Record<string, any> | null;
-    /** @type {string | null} */ value: string | null;
-    /**
-     * The service's: id, signature, indication.
-     * @type {Record<string, any> | null}
-     */
-    receipt: Record<string, any> | null;
-    preparedAt: number;
-    /** Identifier of the certificate that it was prepared for. */
-    preparedFor: string;
-    documents: NamedDocument[];
-    format: string;
-    get name(): string | undefined;
-}
+export { JobItem } from "./portseal-signing-items.js";
 export class SigningJob {
     /**
      * @param {PortSealAgent} agent
@@ -108,11 +68,6 @@ export class SigningJob {
     #private;
 }
 /**
- * What a signature file's name ends with.
- * @type {Record<string, string>}
- */
-export const SUFFIXES: Record<string, string>;
-/**
  * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
  * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
  * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
@@ -129,24 +84,18 @@ export type Certificate = import("./portseal-agent.js").Certificate;
  * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
  * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
  */
-export type ToSign = import("./portseal-agent.js").ToSign;
-/**
- * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
- * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
- * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
- */
 export type Options = import("./portseal-service.js").Options;
 /**
  * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
  * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
  * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
  */
-export type NamedDocument = {
-    document: Uint8Array;
-    name?: string;
-};
+export type NamedDocument = import("./portseal-signing-items.js").NamedDocument;
 /**
- * refused: by the service, and prepared anew when tried again; failed: signed already, and
- * completed without a PIN when tried again
+ * Signing: files are prepared by the service, shown by the agent and signed with one PIN, and what
+ * the card made of them is completed. `SigningJob` keeps every step of every file, so that what
+ * failed is tried again without signing anything twice; `signDeclarations` is all of it in one call.
  */
-export type ItemState = "chosen" | "prepared" | "signed" | "done" | "refused" | "failed";
+export type ItemState = import("./portseal-signing-items.js").ItemState;
+import { JobItem } from "./portseal-signing-items.js";
+export { SUFFIXES, fits, usualFormat } from "./portseal-formats.js";

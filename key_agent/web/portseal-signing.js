@@ -6,17 +6,14 @@
  *
  * @typedef {import("./portseal-agent.js").PortSealAgent} PortSealAgent
  * @typedef {import("./portseal-agent.js").Certificate} Certificate
- * @typedef {import("./portseal-agent.js").ToSign} ToSign
  * @typedef {import("./portseal-service.js").Options} Options
  *
- * @typedef {{document: Uint8Array, name?: string}} NamedDocument
- *
- * @typedef {"chosen" | "prepared" | "signed" | "done" | "refused" | "failed"} ItemState
- *   refused: by the service, and prepared anew when tried again; failed: signed already, and
- *   completed without a PIN when tried again
+ * @typedef {import("./portseal-signing-items.js").NamedDocument} NamedDocument
+ * @typedef {import("./portseal-signing-items.js").ItemState} ItemState
  */
 
 import { requireVersion } from "./portseal-agent.js";
+import { fits } from "./portseal-formats.js";
 import {
   ServiceError,
   abandon,
@@ -25,50 +22,17 @@ import {
   isOfOneItem,
   toBase64,
 } from "./portseal-service.js";
+import { JobItem, MOST_CHARACTERS, bundles, charactersOf, toSign } from "./portseal-signing-items.js";
 import { signingCertificate } from "./portseal-tokens.js";
 
-/** What an agent takes after one question. */
-const MOST_ITEMS = 1000;
-const MOST_CHARACTERS = 60 * 1024 * 1024;
+export { SUFFIXES, fits, usualFormat } from "./portseal-formats.js";
+export { JobItem } from "./portseal-signing-items.js";
+
 /** The service keeps a prepared signature for ten minutes; what may not last is prepared anew. */
 const LASTS_MILLISECONDS = 7 * 60 * 1000;
 const AT_ONCE = 4;
 /** The first agent that signs several documents in one container. */
 const SEVERAL_SINCE = "1.3.0";
-
-/** One signature of a job: over one document, or over several in one container. */
-export class JobItem {
-  /** @type {ItemState} */ state = "chosen";
-  /**
-   * Why it was refused or failed.
-   * @type {any}
-   */
-  error = null;
-  /**
-   * The service's answer to `prepare`.
-   * @type {Record<string, any> | null}
-   */
-  prepared = null;
-  /** @type {string | null} */ value = null;
-  /**
-   * The service's: id, signature, indication.
-   * @type {Record<string, any> | null}
-   */
-  receipt = null;
-  preparedAt = 0;
-  /** Identifier of the certificate that it was prepared for. */
-  preparedFor = "";
-
-  /** @param {NamedDocument[]} documents @param {string} format */
-  constructor(documents, format) {
-    this.documents = documents;
-    this.format = format;
-  }
-
-  get name() {
-    return this.documents[0].name;
-  }
-}
 
 export class SigningJob {
   /** @type {JobItem[]} */ items = [];
@@ -238,47 +202,6 @@ export class SigningJob {
 }
 
 /**
- * The usual format of a file, by what it is: signed inside PDF and XML, JSON as JAdES, anything
- * else with its signature in one container.
- * @param {Uint8Array} document
- * @returns {"PAdES" | "XAdES" | "JAdES" | "ASiC-S"}
- */
-export function usualFormat(document) {
-  if (fits(document, "PAdES")) return "PAdES";
-  if (fits(document, "XAdES")) return "XAdES";
-  try {
-    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(document));
-    return value !== null && typeof value === "object" ? "JAdES" : "ASiC-S";
-  } catch {
-    return "ASiC-S";
-  }
-}
-
-/**
- * Whether a document can be signed in this format at all.
- * @param {Uint8Array} document
- * @param {string} format
- */
-export function fits(document, format) {
-  const head = new TextDecoder("latin1").decode(document.subarray(0, 1024));
-  if (format === "PAdES") return head.startsWith("%PDF-");
-  return format !== "XAdES" || /^(\xef\xbb\xbf)?\s*</.test(head);
-}
-
-/**
- * What a signature file's name ends with.
- * @type {Record<string, string>}
- */
-export const SUFFIXES = {
-  CAdES: ".p7s",
-  XAdES: ".xades.xml",
-  PAdES: ".signed.pdf",
-  JAdES: ".jades.json",
-  "ASiC-S": ".asics",
-  "ASiC-E": ".asice",
-};
-
-/**
  * Show and sign one declaration or document with the card that is signed in.
  * @param {PortSealAgent} agent
  * @param {{document: Uint8Array, format: string, level?: string, name?: string, card?: string}
@@ -318,54 +241,6 @@ export async function signDeclarations(agent, { documents, format, ...options })
     throw Object.assign(/** @type {any} */ (error), { receipts });
   }
   return job.items.map((item) => item.receipt ?? {});
-}
-
-/**
- * What the agent takes at once, in order.
- * @param {JobItem[]} items
- * @returns {JobItem[][]}
- */
-function bundles(items) {
-  /** @type {JobItem[][]} */
-  const parts = [];
-  let characters = 0;
-  for (const item of items) {
-    const size = charactersOf(item.documents, item.prepared);
-    const last = parts.at(-1);
-    if (last === undefined || last.length === MOST_ITEMS || characters + size > MOST_CHARACTERS) {
-      parts.push([item]);
-      characters = size;
-    } else {
-      last.push(item);
-      characters += size;
-    }
-  }
-  return parts;
-}
-
-/**
- * About so many in the agent's request.
- * @param {NamedDocument[]} documents
- * @param {Record<string, any> | null} prepared
- */
-function charactersOf(documents, prepared) {
-  const inBase64 = documents.reduce((sum, { document }) => sum + (document.length * 4) / 3, 0);
-  return inBase64 + (prepared?.draft.length ?? 0) + (prepared?.to_be_signed.length ?? 0) + 1024;
-}
-
-/** @param {JobItem} item @returns {ToSign} */
-function toSign({ documents, format, prepared }) {
-  const [first, ...others] = documents.map(({ document, name }) => ({
-    document: toBase64(document),
-    name,
-  }));
-  return {
-    ...first,
-    format,
-    toBeSigned: prepared?.to_be_signed,
-    draft: prepared?.draft,
-    ...(others.length > 0 && { beside: others }),
-  };
 }
 
 /**

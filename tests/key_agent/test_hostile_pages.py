@@ -21,7 +21,8 @@ from tests.software_keys import SoftwareAuthority
 
 pytestmark = pytest.mark.browser
 
-MODULE = Path(__file__).parents[2] / "key_agent" / "web" / "portseal-agent.js"
+CLIENT = Path(__file__).parents[2] / "key_agent" / "web"
+MODULE = CLIENT / "portseal-agent.js"
 HOSTILE = "https://hostile.example"
 REBOUND = "rebound.example"
 NONCE = "n" * 44
@@ -41,7 +42,8 @@ def browser(chromium: Path) -> Iterator[Browser]:
 def answer(route: Route) -> None:
     """What the sites of these tests serve: an empty page, and the agent's client."""
     if route.request.url.endswith(".js"):
-        route.fulfill(body=MODULE.read_text(), content_type="text/javascript")
+        file = CLIENT / route.request.url.rpartition("/")[2]
+        route.fulfill(body=file.read_text(), content_type="text/javascript")
     else:
         route.fulfill(body="<!doctype html><title>page</title>", content_type="text/html")
 
