@@ -3,11 +3,14 @@
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
-from kernel.refusals import Refusal
+from kernel.refusals import Malformed, Refusal
 from ra_portal.fields import InvalidFields
+from ra_portal.journal_rows import Asked
 from ra_portal.services import PortalServices
 from ra_portal.web.cards import card_page
+from ra_portal.web.days import read_day
 from ra_portal.web.person import Person
+from records.events import Event
 
 Page = str | Response | tuple[str, int]
 
@@ -42,12 +45,37 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
     @blueprint.get("/admin/journal")
     def journal() -> Page:
         by = person.signed_in()
-        subject = request.args.get("subject", "")
-        below = request.args.get("below", type=int)
         verdict = services.journal.verify(by) if request.args.get("verify") else None
-        return render_template(
+        kept = {name: request.args[name] for name in _KEPT if request.args.get(name)}
+        page, refusal = None, None
+        try:
+            page = services.journal.page(by, _asked())
+        except Malformed as refused:
+            refusal = refused
+        shown = render_template(
             "ra_portal/journal.html",
-            page=services.journal.page(by, below, subject),
-            subject=subject,
+            page=page,
+            kept=kept,
+            actions=_actions(),
             verdict=verdict,
+            refusal=refusal,
         )
+        return shown, refusal.status if refusal else 200
+
+
+_KEPT = ("subject", "actor", "event", "first", "last")
+
+
+def _asked() -> Asked:
+    """Raises Malformed `field.date`."""
+    subject, actor, event, first, last = (request.args.get(name, "") for name in _KEPT)
+    below = request.args.get("below", type=int)
+    return Asked(subject, actor, event, read_day(first), read_day(last), below)
+
+
+def _actions() -> dict[str, list[str]]:
+    """The vocabulary, by what the actions are about."""
+    grouped: dict[str, list[str]] = {}
+    for event in sorted(Event):
+        grouped.setdefault(event.partition(".")[0], []).append(event)
+    return grouped

@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from ra_portal.applications.application import ApplicationState
+from ra_portal.days import day_of
 from ra_portal.notices.channels import Channel, Letter
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import Identity, Role
@@ -212,6 +213,32 @@ def test_the_journal_is_read_and_verified(
     page = browser.text("/admin/journal?verify=1")
     assert "The chain is intact" in page
     assert "enterprise.approved" in page
+
+
+def test_the_journal_is_searched_by_action_actor_subject_and_days(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    approved = portal.approved()
+    seat.identity = portal.officer(Role.AUDITOR)
+
+    def shown(query: str) -> set[str]:
+        return set(re.findall(r">([a-z.-]+)</a></code>", browser.text(f"/admin/journal?{query}")))
+
+    today = f"{day_of(portal.authority.clock.now()):%Y-%m-%d}"
+    assert shown("event=enterprise.approved") == {"enterprise.approved"}
+    assert f'value="{approved.reference}"' in browser.text(
+        f"/admin/journal?subject={approved.reference}"
+    ), "what was asked for stands in the form"
+    assert shown(f"actor=officer:{approved.decided_by}") == {
+        "enterprise.approved",
+        "card.requested",
+    }
+    assert shown(f"event=officer.added&first={today}&last={today}") == {"officer.added"}
+    assert shown("event=officer.added&last=2020-01-01") == set()
+    for wrong, code in (("event=x", "journal.event"), ("first=31.12.", "field.date")):
+        refused = browser.get(f"/admin/journal?{wrong}")
+        assert refused.status_code == 400
+        assert code in refused.text
 
 
 def test_a_form_without_its_token_is_refused(
