@@ -17,8 +17,7 @@ export class AgencyBundle {
     get isSigned(): boolean;
     /**
      * @returns {Promise<PartReceipt[]>} in the order of the parts. Rejects with the AgentError or
-     *   ServiceError of the step that failed, or TypeError where the service does not answer: call
-     *   it again
+     *   ServiceError of the step that failed: call it again
      */
     run(): Promise<PartReceipt[]>;
     #private;

@@ -48,8 +48,7 @@ export class AgencyBundle {
 
   /**
    * @returns {Promise<PartReceipt[]>} in the order of the parts. Rejects with the AgentError or
-   *   ServiceError of the step that failed, or TypeError where the service does not answer: call
-   *   it again
+   *   ServiceError of the step that failed: call it again
    */
   async run() {
     const { progress = () => {} } = this.#options;

@@ -119,6 +119,7 @@ export class PortSealProgress extends HTMLElement {
 
   /** @param {any} error */
   #ofService(error) {
+    if (error?.status === 0) return this.#ofCode(error.code) ?? error.detail; // it refused nothing
     return [this.#words("failed"), this.#ofCode(error?.code) ?? error?.detail].filter(Boolean).join(" ");
   }
 

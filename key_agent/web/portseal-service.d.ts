@@ -3,7 +3,7 @@
  * @param {string} path
  * @param {object} body
  * @param {Options} options
- * @returns {Promise<any>}
+ * @returns {Promise<any>} rejects with ServiceError, or as `signal` says
  */
 export function callService(path: string, body: object, { signal, service }?: Options): Promise<any>;
 /**
@@ -35,9 +35,13 @@ export function pemToBase64(text: string): string;
  * @typedef {Object} Options
  * @property {Progress} [progress] told each step when it begins
  * @property {AbortSignal} [signal]
- * @property {string} [service] the service's origin; the page's own when left out
+ * @property {string} [service] what stands before the service's paths, where it is not at the root
+ *   of the page's own origin; pages of other origins have no session there
  */
-/** What the service refused, in its own words. */
+/**
+ * What the service refused, in its own words; where it did not answer at all, the status is 0 and
+ * the code `service.unreachable`.
+ */
 export class ServiceError extends Error {
     /** @param {number} status @param {string} code @param {string} detail @param {any} facts */
     constructor(status: number, code: string, detail: string, facts: any);
@@ -64,7 +68,8 @@ export type Options = {
     progress?: Progress | undefined;
     signal?: AbortSignal | undefined;
     /**
-     * the service's origin; the page's own when left out
+     * what stands before the service's paths, where it is not at the root
+     * of the page's own origin; pages of other origins have no session there
      */
     service?: string | undefined;
 };

@@ -9,10 +9,14 @@
  * @typedef {Object} Options
  * @property {Progress} [progress] told each step when it begins
  * @property {AbortSignal} [signal]
- * @property {string} [service] the service's origin; the page's own when left out
+ * @property {string} [service] what stands before the service's paths, where it is not at the root
+ *   of the page's own origin; pages of other origins have no session there
  */
 
-/** What the service refused, in its own words. */
+/**
+ * What the service refused, in its own words; where it did not answer at all, the status is 0 and
+ * the code `service.unreachable`.
+ */
 export class ServiceError extends Error {
   /** @param {number} status @param {string} code @param {string} detail @param {any} facts */
   constructor(status, code, detail, facts) {
@@ -30,7 +34,7 @@ export class ServiceError extends Error {
  * @param {string} path
  * @param {object} body
  * @param {Options} options
- * @returns {Promise<any>}
+ * @returns {Promise<any>} rejects with ServiceError, or as `signal` says
  */
 export async function callService(path, body, { signal, service = "" } = {}) {
   const language = globalThis.document?.documentElement.lang;
@@ -44,6 +48,9 @@ export async function callService(path, body, { signal, service = "" } = {}) {
     body: JSON.stringify(body),
     credentials: "same-origin",
     signal,
+  }).catch((error) => {
+    if (signal?.aborted) throw error;
+    throw new ServiceError(0, "service.unreachable", "the service does not answer", {});
   });
   const told = await response.json().catch(() => ({}));
   if (response.ok) return told;

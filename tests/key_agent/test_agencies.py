@@ -74,7 +74,7 @@ def test_an_answer_that_is_lost_on_its_way_signs_no_agencys_part_twice(
     page.route(COMPLETE, lose_the_first_four)
     begin(page)
     for _ in range(4):
-        assert page.evaluate(RUN) == {"error": "TypeError", "isSigned": True}
+        assert page.evaluate(RUN) == {"error": "service.unreachable", "isSigned": True}
     receipts = page.evaluate(RUN)["receipts"]
 
     assert lost == [receipts] * 4

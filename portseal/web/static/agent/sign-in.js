@@ -32,7 +32,7 @@ async function signIn() {
     button.disabled = false;
     if (error instanceof AgentError && error.code === "certificate.several") await offerCards();
     progress.fail(error);
-    if (error instanceof ServiceError) await renewChallenge();
+    if (error instanceof ServiceError && error.status > 0) await renewChallenge();
   }
 }
 
