@@ -21,6 +21,8 @@ class Draft:
     changed_at: datetime
     code_hash: str | None = None
     """Of the code with which it is continued elsewhere."""
+    version: int = 1
+    """Of what was typed and of the scans: each save makes the next."""
 
 
 def add(connection: Connection, draft: Draft) -> None:
@@ -77,7 +79,7 @@ def _one(connection: Connection, condition: Any) -> Draft | None:
     if row is None:
         return None
     papers = Papers(row.licence_id, row.attorney_id)
-    return Draft(row.id, bytes(row.content), papers, row.changed_at, row.code_hash)
+    return Draft(row.id, bytes(row.content), papers, row.changed_at, row.code_hash, row.version)
 
 
 def _row(draft: Draft) -> dict[str, object]:
@@ -88,4 +90,5 @@ def _row(draft: Draft) -> dict[str, object]:
         "attorney_id": draft.papers.attorney_id,
         "changed_at": draft.changed_at,
         "code_hash": draft.code_hash,
+        "version": draft.version,
     }

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Unauthenticated
+from kernel.refusals import Conflict, Unauthenticated
 from ra_portal import fields
 from ra_portal.applications import draft_rows
 from ra_portal.applications.application import Papers
@@ -62,11 +62,13 @@ class Drafts:
         draft_id: str | None,
         values: Mapping[str, str],
         uploads: Mapping[DocumentKind, Upload | None],
+        version: int | None = None,
     ) -> Draft:
         """Keep what was typed; a first save makes the draft. A newer scan takes the older one's
-        place.
+        place. `version`: the one that it was typed into, 0 for none; None: whichever stands.
 
-        Raises `fields.InvalidFields` for a scan, and keeps nothing then.
+        Raises `fields.InvalidFields` for a scan and Conflict `draft.changed` where another version
+        stands, and keeps nothing then.
         """
         reader = fields.FieldReader({})
         scans = {
@@ -77,28 +79,29 @@ class Drafts:
         reader.finish()
         typed = _typed(values)
         known = self.find(draft_id)
-        saved = None if known is None else self._save_again(known.id, typed, scans)
+        saved = None if known is None else self._save_again(known.id, typed, scans, version)
         return saved or self._begin(typed, scans)
 
-    def save_correction(self, application_id: str, values: Mapping[str, str]) -> Draft:
+    def save_correction(
+        self, application_id: str, values: Mapping[str, str], version: int | None = None
+    ) -> Draft:
         """Keep what was typed into a correction, for whoever shows the application's access code,
-        on whichever computer. Scans are handed in with the form alone."""
+        on whichever computer. Scans are handed in with the form alone. Raises as `save`."""
         identifier = _of_correction(application_id)
         typed = _typed(values)
-        saved = self._save_again(identifier, typed, {})
+        saved = self._save_again(identifier, typed, {}, version)
         if saved is not None:
             return saved
         try:
             return self._begin(typed, {}, identifier)
         except IntegrityError:  # on two pages at once
-            again = self._save_again(identifier, typed, {})
+            again = self._save_again(identifier, typed, {}, version)
             assert again is not None
             return again
 
-    def correction(self, application_id: str) -> dict[str, str] | None:
+    def correction(self, application_id: str) -> Draft | None:
         """What was typed into it last."""
-        found = self.find(_of_correction(application_id))
-        return None if found is None else self.values(found)
+        return self.find(_of_correction(application_id))
 
     def discard_correction(self, application_id: str) -> None:
         """It was handed in."""
@@ -114,14 +117,18 @@ class Drafts:
             draft_rows.add(connection, draft)
         return draft
 
-    def _save_again(self, identifier: str, typed: str, scans: Scans) -> Draft | None:
+    def _save_again(
+        self, identifier: str, typed: str, scans: Scans, version: int | None
+    ) -> Draft | None:
         """None: it was handed in or erased meanwhile."""
         content = self._personal.seal_text(typed, _PURPOSE, identifier)
         with self._database.transaction() as connection:
             before = draft_rows.lock(connection, identifier)
             if before is None:
                 return None
-            draft = replace(before, content=content, changed_at=self._clock.now())
+            require_version(before, version)
+            now = self._clock.now()
+            draft = replace(before, content=content, changed_at=now, version=before.version + 1)
             draft = self._with_scans(connection, draft, scans)
             draft_rows.save(connection, draft)
             kept = document_rows.ids(draft.papers)
@@ -199,6 +206,15 @@ class Drafts:
                     count=len(old),
                 )  # fmt: skip
         return len(old)
+
+
+def require_version(draft: Draft | None, version: int | None) -> None:
+    """Raises Conflict `draft.changed` unless this version stands."""
+    if draft is not None and version is not None and version != draft.version:
+        raise Conflict(
+            "draft.changed",
+            "this draft was saved in another tab or on another computer meanwhile",
+        )
 
 
 def _typed(values: Mapping[str, str]) -> str:

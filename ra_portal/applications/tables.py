@@ -85,6 +85,7 @@ drafts = Table(
     Column("licence_id", ROW_ID),
     Column("attorney_id", ROW_ID),
     Column("changed_at", UtcDateTime, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
 )
 
 data_changes = Table(

@@ -11,22 +11,32 @@ from flask import (
     session,
     url_for,
 )
-from flask_babel import format_time, gettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from kernel.refusals import NotFound, Refusal, Unauthenticated
+from kernel.refusals import Conflict, NotFound, Refusal, Unauthenticated
 from ra_portal.applications.application import Application, ApplicationState
 from ra_portal.applications.draft_rows import Draft
+from ra_portal.applications.drafts import require_version
 from ra_portal.cards.card import CardState
 from ra_portal.fields import InvalidFields
-from ra_portal.papers.document_rows import StoredDocument
 from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind, Upload
 from ra_portal.papers.page_pictures import PICTURE_TYPE
 from ra_portal.services import PortalServices
 from ra_portal.web.answers import forget_answers
+from ra_portal.web.application_form import (
+    by_script,
+    first_values,
+    form,
+    said_to_script,
+    saved_at,
+    shown,
+    typed_version,
+)
 from ra_portal.web.fresh_card import fresh_certificate
 from ra_portal.web.limits import AddressLimits
 from ra_portal.web.person import forget_application, remember_application, remembered_application
+from ra_portal.web.words import explain
 
 Page = str | Response | tuple[str, int] | tuple[Response, int]
 
@@ -39,6 +49,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, limits: AddressLi
     _add_continuation_routes(blueprint, services, limits)
     _add_own_routes(blueprint, services)
     _add_correction_routes(blueprint, services, limits)
+    _add_saved_correction_routes(blueprint, services, limits)
 
 
 def _add_form_routes(blueprint: Blueprint, services: PortalServices, limits: AddressLimits) -> None:
@@ -47,18 +58,19 @@ def _add_form_routes(blueprint: Blueprint, services: PortalServices, limits: Add
         draft = _own_draft(services)
         if request.method == "GET":
             values = services.drafts.values(draft) if draft else {}
-            return _form(services, values, {}, draft=draft)
+            return form(services, values, {}, draft=draft)
         limits.saving()
         limits.scans()
         values = request.form.to_dict()
         try:
+            require_version(draft, typed_version())
             submitted = services.registration.apply(
                 values, uploaded("licence"), uploaded("attorney"), draft
             )
         except InvalidFields as invalid:
-            return _form(services, values, invalid.errors, draft=draft), 422
+            return form(services, values, invalid.errors, draft=draft), 422
         except Refusal as refusal:
-            return _form(services, values, {"": refusal}, draft=draft), refusal.status
+            return form(services, values, {"": refusal}, draft=draft), refusal.status
         session.pop(_DRAFT, None)
         remember_application(submitted.application.id)
         # Rendered at once: the access code is stored nowhere in clear (`answers.py`).
@@ -75,23 +87,27 @@ def _add_draft_routes(
         """Saved by the page's script as somebody types, or by the button."""
         limits.saving()
         limits.scans()
-        by_script = request.accept_mimetypes.best == "application/json"
         draft = _own_draft(services)
         values = request.form.to_dict()
         uploads = {kind: uploaded(str(kind)) for kind in DocumentKind}
         try:
-            draft = drafts.save(draft.id if draft else None, values, uploads)
+            draft = drafts.save(draft.id if draft else None, values, uploads, typed_version())
+        except Conflict as refusal:
+            if by_script():
+                return said_to_script(refusal)
+            page = form(services, values, {"": refusal}, draft=_own_draft(services))
+            return page, refusal.status
         except InvalidFields as invalid:
-            if not by_script:
-                return _form(services, values, invalid.errors, draft=draft), 422
-            errors = {name: _words(refusal) for name, refusal in invalid.errors.items()}
+            if not by_script():
+                return form(services, values, invalid.errors, draft=draft), 422
+            errors = {name: explain(refusal) for name, refusal in invalid.errors.items()}
             return jsonify(errors=errors), 422
         session[_DRAFT] = draft.id
-        if not by_script:
+        if not by_script():
             flash(gettext("The draft is saved. It waits for you in this browser."), "good")
             return redirect(url_for("portal.apply"))
-        papers = {str(k): _shown(services, k, p) for k, p in drafts.papers(draft).items()}
-        return jsonify(saved=_said(draft), papers=papers)
+        papers = {str(k): shown(services, k, p) for k, p in drafts.papers(draft).items()}
+        return jsonify(saved=saved_at(draft), version=draft.version, papers=papers)
 
     @blueprint.get("/apply/papers/<kind>/<int:page>")
     def draft_paper(kind: str, page: int) -> Page:
@@ -174,30 +190,23 @@ def _add_correction_routes(
             return _to_status()
         if found.state is not ApplicationState.RETURNED:
             return redirect(url_for("portal.application"))
+        draft = services.drafts.correction(found.id)
         if request.method == "GET":
-            values = services.drafts.correction(found.id) or _typed(services, found)
-            return _form(services, values, {}, returned=found)
+            values = services.drafts.values(draft) if draft else first_values(services, found)
+            return form(services, values, {}, returned=found, draft=draft)
         limits.scans()
         values = request.form.to_dict()
         try:
+            require_version(draft, typed_version())
             registration.resubmit(found.id, values, uploaded("licence"), uploaded("attorney"))
         except InvalidFields as invalid:
-            return _form(services, values, invalid.errors, returned=found), 422
+            return form(services, values, invalid.errors, returned=found, draft=draft), 422
         except Refusal as refusal:
-            return _form(services, values, {"": refusal}, returned=found), refusal.status
+            page = form(services, values, {"": refusal}, returned=found, draft=draft)
+            return page, refusal.status
         services.drafts.discard_correction(found.id)
         flash(gettext("Handed in again. What you corrected is marked for the officer."), "good")
         return redirect(url_for("portal.application"))
-
-    @blueprint.post("/application/correction/draft")
-    def save_correction() -> Page:
-        """What is typed, saved by the page's script."""
-        limits.saving()
-        found = _own(services)
-        if found is None or found.state is not ApplicationState.RETURNED:
-            return _to_status()
-        draft = services.drafts.save_correction(found.id, request.form.to_dict())
-        return jsonify(saved=_said(draft), papers={})
 
     @blueprint.post("/application/leave")
     def leave() -> Page:
@@ -205,6 +214,33 @@ def _add_correction_routes(
         forget_answers()
         flash(gettext("The application is closed on this computer."), "good")
         return redirect(url_for("portal.home"))
+
+
+def _add_saved_correction_routes(
+    blueprint: Blueprint, services: PortalServices, limits: AddressLimits
+) -> None:
+    @blueprint.post("/application/correction/draft")
+    def save_correction() -> Page:
+        """As `save_draft`, of what is typed into a correction."""
+        limits.saving()
+        found = _own(services)
+        if found is None or found.state is not ApplicationState.RETURNED:
+            return _to_status()
+        values = request.form.to_dict()
+        try:
+            draft = services.drafts.save_correction(found.id, values, typed_version())
+        except Conflict as refusal:
+            if by_script():
+                return said_to_script(refusal)
+            stands = services.drafts.correction(found.id)
+            page = form(services, values, {"": refusal}, returned=found, draft=stands)
+            return page, refusal.status
+        if by_script():
+            return jsonify(saved=saved_at(draft), version=draft.version, papers={})
+        flash(
+            gettext("The correction is saved. It waits wherever the application is opened."), "good"
+        )
+        return redirect(url_for("portal.correction"))
 
 
 def uploaded(name: str = "licence") -> Upload | None:
@@ -261,55 +297,3 @@ def _standing(services: PortalServices, found: Application, code: str | None = N
         certificate=certificate,
         activation_code=code,
     )
-
-
-def _typed(services: PortalServices, found: Application) -> dict[str, str]:
-    """What the form says at first: all but the identity number, which is not sent back."""
-    details = found.details
-    values = {name: getattr(details, name) or "" for name in details.__dataclass_fields__}
-    contact = services.registration.contact_of(found)
-    values |= {"phone": contact.phone or "", "email": contact.email or ""}
-    of_branch = (each.code for each in services.branches.all() if each.id == details.branch_id)
-    return {**values, "branch": next(of_branch, "")}
-
-
-def _form(
-    services: PortalServices,
-    values: dict[str, str],
-    errors: dict[str, Refusal],
-    *,
-    returned: Application | None = None,
-    draft: Draft | None = None,
-) -> str:
-    if returned is not None:
-        kept = services.registration.papers_of(returned)
-    else:
-        kept = services.drafts.papers(draft) if draft else {}
-    endpoint = "portal.own_paper" if returned else "portal.draft_paper"
-    return render_template(
-        "ra_portal/apply.html",
-        values=values,
-        errors=errors,
-        returned=returned,
-        draft=draft,
-        kept=kept,
-        paper_endpoint=endpoint,
-        masked=services.registration.masked_identity(returned) if returned else None,
-        branches=services.branches.all(),
-        policy=services.policy,
-    )
-
-
-def _shown(
-    services: PortalServices, kind: DocumentKind, paper: StoredDocument
-) -> dict[str, object]:
-    address = url_for("portal.draft_paper", kind=kind, page=1, version=paper.id[:8])
-    return {"file_name": paper.file_name, "pages": paper.pages, "address": address}
-
-
-def _said(draft: Draft) -> str:
-    return str(gettext("Saved at %(time)s", time=format_time(draft.changed_at, "medium")))
-
-
-def _words(refusal: Refusal) -> str:
-    return str(gettext(refusal.detail)) if "%" not in refusal.detail else refusal.detail

@@ -84,6 +84,28 @@ def test_the_page_of_one_person_is_not_sent_by_another(page: Page, service: Runn
     assert page.input_value("#employee_number") == "OPEN-3"
 
 
+def test_one_tab_saves_on_as_it_is_typed_and_a_second_one_is_told(page: Page) -> None:
+    """Each answer brings the version that the next save needs; nothing typed is lost."""
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto("/apply")
+    version = page.locator("input[name=draft_version]")
+    for count, name in enumerate(("宁波先存", "宁波先存贸易"), 1):
+        page.fill("#name", name)
+        expect(version).to_have_value(str(count))
+    other.fill("#name", "宁波后存贸易")
+    expect(other.locator("#changed")).to_be_visible()
+    other.click("#changed button")
+    expect(other.locator("dl.facts")).to_contain_text("宁波先存贸易")
+    expect(other.locator("#name")).to_have_value("宁波后存贸易")
+    other.click("button.secondary:has-text('Save the draft')")
+    expect(other.get_by_role("status").first).to_contain_text("saved")
+    page.fill("#region", "浙江 宁波")
+    page.click("button:has-text('Hand in the application')")  # before the pause is over
+    expect(page.locator("code", has_text="draft.changed")).to_be_visible()
+    expect(page.locator("#region")).to_have_value("浙江 宁波")
+
+
 def test_a_service_that_is_away_loses_nothing_that_was_typed(page: Page) -> None:
     with page.expect_response("**/sso/session/standing"):
         type_operator(page, "OPEN-4")

@@ -1,5 +1,7 @@
 // Saves the application as it is typed, and a scan as it is chosen; of a correction what is typed
-// alone. Without this script the form's own button does the same.
+// alone. One save after another, since each answer names the version that the next one changes.
+// Where somebody saved another version meanwhile nothing more is saved until the person has chosen.
+// Without this script the form's own button does the same.
 "use strict";
 
 const PAUSE = 1200; // milliseconds after the last key
@@ -7,18 +9,41 @@ const PAUSE = 1200; // milliseconds after the last key
 const form = document.querySelector("form[data-draft]");
 if (form) {
   const saved = document.querySelector("#saved");
+  const changed = document.querySelector("#changed");
   let timer = 0;
   let last = "";
+  let waiting = 0;
+  let before = Promise.resolve();
 
-  const send = async (data) => {
+  const post = async (data) => {
     const answer = await fetch(form.dataset.draft, {
       method: "POST",
       body: data,
       headers: { Accept: "application/json" },
       credentials: "same-origin",
     });
-    return { ok: answer.ok, said: answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : {} };
+    const isJson = answer.headers.get("Content-Type")?.includes("json");
+    const said = isJson ? await answer.json() : {};
+    if (answer.ok) form.elements.draft_version.value = said.version;
+    if (said.code === "draft.changed") changed.hidden = false;
+    return { ok: answer.ok, said };
   };
+
+  /** After what is on its way; `data` is asked for then. */
+  const send = (data) => {
+    waiting += 1;
+    const mine = before.then(() => post(data())).finally(() => (waiting -= 1));
+    before = mine.catch(() => {});
+    return mine;
+  };
+
+  form.addEventListener("submit", async (event) => {
+    clearTimeout(timer); // the form carries everything itself
+    if (waiting === 0) return;
+    event.preventDefault();
+    await before;
+    form.requestSubmit(event.submitter);
+  });
 
   const typed = () => {
     const data = new FormData(form);
@@ -32,10 +57,11 @@ if (form) {
 
   const save = async () => {
     const data = typed();
+    data.delete("draft_version");
     const now = new URLSearchParams(data).toString();
-    if (now === last) return;
+    if (now === last || !changed.hidden) return;
     try {
-      const { ok, said } = await send(data);
+      const { ok, said } = await send(typed);
       if (ok) last = now;
       tell(ok, said);
     } catch {
@@ -75,11 +101,15 @@ if (form) {
     input.addEventListener("change", async () => {
       if (!input.files.length) return;
       clearTimeout(timer);
-      const data = typed();
-      data.set(input.name, input.files[0]);
+      const file = input.files[0];
+      const withScan = () => {
+        const data = typed();
+        data.set(input.name, file);
+        return data;
+      };
       saved.textContent = form.dataset.sending;
       try {
-        const { ok, said } = await send(data);
+        const { ok, said } = await send(withScan);
         mark(input, ok ? "" : said.errors?.[input.name] || form.dataset.unsaved);
         tell(ok, said);
         if (ok) {

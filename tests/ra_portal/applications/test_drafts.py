@@ -48,6 +48,22 @@ def test_a_newer_scan_takes_the_place_of_the_one_before(any_portal: PortalWorld)
     assert set(any_portal.column("document_pages", "document_id")) == ids
 
 
+def test_of_two_who_save_into_one_version_one_is_told(postgresql_portal: PortalWorld) -> None:
+    """In the same moment."""
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    draft = drafts.save(None, {"name": "旧"}, {}, 0)
+    with ThreadPoolExecutor(2) as pool:
+        with portal.authority.database.transaction() as connection:
+            draft_rows.lock(connection, draft.id)
+            saving = [
+                pool.submit(drafts.save, draft.id, {"name": name}, {}, draft.version)
+                for name in ("一", "二")
+            ]
+            wait_until_blocked(portal)
+        errors = [each.exception(10) for each in saving]
+    assert sorted(type(each).__name__ for each in errors) == ["Conflict", "NoneType"]
+
+
 def test_what_an_application_was_handed_in_with_stays_as_evidence(portal: PortalWorld) -> None:
     draft = portal.services.drafts.save(None, {}, {LICENCE: samples.scan()})
     portal.services.registration.apply(samples.details(), OTHER, None, draft)

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from ra_portal.papers.documents import Upload
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+_DRAFT = re.compile(r'name="draft_version" value="([^"]+)"')
 
 
 class Browser:
@@ -35,11 +36,14 @@ class Browser:
         action: str | None = None,
         upload: Upload | None = None,
     ) -> TestResponse:
-        """Open `page`, take its token, and send `values` to `action` (default: the page), whatever
-        forms stand there; the page that the answer stands on. What a person presses: `press`."""
-        token = _TOKEN.search(self.text(page))
+        """Open `page`, take its token (and its draft's version), and send `values` to `action`
+        (default: the page), whatever forms stand there; the page that the answer stands on. What a
+        person presses: `press`."""
+        shown = self.text(page)
+        token, draft = _TOKEN.search(shown), _DRAFT.search(shown)
         assert token is not None
-        data: dict[str, object] = {**values, "csrf_token": token[1]}
+        version = {"draft_version": draft[1]} if draft else {}
+        data: dict[str, object] = {**version, **values, "csrf_token": token[1]}
         if upload is not None:
             data["licence"] = (io.BytesIO(upload.content), upload.file_name)
         answer = self.client.post(action or page, data=data, headers=self.headers)

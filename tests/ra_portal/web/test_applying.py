@@ -19,8 +19,10 @@ NUMBER = samples.identity_number()
 
 def save(browser: Browser, values: dict[str, str], **files: tuple[bytes, str]) -> TestResponse:
     """As the page's script does."""
-    token = between(r'name="csrf_token" value="([^"]+)"', browser.text("/apply"))
-    data: dict[str, object] = {**values, "csrf_token": token}
+    page = browser.text("/apply")
+    token = between(r'name="csrf_token" value="([^"]+)"', page)
+    version = between(r'name="draft_version" value="([0-9]+)"', page)
+    data: dict[str, object] = {"draft_version": version, **values, "csrf_token": token}
     data |= {name: (io.BytesIO(content), named) for name, (content, named) in files.items()}
     return browser.client.post(
         "/apply/draft", data=data, headers={"Accept": "application/json", "Accept-Language": "en"}
@@ -42,6 +44,40 @@ def test_without_a_script_the_button_saves(browser: Browser) -> None:
     page = browser.text("/apply")
     assert 'value="按钮企业"' in page
     assert "The draft is saved" in page
+
+
+def test_of_two_tabs_the_later_save_is_refused_and_both_are_offered(browser: Browser) -> None:
+    """With a script and without; also where neither tab had a draft when it was opened."""
+    first, second = browser.get("/apply"), browser.get("/apply")
+    kept = browser.press(first, "Save the draft", {"name": "先存的企业", "region": "浙江 宁波"})
+    refused = browser.press(second, "Save the draft", {"name": "后存的企业", "region": "浙江 宁波"})
+    assert refused.status_code == 409
+    assert "draft.changed" in refused.text
+    assert 'value="后存的企业"' in refused.text  # what was typed is kept
+    stands = between(r"(?s)<dl class=\"facts\">(.*?)</dl>", refused.text)
+    assert "先存的企业" in stands
+    assert "浙江 宁波" not in stands  # it is the same in both
+    assert 'value="先存的企业"' in browser.text("/apply")
+
+    by_script = save(browser, {"name": "脚本", "draft_version": "0"})
+    assert (by_script.status_code, by_script.get_json()["code"]) == (409, "draft.changed")
+    handed_in = browser.press(kept, "Hand in the application", {"name": "先存的企业"})
+    assert handed_in.status_code == 422  # the newest version: only the fields are looked at
+    overwritten = browser.press(refused, "Save the draft")
+    assert overwritten.status_code == 200
+    assert 'value="后存的企业"' in browser.text("/apply")
+    stale = browser.press(kept, "Hand in the application", {"name": "先存的企业"})
+    assert stale.status_code == 409
+    assert 'value="后存的企业"' in browser.text("/apply")
+
+
+def test_one_tab_goes_on_with_the_version_of_each_answer(browser: Browser) -> None:
+    version = "0"
+    for name in ("一", "一个", "一个企业"):
+        answer = save(browser, {"name": name, "draft_version": version}).get_json()
+        version = str(answer["version"])
+    assert version == "3"
+    assert 'value="一个企业"' in browser.text("/apply")
 
 
 def test_a_scan_is_examined_when_it_is_chosen_and_goes_with_the_application(
@@ -104,8 +140,11 @@ def test_a_correction_is_saved_as_it_is_typed_and_waits_on_another_computer(
     portal.services.registration.send_back(portal.officer(Role.REGISTRAR), found.id, "", remarks)
     typed: dict[str, object] = {"region": "浙江 舟山", "identity_number": NUMBER}
     address = "/application/correction/draft"
+    opened = browser.get("/application/correction")
     saved = browser.send("/application/correction", typed, address)
-    assert saved.get_json()["saved"].startswith("Saved at")
+    assert saved.location == "/application/correction"
+    stale = browser.press(opened, "Save for later", {"region": "浙江 温州"})
+    assert (stale.status_code, "浙江 舟山" in stale.text) == (409, True)
     assert NUMBER not in portal.everything_written()
 
     elsewhere = Browser(client.application.test_client())
