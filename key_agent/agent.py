@@ -11,6 +11,7 @@ from key_agent import PROTOCOL, VERSION
 from key_agent import messages as m
 from key_agent.asking import Asking, Request
 from key_agent.cards import Cards
+from key_agent.connecting import Connecting, refused
 from key_agent.encryption import EncryptionKeys
 from key_agent.enrolling import Enrolling, token_json
 from key_agent.origins import Origins, Standing
@@ -59,6 +60,7 @@ class Agent:
         self._origins = origins
         self._log = log
         self._asking = Asking(windows, words, self.patience)
+        connecting = Connecting(cards, self._asking, origins, self.patience)
         enrolling = Enrolling(cards, self._asking, origins, clock)
         signing = SigningPurposes(cards, self._asking, origins, clock, copies)
         renewing = Renewing(cards, self._asking, origins, clock)
@@ -67,7 +69,7 @@ class Agent:
         presence = Presence(cards, origins, log)
         self.methods = {
             "status": Method(m.Nothing, self._status, for_anybody=True),
-            "connect": Method(m.Nothing, self._connect, for_anybody=True),
+            "connect": Method(m.Nothing, connecting.connect, for_anybody=True),
             "tokens": Method(m.Nothing, self._tokens),
             "initialise": Method(m.InitialiseBody, enrolling.initialise),
             "make_key": Method(m.MakeKeyBody, enrolling.make_key),
@@ -133,34 +135,6 @@ class Agent:
             "busy": self._asking.busy,
         }
 
-    def _connect(self, request: Request, _: m.Nothing) -> dict[str, Any]:
-        """Ask the user, unless they said no before. Asked again by an allowed origin, it may see
-        what was plugged in since, when the user agrees."""
-        if self._origins.standing(request.origin) is Standing.REFUSED:
-            raise _refused()
-        held = self._cards.certificates() if self._cards.has_libraries else []
-        seen = frozenset(each.identifier for each in held)
-        if self._origins.standing(request.origin) is Standing.ALLOWED:
-            if seen <= self._origins.may_see(request.origin):
-                return {"origin": str(Standing.ALLOWED)}
-        else:
-            self.patience.stranger()
-        words = self._asking.words
-        shown = [each for each in held if not each.certificate.is_ca]
-        lines = [words("connect"), words("connect-sees" if shown else "connect-none")]
-        for each in shown[:8]:
-            name = each.certificate.attribute("2.5.4.3") or each.certificate.subject_text()
-            lines.append(f"  {name} ({each.token.label})")
-        if len(shown) > 8:
-            lines.append("  " + words("more", count=len(shown) - 8))
-        allowed = self._asking.confirm(request, *lines, words("connect-only"))
-        if not allowed:
-            self._origins.set(request.origin, Standing.REFUSED, frozenset())
-            raise _refused()
-        seen |= self._origins.may_see(request.origin)
-        self._origins.set(request.origin, Standing.ALLOWED, seen)
-        return {"origin": str(Standing.ALLOWED)}
-
     def _tokens(self, request: Request, _: m.Nothing) -> dict[str, Any]:
         seen = self._origins.may_see(request.origin)
         with request.using_token():
@@ -170,13 +144,9 @@ class Agent:
     def _require_allowed(self, origin: str) -> None:
         standing = self._origins.standing(origin)
         if standing is Standing.REFUSED:
-            raise _refused()
+            raise refused()
         if standing is not Standing.ALLOWED:
             raise Forbidden("origin.unknown", "the user was not asked about this site yet")
-
-
-def _refused() -> Forbidden:
-    return Forbidden("origin.refused", "the user refused this site")
 
 
 def _rounded(seconds: float) -> float:

@@ -116,6 +116,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "token.none": ("没有 USB Key", "no USB key"),
     "token.no-library": ("没有 PKCS#11 库", "no PKCS#11 library"),
     "card.no-certificate": ("没有证书", "no certificate"),
+    "card.not-shown": ("您没有让它看到这张卡", "you did not show it the card"),
 }
 """What became of a use; any other code is said as it is."""
 

@@ -19,6 +19,11 @@ _WORDS: dict[str, tuple[str, str]] = {
         "仅在您信任该网站时才允许。",
         "Allow this only for a site that you trust.",
     ),
+    "connect-more": ("该网站请求查看另一张卡。", "This site asks to see another card."),
+    "connect-keeps": (
+        "拒绝不影响它已能看到的卡。",
+        "If you refuse, it still sees the cards that it saw before.",
+    ),
     "allow": ("允许", "Allow"),
     "refuse": ("拒绝", "Refuse"),
     "next": ("下一页", "Next"),

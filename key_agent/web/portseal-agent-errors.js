@@ -24,6 +24,7 @@ const STATES = /** @type {Record<string, AgentState>} */ ({
   "token.locked": "locked",
   "token.": "failed",
   "card.no-certificate": "no-certificate",
+  "card.not-shown": "cancelled",
   "agent.": "failed",
   "window.failed": "failed",
   "file.locked": "failed",

@@ -10,6 +10,11 @@ export class PortSealProgress extends HTMLElement {
      * @param {any} error
      */
     fail(error: any): void;
+    /**
+     * Ask the user, in the agent's window, whether this site may see the cards that are plugged in and
+     * that it does not see yet. Bound.
+     */
+    showCard(): Promise<void>;
     connectedCallback(): void;
     /** Back to the beginning. */
     reset(): void;

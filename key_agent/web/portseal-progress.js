@@ -8,13 +8,20 @@
  * for the last try of a PIN and `data-tries-few` for some, `data-versions` for an agent that is too
  * old, `data-failed` for what the service refused, `data-ask` for what is said where the browser will
  * ask first, `data-help` the address of a page that helps with the agent and `data-help-text` its
- * name. `data-steps` lists the steps that are shown, in order; the others only change the line below.
+ * name, `data-show-card` for the button that lets the site see another card and `data-card-shown` for
+ * what is said then. `data-steps` lists the steps that are shown, in order; the others only change the line below.
+ *
+ * `portseal-card-shown` is the event of a card that the site may see from now on: the journey that
+ * found none can begin anew.
  */
 
 import { AgentError, PortSealAgent } from "./portseal-agent.js";
 
 /** States that are mended on the user's computer. */
 const HELPED = ["missing", "blocked", "too-old", "origin-refused", "no-token"];
+
+/** Codes after which the user is offered to let the site see another card. */
+const CARD_WANTED = ["card.no-certificate", "card.not-shown"];
 
 export class PortSealProgress extends HTMLElement {
   /** @type {HTMLOListElement} */ #list = document.createElement("ol");
@@ -25,6 +32,7 @@ export class PortSealProgress extends HTMLElement {
     super();
     this.step = this.step.bind(this);
     this.fail = this.fail.bind(this);
+    this.showCard = this.showCard.bind(this);
   }
 
   connectedCallback() {
@@ -97,7 +105,7 @@ export class PortSealProgress extends HTMLElement {
     alert.textContent = error instanceof AgentError ? this.#ofAgent(error) : this.#ofService(error);
     const code = document.createElement("code");
     code.textContent = error?.code ?? "page.failed";
-    this.#line.replaceChildren(alert, " ", code, ...this.#help(error));
+    this.#line.replaceChildren(alert, " ", code, ...this.#help(error), ...this.#offer(error));
     if (!error?.code) console.error(error);
   }
 
@@ -110,6 +118,37 @@ export class PortSealProgress extends HTMLElement {
     if (!help || !(error instanceof AgentError) || !HELPED.includes(error.state)) return [];
     const link = Object.assign(document.createElement("a"), { href: help, textContent: helpText });
     return [" ", link];
+  }
+
+  /** @param {any} error */
+  #offer(error) {
+    const words = this.#words("show-card");
+    if (!words || !(error instanceof AgentError) || !CARD_WANTED.includes(error.code)) return [];
+    const button = Object.assign(document.createElement("button"), {
+      type: "button", className: "secondary", textContent: words, onclick: this.showCard,
+    });
+    return [" ", button];
+  }
+
+  /**
+   * Ask the user, in the agent's window, whether this site may see the cards that are plugged in and
+   * that it does not see yet. Bound.
+   */
+  async showCard() {
+    const agent = PortSealAgent.of(this);
+    this.step("show-card");
+    try {
+      const before = await certificatesSeen(agent);
+      await agent.connect();
+      if ((await certificatesSeen(agent)) === before) {
+        throw new AgentError("no-certificate", "card.none-more", "no other card is plugged in");
+      }
+      this.#line.textContent = this.#words("card-shown");
+      this.dataset.outcome = "done";
+      this.dispatchEvent(new Event("portseal-card-shown"));
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** The step that was told last. */
@@ -151,6 +190,12 @@ export class PortSealProgress extends HTMLElement {
   #words(name) {
     return this.getAttribute(`data-${name}`);
   }
+}
+
+/** @param {PortSealAgent} agent */
+async function certificatesSeen(agent) {
+  const { tokens } = await agent.tokens();
+  return tokens.flatMap((token) => token.certificates).length;
 }
 
 // A page may hold two copies of this file, its own and a library's: the first one counts.

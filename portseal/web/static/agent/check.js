@@ -9,6 +9,7 @@ import "/agent/portseal-progress.js";
 
 const part = /** @type {HTMLElement} */ (document.getElementById("check-part"));
 const button = /** @type {HTMLButtonElement} */ (document.getElementById("check"));
+const another = /** @type {HTMLButtonElement} */ (document.getElementById("show-card"));
 const progress = /** @type {any} */ (document.getElementById("agent-progress"));
 const agent = PortSealAgent.of(progress);
 
@@ -37,6 +38,7 @@ function words(name, facts = {}) {
 /** @param {boolean} asks whether the person is there to be asked */
 async function check(asks) {
   for (const name of ["agent", "site", "token", "certificate"]) tell(name, "open");
+  another.hidden = true;
   progress.reset();
   let name = "agent";
   try {
@@ -50,6 +52,7 @@ async function check(asks) {
     if (state === "origin-unknown" && asks) await agent.connect();
     else if (error) throw error;
     tell("site", "good", [words("says-allowed")]);
+    another.hidden = false;
     name = "token";
     const { tokens } = await agent.tokens();
     if (tokens.length === 0) throw new AgentError("no-token", "token.none", "no USB key");
@@ -96,4 +99,6 @@ button.addEventListener("click", async () => {
   await check(true);
   button.disabled = false;
 });
+another.addEventListener("click", progress.showCard);
+progress.addEventListener("portseal-card-shown", () => check(false));
 if (!(await PortSealAgent.wouldAskUser())) await check(false);

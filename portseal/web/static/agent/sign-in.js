@@ -68,4 +68,5 @@ async function look() {
 
 element("by-agent").hidden = false;
 button.addEventListener("click", signIn);
+progress.addEventListener("portseal-card-shown", signIn);
 look();
