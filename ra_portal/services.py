@@ -38,6 +38,7 @@ from ra_portal.cards.without_card import WithoutCard
 from ra_portal.console.console_acts import ConsoleActs
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
+from ra_portal.exports import Exports
 from ra_portal.figures import Figures
 from ra_portal.history import History
 from ra_portal.imports.imports import Imports
@@ -107,6 +108,7 @@ class PortalServices:
     recovery: Recovery
     mass_actions: MassActions
     figures: Figures
+    exports: Exports
     seals: Seals
     directory: HolderDirectory
     journal: JournalReader
@@ -159,11 +161,12 @@ def open_portal(
     draft_time = timedelta(days=rules.draft_days)
     directory = HolderDirectory(database, clock)
     assignments = Assignments(database, journal, clock)
+    queue = ApplicationQueue(database, clock, personal, rules, registry)
     return PortalServices(
         answers=Answers(database, clock, entropy),
         registration=Registration(database, journal, clock, entropy, cards, personal, rules),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
-        queue=ApplicationQueue(database, clock, personal, rules, registry),
+        queue=queue,
         assignments=assignments,
         reminders=Reminders(database, journal, clock, rules, contacts, notices),
         notes=Notes(database, journal, clock, personal),
@@ -211,6 +214,7 @@ def open_portal(
             MassRevocation(database, journal, outbox, clock),
             on_cards_ended,
         ),
+        exports=Exports(database, journal, queue),
         figures=Figures(database, outbox, clock),
         recovery=Recovery(
             database,

@@ -85,6 +85,8 @@ class Event(StrEnum):
     APPLICATION_NOTED = "application.noted"
     APPLICATION_ESCALATED = "application.escalated"
     IMPORT_CONFIRMED = "import.confirmed"
+    APPLICATIONS_EXPORTED = "applications.exported"
+    CARDS_EXPORTED = "cards.exported"
     HISTORY_EXPORTED = "history.exported"
     ENTERPRISE_APPLIED = "enterprise.applied"
     ENTERPRISE_REGISTERED = "enterprise.registered"

@@ -1,6 +1,6 @@
 """What officers look at: the queue, and one application beside its papers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.identifiers import parse_uscc
-from kernel.refusals import Refusal, Unprocessable
+from kernel.refusals import Refusal, TooLarge, Unprocessable
 from policies.identity_number import is_identity_card_number
 from policies.registration import RegistrationPolicy
 from ra_portal import fields, keyset
@@ -136,6 +136,29 @@ class ApplicationQueue:
                 page = keyset.cut(found, *turned)
             names = people_rows.officer_names(connection, (each.assigned_to for each in page.shown))
         return QueuePage(page.shown, page.earlier, page.later, names, more)
+
+    def everything(
+        self, connection: Connection, by: Identity, asked: Asked, at_once: int
+    ) -> Iterator[Application]:
+        """All pages one after the other, read `at_once` rows at a time. Raises as `page`; TooLarge
+        `export.too-many` where a search looks at a part alone."""
+        wanted = self._filter(by, asked)
+        if asked.text.strip():
+            found = self._search(connection, wanted, asked)
+            if len(found) >= name_search.MOST_MATCHES:
+                raise TooLarge(
+                    "export.too-many", "this is more than one file takes: narrow the filters",
+                    most=name_search.MOST_MATCHES,
+                )  # fmt: skip
+            yield from found
+            return
+        after = None
+        while True:
+            some = queue_rows.page(connection, wanted, at_once, after)
+            yield from some
+            if len(some) < at_once:
+                return
+            after = place_of(some[-1])
 
     def standing(self, by: Identity) -> Standing:
         """Raises Forbidden `role.missing`."""

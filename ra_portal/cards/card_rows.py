@@ -197,7 +197,27 @@ def search(
     branch: str | None = None,
 ) -> tuple[list[tuple[Card, str]], int]:
     """The next cards behind `after` with their holders' names, newest first, before it when
-    `backwards`; and how many in all. With `branch` those of that branch's enterprises and
+    `backwards`; and how many in all."""
+    query = listed(connection, state, text, branch)
+    # Nobody turns ten thousand pages, and counting millions takes seconds.
+    counted = query.with_only_columns(cards.c.id).limit(MOST_COUNTED).subquery()
+    total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
+    return page_of(connection, query, limit, after, backwards), total
+
+
+def page_of(
+    connection: Connection, query: Select[Any], limit: int, after: Place | None, backwards: bool
+) -> list[tuple[Card, str]]:
+    """The next cards of `listed`."""
+    rows = connection.execute(_turned(query, limit, after, backwards)).all()
+    found = [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows]
+    return found[::-1] if backwards else found
+
+
+def listed(
+    connection: Connection, state: CardState | None, text: str, branch: str | None
+) -> Select[Any]:
+    """Cards with their holders' names; with `branch` those of that branch's enterprises and
     officers."""
     name = func.coalesce(enterprises.c.name, operators.c.name, officers.c.name).label("holder_name")
     query = (
@@ -217,12 +237,7 @@ def search(
         )
     if text:
         query = query.where(matching(connection, text))
-    # Nobody turns ten thousand pages, and counting millions takes seconds.
-    counted = query.with_only_columns(cards.c.id).limit(MOST_COUNTED).subquery()
-    total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
-    rows = connection.execute(_turned(query, limit, after, backwards)).all()
-    found = [(card_of(row._mapping), row._mapping["holder_name"] or "") for row in rows]
-    return found[::-1] if backwards else found, total
+    return query
 
 
 def place_of(found: tuple[Card, str]) -> Place:

@@ -4,11 +4,17 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from tempfile import SpooledTemporaryFile
+from typing import IO, TextIO
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet program calculate, full-width forms included."""
 _BOM = "\ufeff"
 """Without it a well-known program reads Chinese as something else."""
+
+
+_IN_MEMORY = 1 << 20
+"""Octets."""
 
 
 class SheetFormat(StrEnum):
@@ -28,6 +34,22 @@ def write(rows: Iterable[Sequence[str]], wanted: SheetFormat) -> bytes:
     return _csv(defused) if wanted is SheetFormat.CSV else _xlsx(defused)
 
 
+def spool_csv(rows: Iterable[Sequence[str]]) -> tuple[IO[bytes], int]:
+    """The rows, the first of which are the headings, in a file that lies in memory while it is
+    small and then on disk, at its beginning; and how many rows follow the headings. The caller
+    closes it; nothing is left of it when `rows` raises."""
+    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - who sends it closes it
+    try:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        count = _write_csv(text, ([defuse(cell) for cell in row] for row in rows)) - 1
+        text.detach()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, count
+
+
 def defuse(text: str) -> str:
     """The text as text: an apostrophe goes before what a program would calculate."""
     return f"'{text}" if text.startswith(_FORMULA) else text
@@ -35,9 +57,17 @@ def defuse(text: str) -> str:
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     written = io.StringIO(newline="")
-    writer = csv.writer(written, quoting=csv.QUOTE_ALL)
-    writer.writerows(rows)
-    return (_BOM + written.getvalue()).encode()
+    _write_csv(written, rows)
+    return written.getvalue().encode()
+
+
+def _write_csv(file: TextIO, rows: Iterable[Sequence[str]]) -> int:
+    file.write(_BOM)
+    writer, count = csv.writer(file, quoting=csv.QUOTE_ALL), 0
+    for row in rows:
+        writer.writerow(row)
+        count += 1
+    return count
 
 
 def _xlsx(rows: Iterable[Sequence[str]]) -> bytes:

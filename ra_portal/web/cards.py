@@ -12,9 +12,11 @@ from ra_portal.cards.card import Card, CardState
 from ra_portal.cards.card_certificates import Use
 from ra_portal.cards.cards import Cards
 from ra_portal.cards.charge import is_own
+from ra_portal.exports import MOST_EXPORTED
 from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
+from ra_portal.web.exports import cards_file
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
@@ -100,15 +102,30 @@ def _list(cards: Cards, by: Identity) -> str:
         choices=list(CardState),
         earlier=turn("before", found.earlier),
         later=turn("after", found.later),
+        kept=kept,
+        most_exported=MOST_EXPORTED,
     )
 
 
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
-    cards = services.cards
+    _add_list_routes(blueprint, services, person)
+    _add_card_routes(blueprint, services, person)
 
+
+def _add_list_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     @blueprint.get("/admin/cards")
     def all_cards() -> Page:
-        return _list(cards, person.signed_in())
+        return _list(services.cards, person.signed_in())
+
+    @blueprint.post("/admin/cards/export")
+    def export_cards() -> Page:
+        state, text = request.form.get("state", ""), request.form.get("q", "")
+        wanted = CardState(state) if state in set(CardState) else None
+        return cards_file(services.exports, person.signed_in(), wanted, text)
+
+
+def _add_card_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    cards = services.cards
 
     @blueprint.get("/cards/<number>")
     def card(number: str) -> Page:

@@ -9,10 +9,12 @@ from werkzeug.wrappers import Response
 from kernel.refusals import Malformed, Refusal
 from ra_portal.applications.application import OPEN, ApplicationState
 from ra_portal.applications.queue import Asked, place_of
+from ra_portal.exports import MOST_EXPORTED
 from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.applying import picture, read_kind
+from ra_portal.web.exports import queue_file
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
@@ -30,7 +32,14 @@ def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Pe
     @blueprint.get("/officer/applications")
     def queue() -> Page:
         by, known = person.signed_in(), services.branches.all()
-        return _queue(services, by, _asked({each.code: each.id for each in known}))
+        return _queue(services, by, _asked({each.code: each.id for each in known}, request.args))
+
+    @blueprint.post("/officer/applications/export")
+    def export_queue() -> Page:
+        by, known = person.signed_in(), services.branches.all()
+        asked = _asked({each.code: each.id for each in known}, request.form)
+        names = {each.id: each.name for each in known}
+        return queue_file(services.exports, by, asked, names)
 
     @blueprint.post("/officer/applications/by-identity")
     def queue_by_identity() -> Page:
@@ -41,7 +50,7 @@ def _add_queue_routes(blueprint: Blueprint, services: PortalServices, person: Pe
         except Refusal as refusal:
             if refusal.status != 422:
                 raise
-            return _queue(services, by, _asked({}), refusal), refusal.status
+            return _queue(services, by, _asked({}, request.args), refusal), refusal.status
 
 
 def _add_decision_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
@@ -148,27 +157,29 @@ def _queue(
         branch_names={each.id: each.name for each in known},
         may_take=by.may("application.register") or by.may("application.approve"),
         refusal=refusal,
+        kept={**kept, "state": request.args.get("state", "open")},
+        most_exported=MOST_EXPORTED,
     )
 
 
 _KEPT = ("state", "q", "mine", "unassigned", "overdue", "branch")
 
 
-def _asked(branches: Mapping[str, str]) -> Asked:
-    state = request.args.get("state", "open")
+def _asked(branches: Mapping[str, str], values: Mapping[str, str]) -> Asked:
+    state = values.get("state", "open")
     states: tuple[ApplicationState, ...] = OPEN
     if state in set(ApplicationState):
         states = (ApplicationState(state),)
     elif state == "":
         states = tuple(ApplicationState)
-    after, before = request.args.get("after", ""), request.args.get("before", "")
+    after, before = values.get("after", ""), values.get("before", "")
     return Asked(
         states,
-        request.args.get("q", "")[:80],
-        mine=bool(request.args.get("mine")),
-        unassigned=bool(request.args.get("unassigned")),
-        overdue=bool(request.args.get("overdue")),
-        branch=branches.get(request.args.get("branch", "")),
+        values.get("q", "")[:80],
+        mine=bool(values.get("mine")),
+        unassigned=bool(values.get("unassigned")),
+        overdue=bool(values.get("overdue")),
+        branch=branches.get(values.get("branch", "")),
         after=read_place(after or before) if after or before else None,
         backwards=bool(before),
     )

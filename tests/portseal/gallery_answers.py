@@ -288,6 +288,8 @@ NOT_PICTURED_ANSWERS = {
     "portal.acknowledge_console_act": _BACK,
     "portal.confirm_import": _BACK,
     "portal.export_history": "a file to take away",
+    "portal.export_queue": "a file to take away",
+    "portal.export_cards": "a file to take away",
     "verification.pdf": "a file to take away",
     "key_centre_pages.fetch": "a file to take away",
     "sso.change_platform": "as platform-refused",

@@ -219,6 +219,8 @@ DOORS: dict[str, Door] = {
     # -- changing: what does little first --------------------------------------------------------
     "POST /officer/applications/by-identity": Door(COUNTER, body={"identity_number": "x"}),
     "POST /officer/applications/next": Door(COUNTER),
+    "POST /officer/applications/export": Door(COUNTER),
+    "POST /admin/cards/export": Door(COUNTER),
     "POST /api/v1/mass-actions/preview": Door(
         ADMINISTRATOR, body={"act": "freeze", "uscc": samples.uscc(1)}
     ),
