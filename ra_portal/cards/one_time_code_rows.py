@@ -72,13 +72,6 @@ def messages(connection: Connection, kept: Kept) -> list[datetime]:
     return list(connection.execute(query).scalars())
 
 
-def count_begun(connection: Connection, card: str, purpose: str, since: datetime) -> int:
-    """How many codes were new since then, by whatever channel."""
-    begun = func.count(one_time_codes.c.begun_at.distinct())
-    query = select(begun).where(*_of(card, purpose, since))
-    return connection.execute(query).scalar_one()
-
-
 def count_attempts(connection: Connection, kept: Kept) -> int:
     """Tries of all who share its code."""
     query = select(func.sum(one_time_codes.c.attempts)).where(

@@ -41,8 +41,6 @@ MOST_TRIES = 5
 """Of each who asked. A dozen digits leave nothing to many who guess together."""
 MOST_TOLD = 15
 """Wrong tries at one code that the journal tells of."""
-MOST_IN_A_DAY = {"freeze": 10, "unfreeze": 10}
-"""Codes by purpose. A loss can be reported at any hour."""
 CHANNEL = "card-codes"
 """The outbox channel of what was asked for."""
 _DIGITS = 12
@@ -194,13 +192,8 @@ class OneTimeCodes:
     ) -> None:
         """The card is locked: one counts after the other."""
         now = self._clock.now()
-        if shared:
-            sent = one_time_code_rows.messages(connection, kept)
-            goes = len(sent) < MOST_MESSAGES and all(now - at >= SENT_AGAIN_AFTER for at in sent)
-        else:
-            most, day = MOST_IN_A_DAY.get(kept.purpose), timedelta(days=1)
-            begun = one_time_code_rows.count_begun(connection, card.number, kept.purpose, now - day)
-            goes = most is None or begun < most
+        sent = one_time_code_rows.messages(connection, kept) if shared else []
+        goes = len(sent) < MOST_MESSAGES and all(now - at >= SENT_AGAIN_AFTER for at in sent)
         goes = goes and self._notices.put_sealed(connection, notice, about=card.number)
         holds = kept if goes or shared else replace(kept, card=NOBODYS)
         one_time_code_rows.add(connection, replace(holds, sent=goes))
