@@ -52,6 +52,7 @@ def platform() -> None:
 @click.option("--evidence", required=True, help="Its decision: number and date.")
 @click.option("--refresh", is_flag=True, help="Gets refresh tokens.")
 @click.option("--pushed-only", is_flag=True, help="Must push its requests (RFC 9126).")
+@click.option("--dpop-bound", is_flag=True, help="Its tokens are for its own key (RFC 9449).")
 @click.option(
     "--endpoint-audience",
     is_flag=True,

@@ -34,6 +34,8 @@ class SsoSettings(SettingsTable):
     proxy_secret: SecretStr | None = None
     """What the proxy sends beside them in `X-PortSeal-Proxy`: 32 to 200 random letters, digits,
     `-` and `_`. Any process on the proxy's machine could take its address, but not know this."""
+    dpop_nonces: bool = True
+    """Whether a platform's proof of its key must hold a nonce that we gave (RFC 9449, 8)."""
     key_days: Annotated[int, Field(ge=1, le=3650)] = 90
     """After so long the worker makes the next key of ID tokens."""
     presence_seconds: Annotated[int, Field(ge=6, le=300)] = 15

@@ -55,6 +55,7 @@ class SignInFloor(SigningFloor):
                 certificate_proxies=frozenset(str(each) for each in sso.certificate_proxies),
                 proxy_secret=sso.proxy_secret.get_secret_value() if sso.proxy_secret else "",
                 platform_networks=sso.platform_networks,
+                dpop_nonces=sso.dpop_nonces,
                 agent_source=agent_source(self.settings.web.agent_port),
             ),
             key_source=TokenKeys(self.token),

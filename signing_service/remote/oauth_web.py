@@ -15,7 +15,7 @@ from signing_service.remote.services import RemoteServices
 from signing_service.sso import client_certificate
 from signing_service.sso.browser import REMOTE_AUTHORIZE_PATH, current_session
 from signing_service.sso.freshness import Freshness
-from signing_service.sso.openid.errors import OAuthError
+from signing_service.sso.openid.errors import OAuthError, oauth_error
 from signing_service.sso.openid.redirects import (
     answer_fields,
     error_fields,
@@ -24,7 +24,7 @@ from signing_service.sso.openid.redirects import (
     with_parameters,
 )
 from signing_service.sso.openid.token_endpoint import certificate_hash
-from signing_service.sso.openid.web import oauth_error, require_once
+from signing_service.sso.openid.web import require_once
 from signing_service.sso.platforms import Platform
 from signing_service.sso.sessions import SignedIn
 

@@ -1,4 +1,4 @@
-"""Public keys of platforms that sign their assertions (RFC 7517), read strictly."""
+"""Public keys of platforms that sign assertions and proofs (RFC 7517), read strictly."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,15 +27,27 @@ def require_client_keys(jwks: Sequence[dict[str, Any]]) -> None:
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
         raise _refused("each key has a kid of its own")
     for jwk in jwks:
-        _read(jwk)
+        read_public_key(jwk)
 
 
 def client_key_set(jwks: Sequence[dict[str, Any]]) -> KeySet:
     """Raises Unprocessable `platform.keys`."""
-    return KeySet([_read(jwk) for jwk in jwks])
+    return KeySet([read_public_key(jwk) for jwk in jwks])
 
 
-def _read(jwk: dict[str, Any]) -> ECKey | RSAKey:
+def algorithms_of(key: object) -> tuple[str, ...]:
+    """What this key may sign with: the algorithm that it was made for, or its kind's."""
+    assert isinstance(key, ECKey | RSAKey)
+    named = key.get("alg")
+    if isinstance(key, ECKey):
+        fitting: tuple[str, ...] = ("ES256",) if key.get("crv") == "P-256" else ("ES384",)
+    else:
+        fitting = ("PS256", "PS384", "RS256")
+    return fitting if named is None else tuple(each for each in fitting if each == named)
+
+
+def read_public_key(jwk: dict[str, Any]) -> ECKey | RSAKey:
+    """Raises Unprocessable `platform.keys` for anything but a public EC or RSA key."""
     kind = str(jwk.get("kty"))
     allowed = _PUBLIC.get(kind)
     if allowed is None or not jwk.keys() <= allowed:

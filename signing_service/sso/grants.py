@@ -28,7 +28,7 @@ _NEW_ACCESS = {
     name: bindparam(name, type_=access_tokens.c[name].type)
     for name in (
         "token_hash", "code_hash", "client_id", "sid", "scope", "terms", "certificate_hash",
-        "issued_at", "expires_at",
+        "dpop_key", "issued_at", "expires_at",
     )
 }  # fmt: skip
 _OF_FAMILY = Step(insert(access_tokens).values(_NEW_ACCESS))
@@ -49,7 +49,7 @@ _NEW_CODE = insert(codes).values(
         name: bindparam(name)
         for name in (
             "code_hash", "client_id", "sid", "redirect_uri", "scope", "nonce", "details", "terms",
-            "code_challenge", "expires_at",
+            "code_challenge", "dpop_key", "expires_at",
         )
     }
 )  # fmt: skip
@@ -102,6 +102,8 @@ class CodeGrant:
     terms: Terms | None = None
     """None: the code is not for an ID token."""
     code_hash: bytes = b""
+    dpop_key: bytes | None = None
+    """SHA-256 thumbprint of the key that must be proven with it (RFC 9449, 10); None: any."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class TokenGrant:
     terms: Terms | None = None
     certificate_hash: bytes | None = None
     """SHA-256 of the client certificate that must come with it (RFC 8705, 3); None: any may."""
+    dpop_key: bytes | None = None
+    """SHA-256 thumbprint of the key that must be proven with it (RFC 9449, 6); None: none."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,10 @@ class NewTokens:
     access: str
     refresh: str | None = None
     certificate_hash: bytes | None = None
+    dpop_key: bytes | None = None
+    """What the access token is bound to."""
+    dpop_key_of_refresh: bytes | None = None
+    """What the refresh token is bound to, where its platform proves itself by no other means."""
 
 
 class Grants:
@@ -154,6 +162,7 @@ class Grants:
             "details": grant.details,
             "terms": None if grant.terms is None else grant.terms.to_json(),
             "code_challenge": grant.code_challenge,
+            "dpop_key": grant.dpop_key,
             "expires_at": self._clock.now() + timedelta(seconds=self._settings.code_seconds),
         }
         self._new_code.first(**row)
@@ -178,6 +187,7 @@ class Grants:
             row.details,
             None if row.terms is None else Terms.from_json(row.terms),
             row.code_hash,
+            row.dpop_key,
         )
 
     # -- tokens ----------------------------------------------------------------------------------
@@ -288,6 +298,7 @@ class Grants:
         access = {
             "token_hash": secret_hash(new.access),
             "scope": scope,
+            "dpop_key": new.dpop_key,
             "expires_at": now + timedelta(seconds=settings.access_token_seconds),
         }
         if step.count(connection, **row, **access) != 1:
@@ -296,6 +307,7 @@ class Grants:
             refresh = {
                 "token_hash": secret_hash(new.refresh),
                 "scope": grant.scope,
+                "dpop_key": new.dpop_key_of_refresh,
                 "expires_at": now + timedelta(seconds=settings.refresh_token_seconds),
             }
             connection.execute(insert(refresh_tokens), {**row, **refresh})
@@ -381,4 +393,5 @@ def _grant(row: Any) -> TokenGrant:
         row.expires_at,
         None if row.terms is None else Terms.from_json(row.terms),
         row.certificate_hash,
+        row.dpop_key,
     )

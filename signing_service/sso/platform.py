@@ -61,6 +61,8 @@ class PlatformTerms:
     """Whether its assertions may be made out to an endpoint of ours instead of the issuer, as
     older programs do. For a platform that signs people in nowhere else: another provider could
     have it make one out to our endpoint, and use it here (RFC 7523bis, FAPI 2.0, 5.3.2.1)."""
+    dpop_bound: bool = False
+    """Whether it is given tokens for a key alone (RFC 9449, 5.2 `dpop_bound_access_tokens`)."""
     cas_services: tuple[str, ...] = ()
     """Service addresses of the CAS protocol, matched exactly."""
     permission: ClaimsPermission = field(default_factory=ClaimsPermission)
@@ -147,8 +149,8 @@ class PlatformDraft:
 
         Redirect URIs are https, or http on loopback, without fragment; so are all other
         addresses. Raises Unprocessable `platform.name`, `platform.client-id`,
-        `platform.redirect-uri`, `platform.scope`, `platform.claims`, `platform.auth-method`,
-        `platform.keys`, `platform.certificate`.
+        `platform.redirect-uri`, `platform.scope`, `platform.dpop`, `platform.claims`,
+        `platform.auth-method`, `platform.keys`, `platform.certificate`.
         """
         terms = self.terms
         uris = _checked_uris(self.redirect_uris)
@@ -161,6 +163,8 @@ class PlatformDraft:
         scopes = tuple(sorted({*self.scopes, "openid"}))
         if not set(scopes) <= {*SCOPES, *REMOTE_SCOPES}:
             raise Unprocessable("platform.scope", "no such scope")
+        if terms.dpop_bound and not set(scopes).isdisjoint(REMOTE_SCOPES):
+            raise Unprocessable("platform.dpop", "tokens of remote signing are not bound by DPoP")
         if not set(terms.permission.claims) <= set(PERMITTABLE):
             raise Unprocessable("platform.claims", "no such claim")
         for text in (terms.permission.permitted_by, terms.permission.evidence):

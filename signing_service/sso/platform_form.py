@@ -22,7 +22,7 @@ TEXTS = (
     "tls_subject", "tls_thumbprint", "permitted_by", "evidence",
 )  # fmt: skip
 LISTS = ("redirect_uris", "post_logout_redirect_uris", "cas_services", "scopes", "claims")
-FLAGS = ("refresh", "pushed_only", "endpoint_audience")
+FLAGS = ("refresh", "pushed_only", "dpop_bound", "endpoint_audience")
 
 
 def draft_of(fields: Mapping[str, Any]) -> PlatformDraft:
@@ -47,6 +47,7 @@ def draft_of(fields: Mapping[str, Any]) -> PlatformDraft:
         frontchannel_logout_uri=texts["frontchannel_logout_uri"] or None,
         refresh=flags["refresh"],
         pushed_only=flags["pushed_only"],
+        dpop_bound=flags["dpop_bound"],
         endpoint_audience=flags["endpoint_audience"],
         cas_services=lists["cas_services"] or (),
         permission=ClaimsPermission(claims, texts["permitted_by"] or "", texts["evidence"] or ""),
@@ -83,6 +84,7 @@ def fields_of(platform: Platform | PlatformDraft) -> dict[str, Any]:
         "tls_thumbprint": terms.tls_thumbprint,
         "refresh": terms.refresh,
         "pushed_only": terms.pushed_only,
+        "dpop_bound": terms.dpop_bound,
         "endpoint_audience": terms.endpoint_audience,
     }
 

@@ -18,6 +18,7 @@ from signing_service.sso.back_channel import LONGEST_SECONDS, BackChannelLogout
 from signing_service.sso.card_login import CardCheck, CardLogin
 from signing_service.sso.cas.tickets import CasTickets
 from signing_service.sso.challenges import Challenges
+from signing_service.sso.dpop.proofs import Proofs
 from signing_service.sso.end_notices import EndNotices
 from signing_service.sso.grants import Grants
 from signing_service.sso.openid.addresses import endpoints_for_platforms
@@ -32,6 +33,7 @@ from signing_service.sso.settings import SsoSettings
 from signing_service.sso.signing_keys import KeySource, SigningKeys
 from signing_service.sso.tables import client_assertions, forget_expired, pushed_requests
 from signing_service.sso.tokens import IdTokenKeys
+from signing_service.sso.used_once import UsedOnce
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,16 @@ class SsoServices:
     def client_authentication(self) -> ClientAuthentication:
         origin = self.settings.origin
         endpoints = endpoints_for_platforms(origin)
-        assertions = ClientAssertions(self.database, self.clock, origin, endpoints)
+        assertions = ClientAssertions(self.used_once, self.clock, origin, endpoints)
         return ClientAuthentication(self.platforms, assertions, self.clock)
+
+    @cached_property
+    def used_once(self) -> UsedOnce:
+        return UsedOnce(self.database)
+
+    @cached_property
+    def dpop(self) -> Proofs:
+        return Proofs(self.used_once, self.clock, self.settings)
 
     @cached_property
     def cas_tickets(self) -> CasTickets:

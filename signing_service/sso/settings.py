@@ -62,6 +62,8 @@ class SsoSettings:
     (FAPI 2.0, 5.3.2.2)."""
     refresh_token_seconds: int = 8 * 60 * 60
     cas_ticket_seconds: int = 30
+    dpop_nonces: bool = True
+    """Whether proofs of keys must hold a nonce that we gave (RFC 9449, 8)."""
     access_token_seconds: int = 300
     id_token_seconds: int = 300
     certificate_origin: str | None = None

@@ -132,6 +132,7 @@ codes = Table(
     Column("details", Text),
     Column("terms", Text),  # JSON, see `Terms`
     Column("code_challenge", String(128), nullable=False),
+    Column("dpop_key", _HASH),  # RFC 9449, 10: for the holder of this key alone
     Column("expires_at", UtcDateTime, nullable=False),
     Column("redeemed_at", UtcDateTime),
     Column("reused_at", UtcDateTime),
@@ -149,6 +150,7 @@ access_tokens = Table(
     Column("scope", Text, nullable=False),
     Column("terms", Text),
     Column("certificate_hash", _HASH),  # RFC 8705, 3: only with this client certificate
+    Column("dpop_key", _HASH),  # RFC 9449, 6: only with a proof of this key
     Column("issued_at", UtcDateTime),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
@@ -167,6 +169,7 @@ refresh_tokens = Table(
     Column("scope", Text, nullable=False),
     Column("terms", Text, nullable=False),
     Column("certificate_hash", _HASH),
+    Column("dpop_key", _HASH),
     Column("issued_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),

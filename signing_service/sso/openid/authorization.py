@@ -129,6 +129,7 @@ class Authorization:
             nonce=wanted.nonce,
             code_challenge=wanted.code_challenge,
             terms=terms,
+            dpop_key=wanted.dpop_key,
         )
         self._services.grants.save_code(code, grant)
         return code

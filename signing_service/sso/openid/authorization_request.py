@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from signing_service.sso.claims import ACR_CARD_FRESH
 from signing_service.sso.confirmation import Confirmation
+from signing_service.sso.dpop.proofs import read_thumbprint
 from signing_service.sso.freshness import ASKED, FRESH_PROMPTS
 from signing_service.sso.openid.acts import confirmation_of, read_acts
 from signing_service.sso.openid.errors import OAuthError, invalid_request
@@ -44,6 +45,8 @@ class AuthorizationRequest:
     id_token_hint: str | None
     claims: RequestedClaims
     acts: tuple[dict[str, Any], ...]
+    dpop_key: bytes | None
+    """Whose holder alone may redeem the code: `dpop_jkt` (RFC 9449, 10)."""
     digest: str
     """SHA-256 of the whole request, hexadecimal."""
 
@@ -83,6 +86,7 @@ def read_request(platform: Platform, asked: Mapping[str, str]) -> AuthorizationR
         id_token_hint=asked.get("id_token_hint"),
         claims=read_requested_claims(asked.get("claims")),
         acts=read_acts(asked.get("authorization_details")),
+        dpop_key=_dpop_key(asked),
         digest=_digest(asked),
     )
 
@@ -116,6 +120,15 @@ def _refuse_what_is_not_done(asked: Mapping[str, str]) -> None:
         raise invalid_request("The state is too long.")
     if len(asked.get(ASKED, "")) > _MAX_NOTE_CHARACTERS:
         raise invalid_request("The request is malformed.")
+
+
+def _dpop_key(asked: Mapping[str, str]) -> bytes | None:
+    if "dpop_jkt" not in asked:
+        return None
+    key = read_thumbprint(asked["dpop_jkt"])
+    if key is None:
+        raise invalid_request("dpop_jkt is the SHA-256 thumbprint of a key, in base64url.")
+    return key
 
 
 def _text(asked: Mapping[str, str], name: str, longest: int) -> str | None:

@@ -4,25 +4,18 @@ The key is one of those that the platform registered, named by `kid`; the algori
 that kind of key. Nothing that the assertion says about keys or algorithms is believed.
 """
 
-import json
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
+from joserfc.jwk import ECKey, RSAKey
 
 from kernel.clock import Clock
 from kernel.refusals import Unprocessable
-from records.database import Database
-from signing_service.sso.challenges import secret_hash
 from signing_service.sso.client_keys import client_key_set
+from signing_service.sso.compact_jwt import claims_of, header_of, verified_claims
 from signing_service.sso.platform import Platform
-from signing_service.sso.tables import client_assertions
+from signing_service.sso.used_once import UsedOnce
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MAX_CHARACTERS = 8_192
@@ -37,11 +30,11 @@ class ClientAssertions:
     """Checks assertions; each is good once."""
 
     def __init__(
-        self, database: Database, clock: Clock, issuer: str, endpoints: frozenset[str]
+        self, used: UsedOnce, clock: Clock, issuer: str, endpoints: frozenset[str]
     ) -> None:
         """An assertion is made out to `issuer`; to one of our `endpoints` where the platform's
         terms say so."""
-        self._database = database
+        self._used = used
         self._clock = clock
         self._issuer = issuer
         self._endpoints = endpoints
@@ -54,12 +47,12 @@ class ClientAssertions:
     @staticmethod
     def claimed_client(assertion: str) -> str | None:
         """Whose assertion it says it is; not believed until `proves`."""
-        claims = _claims(assertion)
+        claims = claims_of(assertion, _MAX_CHARACTERS)
         subject = None if claims is None else claims.get("sub")
         return subject if isinstance(subject, str) else None
 
     def _verified(self, platform: Platform, assertion: str) -> dict[str, Any] | None:
-        header = _header(assertion)
+        header = header_of(assertion, _MAX_CHARACTERS)
         if header is None or not header.keys() <= _HEADERS or header.get("typ") not in _TYPES:
             return None
         try:
@@ -67,16 +60,9 @@ class ClientAssertions:
         except Unprocessable:
             return None
         key = next((each for each in keys if each.get("kid") == header.get("kid")), None)
-        if key is None or header.get("alg") not in _algorithms(key):
+        if not isinstance(key, ECKey | RSAKey):
             return None
-        try:
-            signed = jws.deserialize_compact(
-                assertion, KeySet([key]), algorithms=[str(header["alg"])]
-            )
-            claims = json.loads(signed.payload)
-        except (JoseError, ValueError, RecursionError):
-            return None
-        return claims if isinstance(claims, dict) else None
+        return verified_claims(assertion, key, header.get("alg"))
 
     def _is_current(self, platform: Platform, claims: dict[str, Any]) -> bool:
         now = self._clock.now()
@@ -94,7 +80,7 @@ class ClientAssertions:
         jti = claims.get("jti")
         if not isinstance(jti, str) or not _JTI.fullmatch(jti):
             return False
-        return self._is_first(platform.client_id, jti)
+        return self._used.is_first(platform.client_id, jti, now + _LONGEST_LIFE + 2 * _SKEW)
 
     def _is_for_us(self, platform: Platform, audience: object) -> bool:
         """And for nobody else, who could play it to us (RFC 7523bis; FAPI 2.0, 5.3.2.1)."""
@@ -105,46 +91,3 @@ class ClientAssertions:
         if platform.terms.endpoint_audience:
             ours |= self._endpoints
         return set(named) <= ours
-
-    def _is_first(self, client_id: str, jti: str) -> bool:
-        row = {
-            "client_id": client_id,
-            "jti_hash": secret_hash(jti),
-            "expires_at": self._clock.now() + _LONGEST_LIFE + 2 * _SKEW,
-        }
-        try:
-            with self._database.transaction() as connection:
-                connection.execute(insert(client_assertions), row)
-        except IntegrityError:
-            return False
-        return True
-
-
-def _algorithms(key: object) -> tuple[str, ...]:
-    """What this key may sign with: the algorithm that it was registered for, or its kind's."""
-    assert isinstance(key, ECKey | RSAKey)
-    named = key.get("alg")
-    if isinstance(key, ECKey):
-        fitting: tuple[str, ...] = ("ES256",) if key.get("crv") == "P-256" else ("ES384",)
-    else:
-        fitting = ("PS256", "PS384", "RS256")
-    return fitting if named is None else tuple(each for each in fitting if each == named)
-
-
-def _header(assertion: str) -> Mapping[str, Any] | None:
-    if len(assertion) > _MAX_CHARACTERS:
-        return None
-    try:
-        return jws.extract_compact(assertion.encode("ascii")).headers()
-    except (JoseError, ValueError, RecursionError):
-        return None
-
-
-def _claims(assertion: str) -> dict[str, Any] | None:
-    if len(assertion) > _MAX_CHARACTERS:
-        return None
-    try:
-        claims = json.loads(jws.extract_compact(assertion.encode("ascii")).payload)
-    except (JoseError, ValueError, RecursionError):
-        return None
-    return claims if isinstance(claims, dict) else None

@@ -35,6 +35,7 @@ def discovery(services: SsoServices) -> dict[str, object]:
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,
         "revocation_endpoint_auth_methods_supported": methods,
+        "dpop_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": [NO_PROMPT, *sorted(FRESH_PROMPTS)],
         "acr_values_supported": list(ACRS),

@@ -1,5 +1,7 @@
 """How OAuth says no (RFC 6749, 5.2): a registered word, and a sentence for the programmer."""
 
+from flask import Response, jsonify, make_response
+
 
 class OAuthError(Exception):
     """`status` is the HTTP status where the error is answered directly."""
@@ -27,3 +29,10 @@ def invalid_request(description: str) -> OAuthError:
 
 def invalid_grant(description: str) -> OAuthError:
     return OAuthError("invalid_grant", description)
+
+
+def oauth_error(error: OAuthError) -> Response:
+    response = make_response(jsonify(error.body()), error.status)
+    if error.basic:
+        response.headers["WWW-Authenticate"] = f'Basic realm="PortSeal", error="{error.error}"'
+    return response

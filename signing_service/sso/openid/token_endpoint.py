@@ -5,12 +5,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from signing_service.sso.claims import holder_claims
 from signing_service.sso.client_certificate import ClientCertificate
+from signing_service.sso.dpop.proofs import Proof, proof_missing
 from signing_service.sso.grants import CodeGrant, NewTokens, Terms, TokenGrant
 from signing_service.sso.openid.errors import OAuthError, invalid_grant, invalid_request
-from signing_service.sso.platform import SELF_SIGNED_TLS, TLS, Platform
+from signing_service.sso.platform import NONE, SELF_SIGNED_TLS, TLS, Platform
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import SignedIn, new_secret
 
@@ -20,6 +22,19 @@ _MAX_TOKEN_CHARACTERS = 200
 GRANT_TYPES = ("authorization_code", "refresh_token")
 
 
+@dataclass(frozen=True)
+class Bound:
+    """What a request's tokens are for."""
+
+    certificate: bytes | None
+    """SHA-256 of the platform's certificate (RFC 8705, 3)."""
+    proof: Proof | None
+
+    @property
+    def key(self) -> bytes | None:
+        return None if self.proof is None else self.proof.key
+
+
 class TokenEndpoint:
     """Gives tokens to a platform that has proven who it is."""
 
@@ -27,10 +42,16 @@ class TokenEndpoint:
         self._services = services
 
     def answer(
-        self, platform: Platform, form: Mapping[str, str], certificate: ClientCertificate | None
+        self,
+        platform: Platform,
+        form: Mapping[str, str],
+        certificate: ClientCertificate | None,
+        proof: Proof | None,
     ) -> dict[str, object]:
-        """The token response. Raises OAuthError."""
-        bound = certificate_hash(platform, certificate)
+        """The token response; for the key of `proof`, where there is one. Raises OAuthError."""
+        if platform.terms.dpop_bound and proof is None:
+            raise proof_missing()
+        bound = Bound(certificate_hash(platform, certificate), proof)
         kind = form.get("grant_type")
         if kind == "authorization_code":
             return self._by_code(platform, form, bound)
@@ -39,11 +60,12 @@ class TokenEndpoint:
         raise OAuthError("unsupported_grant_type")
 
     def _by_code(
-        self, platform: Platform, form: Mapping[str, str], bound: bytes | None
+        self, platform: Platform, form: Mapping[str, str], bound: Bound
     ) -> dict[str, object]:
         grant = redeemed_code(self._services, platform, form)
         if grant.terms is None:  # a code of remote signing
             raise invalid_grant("The code is not for this.")
+        self._require_key(grant.dpop_key, platform, bound)
         signed_in = self._services.sessions.by_name(grant.sid)
         if signed_in is None:
             raise invalid_grant("The session is over.")
@@ -56,7 +78,7 @@ class TokenEndpoint:
         return answer
 
     def _by_refresh(
-        self, platform: Platform, form: Mapping[str, str], bound: bytes | None
+        self, platform: Platform, form: Mapping[str, str], bound: Bound
     ) -> dict[str, object]:
         token = form.get("refresh_token")
         if not token:
@@ -67,8 +89,9 @@ class TokenEndpoint:
         grant = None
         if len(token) <= _MAX_TOKEN_CHARACTERS:
             grant = grants.take_refresh(token, platform.client_id)
-        if grant is None or grant.terms is None or grant.certificate_hash != bound:
+        if grant is None or grant.terms is None or grant.certificate_hash != bound.certificate:
             raise invalid_grant("The refresh token is not good, or was used before.")
+        self._require_key(grant.dpop_key, platform, bound)
         scope = _narrowed(grant, platform, form.get("scope"))
         signed_in = self._services.sessions.by_name(grant.sid)
         if signed_in is None:
@@ -79,10 +102,21 @@ class TokenEndpoint:
             raise invalid_grant("The refresh token was used twice.")
         return answer
 
-    def _new_tokens(self, platform: Platform, bound: bytes | None) -> NewTokens:
-        entropy = self._services.entropy
+    def _require_key(self, wanted: bytes | None, platform: Platform, bound: Bound) -> None:
+        """The proof is of the key that was `wanted`, and new. It is looked at only now that the
+        grant is known to be good, so that nobody else fills the store of used proofs."""
+        if wanted is not None and bound.key != wanted:
+            raise invalid_grant("This was granted for the holder of another key.")
+        if bound.proof is not None:
+            self._services.dpop.spend(bound.proof, platform.client_id)
+
+    def _new_tokens(self, platform: Platform, bound: Bound) -> NewTokens:
+        """A refresh token is bound to a key where nothing else tells its platform from others
+        (RFC 9449, 5)."""
+        entropy, key = self._services.entropy, bound.key
         refresh = new_secret(entropy) if platform.terms.refresh else None
-        return NewTokens(new_secret(entropy), refresh, bound)
+        of_refresh = key if platform.auth_method == NONE else None
+        return NewTokens(new_secret(entropy), refresh, bound.certificate, key, of_refresh)
 
     def _response(
         self,
@@ -95,7 +129,7 @@ class TokenEndpoint:
     ) -> dict[str, object]:
         answer: dict[str, object] = {
             "access_token": new.access,
-            "token_type": "Bearer",
+            "token_type": token_type(new.dpop_key),
             "expires_in": self._services.settings.access_token_seconds,
             "scope": scope,
             "id_token": self._id_token(platform, signed_in, scope, terms, new.access, nonce),
@@ -141,6 +175,11 @@ class TokenEndpoint:
         if terms.acts:
             claims["authorization_details"] = list(terms.acts)
         return keys.sign(claims)
+
+
+def token_type(dpop_key: bytes | None) -> str:
+    """Of an access token that is bound to this key (RFC 9449, 5), or to none."""
+    return "Bearer" if dpop_key is None else "DPoP"
 
 
 def redeemed_code(services: SsoServices, platform: Platform, form: Mapping[str, str]) -> CodeGrant:

@@ -1,10 +1,11 @@
 """Telling what a token is worth (RFC 7662), and giving it up (RFC 7009)."""
 
-import base64
 from collections.abc import Mapping
 
+from signing_service.sso.dpop.proofs import thumbprint_text
 from signing_service.sso.grants import TokenGrant
 from signing_service.sso.openid.errors import invalid_request
+from signing_service.sso.openid.token_endpoint import token_type
 from signing_service.sso.platform import Platform
 from signing_service.sso.services import SsoServices
 
@@ -42,7 +43,7 @@ class TokenStatus:
             "exp": int(grant.expires_at.timestamp()),
         }
         if access is not None:
-            told["token_type"] = "Bearer"
+            told["token_type"] = token_type(access.dpop_key)
         if grant.terms is not None:
             told |= {"acr": grant.terms.acr, "auth_time": grant.terms.auth_time}
             if grant.terms.acts:
@@ -55,11 +56,10 @@ class TokenStatus:
 
 
 def _confirmation(grant: TokenGrant) -> dict[str, object]:
-    """RFC 8705, 3.2."""
-    if grant.certificate_hash is None:
-        return {}
-    digest = base64.urlsafe_b64encode(grant.certificate_hash).rstrip(b"=").decode("ascii")
-    return {"cnf": {"x5t#S256": digest}}
+    """RFC 8705, 3.2; RFC 9449, 6.2."""
+    bound = {"x5t#S256": grant.certificate_hash, "jkt": grant.dpop_key}
+    told = {name: thumbprint_text(digest) for name, digest in bound.items() if digest is not None}
+    return {"cnf": told} if told else {}
 
 
 def _token(form: Mapping[str, str]) -> str:

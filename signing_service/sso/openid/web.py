@@ -16,13 +16,13 @@ from signing_service.sso.browser import (
     current_session,
     set_current_session,
 )
-from signing_service.sso.claims import holder_claims
 from signing_service.sso.client_certificate import ClientCertificate
-from signing_service.sso.grants import TokenGrant
+from signing_service.sso.dpop.proofs import Proof, thumbprint_text
+from signing_service.sso.dpop.web import proof_of_request, with_nonce
 from signing_service.sso.openid.authorization import Asked, Authorization, SignInNeeded
 from signing_service.sso.openid.authorization_request import FORM_POST
 from signing_service.sso.openid.discovery import discovery
-from signing_service.sso.openid.errors import OAuthError, invalid_request
+from signing_service.sso.openid.errors import OAuthError, invalid_request, oauth_error
 from signing_service.sso.openid.logout import Logout, frame_sources
 from signing_service.sso.openid.redirects import (
     answer_fields,
@@ -33,14 +33,13 @@ from signing_service.sso.openid.redirects import (
 )
 from signing_service.sso.openid.token_endpoint import TokenEndpoint
 from signing_service.sso.openid.token_status import TokenStatus
+from signing_service.sso.openid.userinfo import MAX_FORM_OCTETS, UserInfo
 from signing_service.sso.platform import NONE, Platform
 from signing_service.sso.services import SsoServices
 from signing_service.sso.sessions import SignedIn
 
 _MAX_QUERY_CHARACTERS = 8_000
-_MAX_FORM_OCTETS = 16_384
 _PUBLIC_FOR = timedelta(minutes=5)
-_BEARER = 'Bearer realm="PortSeal"'
 
 
 class OpenIdRoutes:
@@ -56,6 +55,7 @@ class OpenIdRoutes:
         self._authorization = Authorization(services)
         self._tokens = TokenEndpoint(services)
         self._status = TokenStatus(services)
+        self._userinfo = UserInfo(services)
         self._logout = Logout(services)
 
     def configuration(self) -> Response:
@@ -128,11 +128,16 @@ class OpenIdRoutes:
                 raise invalid_request("A pushed request refers to no other.")
             given = {name: value for name, value in form.items() if name not in _CREDENTIALS}
             given["client_id"] = platform.client_id
+            proof = proof_of_request(self._services)
+            if proof is not None:
+                given["dpop_jkt"] = _same_key(given, proof)
             try:
                 asked = self._authorization.recognise(MultiDict(given))
             except Malformed as refusal:
                 raise invalid_request(refusal.detail) from None
             self._authorization.read_pushed(asked)
+            if proof is not None:
+                self._services.dpop.spend(proof, platform.client_id)
             name = self._services.pushed_requests.keep(platform.client_id, asked.parameters)
             lasts = self._services.settings.pushed_request_seconds
             return make_response(jsonify(request_uri=name, expires_in=lasts), 201)
@@ -144,7 +149,11 @@ class OpenIdRoutes:
     def token(self) -> Response:
         """RFC 6749, 3.2."""
         return self._for_platform(
-            lambda platform, form: jsonify(self._tokens.answer(platform, form, self._certificate()))
+            lambda platform, form: jsonify(
+                self._tokens.answer(
+                    platform, form, self._certificate(), proof_of_request(self._services)
+                )
+            )
         )
 
     def introspect(self) -> Response:
@@ -170,7 +179,7 @@ class OpenIdRoutes:
         self, answer: Callable[[Platform, MultiDict[str, str]], Response]
     ) -> Response:
         """Parameters come in the body, each once, from a platform that proves who it is."""
-        request.max_content_length = _MAX_FORM_OCTETS
+        request.max_content_length = MAX_FORM_OCTETS
         form = request.form
         if request.args or any(len(form.getlist(name)) > 1 for name in form):
             return oauth_error(invalid_request("Parameters come in the body, each once."))
@@ -178,43 +187,17 @@ class OpenIdRoutes:
             platform = self._services.client_authentication.authenticate(
                 request.headers.get("Authorization"), form, self._certificate()
             )
-            return answer(platform, form)
+            response = answer(platform, form)
         except OAuthError as error:
-            return oauth_error(error)
+            response = oauth_error(error)
+        return with_nonce(self._services, response)
 
     def _certificate(self) -> ClientCertificate | None:
         return client_certificate.presented(self._services.settings)
 
     def userinfo(self) -> Response:
-        """OpenID Connect Core, 5.3. The token must be live and so must its session."""
-        try:
-            token = _bearer_token()
-        except OAuthError as error:
-            return oauth_error(error)
-        if token is None:
-            return _unauthorised(None)
-        grant = self._services.grants.access(token)
-        if grant is None or "openid" not in grant.scope.split() or not self._is_bound_here(grant):
-            return _unauthorised("invalid_token")
-        platform = self._services.platforms.find(grant.client_id)
-        if platform is None:
-            return _unauthorised("invalid_token")
-        signed_in = self._services.sessions.by_name(grant.sid)
-        if signed_in is None:
-            return _unauthorised("invalid_token")
-        claims = holder_claims(
-            signed_in.holder,
-            grant.scope,
-            requested=() if grant.terms is None else grant.terms.userinfo_claims,
-            permitted=platform.claims,
-        )
-        return jsonify(claims)
-
-    def _is_bound_here(self, grant: TokenGrant) -> bool:
-        """Whether the certificate that the token is bound to came with it (RFC 8705, 3)."""
-        if grant.certificate_hash is None:
-            return True
-        return client_certificate.thumbprint(self._services.settings) == grant.certificate_hash
+        """OpenID Connect Core, 5.3."""
+        return self._userinfo.answer()
 
     # -- end of session --------------------------------------------------------------------------
 
@@ -255,6 +238,14 @@ def _language(asked: Asked) -> dict[str, str]:
         if language in ("zh", "en"):
             return {"lang": language}
     return {}
+
+
+def _same_key(given: dict[str, str], proof: Proof) -> str:
+    """The key that the code will be for: the proof's, which `dpop_jkt` may name, too (10.1)."""
+    key = thumbprint_text(proof.key)
+    if given.get("dpop_jkt", key) != key:
+        raise OAuthError("invalid_dpop_proof", "dpop_jkt names another key than the proof's.")
+    return key
 
 
 _CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
@@ -309,32 +300,6 @@ def require_once(asked: MultiDict[str, str], query: str) -> None:
         raise Malformed("oidc.request-length", "the request is too long")
     if any(len(asked.getlist(name)) > 1 for name in asked):
         raise Malformed("oidc.parameter-repeated", "a parameter stands twice")
-
-
-def oauth_error(error: OAuthError) -> Response:
-    response = make_response(jsonify(error.body()), error.status)
-    if error.basic:
-        response.headers["WWW-Authenticate"] = f'Basic realm="PortSeal", error="{error.error}"'
-    return response
-
-
-def _bearer_token() -> str | None:
-    """The access token of this request, in the header or in a form's body (RFC 6750, 2.1, 2.2);
-    None: there is none. Never from the address, which stands in logs. Raises OAuthError."""
-    request.max_content_length = _MAX_FORM_OCTETS
-    kind, _, in_header = request.headers.get("Authorization", "").partition(" ")
-    in_body = request.form.getlist("access_token") if request.method == "POST" else []
-    given = [*([in_header.strip()] if kind.lower() == "bearer" else []), *in_body]
-    if len(given) > 1:
-        raise invalid_request("The access token comes in one way, once.")
-    return given[0] if given else None
-
-
-def _unauthorised(error: str | None) -> Response:
-    response = make_response(jsonify({"error": error} if error else {}), 401)
-    detail = f', error="{error}"' if error else ""
-    response.headers["WWW-Authenticate"] = _BEARER + detail
-    return response
 
 
 def _public(response: Response) -> Response:
