@@ -10,14 +10,16 @@ from joserfc.jwk import ECKey
 import key_agent.messages as agent
 from kernel.clock import FixedClock
 from kernel.refusals import Refusal
-from records.database import Database
 from signing_service.remote import messages as csc
 from signing_service.sso.client_keys import require_client_keys
+from signing_service.sso.dpop.proofs import Proofs
 from signing_service.sso.openid.acts import ACT, read_acts
 from signing_service.sso.openid.client_assertions import ClientAssertions
 from signing_service.sso.openid.errors import OAuthError
 from signing_service.sso.openid.requested_claims import read_requested_claims
 from signing_service.sso.platform import Platform
+from signing_service.sso.settings import SsoSettings
+from signing_service.sso.used_once import UsedOnce
 from tests.fuzz.target import Target
 from tests.signing_service.validation.scenery import START
 
@@ -102,7 +104,7 @@ class _Platform:
 
 
 _ASSERTIONS = ClientAssertions(
-    cast(Database, None),
+    cast(UsedOnce, None),
     FixedClock(START),
     "https://somebody.else",
     frozenset({"https://somebody.else/token"}),
@@ -132,6 +134,38 @@ def _client_assertions() -> list[bytes]:
     return [jwt.encode(_HEADER, claims, _KEY).encode(), json.dumps(claims).encode()]
 
 
+_PROOFS = Proofs(
+    cast(UsedOnce, None),
+    FixedClock(START),
+    SsoSettings("https://a", frozenset({"1.2.3"}), dpop_nonces=False),
+)
+
+
+def _proof(data: bytes) -> object:
+    """As it came, and as what a stranger signs in earnest with a key of his own."""
+    found: list[object] = []
+    texts = [data.decode("utf-8", "surrogateescape")]
+    with suppress(ValueError, RecursionError):
+        claims = json.loads(data)
+        if isinstance(claims, dict):
+            texts.append(jwt.encode(_PROOF_HEADER, claims, _KEY))
+    for text in texts:
+        with suppress(OAuthError):
+            found.append(_PROOFS.read(text, "POST", "/oidc/token"))
+    return found or None
+
+
+_PROOF_HEADER = {"alg": "ES256", "typ": "dpop+jwt", "jwk": _KEY.as_dict(private=False)}
+
+
+def _proofs() -> list[bytes]:
+    claims = {
+        "jti": "j" * 9, "htm": "POST", "htu": "https://a/oidc/token",
+        "iat": int(START.timestamp()),
+    }  # fmt: skip
+    return [jwt.encode(_PROOF_HEADER, claims, _KEY).encode(), json.dumps(claims).encode()]
+
+
 def _asked_in_json(data: bytes) -> object:
     """Parameters of an authorization request that are JSON, and a platform's keys."""
     text = data.decode("utf-8", "surrogateescape")
@@ -159,5 +193,6 @@ TARGETS = {
     "csc-body": Target(_csc_body, _csc_bodies, 3000),
     "agent-body": Target(_agent_body, _agent_bodies, 3000),
     "client-assertion": Target(_client_assertion, _client_assertions, 1500),
+    "dpop-proof": Target(_proof, _proofs, 1500),
     "authorization-parameters": Target(_asked_in_json, _asked, 3000),
 }
