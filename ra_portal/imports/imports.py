@@ -4,7 +4,6 @@ A file may have thousands of rows. Whatever takes its time with them, the token 
 before a transaction begins: what a transaction holds, the whole house waits for.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from ra_portal.applications.application import (
 )
 from ra_portal.applications.submissions import application_row
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
+from ra_portal.imports import pieces
 from ra_portal.imports.columns import (
     IDENTITY,
     Column,
@@ -46,10 +46,6 @@ from ra_portal.spreadsheets import reading
 from records.database import Database, new_id
 from records.events import Event
 from records.journal import Entry, Journal
-
-_PURPOSE = "import"
-_PIECE = 60_000
-"""Octets that are sealed at once."""
 
 ReadRow = tuple[int, dict[str, str], dict[str, Refusal]]
 """A row's number in the file; values of its cells, and refusals, both by column."""
@@ -83,6 +79,17 @@ class Preview:
     @property
     def good(self) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if not row.errors)
+
+
+@dataclass(frozen=True)
+class PreviewPage:
+    preview: Preview
+    """With the rows of this page alone."""
+    total: int
+    bad: int
+    """Rows of the whole import, and those of them with faults."""
+    number: int
+    last: int
 
 
 class Imports:
@@ -126,7 +133,7 @@ class Imports:
             "kind": str(kind),
             "owner": by.actor,
             "file_name": upload.file_name[-120:],
-            "content": self._sealed(identifier, [_written(each) for each in rows]),
+            "content": pieces.sealed(self._personal, identifier, [_written(each) for each in rows]),
             "created_at": self._clock.now(),
         }
         with self._database.transaction() as connection:
@@ -137,9 +144,26 @@ class Imports:
         """What was read, for whoever brought it. Raises NotFound `import.unknown`."""
         row = self._brought(by, identifier)
         kind = ImportKind(row.kind)
-        rows = tuple(Row(**each) for each in self._opened(row.id, row.content))
+        rows = tuple(Row(**each) for each in self._pieces(row).rows())
         columns = columns_of(kind, self._catalogue)
         return Preview(row.id, kind, row.file_name, columns, rows, row.confirmed_at)
+
+    def page(
+        self, by: Identity, identifier: str, number: int, limit: int, *, only_bad: bool = False
+    ) -> PreviewPage:
+        """`limit` rows, those of page `number` from 1 on, or of the last page; only they are
+        opened. Raises as `show`."""
+        row = self._brought(by, identifier)
+        kept, kind = self._pieces(row), ImportKind(row.kind)
+        held = kept.bad if only_bad else kept.total
+        last = max(-(-held // limit), 1)
+        number = min(max(number, 1), last)
+        rows = kept.rows((number - 1) * limit, limit, bad=only_bad)
+        columns = columns_of(kind, self._catalogue)
+        shown = Preview(
+            row.id, kind, row.file_name, columns, tuple(Row(**r) for r in rows), row.confirmed_at
+        )
+        return PreviewPage(shown, kept.total, kept.bad, number, last)
 
     def kind_of(self, by: Identity, identifier: str) -> ImportKind:
         """Without opening what was read. Raises as `show`."""
@@ -218,24 +242,8 @@ class Imports:
         found = people_rows.operators_of(connection, by.require_legal_person())
         return {operator.employee_number for operator in found}
 
-    def _sealed(self, identifier: str, rows: Sequence[Mapping[str, object]]) -> str:
-        """All that was read, in pieces that the token's key takes; each knows its place."""
-        text = json.dumps(rows)  # ASCII: cut anywhere, a piece is a text
-        pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
-        return json.dumps(
-            [
-                self._personal.seal_text(piece, _PURPOSE, f"{identifier}:{number}").hex()
-                for number, piece in enumerate(pieces)
-            ]
-        )
-
-    def _opened(self, identifier: str, content: str) -> list[dict[str, Any]]:
-        pieces = [
-            self._personal.open_text(bytes.fromhex(piece), _PURPOSE, f"{identifier}:{number}")
-            for number, piece in enumerate(json.loads(content))
-        ]
-        rows: list[dict[str, Any]] = json.loads("".join(pieces))
-        return rows
+    def _pieces(self, row: sqlalchemy.Row[Any]) -> pieces.Pieces:
+        return pieces.Pieces(self._personal, row.id, row.content)
 
     def _applications(self, by: Identity, preview: Preview, now: datetime) -> TakeOver:
         """Applications that this officer has examined: another one approves each."""

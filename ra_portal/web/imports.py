@@ -50,22 +50,27 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
 
     @blueprint.get("/imports/preview/<identifier>")
     def import_preview(identifier: str) -> Page:
-        found = services.imports.show(person.signed_in(), identifier)
         wanted = request.args.get("rows", "")
-        rows = [row for row in found.rows if row.errors] if wanted == "bad" else list(found.rows)
-        page = min(max(request.args.get("page", 1, int), 1), max(-(-len(rows) // _ROWS), 1))
+        found = services.imports.page(
+            person.signed_in(),
+            identifier,
+            request.args.get("page", 1, int),
+            _ROWS,
+            only_bad=wanted == "bad",
+        )
 
         def turned(to: int) -> str:
             return url_for("portal.import_preview", identifier=identifier, rows=wanted, page=to)
 
         return render_template(
             "ra_portal/import_preview.html",
-            preview=found,
-            rows=rows[(page - 1) * _ROWS : page * _ROWS],
+            preview=found.preview,
+            good=found.total - found.bad,
+            bad=found.bad,
             only_bad=wanted == "bad",
-            previous=turned(page - 1) if page > 1 else "",
-            following=turned(page + 1) if page * _ROWS < len(rows) else "",
-            back=url_for("portal.import_file", kind=found.kind),
+            previous=turned(found.number - 1) if found.number > 1 else "",
+            following=turned(found.number + 1) if found.number < found.last else "",
+            back=url_for("portal.import_file", kind=found.preview.kind),
         )
 
     @blueprint.get("/imports/preview/<identifier>/faults.<file_format>")

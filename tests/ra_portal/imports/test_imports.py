@@ -16,6 +16,7 @@ from ra_portal.imports.columns import ImportKind
 from ra_portal.imports.imports import Imports
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import Role
+from ra_portal.people.personal_data import PersonalData
 from ra_portal.spreadsheets.writing import SheetFormat, write
 from records.database import Database
 from tests.ra_portal import samples
@@ -242,3 +243,34 @@ def test_an_import_without_a_good_row_takes_nothing_over(
         by, ImportKind.ENTERPRISES, sheet(ENTERPRISES, enterprise(1, customs_code="?"))
     )
     assert imports.confirm(by, preview.id) == 0
+
+
+def test_a_page_opens_its_own_rows_and_no_others(
+    any_portal: PortalWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rows the import has; the totals are of all."""
+    owner, imports = any_portal.legal_person(), any_portal.services.imports
+    opened: list[str] = []
+    open_text = PersonalData.open_text
+
+    def counted(self: PersonalData, sealed: bytes, purpose: str, row: str) -> str:
+        text = open_text(self, sealed, purpose, row)
+        if purpose == "import":
+            opened.append(text)
+        return text
+
+    monkeypatch.setattr(PersonalData, "open_text", counted)
+    cost = []
+    for rows in (150, 1500):
+        staff = ([f"甲{n}", f"E-{n}", "", "进口报关" if n % 100 else "?"] for n in range(rows))
+        preview = imports.preview(owner, ImportKind.OPERATORS, sheet(OPERATORS, *staff))
+        opened.clear()
+        page = imports.page(owner, preview.id, 2, 100)
+        cost.append(len(opened))
+        assert page.preview.rows == preview.rows[100:200]
+        assert (page.total, page.bad, page.last) == (rows, -(-rows // 100), -(-rows // 100))
+        bad = imports.page(owner, preview.id, 1, 10, only_bad=True)
+        assert bad.preview.rows == tuple(row for row in preview.rows if row.errors)[:10]
+        assert imports.page(owner, preview.id, 99, 100).number == page.last
+        assert imports.show(owner, preview.id).rows == preview.rows
+    assert cost == [1, 1]
