@@ -58,3 +58,8 @@ def prepare(
         "to_be_signed": text(prepared.to_be_signed),
         "draft": text(draft_of(Act.FIRST, prepared, None)),
     }
+
+
+def blank_token(agent: RunningAgent) -> str:
+    found: str = next(t["id"] for t in agent.call("tokens")["tokens"] if t["state"] == "blank")
+    return found

@@ -11,7 +11,7 @@ from tests.key_agent.cards import MadeCard, make_card
 from tests.key_agent.holder import agrees, operator_at
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.portseal.service import RunningService
-from tests.software_keys import SoftwareAuthority
+from tests.software_keys import Identity, SoftwareAuthority
 from tests.token import softhsm_configuration, softhsm_module
 
 _NUMBERS = itertools.count(1)
@@ -84,3 +84,8 @@ def page(browser: Browser, service: RunningService, operator: RunningAgent) -> I
     operator.human.windows.clear()
     yield made
     context.close()
+
+
+@pytest.fixture(scope="module")
+def signer() -> Identity:
+    return SoftwareAuthority().signer()

@@ -7,9 +7,9 @@ import pytest
 
 from signing_service.validation.evidence import SignatureFormat
 from tests.key_agent.cards import MadeCard, prepare
+from tests.key_agent.documents import DECLARATION, pages_of, path_in, small_pdf
 from tests.key_agent.human import Answer, Window
 from tests.key_agent.running import RunningAgent
-from tests.key_agent.test_purposes import DECLARATION, pages_of, path_in, small_pdf
 
 OTHER = DECLARATION.replace(b"40</GQty>", b"99999</GQty>")
 

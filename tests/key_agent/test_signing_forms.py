@@ -12,10 +12,10 @@ from signing_service.formats.manner import Act, Manner, Subject
 from signing_service.formats.pades.whole import Certification, Placement
 from signing_service.validation.evidence import Packaging, SignatureFormat
 from tests.key_agent.cards import MadeCard, text
+from tests.key_agent.documents import pages_of, path_in
 from tests.key_agent.human import Answer, Window
 from tests.key_agent.running import RunningAgent
 from tests.key_agent.test_drafts import DECLARATION, PDF
-from tests.key_agent.test_purposes import pages_of, path_in
 from tests.signing_service.formats.hostile import LOCKED_PDF
 
 

@@ -18,7 +18,7 @@ from pyhanko_certvalidator import ValidationContext
 from kernel.asn1.certificate import Certificate
 from portseal.holder.service import Service
 from tests.portseal.service import RunningService
-from tests.signing_service.formats.jades.test_jades import registry
+from tests.signing_service.formats.jades.signed import registry
 from tests.signing_service.formats.pades.pdf.samples import sample
 from tests.signing_service.formats.pades.pdf.strangers import pdfsig
 from tests.signing_service.remote.platform import RemotePlatform

@@ -1,6 +1,7 @@
 """Attacks on sign-in (RFC 9700, 4; OpenID Connect Core, 16), each tried and each without effect.
 
-Others have tests where their defence is: codes and redirect URIs in test_openid.py, assertions in
+Others have tests where their defence is: codes in test_codes.py, redirect URIs in
+test_authorization_requests.py, assertions in
 test_client_authentication.py, refresh tokens in test_refresh.py, headers in
 test_client_certificate.py.
 """
