@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from kernel.clock import FixedClock
@@ -92,6 +93,25 @@ def test_without_a_proof_everything_is_as_before(
     assert "DPoP-Nonce" not in answer.headers
     told = introspected(signed_in, platform, tokens["access_token"])
     assert (told["token_type"], "cnf" in told) == ("Bearer", False)
+
+
+def test_without_a_proof_the_store_of_used_ones_is_not_even_asked(
+    signed_in: FlaskClient, platform: Platform, services: SsoServices
+) -> None:
+    """So the rate of sign-ins is what it was."""
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *more: object) -> None:
+        asked.append(statement)
+
+    event.listen(services.database.engine, "before_cursor_execute", note)
+    try:
+        token = tokens_for(signed_in, platform)["access_token"]
+        assert signed_in.get(USERINFO, headers=bearer(token)).status_code == 200
+    finally:
+        event.remove(services.database.engine, "before_cursor_execute", note)
+    assert any("sso_access_token" in each for each in asked)
+    assert not any("sso_client_assertion" in each for each in asked)
 
 
 def test_a_stolen_token_is_worth_nothing(
