@@ -18,7 +18,7 @@ FieldName = Literal[
 """What a reason may be said of."""
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Decision = Literal["return", "refuse"]
+Decision = Literal["return", "refuse", "refuse-change"]
 
 
 class Reason(PolicyData):

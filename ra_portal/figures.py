@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from kernel.clock import Clock
-from ra_portal.applications.tables import applications, data_changes
+from ra_portal.applications.tables import applications
 from ra_portal.cards.card import CardState
 from ra_portal.cards.card_moves import Move
 from ra_portal.cards.tables import card_moves, cards, recoveries
+from ra_portal.data_changes.tables import data_changes
 from ra_portal.days import begins, day_of
 from ra_portal.mass_actions.tables import mass_actions
 from ra_portal.people.identity import Identity

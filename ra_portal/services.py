@@ -15,7 +15,6 @@ from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
 from ra_portal.answers import Answers
 from ra_portal.applications.assignments import Assignments
-from ra_portal.applications.data_changes import DataChanges
 from ra_portal.applications.drafts import Drafts
 from ra_portal.applications.escalations import Escalations
 from ra_portal.applications.notes import Notes
@@ -36,6 +35,9 @@ from ra_portal.cards.recovery import Recovery
 from ra_portal.cards.renewal import Renewal
 from ra_portal.cards.without_card import WithoutCard
 from ra_portal.console.console_acts import ConsoleActs
+from ra_portal.data_changes.data_changes import DataChanges
+from ra_portal.data_changes.reviews import ChangeReviews
+from ra_portal.data_changes.telling import Letters
 from ra_portal.dead_letters import DeadLetters
 from ra_portal.directory import HolderDirectory
 from ra_portal.exports import Exports
@@ -105,6 +107,7 @@ class PortalServices:
     expiry: Expiry
     ending_rights: EndingRights
     data_changes: DataChanges
+    change_reviews: ChangeReviews
     recovery: Recovery
     mass_actions: MassActions
     figures: Figures
@@ -228,7 +231,16 @@ def open_portal(
             policy,
             on_card_ended,
         ),
-        data_changes=DataChanges(database, journal, clock, contacts, notices, policy),
+        data_changes=DataChanges(
+            database,
+            journal,
+            clock,
+            entropy,
+            Letters(database, contacts, notices),
+            rules,
+            policy,
+        ),
+        change_reviews=ChangeReviews(database, registry),
         seals=seals,
         directory=directory,
         journal=JournalReader(database, journal),

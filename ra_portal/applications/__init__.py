@@ -1,1 +1,1 @@
-"""Applications: drafts, the queue, registration under four eyes, changes of data, the registry."""
+"""Applications: drafts, the queue, registration under four eyes, the registry."""

@@ -18,7 +18,7 @@ from ra_portal.applications.application import OPEN, Application, ApplicationSta
 from ra_portal.applications.notes import Note, notes_of, opened
 from ra_portal.applications.past import PastEvent, past_of
 from ra_portal.applications.queue_rows import Filter
-from ra_portal.applications.registry import Comparison, Registry, compare
+from ra_portal.applications.registry import Comparison, Registry, look_up
 from ra_portal.applications.submissions import application_row
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card
@@ -215,13 +215,9 @@ class ApplicationQueue:
         )
 
     def _look_up(self, application: Application) -> tuple[Comparison | None, Refusal | None]:
-        if self._registry is None or application.state not in OPEN:
+        if application.state not in OPEN:
             return None, None
-        try:
-            entry = self._registry.find(application.details.uscc)
-        except Refusal as refusal:
-            return None, refusal
-        return compare(application.details, entry), None
+        return look_up(self._registry, application.details)
 
     def paper(self, by: Identity, application_id: str, kind: DocumentKind, number: int) -> bytes:
         """A page's picture, JPEG.

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
+from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated
 from policies.registration import RegistrationPolicy
 from ra_portal.applications import application_rows, draft_rows
 from ra_portal.applications.application import (
@@ -16,6 +16,7 @@ from ra_portal.applications.application import (
     Papers,
 )
 from ra_portal.applications.draft_rows import Draft
+from ra_portal.applications.remarks import require_known
 from ra_portal.applications.submissions import Submissions
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Card, CardState
@@ -285,10 +286,7 @@ class Registration:
         """
         by.require("application.decide")
         officer = _officer(by)
-        for field, code in (remarks or {}).items():
-            reason = self._policy.reason(code)
-            if reason is None or reason not in self._policy.reasons_for("return", field):
-                raise Unprocessable("reason.unknown", "this is no reason that may be given here")
+        require_known(self._policy, "return", remarks or {})
         with self._database.transaction() as connection:
             before = _of_branch(connection, by, application_id)
             after = before.send_back(officer, reasons, self._clock.now(), remarks)

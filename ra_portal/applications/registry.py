@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from kernel.refusals import Refusal
 from ra_portal.applications.application import ApplicationDetails
 
 COMPARED = ("name", "customs_code", "legal_representative", "region")
@@ -37,6 +38,19 @@ class Comparison:
     entry: RegistryEntry | None
     differing: frozenset[str]
     """Fields that say something else there."""
+
+
+def look_up(
+    registry: Registry | None, details: ApplicationDetails
+) -> tuple[Comparison | None, Refusal | None]:
+    """The comparison, or why there is none; neither, when there is no registry."""
+    if registry is None:
+        return None, None
+    try:
+        entry = registry.find(details.uscc)
+    except Refusal as refusal:
+        return None, refusal
+    return compare(details, entry), None
 
 
 def compare(details: ApplicationDetails, entry: RegistryEntry | None) -> Comparison:

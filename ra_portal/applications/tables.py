@@ -1,4 +1,4 @@
-"""Rows of applications, their drafts, and changes of a holder's data."""
+"""Rows of applications and their drafts."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
@@ -86,22 +86,4 @@ drafts = Table(
     Column("attorney_id", ROW_ID),
     Column("changed_at", UtcDateTime, nullable=False, index=True),
     Column("version", Integer, nullable=False),
-)
-
-data_changes = Table(
-    "data_changes",
-    metadata,
-    Column("id", ROW_ID, primary_key=True),
-    Column("holder_kind", String(16), nullable=False),
-    Column("holder_id", ROW_ID, nullable=False),
-    Column("live_holder", String(56), unique=True),  # one undecided change of a holder's data
-    Column("state", String(16), nullable=False),
-    Column("changes", Text, nullable=False),  # JSON, field -> new value
-    Column("before", Text, nullable=False),
-    Column("why", String(200), nullable=False),
-    Column("proposed_by", String(64), nullable=False),
-    Column("proposed_at", UtcDateTime, nullable=False),
-    Column("decided_by", String(64)),
-    Column("decided_at", UtcDateTime),
-    Index("ix_data_changes_state", "state", "proposed_at"),
 )

@@ -6,6 +6,7 @@ They serve notices and one-time codes, nothing else; they are shown masked.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -44,6 +45,17 @@ class KnownContact:
         return frozenset(each for each in (self.phone_by, self.email_by) if each is not None)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What the database holds of a holder, sealed."""
+
+    holder: Holder
+    row: Any
+    """What the holder left; None: nothing."""
+    application: Any
+    """The application's; None: there is none, or the holder is no enterprise."""
+
+
 class Contacts:
     def __init__(
         self,
@@ -68,12 +80,34 @@ class Contacts:
 
     def known(self, connection: Connection, holder: Holder) -> KnownContact:
         """As `of`, with when it was changed last and by whom."""
+        return self._opened(self._kept(connection, holder))
+
+    def look_up(self, holder: Holder) -> Contact:
+        """As `of`; the token is asked when the database has been let go. Raises Unavailable."""
+        with self._database.reading() as connection:
+            kept = self._kept(connection, holder)
+        return self._opened(kept).contact
+
+    def _kept(self, connection: Connection, holder: Holder) -> "_Kept":
         mine = (contacts.c.holder_kind == str(holder.kind)) & (contacts.c.holder_id == holder.id)
         row = connection.execute(select(contacts).where(mine)).one_or_none()
-        first = self._from_application(connection, holder)
+        if holder.kind is not HolderKind.LEGAL_PERSON:
+            return _Kept(holder, row, None)
+        query = select(
+            applications.c.id,
+            applications.c.contact_cipher,
+            applications.c.clear_phone,
+            applications.c.clear_email,
+            applications.c.licence_id,
+            applications.c.registered_by,
+        ).where(applications.c.enterprise_id == holder.id)
+        return _Kept(holder, row, connection.execute(query).first())
+
+    def _opened(self, kept: "_Kept") -> KnownContact:
+        row, first = kept.row, self._from_application(kept.application)
         if row is None:
             return first
-        sealed = self._sealing.decrypt(bytes(row.sealed), _context(holder))
+        sealed = self._sealing.decrypt(bytes(row.sealed), _context(kept.holder))
         contact = Contact.read(sealed.decode("utf-8"))
         # Rows from before it was recorded who put a value in, and those that only confirm it.
         same_phone = contact.phone == first.contact.phone
@@ -85,18 +119,7 @@ class Contacts:
             row.email_by or (first.email_by if same_email else None),
         )
 
-    def _from_application(self, connection: Connection, holder: Holder) -> KnownContact:
-        if holder.kind is not HolderKind.LEGAL_PERSON:
-            return KnownContact(Contact())
-        query = select(
-            applications.c.id,
-            applications.c.contact_cipher,
-            applications.c.clear_phone,
-            applications.c.clear_email,
-            applications.c.licence_id,
-            applications.c.registered_by,
-        ).where(applications.c.enterprise_id == holder.id)
-        row = connection.execute(query).first()
+    def _from_application(self, row: Any) -> KnownContact:
         if row is None:
             return KnownContact(Contact())
         by = None

@@ -1,13 +1,14 @@
-"""A message to the holder of a card, by the way on which the holder is reached."""
+"""A message to somebody, by the way on which they are reached."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection
 
 from ra_portal.cards import card_rows
 from ra_portal.cards.card import Holder
 from ra_portal.notices.channels import Channel
-from ra_portal.notices.notices import Notices
+from ra_portal.notices.notices import Notices, SealedNotice
+from ra_portal.people.contact import Contact
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind
 
@@ -32,10 +33,25 @@ def tell(
     if card is None:
         return None
     about = str(holder) if holder.kind is HolderKind.OFFICER else card.number
-    contact = contacts.of(connection, holder)
+    for channel, to in _ways(notices, contacts.of(connection, holder)):
+        put = notices.put(connection, channel, to, template, values, about=about)
+        return str(channel) if put else LATER
+    return None
+
+
+def sealed_to(
+    notices: Notices, contact: Contact, template: str, values: Mapping[str, str]
+) -> SealedNotice | None:
+    """For `Notices.put_sealed`, by mail, or where there is none by text message; None: neither.
+    Raises Unavailable from the token."""
+    for channel, to in _ways(notices, contact):
+        return notices.seal(channel, to, template, values)
+    return None
+
+
+def _ways(notices: Notices, contact: Contact) -> Iterator[tuple[Channel, str]]:
+    """Channels that are configured and reach somebody, the preferred one first."""
     for channel in (Channel.MAIL, Channel.SMS):
         to = contact.at(channel)
         if to is not None and channel in notices.channels:
-            put = notices.put(connection, channel, to, template, values, about=about)
-            return str(channel) if put else LATER
-    return None
+            yield channel, to

@@ -5,12 +5,14 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Malformed, Refusal
-from ra_portal.applications.data_changes import DataChange
 from ra_portal.cards.card import Holder
+from ra_portal.data_changes.change import DataChange
 from ra_portal.fields import InvalidFields
-from ra_portal.people.identity import HolderKind
+from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
-from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+from ra_portal.web.applying import picture, uploaded
+from ra_portal.web.decisions import given_reasons, given_remarks
+from ra_portal.web.json_bodies import Answer, Route, read_body, read_remarks, read_text
 from ra_portal.web.person import Person
 from ra_portal.web.turning import asked_place, following, neighbours
 
@@ -18,6 +20,11 @@ Page = str | Response | tuple[str, int]
 
 
 def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    _add_enterprise_pages(blueprint, services, person)
+    _add_officer_pages(blueprint, services, person)
+
+
+def _add_enterprise_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
     changes = services.data_changes
 
     @blueprint.route("/enterprise/data", methods=["GET", "POST"])
@@ -27,7 +34,7 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
         values, errors = request.form.to_dict(), dict[str, Refusal]()
         if request.method == "POST":
             try:
-                changes.propose(by, holder, values, values.get("why", ""))
+                changes.propose(by, holder, values, values.get("why", ""), uploaded())
             except InvalidFields as invalid:
                 errors = invalid.errors
             except Refusal as refusal:
@@ -35,34 +42,73 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
                 errors = {"why" if refusal.code.startswith("field.") else "": refusal}
             else:
                 flash(gettext("The change is on its way to an officer."), "good")
-                return redirect(url_for("portal.enterprise"))
-        enterprise = services.operators.enterprise(by)
+                return redirect(url_for("portal.enterprise_data"))
         page = render_template(
-            "ra_portal/enterprise_data.html", enterprise=enterprise, values=values, errors=errors
+            "ra_portal/enterprise_data.html",
+            enterprise=services.operators.enterprise(by),
+            proposed=changes.own(by),
+            policy=services.policy,
+            values=values,
+            errors=errors,
         )
         return page, 422 if errors else 200
 
+
+def _add_officer_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    reviews = services.change_reviews
+
     @blueprint.get("/officer/changes")
     def data_changes() -> Page:
-        page = changes.waiting(person.signed_in(), *asked_place())
+        page = reviews.waiting(person.signed_in(), *asked_place())
         return render_template(
             "ra_portal/data_changes.html",
-            changes=page.shown,
+            waiting=page.shown,
             **neighbours("portal.data_changes", page),
         )
 
+    @blueprint.get("/officer/changes/<identifier>")
+    def data_change(identifier: str) -> Page:
+        return _review(services, person.signed_in(), identifier)
+
+    @blueprint.get("/officer/changes/<identifier>/licence/<int:page>")
+    def change_paper(identifier: str, page: int) -> Page:
+        return picture(reviews.paper(person.signed_in(), identifier, page))
+
     @blueprint.post("/officer/changes/<identifier>")
     def decide_change(identifier: str) -> Page:
-        by, decision = person.signed_in(), request.form.get("decision", "")
-        if decision == "approve":
-            changes.approve(by, identifier)
-            flash(gettext("Changed. The cards concerned are to be renewed."), "good")
-        elif decision == "refuse":
-            changes.refuse(by, identifier)
-            flash(gettext("Refused."), "good")
-        else:
-            raise Malformed("decision.unknown", "choose one of the decisions")
+        by = person.signed_in()
+        try:
+            flash(_decide(services, by, identifier), "good")
+        except Refusal as refusal:
+            if refusal.status not in (400, 409, 422):
+                raise
+            return _review(services, by, identifier, refusal), refusal.status
         return redirect(url_for("portal.data_changes"))
+
+
+def _decide(services: PortalServices, by: Identity, identifier: str) -> str:
+    """What was done, in words. Raises as the use case; Malformed `decision.unknown`."""
+    changes, decision = services.data_changes, request.form.get("decision", "")
+    if decision == "approve":
+        if changes.approve(by, identifier).is_certified:
+            return str(gettext("Changed. The cards concerned are to be renewed."))
+        return str(gettext("Changed. No card need be renewed for it."))
+    if decision == "refuse":
+        changes.refuse(by, identifier, given_reasons(services.policy), given_remarks())
+        return str(gettext("Refused."))
+    raise Malformed("decision.unknown", "choose one of the decisions")
+
+
+def _review(
+    services: PortalServices, by: Identity, identifier: str, refusal: Refusal | None = None
+) -> str:
+    return render_template(
+        "ra_portal/data_change.html",
+        review=services.change_reviews.show(by, identifier),
+        policy=services.policy,
+        refusal=refusal,
+        form=request.form,
+    )
 
 
 def add_api(route: Route, services: PortalServices, person: Person) -> None:
@@ -70,8 +116,9 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
 
     @route("GET", "/data-changes")
     def waiting_changes() -> Answer:
-        page = changes.waiting(person.required(), *asked_place())
-        return jsonify(changes=[_shown(each) for each in page.shown], later=following(page))
+        page = services.change_reviews.waiting(person.required(), *asked_place())
+        shown = [_shown(each.change) for each in page.shown]
+        return jsonify(changes=shown, later=following(page))
 
     @route("POST", "/data-changes")
     def propose_change() -> Answer:
@@ -94,18 +141,25 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
     @route("POST", "/data-changes/<identifier>/refusal")
     def refuse_change(identifier: str) -> Answer:
         by = person.required()
-        read_body()
-        return jsonify(_shown(changes.refuse(by, identifier)))
+        body = read_body()
+        remarks = read_remarks(body)
+        reasons = read_text(body, "reasons") if "reasons" in body or not remarks else ""
+        return jsonify(_shown(changes.refuse(by, identifier, reasons, remarks)))
 
 
 def _shown(change: DataChange) -> dict[str, object]:
     return {
         "id": change.id,
+        "reference": change.reference,
+        "state": change.state,
         "holder_kind": change.holder.kind,
         "holder": change.holder.id,
         "changes": dict(change.changes),
         "before": dict(change.before),
         "reason": change.why,
+        "with_licence": change.licence_id is not None,
         "proposed_by": change.proposed_by,
         "proposed_at": change.proposed_at.isoformat(),
+        "reasons": change.reasons,
+        "remarks": dict(change.remarks),
     }

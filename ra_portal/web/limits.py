@@ -21,6 +21,7 @@ _LARGEST = {
     "portal.save_draft": LARGEST_UPLOAD,
     "portal.import_file": 2 * LARGEST_FILE,
     "portal.correction": LARGEST_UPLOAD,
+    "portal.enterprise_data": LARGEST_UPLOAD,
     "portal.mass": LARGEST_LIST,
     "portal.api_apply": 2 * LARGEST_LICENCE + LARGEST_BODY,
     "portal.api_correct": 2 * LARGEST_LICENCE + LARGEST_BODY,

@@ -14,13 +14,11 @@ from ra_portal.keyset import Place, read_place, write_place
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.applying import picture, read_kind
+from ra_portal.web.decisions import given_reasons, given_remarks
 from ra_portal.web.exports import queue_file
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
-
-_REMARK = "remark-"
-"""How a form names the reason given for a field."""
 
 
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
@@ -115,10 +113,10 @@ def _decide(services: PortalServices, by: Identity, identifier: str) -> str:
         registration.approve(by, identifier)
         return str(gettext("Approved. The enterprise can make its legal-person card."))
     if decision == "return":
-        registration.send_back(by, identifier, reasons, _remarks())
+        registration.send_back(by, identifier, reasons, given_remarks())
         return str(gettext("Returned to the applicant."))
     if decision == "refuse":
-        registration.refuse(by, identifier, _refusal_reasons(services, reasons))
+        registration.refuse(by, identifier, given_reasons(services.policy))
         return str(gettext("Refused."))
     raise Malformed("decision.unknown", "choose one of the decisions")
 
@@ -183,22 +181,6 @@ def _asked(branches: Mapping[str, str], values: Mapping[str, str]) -> Asked:
         after=read_place(after or before) if after or before else None,
         backwards=bool(before),
     )
-
-
-def _remarks() -> dict[str, str]:
-    return {
-        name.removeprefix(_REMARK): code
-        for name, code in request.form.items()
-        if name.startswith(_REMARK) and code
-    }
-
-
-def _refusal_reasons(services: PortalServices, prose: str) -> str:
-    """A reason of the list, in both languages as everybody may read it, and what was added."""
-    reason = services.policy.reason(request.form.get("refusal", ""))
-    if reason is None:
-        return prose
-    return f"{reason.name_zh} / {reason.name_en}\n{prose}".strip()
 
 
 def _review(

@@ -1,13 +1,16 @@
 """Words for states, roles, reasons and events, in the reader's language."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from flask_babel import gettext, lazy_gettext
 
 from kernel.refusals import Refusal
 from policies.scripts import unusual_letters
+from ra_portal.data_changes.change import DataChange
 from ra_portal.people.branches import Branch
+from ra_portal.people.identity import HolderKind
 
 STATES = {
     # applications
@@ -48,6 +51,13 @@ APPLICATION_LABELS = {
     "attorney": lazy_gettext("Power of attorney"),
 }
 """What the fields of an application are called."""
+
+CHANGE_STATES = {
+    "proposed": (lazy_gettext("Waiting for approval"), "warn"),
+    "approved": (lazy_gettext("Approved"), "good"),
+    "refused": (lazy_gettext("Refused"), "bad"),
+}
+"""Of changes of data; as `STATES`."""
 
 ROLES = {
     "registrar": lazy_gettext("Registrar: examines applications"),
@@ -168,10 +178,18 @@ def facts_of(text: str) -> list[tuple[str, str]]:
     ]
 
 
+def change_labels(change: DataChange) -> Mapping[str, object]:
+    """What the fields of a change of data are called: an operator's name is on no licence."""
+    own = {"name": lazy_gettext("Operator's name")}
+    return {**APPLICATION_LABELS, **(own if change.holder.kind is HolderKind.OPERATOR else {})}
+
+
 def for_templates() -> dict[str, object]:
     """What every template of the portal may use."""
     return {
         "application_labels": APPLICATION_LABELS,
+        "change_labels": change_labels,
+        "change_states": CHANGE_STATES,
         "branch_options": branch_options,
         "card_kinds": KINDS,
         "certificate_uses": CERTIFICATE_USES,

@@ -92,10 +92,19 @@ def _enterprise_of_its_own(stage: Stage) -> object:
 
 
 def _change_proposed(stage: Stage) -> object:
-    """The enterprise wants another region in the register."""
-    values = {"region": "浙江 宁波 北仑", "why": "迁址，附新执照"}
-    owner = stage.signed_in(OWNER)
-    led_to = send_form(owner, "/enterprise/data", values)
+    """The enterprise wants another region and legal representative in the register; a change that
+    it proposed before was refused."""
+    owner, officer = stage.signed_in(OWNER), stage.signed_in("approver")
+    send_form(owner, "/enterprise/data", {"region": "浙江 舟山", "why": "迁址"})
+    waiting = officer.call("GET", "/api/v1/data-changes")["changes"]
+    (first,) = (each["id"] for each in waiting if each["changes"] == {"region": "浙江 舟山"})
+    refusal = {"remarks": {"licence": "licence-missing"}, "reasons": "请附迁址后的营业执照。"}
+    officer.call("POST", f"/api/v1/data-changes/{first}/refusal", refusal)
+    values = {
+        "region": "浙江 宁波 北仑", "legal_representative": "周样例", "why": "迁址并变更法定代表人",
+    }  # fmt: skip
+    licence = {"licence": ("licence.png", licence_png(), "image/png")}
+    led_to = send_form(owner, "/enterprise/data", values, licence)
     return owner.fetch("GET", led_to, headers={"Accept": "text/html"}).url  # reads what was done
 
 

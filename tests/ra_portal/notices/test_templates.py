@@ -19,6 +19,7 @@ VALUES = {
     "minutes": "10",
     "origin": "https://id.example",
     "part": "1",
+    "reference": "DC-2026-7QK4ZP2M",
     "references": "AP-2026-7QK4ZP2M, AP-2026-8QK4ZP2M",
     "rights_en": "E-001 Declare imports (2026-12-29)",
     "rights_zh": "E-001 进口报关（2026-12-29）",
@@ -32,7 +33,7 @@ def test_every_template_is_filled_in_both_languages(name: str) -> None:
     assert template.values <= VALUES.keys()
     mail = template.mail(VALUES)
     assert "{" not in mail
-    assert any(VALUES[name] in mail for name in ("card", "references", "rights_en"))
+    assert any(VALUES[name] in mail for name in ("card", "reference", "references", "rights_en"))
     assert " / " in template.subject(VALUES)
     for language in ("zh", "en"):
         assert len(template.sms(VALUES, language)) <= LONGEST_SMS

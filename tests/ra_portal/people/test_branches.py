@@ -140,8 +140,8 @@ def test_lists_hold_the_branchs_own(places: Places) -> None:
     operator = places.operators_card.holder
     services.data_changes.propose(places.here, operator, {"name": "章操作"}, "x")
     services.data_changes.propose(places.here, holder(places), {"region": "上海"}, "x")
-    assert len(services.data_changes.waiting(places.here).shown) == 2
-    assert services.data_changes.waiting(places.elsewhere).shown == []
+    assert len(services.change_reviews.waiting(places.here).shown) == 2
+    assert services.change_reviews.waiting(places.elsewhere).shown == []
     for wanted in (register.Asked(), register.Asked(text=samples.uscc(2))):
         shown = services.register.page(places.here, wanted).enterprises
         assert [each.id for each in shown] == [places.enterprise.subject]
@@ -152,16 +152,18 @@ def test_lists_hold_the_branchs_own(places: Places) -> None:
 
 def test_a_change_of_data_is_decided_by_the_branch_alone(places: Places) -> None:
     changes = places.portal.services.data_changes
+    reviews = places.portal.services.change_reviews
     operator = places.operators_card.holder
     for changed, values in ((holder(places), {"region": "上海"}), (operator, {"name": "章操作"})):
         proposed = changes.propose(places.enterprise, changed, values, "更名")
-        assert changes.waiting(places.elsewhere).shown == []
-        for decide in (changes.approve, changes.refuse):
+        assert reviews.waiting(places.elsewhere).shown == []
+        for decide in (changes.approve, changes.refuse, reviews.show):
             with pytest.raises(Forbidden, match=r"branch\.foreign"):
                 decide(places.elsewhere, proposed.id)
-        assert [each.id for each in changes.waiting(places.here).shown] == [proposed.id]
+        waiting = reviews.waiting(places.here).shown
+        assert [each.change.id for each in waiting] == [proposed.id]
         changes.approve(places.here, proposed.id)
-        assert changes.waiting(places.here).shown == []
+        assert reviews.waiting(places.here).shown == []
 
 
 def test_a_recovery_is_decided_by_the_branch_alone(places: Places) -> None:

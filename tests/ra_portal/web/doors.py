@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from policies.card_life import card_life_policy
+from ra_portal.cards.card import Holder
 from ra_portal.imports.columns import ImportKind
 from ra_portal.mass_actions.mass_filter import Act, CardFilter
 from ra_portal.papers.documents import Upload
@@ -64,6 +65,13 @@ class Scene:
         change = services.data_changes.propose(
             owner, made.holder, {"name": f"章操作{typed}"}, f"更名{typed}"
         )
+        moved = services.data_changes.propose(
+            owner,
+            Holder(HolderKind.LEGAL_PERSON, owner.subject),
+            {"region": f"浙江 舟山{typed}"},
+            f"迁址{typed}",
+            samples.scan(),
+        )
         waiting = services.registration.apply(self._details(3), samples.scan())
         mass = services.mass_actions.propose(
             head, Act.FREEZE, CardFilter.read({"uscc": samples.uscc(1)}), f"样本{typed}"
@@ -83,6 +91,7 @@ class Scene:
             "seal": services.seals.request(owner, f"报关章{typed}"[:40]).number,
             "preview": services.imports.preview(owner, ImportKind.OPERATORS, preview).id,
             "change": change.id,
+            "enterprise change": moved.id,
             "application": waiting.application.id,
             "reference": waiting.application.reference,
             "mass": mass.id,
@@ -212,6 +221,10 @@ DOORS: dict[str, Door] = {
         BUSINESS, {**_WAITING, "kind": "=licence", "page": "=1"}
     ),
     "GET /officer/changes": Door(COUNTER),
+    "GET /officer/changes/<identifier>": Door(BUSINESS, _of("change")),
+    "GET /officer/changes/<identifier>/licence/<int:page>": Door(
+        BUSINESS, {**_of("enterprise change"), "page": "=1"}
+    ),
     "GET /officer/enterprises": Door(COUNTER),
     "GET /officer/enterprises/<identifier>": Door(BUSINESS, _of("enterprise")),
     "GET /officer/recoveries": Door(CONFIRMING | {"neighbour"}),
@@ -278,9 +291,9 @@ DOORS: dict[str, Door] = {
         body={"holder_kind": "operator", "holder": "@operator", "changes": {}, "reason": "x"},
     ),
     "POST /officer/changes/<identifier>": Door(APPROVER, _of("change"), _decide("approve")),
-    "POST /api/v1/data-changes/<identifier>/approval": Door(APPROVER, _of("change")),
+    "POST /api/v1/data-changes/<identifier>/approval": Door(APPROVER, _of("enterprise change")),
     "POST /api/v1/data-changes/<identifier>/refusal": Door(
-        frozenset({"registrar", "approver"}), _of("change")
+        frozenset({"registrar", "approver"}), _of("change"), {"reasons": "样本"}
     ),
     "POST /officer/recoveries/<identifier>": Door(
         CONFIRMING, _of("recovery"), _decide("approve", note="licence seen")

@@ -32,7 +32,8 @@ def test_a_change_of_name_takes_two_and_renews_the_cards(any_portal: PortalWorld
     with pytest.raises(Conflict, match=r"change\.waiting"):
         changes.propose(owner, enterprise_of(owner), {"region": "浙江 舟山"}, "搬迁")
     approver = portal.officer(Role.APPROVER)
-    assert [each.id for each in changes.waiting(approver).shown] == [proposed.id]
+    waiting = portal.services.change_reviews.waiting(approver).shown
+    assert [each.change.id for each in waiting] == [proposed.id]
 
     changes.approve(approver, proposed.id)
 
@@ -40,7 +41,8 @@ def test_a_change_of_name_takes_two_and_renews_the_cards(any_portal: PortalWorld
     card = portal.services.cards.show(owner, held.card.number)
     assert (card.state, card.renew_by is not None) == (CardState.ACTIVE, True)
     assert portal.services.life.history(owner, card.number)[-1].move is Move.RENEWAL_DUE
-    assert "must be renewed" in portal.sent(Channel.MAIL)[-1].subject
+    told = {letter.subject.partition(" / ")[2] for letter in portal.sent(Channel.MAIL)}
+    assert f"Card {card.number} must be renewed" in told
     assert portal.services.renewal.is_due(card)
     held.card = card
     certificate: Certificate = held.renew().certificate
@@ -62,7 +64,7 @@ def test_who_proposed_does_not_approve(portal: PortalWorld) -> None:
     for by in (owner, portal.officer(Role.REGISTRAR), portal.officer(Role.ADMINISTRATOR)):
         with pytest.raises(Forbidden, match=r"role\.missing"):
             changes.approve(by, proposed.id)
-    changes.refuse(portal.officer(Role.APPROVER), proposed.id)
+    changes.refuse(portal.officer(Role.APPROVER), proposed.id, "未附新执照")
     with pytest.raises(Conflict, match=r"change\.decided"):
         changes.approve(portal.officer(Role.APPROVER), proposed.id)
     assert portal.services.operators.page(owner).enterprise.name != NEW
