@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import ProgrammingError
@@ -13,6 +14,7 @@ from hsm.pool import TokenPool
 from kernel import libcrypto
 from kernel.algorithms import SM2_SM3
 from kernel.refusals import Refusal
+from portseal.spoken import Spoken, spoken
 from portseal.wiring import House
 from portseal.witness import check
 from records import heartbeat
@@ -27,40 +29,53 @@ LONGEST_SILENCE = timedelta(minutes=5)
 LONGEST_QUEUE = timedelta(hours=1)
 """That a message for the directory may wait."""
 
-_Part = Callable[[House], str]
+_Part = Callable[[House], Spoken | str]
+"""A page asks none that gives a plain text: those are for the console."""
 
 
 def status_of(house: House) -> dict[str, str]:
     """Each part in words; one that does not answer says why, and the others still speak."""
-    return {name: _told(part, house) for name, part in _PARTS.items()}
+    return {name: _english(_told(part, house)) for name, part in _PARTS.items()}
 
 
-def machines(house: House) -> dict[str, str]:
+def _english(told: Spoken | str) -> str:
+    if isinstance(told, str):
+        return told
+    return (NOT_IN_ORDER if told.wrong else "") + told.say()
+
+
+def machines(house: House) -> dict[str, Spoken]:
     """The parts that are quickly asked, for a page; and every node."""
-    told = {name: _told(_PARTS[name], house) for name in _QUICK}
+    told = {name: _told(part, house) for name, part in _QUICK.items()}
     with house.database.reading() as connection:
         nodes = heartbeat.every(connection)
     for node in nodes:
         silence = house.clock.now() - node.at
-        words = f"last heard {_span(silence)} ago"
-        if silence > LONGEST_SILENCE or node.failures:
-            words = NOT_IN_ORDER + "; ".join(filter(None, (words, node.failures)))
-        told[f"node {node.node}"] = words
+        words = spoken("last heard %(span)s ago", span=_span(silence))
+        if node.failures:
+            words = spoken("%(heard)s; failed: %(jobs)s", heard=words, jobs=node.failures)
+        late = silence > LONGEST_SILENCE
+        told[f"node {node.node}"] = words.amiss if late or node.failures else words
     return told
 
 
-def _told(part: _Part, house: House) -> str:
+_Said = TypeVar("_Said", Spoken, Spoken | str)
+
+
+def _told(part: Callable[[House], _Said], house: House) -> _Said | Spoken:
     try:
         return part(house)
     except Refusal as refusal:
-        return f"{NOT_IN_ORDER}{refusal.detail} [{refusal.code}]"
+        why = Spoken(refusal.detail, {})
+        return spoken("%(why)s [%(code)s]", why=why, code=refusal.code).amiss
     except ProgrammingError:
-        return f"{NOT_IN_ORDER}the database lacks what is asked for; see the schema"
+        return spoken("the database lacks what is asked for; see the schema").amiss
 
 
-def _database(house: House) -> str:
+def _database(house: House) -> Spoken:
     with house.database.reading():
-        return f"{'SQLite' if house.database.is_sqlite else 'PostgreSQL'}: answers"
+        kind = "SQLite" if house.database.is_sqlite else "PostgreSQL"
+        return spoken("%(kind)s: answers", kind=kind)
 
 
 def _schema(house: House) -> str:
@@ -81,13 +96,17 @@ def _schema(house: House) -> str:
     return f"{NOT_IN_ORDER}{here}, {lacks}: stop the services and run `portseal db upgrade`"
 
 
-def _token(house: House) -> str:
+def _token(house: House) -> Spoken:
     info = house.token.info()
     house.token.login()
     if isinstance(house.token, TokenPool) and house.token.left_out:
-        away = [f"{token} is left out [{code}]" for token, code in house.token.left_out.items()]
-        return f"{NOT_IN_ORDER}{'; '.join(away)}"
-    return f"{info.label} ({info.manufacturer} {info.model}): open"
+        away = tuple(
+            spoken("%(token)s is left out [%(code)s]", token=token, code=code)
+            for token, code in house.token.left_out.items()
+        )
+        return Spoken("%(away)s", {"away": away}, wrong=True)
+    make = f"{info.manufacturer} {info.model}"
+    return spoken("%(label)s (%(make)s): open", label=info.label, make=make)
 
 
 def _keys(house: House) -> str:
@@ -101,7 +120,7 @@ def _sm2(house: House) -> str:
     return f"verified by {libcrypto.description()}"
 
 
-def _authority(house: House) -> str:
+def _authority(house: House) -> Spoken:
     """The authorities' and services' own certificates; responders' by their newest key."""
     opened, now = house.authorities, house.clock.now()
     ends = {"timestamps": opened.tsa.certificate.not_after}
@@ -112,9 +131,10 @@ def _authority(house: House) -> str:
             ends[f"{each.name} OCSP"] = house.responder_keys[each.name].certificate.not_after
     soon = [f"{name} {end:%Y-%m-%d}" for name, end in ends.items() if end - now < EXPIRES_SOON]
     if soon:
-        return f"{NOT_IN_ORDER}certificates end: {', '.join(soon)}"
+        return spoken("certificates end: %(ends)s", ends=", ".join(soon)).amiss
     name = min(ends, key=lambda each: ends[each])
-    return f"no certificate ends before {ends[name]:%Y-%m-%d} ({name})"
+    day = f"{ends[name]:%Y-%m-%d}"
+    return spoken("no certificate ends before %(day)s (%(name)s)", day=day, name=name)
 
 
 def _alive(house: House) -> set[str]:
@@ -127,31 +147,34 @@ def _alive(house: House) -> set[str]:
     }
 
 
-def _crls(house: House) -> str:
-    now, told, fault, alive = house.clock.now(), [], False, _alive(house)
+def _crls(house: House) -> Spoken:
+    now, told, fault, alive = house.clock.now(), list[Spoken](), False, _alive(house)
     for name in house.authorities.by_name:
         latest = CrlArchive(house.database).latest(name)
         if name not in alive:
-            told.append(f"{name}: ended, no more lists")
+            told.append(spoken("%(name)s: ended, no more lists", name=name))
         elif latest is None:
             fault = True
-            told.append(f"{name}: none yet")
+            told.append(spoken("%(name)s: none yet", name=name))
         else:
             fault = fault or latest.next_update <= now
             age = _span(now - latest.this_update)
             until = f"{latest.next_update:%Y-%m-%dT%H:%MZ}"
-            told.append(f"{name}: {age} old, good until {until}")
-    return (NOT_IN_ORDER if fault else "") + "; ".join(told)
+            good = spoken(
+                "%(name)s: %(age)s old, good until %(until)s", name=name, age=age, until=until
+            )
+            told.append(good)
+    return Spoken("%(lists)s", {"lists": tuple(told)}, wrong=fault)
 
 
-def _clock(house: House) -> str:
+def _clock(house: House) -> Spoken:
     fault = house.clock_health.fault()
     if fault is None:
-        return "trusted: timestamps are made"
-    return (
-        f"{NOT_IN_ORDER}no timestamps are made, nor signatures that need one: {fault} "
-        "(docs/running.md, Clocks)"
-    )
+        return spoken("trusted: timestamps are made")
+    return spoken(
+        "no timestamps are made, nor signatures that need one: %(fault)s (docs/running.md, Clocks)",
+        fault=fault,
+    ).amiss
 
 
 def _certificates(house: House) -> str:
@@ -172,34 +195,40 @@ def _journal(house: House) -> str:
     return f"intact, {found.chain.count} records, {found.until} of them witnessed"
 
 
-def _publication(house: House) -> str:
+def _publication(house: House) -> Spoken:
     with house.database.reading() as connection:
         waiting = house.outbox.waiting(connection, DIRECTORY_CHANNEL)
         refused = house.outbox.refused(connection, DIRECTORY_CHANNEL)
         oldest = house.outbox.oldest_waiting(connection, DIRECTORY_CHANNEL)
-    told = "everything published"
+    told = spoken("everything published")
     late = False
     if oldest is not None:
         waited = house.clock.now() - oldest
         late = waited > LONGEST_QUEUE
-        told = f"{waiting} entries wait for the directory, the oldest for {_span(waited)}"
+        told = spoken(
+            "%(count)s entries wait for the directory, the oldest for %(span)s",
+            count=waiting, span=_span(waited),
+        )  # fmt: skip
     if refused:
-        told = f"{refused} entries set aside, refused by the directory; {told}"
-    return (NOT_IN_ORDER if refused or late else "") + told
+        told = spoken(
+            "%(count)s entries set aside, refused by the directory; %(rest)s",
+            count=refused, rest=told,
+        )  # fmt: skip
+    return told.amiss if refused or late else told
 
 
-def _console(house: House) -> str:
+def _console(house: House) -> Spoken:
     """Acts at the console without an officer's card, until the audit has looked at them."""
     told = house.console_acts.unacknowledged()
     if not told:
-        return "every act had its officers' cards, or was acknowledged"
+        return spoken("every act had its officers' cards, or was acknowledged")
     named = [f"{each.what} {each.subject} by {each.account} ({each.exception})" for each in told]
-    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-    return (
-        f"{NOT_IN_ORDER}{len(named)} acts were done without an officer's card: "
-        f"{'; '.join(named[-3:])}{more}; an audit administrator acknowledges them in the portal, "
-        "under Acts without a card"
-    )
+    acts = "; ".join(named[-3:]) + (" …" if len(named) > 3 else "")
+    return spoken(
+        "%(count)s acts were done without an officer's card: %(acts)s; an audit administrator "
+        "acknowledges them in the portal, under Acts without a card",
+        count=len(named), acts=acts,
+    ).amiss  # fmt: skip
 
 
 def _platforms(house: House) -> str:
@@ -210,29 +239,35 @@ def _platforms(house: House) -> str:
     return f"{NOT_IN_ORDER}CAS service addresses: {named}; change one of the entries"
 
 
-def _worker(house: House) -> str:
+def _worker(house: House) -> Spoken:
     with house.database.reading() as connection:
         nodes = heartbeat.every(connection)
         last = heartbeat.newest(connection)
     limit = house.settings.nodes.max_clock_difference_milliseconds
     apart = [f"{each.node} {each.skew_ms:+} ms" for each in nodes if abs(each.skew_ms) > limit]
     if apart:
-        return f"{NOT_IN_ORDER}clocks differ from the database's: {', '.join(apart)}"
+        nodes_apart = ", ".join(apart)
+        return spoken("clocks differ from the database's: %(nodes)s", nodes=nodes_apart).amiss
     if last is None:
-        return f"{NOT_IN_ORDER}no worker has ended a round yet"
+        return spoken("no worker has ended a round yet").amiss
     silence = house.clock.now() - last.at
-    told = f"last round noted {_span(silence)} ago on {last.node}"
+    told = spoken("last round noted %(span)s ago on %(node)s", span=_span(silence), node=last.node)
     if silence > LONGEST_SILENCE:
-        return NOT_IN_ORDER + told
-    return f"{NOT_IN_ORDER}{told}; failed: {last.failures}" if last.failures else told
+        return told.amiss
+    if last.failures:
+        return spoken("%(heard)s; failed: %(jobs)s", heard=told, jobs=last.failures).amiss
+    return told
 
 
-def _span(duration: timedelta) -> str:
+def _span(duration: timedelta) -> Spoken:
     seconds = max(0, round(duration.total_seconds()))
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    if seconds >= 2 * 86_400:
+        return spoken("%(count)s d", count=seconds // 86_400)
+    if seconds >= 2 * 3600:
+        return spoken("%(count)s h", count=seconds // 3600)
+    if seconds >= 2 * 60:
+        return spoken("%(count)s min", count=seconds // 60)
+    return spoken("%(count)s s", count=seconds)
 
 
 _PARTS: dict[str, _Part] = {
@@ -251,5 +286,14 @@ _PARTS: dict[str, _Part] = {
     "platforms": _platforms,
     "worker": _worker,
 }
-_QUICK = ("database", "token", "authority", "clock", "crls", "directory", "console", "worker")
+_QUICK: dict[str, Callable[[House], Spoken]] = {
+    "database": _database,
+    "token": _token,
+    "authority": _authority,
+    "clock": _clock,
+    "crls": _crls,
+    "directory": _publication,
+    "console": _console,
+    "worker": _worker,
+}
 """Parts that cost a page nothing to ask."""

@@ -35,6 +35,7 @@ PAGES: dict[str, tuple[int, ...] | None] = {
     "gettext": None,
     "ngettext": (1, 2),
     "lazy_gettext": None,
+    "spoken": None,
 }
 SENTENCES: dict[str, tuple[int, ...] | None] = dict.fromkeys(REFUSALS.split(), (2,))
 HEADER = """\

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flask import Flask, Response, request, send_file
+from flask_babel import gettext
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel.refusals import Unauthenticated
@@ -19,6 +20,7 @@ from portseal.web.own_card import install_own_card
 from portseal.web.statement import statement_blueprint
 from portseal.wiring import House
 from ra_portal.people.identity import Identity
+from ra_portal.web.dashboard import Machine
 from ra_portal.web.limits import AddressLimits
 from ra_portal.web.portal import portal_blueprint
 from signing_service.remote.web import remote_blueprints
@@ -88,7 +90,10 @@ def create_flask(house: House) -> Flask:
                 asking=lambda: asking.check(request.remote_addr),
                 uploading=lambda: scans.check(request.remote_addr),
             ),
-            lambda: machines(house),
+            lambda: {
+                part: Machine(words.say(gettext), not words.wrong)
+                for part, words in machines(house).items()
+            },
         )
     )
     limit = RateLimit(per_minute=house.settings.verification.requests_per_minute)

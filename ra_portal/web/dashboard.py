@@ -1,6 +1,7 @@
 """The dashboard, the profiles and the policies, as people read them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 from flask_babel import get_locale
@@ -15,8 +16,16 @@ from ra_portal.web.person import Person
 
 Page = str | Response
 
-Health = Callable[[], Mapping[str, str]]
-"""Part of the house -> how it is, in words; what needs somebody begins with `not in order`."""
+
+@dataclass(frozen=True)
+class Machine:
+    words: str
+    """How it is, in the reader's language."""
+    in_order: bool
+
+
+Health = Callable[[], Mapping[str, Machine]]
+"""By the part of the house."""
 
 
 def add_routes(

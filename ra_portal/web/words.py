@@ -119,6 +119,15 @@ WAITING = {
 }
 """What waits for officers, by its name in `ra_portal.figures`."""
 
+QUEUES = {
+    "directory": lazy_gettext("Publication in the directory"),
+    "notice-mail": lazy_gettext("Mail"),
+    "notice-sms": lazy_gettext("Text messages"),
+    "card-codes": lazy_gettext("One-time codes to send"),
+    "logout": lazy_gettext("Platforms to be told of a sign-out"),
+}
+"""What waits for machines, by the outbox's channel, or what the channel begins with."""
+
 WHYS = {
     "phone-code": lazy_gettext("by one-time code"),
     "legal-person-card": lazy_gettext("with the legal-person card"),
@@ -164,6 +173,16 @@ def explain(refusal: Refusal) -> str:
     return text if "%" in text else str(gettext(text))
 
 
+def waiting_name(what: str) -> str:
+    """Of something that waits, for officers or for machines."""
+    if what in WAITING:
+        return str(WAITING[what])
+    channel = what.removeprefix("queue:")
+    found = (name for start, name in QUEUES.items() if channel.startswith(start))
+    other = " ".join((gettext("Queue"), channel))
+    return str(next(found, other))
+
+
 def branch_options(branches: list[Branch]) -> list[tuple[str, str]]:
     """For a choice: code, and how it is told apart."""
     return [(each.code, f"{each.name} ({each.region})") for each in branches]
@@ -200,7 +219,7 @@ def for_templates() -> dict[str, object]:
         "past_events": PAST,
         "mass_acts": MASS_ACTS,
         "mass_states": MASS_STATES,
-        "waiting_names": WAITING,
+        "waiting_name": waiting_name,
         "enterprise_states": ENTERPRISE_STATES,
         "explain": explain,
         "facts_of": facts_of,

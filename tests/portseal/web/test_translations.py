@@ -13,8 +13,8 @@ from portseal.web.layout import CATALOGUES
 
 ROOT = Path(__file__).parents[3]
 ROOMS = [folder.parent.name for folder in CATALOGUES]
-METHODS = [("**/web/**.py", "python"), ("**/templates/**.html", "jinja2")]
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None}
+METHODS = [("**/web/**.py", "python"), ("status.py", "python"), ("**/templates/**.html", "jinja2")]
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None, "spoken": None}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 
