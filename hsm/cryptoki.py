@@ -16,6 +16,7 @@ CKF_OS_LOCKING_OK = 0x2
 CKF_RW_SESSION = 0x2
 CKF_SERIAL_SESSION = 0x4
 CKU_SO = 0
+CKU_USER = 1
 CKR_OK = 0x0
 CKR_CRYPTOKI_NOT_INITIALIZED = 0x190
 
@@ -149,22 +150,18 @@ class Cryptoki:
             self._call("C_CloseSession", _CLOSE_SESSION, session)
 
     def set_pin(self, slot: int, old: str, new: str) -> None:
-        """Change the user's PIN (C_SetPIN), proving the old one."""
-        session = self._open(slot)
-        try:
-            before, after = old.encode(), new.encode()
-            self._call(
-                "C_SetPIN", _SET_PIN, session, c_char_p(before), c_ulong(len(before)),
-                c_char_p(after), c_ulong(len(after)),
-            )  # fmt: skip
-        finally:
-            self._call("C_CloseSession", _CLOSE_SESSION, session)
+        """Change the user's PIN (C_SetPIN in the user's session): logging in proves the old one.
+        In a public session tpm2-pkcs11 says that it is changed whatever the old one was."""
+        self._change_pin(slot, CKU_USER, old, new)
 
     def set_so_pin(self, slot: int, old: str, new: str) -> None:
         """Change the security officer's PIN (C_SetPIN in an officer's session)."""
+        self._change_pin(slot, CKU_SO, old, new)
+
+    def _change_pin(self, slot: int, user: int, old: str, new: str) -> None:
         session = self._open(slot)
         try:
-            self._login(session, CKU_SO, old)
+            self._login(session, user, old)
             before, after = old.encode(), new.encode()
             try:
                 self._call(

@@ -26,6 +26,7 @@ class Request:
     """Who asks, whether they still wait, and where the time went."""
 
     origin: str
+    """Empty where no page asks, but the user's own command."""
     abandoned: Abandoned = lambda: False
     facts: dict[str, object] = field(default_factory=dict)
     """For the log: what was asked about."""
@@ -114,7 +115,8 @@ class Asking:
         return (*lines, *(() if warning is None else (self.words(warning),)))
 
     def _view(self, request: Request, *lines: str) -> View:
-        site = self.words("site", origin=request.origin)
+        origin = request.origin
+        site = self.words("site", origin=origin) if origin else self.words("own-command")
         return view(self.words("title"), site, *lines)
 
     def _ask(self, request: Request, window: Callable[[], T]) -> T:

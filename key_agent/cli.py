@@ -137,6 +137,20 @@ def forget_origin(origin: str) -> None:
     click.echo(_say("now-forgotten" if was_known else "not-known", origin=origin))
 
 
+@commands.command("change-pin", cls=SpokenCommand, help=_say("change-pin"))
+@click.option("--token", metavar="NAME", help=_say("change-pin-token"))
+def change_pin(token: str | None) -> None:
+    from key_agent.own_pin import change_own_pin
+    from key_agent.running import choose_windows, words_of
+    from key_agent.settings import read_settings
+
+    settings = read_settings(home())
+    words = words_of(settings)
+    windows = choose_windows(settings, words)
+    changed = change_own_pin(settings.libraries(), home(), windows, words, token)
+    click.echo(own_words(words.language)("pin-changed", token=clean(changed)))
+
+
 @commands.command(cls=SpokenCommand, help=_say("autostart"))
 @click.option("--off", is_flag=True, help=_say("autostart-off"))
 def autostart(off: bool) -> None:

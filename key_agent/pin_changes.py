@@ -22,18 +22,22 @@ class PinChanges:
 
     def change_pin(self, request: Request, body: TokenBody) -> dict[str, Any]:
         """Raises Unavailable `token.pin-wrong`, `token.locked`; Unprocessable `pin.weak`."""
-        token = self._initialised(body.token, request)
-        line = self._asking.words("change-pin")
+        self.change(request, self._cards.token(body.token), self._asking.words("change-pin"))
+        return {}
+
+    def change(self, request: Request, token: PluggedToken, line: str) -> None:
+        """`line` says what the windows are for. Raises as `change_pin`; Conflict `token.blank`."""
+        _require_initialised(token, request)
         old = self._asking.pin(request, token, line, prompt="old-pin")
         new = self._asking.new_pin(request, token, line)
         with self._cards.exclusive(), request.using_token():
             change_pin(token.module, token.label, old, new, token.serial)
-        return {}
 
     def unlock(self, request: Request, body: UnlockBody) -> dict[str, Any]:
         """Raises Malformed `recovery.envelope`, `recovery.key`; Forbidden `recovery.secret`,
         Conflict `recovery.other-token`; Unavailable `token.unblocking-code-wrong`."""
-        token = self._initialised(body.token, request)
+        token = self._cards.token(body.token)
+        _require_initialised(token, request)
         line = self._asking.words("unlock")
         lines = (line, *self._asking.of_recovery(request, body.recovery_key))
         code = self._code(request, token, body.envelope, lines)
@@ -61,9 +65,8 @@ class PinChanges:
             raise Conflict("recovery.other-token", "the envelope is for another token")
         return opened["code"]
 
-    def _initialised(self, identifier: str, request: Request) -> PluggedToken:
-        token = self._cards.token(identifier)
-        if not token.initialised:
-            raise Conflict("token.blank", "this token is not initialised yet")
-        request.facts["token"] = token.label
-        return token
+
+def _require_initialised(token: PluggedToken, request: Request) -> None:
+    if not token.initialised:
+        raise Conflict("token.blank", "this token is not initialised yet")
+    request.facts["token"] = token.label

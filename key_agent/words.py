@@ -12,6 +12,7 @@ Language = Literal["zh", "en"]
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("PortSeal 密钥助手", "PortSeal key agent"),
     "site": ("网站：{origin}", "Site: {origin}"),
+    "own-command": ("由您本人在命令行启动", "Started by you, on the command line"),
     "connect": ("该网站请求使用您的 USB Key。", "This site asks to use your USB key."),
     "connect-sees": ("它将能看到这些证书：", "It would see these certificates:"),
     "connect-none": ("当前没有可供它查看的证书。", "There are no certificates for it to see now."),
@@ -61,6 +62,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "It asks to make the blank USB key “{label}” ready.",
     ),
     "change-pin": ("请求修改 PIN。", "It asks to change the PIN."),
+    "change-own-pin": ("修改 USB Key 的 PIN。", "The PIN of the USB key is changed."),
     "unlock": ("请求解锁并设置新 PIN。", "It asks to unlock the USB key with a new PIN."),
     "code-goes": (
         "可重设 PIN 的解锁码将加密交给该网站所给密钥的持有者：",

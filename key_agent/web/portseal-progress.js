@@ -9,7 +9,8 @@
  * old, `data-failed` for what the service refused, `data-ask` for what is said where the browser will
  * ask first, `data-help` the address of a page that helps with the agent and `data-help-text` its
  * name, `data-show-card` for the button that lets the site see another card and `data-card-shown` for
- * what is said then. `data-steps` lists the steps that are shown, in order; the others only change the line below.
+ * what is said then, `data-ways-STATE` for the pages that lead on from a state, JSON of
+ * `[[address, name]]`. `data-steps` lists the steps that are shown, in order; the others only change the line below.
  *
  * `portseal-card-shown` is the event of a card that the site may see from now on: the journey that
  * found none can begin anew.
@@ -110,14 +111,17 @@ export class PortSealProgress extends HTMLElement {
   }
 
   /**
-   * A way to the page that helps, where the matter is the user's computer.
+   * Ways to the pages that help; where the matter is the user's computer, to the one about that.
    * @param {any} error
    */
   #help(error) {
+    if (!(error instanceof AgentError)) return [];
     const { help, helpText } = this.dataset;
-    if (!help || !(error instanceof AgentError) || !HELPED.includes(error.state)) return [];
-    const link = Object.assign(document.createElement("a"), { href: help, textContent: helpText });
-    return [" ", link];
+    const ways = JSON.parse(this.#words(`ways-${error.state}`) ?? "[]");
+    if (help && HELPED.includes(error.state)) ways.push([help, helpText]);
+    return ways.flatMap((/** @type {[string, string]} */ [href, textContent]) => [
+      " ", Object.assign(document.createElement("a"), { href, textContent }),
+    ]);
   }
 
   /** @param {any} error */

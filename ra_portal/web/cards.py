@@ -60,6 +60,7 @@ def card_page(
         may_revoke=card.is_live and (manages or in_charge),
         may_witness=by.may("card.witness") and unseen and card.holder.id != by.subject,
         may_renew=owns and card.state is CardState.ACTIVE and code is None,
+        may_change_pin=owns and card.state is CardState.ACTIVE and code is None,
         renewal_due=services.renewal.is_due(card),
         may_freeze=card.state is CardState.ACTIVE and (manages or in_charge or owns),
         may_unfreeze=card.state is CardState.FROZEN and (manages or in_charge),

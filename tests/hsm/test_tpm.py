@@ -79,3 +79,23 @@ def test_as_many_different_pins_do_lock_it(locking_token: LockingToken) -> None:
     tried = run(locking_token, _GUESSES)
     assert set(tried) == {"token.pin-wrong", "token.locked"}
     assert tried[-1] == "token.locked"
+
+
+_CHANGE = """
+from hsm.admin import change_pin
+told = []
+for old, new in [("wrong-73519", "guessed-111"), ("right-73519", "next-88213")]:
+    try:
+        change_pin(module, "tpm", old, new)
+        told.append("changed")
+    except Unavailable as refusal:
+        told.append(refusal.code)
+print(json.dumps([told, [outcome(Pin(pin)) for pin in ("right-73519", "next-88213")]]))
+"""
+
+
+def test_a_pin_is_changed_by_who_knows_the_present_one_alone(locking_token: LockingToken) -> None:
+    """Outside a login this module says that it has changed a PIN, whatever the present one was."""
+    told, then = run(locking_token, _CHANGE)
+    assert told == ["token.pin-wrong", "changed"]
+    assert then == ["token.pin-wrong", "logged in"]

@@ -49,7 +49,7 @@ function chosenOf(tokens, section) {
   const chosen = tokens.find((each) => each.id === select.value);
   if (chosen) return chosen;
   if (tokens.length === 0) {
-    throw new AgentError("no-token", "token.none", "no USB key for a new card is plugged in");
+    throw new AgentError("no-token", "token.none", "no such USB key is plugged in");
   }
   if (tokens.length === 1) return tokens[0];
   select.replaceChildren(
@@ -77,6 +77,21 @@ async function ownCertificate(agent, section, progress) {
     .sort((one, other) => own.indexOf(one.id) - own.indexOf(other.id));
   if (found.length > 0) return found[0];
   throw new AgentError("no-certificate", "card.no-certificate", "not this USB key");
+}
+
+/**
+ * A token that is in use already: of the card whose page it is, or the one that was chosen.
+ * @param {PortSealAgent} agent
+ * @param {HTMLElement} section
+ * @param {(step: string) => void} progress
+ */
+async function tokenInUse(agent, section, progress) {
+  if (section.dataset.certificate) return (await ownCertificate(agent, section, progress)).token;
+  progress("agent");
+  await agent.ready();
+  progress("token");
+  const { tokens } = await agent.tokens();
+  return chosenOf(tokens.filter((each) => each.state !== "blank"), section).id;
 }
 
 /** @type {Record<string, (agent: PortSealAgent, section: HTMLElement, step: any) => Promise<any>>} */
@@ -126,6 +141,13 @@ const acts = {
     await agent.writeCertificates({ token: old.token, certificates });
     progress("done", made);
     return made;
+  },
+
+  async pin(agent, section, progress) {
+    const token = await tokenInUse(agent, section, progress);
+    progress("new-pin");
+    await agent.changePin({ token });
+    progress("done");
   },
 
   async fetch(agent, section, progress) {
