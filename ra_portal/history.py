@@ -1,7 +1,8 @@
-"""What an enterprise's cards and seals did: everything signed, every sign-in.
+"""What an enterprise's cards and seals did: everything signed, every sign-in, here and at
+platforms, and every try that was refused.
 
 To read and to take away. It is read from the journal, which nobody can change. Each card, seal and
-holder is walked by its own index, newest first, and the short results are merged.
+holder is found by index, newest first, and the short results are merged.
 """
 
 import json
@@ -9,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from heapq import merge
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, TextClause, text
 
 from kernel.clock import Clock
 from kernel.refusals import TooLarge
@@ -26,14 +28,17 @@ from ra_portal.seals import seal_rows
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
-from records.tables import DEEDS, journal
 
 PAGE_LENGTH = 50
 MOST_EXPORTED = 50_000
 MOST_ACTORS = 1_000
 """Cards and holders that one page looks at; with more the operator must be chosen."""
 
-_LAST = 2**62
+_LAST, _NEVER = 2**62, "~"
+"""A position and a time that lie behind all others."""
+_KEYS_AT_ONCE = 100
+_COLUMNS = "position, at, event, subject, actor, facts, hash"
+_EXPORTED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,32 @@ class What(StrEnum):
 
 
 _EVENTS = {
-    What.SIGNATURES: (Event.SIGNATURE_ACCEPTED, Event.SIGNATURE_REFUSED),
-    What.SIGN_INS: (Event.SIGNIN_SUCCEEDED, Event.SESSION_ENDED),
+    "actor": (Event.SIGNATURE_ACCEPTED, Event.SIGNATURE_REFUSED),
+    "subject": (
+        Event.SIGNIN_SUCCEEDED,
+        Event.SIGNIN_REFUSED,
+        Event.PLATFORM_TOKEN_ISSUED,
+        Event.PLATFORM_TICKET_VALIDATED,
+        Event.SESSION_ENDED,
+    ),
 }
+"""What is told of whom, by the column that names them: cards and seals are a signature's actors,
+holders and certificates a sign-in's subjects. Tokens that a refresh token gave are no sign-in."""
+_AT_PLATFORMS = (Event.PLATFORM_TOKEN_ISSUED, Event.PLATFORM_TICKET_VALIDATED)
+_OF = {
+    What.ALL: frozenset(event for events in _EVENTS.values() for event in events),
+    What.SIGNATURES: frozenset(_EVENTS["actor"]),
+    What.SIGN_INS: frozenset(_EVENTS["subject"]),
+}
+
+
+@dataclass(frozen=True)
+class _Tellers:
+    """Name and card, or seal, of all whose deeds are told, by how the journal names them."""
+
+    actor: Mapping[str, tuple[str, str]]
+    subject: Mapping[str, tuple[str, str]]
+    """An empty card: the record tells it."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +134,9 @@ class History:
         `history.choose-operator`.
         """
         with self._database.reading() as connection:
-            actors = self._actors(connection, by, operator_id)
-            start = min(max(below or _LAST, 0), _LAST)
-            found = list(islice(_deeds(connection, actors, start, period), PAGE_LENGTH + 1))
+            told_by = self._tellers(connection, by, operator_id)
+            start, most = min(max(below or _LAST, 0), _LAST), PAGE_LENGTH + 1
+            found = list(islice(_deeds(connection, told_by, start, period, most), most))
         more = len(found) > PAGE_LENGTH
         shown = found[:PAGE_LENGTH]
         return HistoryPage(shown, shown[-1].position if more else None)
@@ -116,8 +144,9 @@ class History:
     def export(self, by: Identity, operator_id: str | None, period: Period, how: str) -> list[Deed]:
         """All of a period, journalled. Raises as `page`, and TooLarge `history.too-long`."""
         with self._database.transaction() as connection:
-            actors = self._actors(connection, by, operator_id)
-            found = list(islice(_deeds(connection, actors, _LAST, period), MOST_EXPORTED + 1))
+            told_by = self._tellers(connection, by, operator_id)
+            deeds = _deeds(connection, told_by, _LAST, period, _EXPORTED_AT_ONCE)
+            found = list(islice(deeds, MOST_EXPORTED + 1))
             if len(found) > MOST_EXPORTED:
                 raise TooLarge("history.too-long", "choose a shorter period", most=MOST_EXPORTED)
             self._journal.append(
@@ -130,10 +159,7 @@ class History:
             )
         return found
 
-    def _actors(
-        self, connection: Connection, by: Identity, operator_id: str | None
-    ) -> dict[str, tuple[str, str]]:
-        """Name and card, or seal, of all whose deeds these are, by how the journal names them."""
+    def _tellers(self, connection: Connection, by: Identity, operator_id: str | None) -> _Tellers:
         enterprise_id = by.require_legal_person()
         names: dict[Holder, str] = {}
         if operator_id is None:
@@ -145,51 +171,83 @@ class History:
             operators = [people_rows.operator(connection, operator_id, enterprise_id)]
             seals = []
         names |= {operator.holder: operator.name for operator in operators}
-        actors = {holder.id: (name, "") for holder, name in names.items()}
+        actors = {seal.number: (seal.name, seal.number) for seal in seals}
+        subjects = {holder.id: (name, "") for holder, name in names.items()}
         for card in card_rows.of_holders(connection, names):
             actors[card.number] = (names[card.holder], card.number)
-        actors |= {seal.number: (seal.name, seal.number) for seal in seals}
-        if len(actors) > MOST_ACTORS:
+            if card.fingerprint is not None:
+                subjects[card.fingerprint] = (names[card.holder], card.number)
+        if len(actors) + len(names) > MOST_ACTORS:
             raise TooLarge("history.choose-operator", "choose one of the operators")
-        return actors
+        return _Tellers(actors, subjects)
 
 
 def _deeds(
-    connection: Connection, actors: Mapping[str, tuple[str, str]], below: int, period: Period
+    connection: Connection, told_by: _Tellers, below: int, period: Period, at_once: int
 ) -> Iterator[Deed]:
-    walks = [_walk(connection, actor, who, below, period) for actor, who in actors.items()]
+    walks = []
+    for column, events in _EVENTS.items():
+        wanted = [str(event) for event in events if event in _OF[period.what]]
+        keys = list(getattr(told_by, column))
+        for start in range(0, len(keys) if wanted else 0, _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            walks.append(_walk(connection, column, some, wanted, told_by, below, period, at_once))
     return merge(*walks, key=lambda deed: deed.position, reverse=True)
 
 
 def _walk(
-    connection: Connection, actor: str, who: tuple[str, str], below: int, period: Period
+    connection: Connection,
+    column: str,
+    keys: list[str],
+    events: list[str],
+    told_by: _Tellers,
+    below: int,
+    period: Period,
+    at_once: int,
 ) -> Iterator[Deed]:
-    """One actor's deeds, newest first, read as far as they are asked for."""
-    columns = ("position", "at", "event", "subject", "facts", "hash")
-    query = select(*(journal.c[name] for name in columns)).where(
-        journal.c.actor == actor, text(DEEDS)
-    )
-    if period.what in _EVENTS:
-        query = query.where(journal.c.event.in_(_EVENTS[period.what]))
-    if period.first is not None:
-        query = query.where(journal.c.at >= begins(period.first).isoformat())
-    if period.last is not None:
-        query = query.where(journal.c.at < begins(period.last + timedelta(days=1)).isoformat())
+    """The deeds of some, newest first, read as far as they are asked for."""
+    who = getattr(told_by, column)
+    query = newest(column, len(keys), len(events))
+    asked = {
+        **{f"key{number}": key for number, key in enumerate(keys)},
+        **{f"event{number}": event for number, event in enumerate(events)},
+        "first": begins(period.first).isoformat() if period.first else "",
+        "last": begins(period.last + timedelta(days=1)).isoformat() if period.last else _NEVER,
+        "most": at_once,
+    }
     while True:
-        page = query.where(journal.c.position < below)
-        rows = connection.execute(
-            page.order_by(journal.c.position.desc()).limit(PAGE_LENGTH + 1)
-        ).all()
+        rows = connection.execute(query, {**asked, "below": below}).all()
         for row in rows:
-            yield _deed(row, who)
-        if len(rows) <= PAGE_LENGTH:
+            yield _deed(row, who[row.key])
+        if len(rows) < at_once:
             return
         below = rows[-1].position
+
+
+@lru_cache(maxsize=500)
+def newest(column: str, keys: int, events: int) -> TextClause:
+    """The statement that finds the newest records of each of so many, and of those the newest.
+
+    One branch for each key: so it is by the index of that column, in its order, whatever the
+    database's statistics say; `column IN (...)` would have all records of all of them sorted. An
+    event that is computed cannot be found by its own index, which everybody's records fill.
+    """
+    names = ", ".join(f":event{number}" for number in range(events))
+    branches = (
+        f"SELECT * FROM (SELECT {_COLUMNS}, {column} AS key FROM journal "  # noqa: S608 - names
+        f"WHERE {column} = :key{number} AND event || '' IN ({names}) "
+        "AND position < :below AND at >= :first AND at < :last "
+        f"ORDER BY position DESC LIMIT :most) AS of{number}"
+        for number in range(keys)
+    )
+    return text(f"{' UNION ALL '.join(branches)} ORDER BY position DESC LIMIT :most")
 
 
 def _deed(row: Any, who: tuple[str, str]) -> Deed:
     facts = json.loads(row.facts)
     name, card = who
+    if row.event in _AT_PLATFORMS:
+        facts.setdefault("platform", row.actor)  # records of before have no name
     who_did = card or str(facts.get("card", ""))
     digest = bytes(row.hash).hex()
     return Deed(row.position, row.at, row.event, row.subject, name, who_did, facts, digest)

@@ -170,6 +170,7 @@ class Event(StrEnum):
     PLATFORM_DISABLED = "platform.disabled"
     PLATFORM_CODE_REUSED = "platform.code-reused"
     PLATFORM_TOKEN_ISSUED = "platform.token-issued"
+    PLATFORM_TOKEN_REFRESHED = "platform.token-refreshed"
     PLATFORM_TOKEN_REUSED = "platform.token-reused"
     PLATFORM_TOKEN_REVOKED = "platform.token-revoked"
     PLATFORM_TICKET_VALIDATED = "platform.ticket-validated"

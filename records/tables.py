@@ -4,9 +4,6 @@ from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text
 
 from records.database import AUTO_NUMBER, UtcDateTime, metadata, partial_index
 
-DEEDS = "event IN ('signature.accepted', 'signature.refused', 'signin.succeeded', 'session.ended')"
-"""Events that an enterprise's history tells."""
-
 journal = Table(
     "journal",
     metadata,

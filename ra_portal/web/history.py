@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from flask import Blueprint, make_response, render_template, request
-from flask_babel import get_locale, gettext, lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -17,27 +17,17 @@ from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.spreadsheets.writing import SheetFormat, write
 from ra_portal.web.days import read_day
+from ra_portal.web.history_words import DEEDS, told
 from ra_portal.web.person import Person
 
 Page = str | Response | tuple[str, int]
 
-DEEDS = {
-    "signature.accepted": (lazy_gettext("Signed"), "good"),
-    "signature.refused": (lazy_gettext("Signature refused"), "bad"),
-    "signin.succeeded": (lazy_gettext("Signed in"), "info"),
-    "session.ended": (lazy_gettext("Signed out"), ""),
-}
 WHATS = {
     What.ALL: lazy_gettext("everything"),
     What.SIGNATURES: lazy_gettext("signatures alone"),
     What.SIGN_INS: lazy_gettext("sign-ins alone"),
 }
 _JSON = "json"
-_SHOWN = (
-    "kind", "format", "document_sha256", "digest_sha256", "digest_sha384", "digest_sha512", "code",
-    "reason", "serial",
-)  # fmt: skip
-"""Facts that say something to the enterprise."""
 
 
 def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
@@ -65,7 +55,7 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             first=request.args.get("first", ""),
             last=request.args.get("last", ""),
             deeds=DEEDS,
-            facts=lambda deed: told(deed, services.catalogue),
+            facts=lambda deed: told(deed, services.catalogue, whole=False),
             signature=signature_of,
             refusal=refusal,
         )
@@ -93,15 +83,6 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         return response
 
 
-def told(deed: Deed, catalogue: RightsCatalogue) -> str:
-    """The facts of a deed in one line, the kind of a declaration in the reader's words."""
-    facts = dict(deed.facts)
-    kind = catalogue.kind(str(facts.get("kind", "")))
-    if kind is not None:
-        facts["kind"] = kind.name_en if str(get_locale()).startswith("en") else kind.name_zh
-    return " · ".join(str(facts[name]) for name in _SHOWN if facts.get(name))
-
-
 def signature_of(deed: Deed) -> str:
     """The identifier of an accepted signature, under which it is kept; empty for other deeds."""
     return deed.subject if deed.event == "signature.accepted" else ""
@@ -111,7 +92,7 @@ def _row(deed: Deed, catalogue: RightsCatalogue) -> list[str]:
     what = DEEDS[deed.event][0]
     at = f"{datetime.fromisoformat(deed.at).astimezone(ZONE):%Y-%m-%d %H:%M:%S}"
     return [
-        at, str(what), deed.name, deed.card, told(deed, catalogue), str(deed.position),
+        at, str(what), deed.name, deed.card, told(deed, catalogue, whole=True), str(deed.position),
         signature_of(deed), deed.record_sha256,
     ]  # fmt: skip
 
@@ -124,12 +105,12 @@ def _period(asked: MultiDict[str, str]) -> Period:
 
 def _as_json(services: PortalServices, by: Identity, found: list[Deed]) -> Response:
     """For programs, with what each record of the journal is known by."""
-    told = {
+    content = {
         "enterprise": by.name,
         "exported_at": services.clock.now().isoformat(timespec="seconds"),
         "deeds": [asdict(deed) for deed in found],
     }
-    response = make_response(json.dumps(told, ensure_ascii=False, indent=1))
+    response = make_response(json.dumps(content, ensure_ascii=False, indent=1))
     response.content_type = "application/json"
     response.headers["Content-Disposition"] = 'attachment; filename="history.json"'
     return response

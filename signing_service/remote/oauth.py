@@ -26,7 +26,7 @@ from signing_service.sso.openid.authorization_request import read_code_challenge
 from signing_service.sso.openid.errors import OAuthError, invalid_grant
 from signing_service.sso.openid.token_endpoint import redeemed_code
 from signing_service.sso.platform import Platform
-from signing_service.sso.sessions import SignedIn, new_secret
+from signing_service.sso.sessions import Arrival, SignedIn, new_secret
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9-]{1,64}")
 _NUMBER = re.compile(r"[1-9]\d{0,3}")
@@ -78,7 +78,7 @@ class RemoteTokens:
         if grant.scope == CREDENTIAL:
             return self._activation(grant, signed_in, bound)
         new = NewTokens(new_secret(sso.entropy), certificate_hash=bound)
-        if not sso.grants.save_tokens(new, grant, signed_in.holder.subject):
+        if not sso.grants.save_tokens(new, grant, Arrival.of(signed_in, platform.name)):
             raise invalid_grant("The code was used twice.")
         return {
             "access_token": new.access,

@@ -19,6 +19,7 @@ from records.events import Event
 from records.journal import Journal
 from records.prepared import Prepared, Step
 from signing_service.sso.challenges import secret_hash
+from signing_service.sso.sessions import Arrival
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import access_tokens, codes, refresh_tokens
 
@@ -192,14 +193,15 @@ class Grants:
 
     # -- tokens ----------------------------------------------------------------------------------
 
-    def save_tokens(self, new: NewTokens, grant: CodeGrant, subject: str) -> bool:
+    def save_tokens(self, new: NewTokens, grant: CodeGrant, who: Arrival) -> bool:
         """Keep the first tokens of a code; False when the code was reused meanwhile."""
         now = self._clock.now()
         family = TokenGrant(
             grant.code_hash, grant.client_id, grant.sid, grant.scope, now, now, grant.terms
         )
         with self._database.transaction() as connection:
-            return self._insert(connection, _OF_CODE, new, family, grant.scope, subject)
+            first = Event.PLATFORM_TOKEN_ISSUED
+            return self._insert(connection, _OF_CODE, new, family, grant.scope, who, first)
 
     def take_refresh(self, token: str, client_id: str) -> TokenGrant | None:
         """Use a refresh token, once; None when it is unknown, expired, used or revoked."""
@@ -221,7 +223,7 @@ class Grants:
             return None
         return _grant(row)
 
-    def save_refreshed(self, new: NewTokens, grant: TokenGrant, scope: str, subject: str) -> bool:
+    def save_refreshed(self, new: NewTokens, grant: TokenGrant, scope: str, who: Arrival) -> bool:
         """Keep the tokens that a refresh token gave; False when the family was revoked."""
         with self._database.transaction() as connection:
             self._lock_family(connection, grant.family)
@@ -229,7 +231,8 @@ class Grants:
             query = select(refresh_tokens.c.revoked_at).where(family).with_for_update()
             if any(row.revoked_at is not None for row in connection.execute(query).all()):
                 return False
-            return self._insert(connection, _OF_FAMILY, new, grant, scope, subject)
+            again = Event.PLATFORM_TOKEN_REFRESHED
+            return self._insert(connection, _OF_FAMILY, new, grant, scope, who, again)
 
     def access(self, token: str) -> TokenGrant | None:
         """What a live access token stands for; whether its session lives is for the caller."""
@@ -283,7 +286,8 @@ class Grants:
         new: NewTokens,
         grant: TokenGrant,
         scope: str,
-        subject: str,
+        who: Arrival,
+        event: Event,
     ) -> bool:
         """`step` puts in the access token; False when it did not."""
         now, settings = self._clock.now(), self._settings
@@ -313,10 +317,12 @@ class Grants:
             connection.execute(insert(refresh_tokens), {**row, **refresh})
         self._journal.append(
             connection,
-            Event.PLATFORM_TOKEN_ISSUED,
-            subject=subject,
+            event,
+            subject=who.subject,
             actor=grant.client_id,
             session=grant.sid,
+            card=who.card,
+            platform=who.platform,
             scope=scope,
         )
         return True

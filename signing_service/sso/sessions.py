@@ -78,6 +78,20 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """Who signs in to which platform, as the journal tells it."""
+
+    subject: str
+    card: str
+    platform: str
+    """Its name at that time."""
+
+    @classmethod
+    def of(cls, signed_in: SignedIn, platform: str) -> "Arrival":
+        return cls(signed_in.holder.subject, signed_in.holder.card, platform)
+
+
+@dataclass(frozen=True)
 class OpenedSession:
     secret: str
     """For the browser's cookie alone; only its hash is stored."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from kernel.refusals import Refusal
 from portseal.demo.signin_steps import register_platform
 from portseal.holder.card import Card
 from portseal.holder.service import Service
@@ -124,6 +125,36 @@ def test_a_frozen_card_is_signed_out_everywhere_within_seconds(
     assert not browser.call("GET", "/sso/session")["signed_in"]
     seconds = platform.seconds_until_both_kinds_heard(begun)
     assert seconds < WITHIN_SECONDS, f"{seconds:.1f} s"
+
+
+def test_the_enterprises_history_holds_its_sign_ins_at_platforms_and_refused_tries(
+    service: RunningService, platform: Platform, client: dict[str, str], card: tuple[Card, str]
+) -> None:
+    key, number = card
+    browser = service.anonymous()
+    browser.sign_in(key)
+    platform.enter(service, browser, client)
+    legal_person = service.signed_in("legal-person")
+    legal_person.move_card(number, "freeze", reason="a test")
+    with pytest.raises(Refusal):
+        service.anonymous().sign_in(key)
+    page = legal_person.fetch("GET", "/enterprise/history", headers={"Accept": "text/html"}).text
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    asked = {"format": "json", "what": "sign-ins", "csrf_token": token}
+    address = f"{service.origin}/enterprise/history/export"
+    taken = legal_person.session.post(address, data=asked, timeout=20).json()["deeds"]
+    mine = [each for each in reversed(taken) if each["card"] == number]
+    assert [each["event"] for each in mine] == [
+        "signin.succeeded",
+        "platform.token-issued",
+        "platform.ticket-validated",
+        "session.ended",
+        "signin.refused",
+    ]
+    name = client["client_id"]  # so was it registered
+    assert [each["facts"]["platform"] for each in mine[1:3]] == [name] * 2
+    assert {each["name"] for each in mine} == {mine[0]["name"]}
+    assert name in page
 
 
 def test_a_card_that_is_pulled_out_is_signed_out_everywhere_within_seconds(

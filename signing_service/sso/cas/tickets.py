@@ -13,7 +13,7 @@ from records.events import Event
 from records.journal import Journal
 from signing_service.sso.challenges import secret_hash
 from signing_service.sso.platform import Platform
-from signing_service.sso.sessions import SignedIn, new_secret
+from signing_service.sso.sessions import Arrival, SignedIn, new_secret
 from signing_service.sso.settings import SsoSettings
 from signing_service.sso.tables import cas_tickets
 
@@ -81,7 +81,7 @@ class CasTickets:
             return None
         return Ticket(row.client_id, row.sid, row.service, row.from_new_login, row.expires_at)
 
-    def remember(self, ticket: str, spent: Ticket, subject: str) -> None:
+    def remember(self, ticket: str, spent: Ticket, who: Arrival) -> None:
         """The service has opened a session of its own: single logout will name this ticket."""
         mine = cas_tickets.c.ticket_hash == secret_hash(ticket)
         with self._database.transaction() as connection:
@@ -89,9 +89,11 @@ class CasTickets:
             self._journal.append(
                 connection,
                 Event.PLATFORM_TICKET_VALIDATED,
-                subject=subject,
+                subject=who.subject,
                 actor=spent.client_id,
                 session=spent.sid,
+                card=who.card,
+                platform=who.platform,
                 service=spent.service,
             )
 

@@ -22,7 +22,7 @@ from signing_service.sso.openid.redirects import found, see_other, with_paramete
 from signing_service.sso.openid.web import require_once, signed_out_page
 from signing_service.sso.platform import Platform
 from signing_service.sso.services import SsoServices
-from signing_service.sso.sessions import SignedIn
+from signing_service.sso.sessions import Arrival, SignedIn
 
 _MAX_SERVICE_CHARACTERS = 2_000
 
@@ -179,7 +179,7 @@ class CasRoutes:
         signed_in = self._services.sessions.by_name(spent.sid)
         if signed_in is None:
             raise Rejected("INVALID_TICKET", "The session is over.")
-        self._services.cas_tickets.remember(ticket, spent, signed_in.holder.subject)
+        self._services.cas_tickets.remember(ticket, spent, Arrival.of(signed_in, platform.name))
         return spent, platform, signed_in
 
     def _attributes(

@@ -14,7 +14,7 @@ from signing_service.sso.grants import CodeGrant, NewTokens, Terms, TokenGrant
 from signing_service.sso.openid.errors import OAuthError, invalid_grant, invalid_request
 from signing_service.sso.platform import NONE, SELF_SIGNED_TLS, TLS, Platform
 from signing_service.sso.services import SsoServices
-from signing_service.sso.sessions import SignedIn, new_secret
+from signing_service.sso.sessions import Arrival, SignedIn, new_secret
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 """RFC 7636, 4.1."""
@@ -73,7 +73,7 @@ class TokenEndpoint:
         answer = self._response(
             platform, signed_in, grant.scope, grant.terms, new, nonce=grant.nonce
         )
-        if not self._services.grants.save_tokens(new, grant, signed_in.holder.subject):
+        if not self._services.grants.save_tokens(new, grant, Arrival.of(signed_in, platform.name)):
             raise invalid_grant("The code was used twice.")
         return answer
 
@@ -98,7 +98,7 @@ class TokenEndpoint:
             raise invalid_grant("The session is over.")
         new = self._new_tokens(platform, bound)
         answer = self._response(platform, signed_in, scope, grant.terms, new)
-        if not grants.save_refreshed(new, grant, scope, signed_in.holder.subject):
+        if not grants.save_refreshed(new, grant, scope, Arrival.of(signed_in, platform.name)):
             raise invalid_grant("The refresh token was used twice.")
         return answer
 

@@ -18,11 +18,13 @@ from werkzeug.test import TestResponse
 from signing_service.sso.confirmation import Confirmation
 from signing_service.sso.platforms import Registration
 from signing_service.sso.services import SsoServices
+from signing_service.sso.sessions import Arrival
 from tests.signing_service.sso.cards import Card
 
 CALLBACK = "https://platform.example/callback"
 GOODBYE = "https://platform.example/goodbye"
 AUTHORIZE = "/oidc/authorize"
+SOMEBODY = Arrival("subject", "OP-2026-AAAAAAAA", "报关平台")
 
 
 def registered(services: SsoServices, name: str = "报关平台", **changes: object) -> Registration:

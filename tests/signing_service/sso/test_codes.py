@@ -20,6 +20,7 @@ from signing_service.sso.tables import codes
 from tests.signing_service.sso.cards import Card, Registry
 from tests.signing_service.sso.flow import (
     CALLBACK,
+    SOMEBODY,
     Platform,
     basic,
     bearer,
@@ -116,7 +117,7 @@ def test_a_code_reused_before_its_token_is_stored_gives_none(
     grant = services.grants.take_code(code, platform.client_id)
     assert grant is not None
     assert services.grants.take_code(code, platform.client_id) is None
-    assert not services.grants.save_tokens(NewTokens("t" * 43), grant, "subject")
+    assert not services.grants.save_tokens(NewTokens("t" * 43), grant, SOMEBODY)
     assert services.grants.access("t" * 43) is None
 
 
@@ -143,7 +144,7 @@ def test_a_code_whose_reuse_is_being_recorded_gives_no_token(
     with ThreadPoolExecutor(1) as pool:
         with postgresql_database.transaction() as connection:
             connection.execute(reused.values(reused_at=services.clock.now()))
-            saved = pool.submit(services.grants.save_tokens, NewTokens("t" * 43), grant, "subject")
+            saved = pool.submit(services.grants.save_tokens, NewTokens("t" * 43), grant, SOMEBODY)
             while not (is_blocked := blocked()) and not saved.done():
                 time.sleep(0.01)
             assert is_blocked

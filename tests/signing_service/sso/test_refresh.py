@@ -25,6 +25,7 @@ from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import Card, Registry
 from tests.signing_service.sso.flow import (
     CALLBACK,
+    SOMEBODY,
     Platform,
     basic,
     bearer,
@@ -100,7 +101,7 @@ def test_of_many_that_use_one_refresh_token_at_once_one_gets_it(
     services.grants.save_code("c" * 43, grant)
     taken = services.grants.take_code("c" * 43, refreshing.client_id)
     assert taken is not None
-    assert services.grants.save_tokens(NewTokens("a" * 43, "r" * 43), taken, "subject")
+    assert services.grants.save_tokens(NewTokens("a" * 43, "r" * 43), taken, SOMEBODY)
     with ThreadPoolExecutor(8) as pool:
         tries = [
             pool.submit(services.grants.take_refresh, "r" * 43, refreshing.client_id)
@@ -129,14 +130,14 @@ def test_tokens_that_are_just_being_given_are_revoked_with_their_family(
     grants.save_code("c" * 43, grant)
     taken = grants.take_code("c" * 43, platform)
     assert taken is not None
-    assert grants.save_tokens(NewTokens("a" * 43, "r" * 43), taken, "subject")
+    assert grants.save_tokens(NewTokens("a" * 43, "r" * 43), taken, SOMEBODY)
     used = grants.take_refresh("r" * 43, platform)
     assert used is not None
 
     inserted, goes_on, append = threading.Event(), threading.Event(), services.journal.append
 
     def held(connection: Connection, event: Event, **facts: Any) -> None:
-        if event is Event.PLATFORM_TOKEN_ISSUED:  # its tokens are inserted, and not committed
+        if event is Event.PLATFORM_TOKEN_REFRESHED:  # its tokens are inserted, and not committed
             inserted.set()
             assert goes_on.wait(10)
         append(connection, event, **facts)
@@ -145,7 +146,7 @@ def test_tokens_that_are_just_being_given_are_revoked_with_their_family(
     end = {"reused": grants.take_refresh, "revoked": grants.revoke}[how]
     with ThreadPoolExecutor(2) as pool:
         new = NewTokens("b" * 43, "s" * 43)
-        giving = pool.submit(grants.save_refreshed, new, used, "openid", "subject")
+        giving = pool.submit(grants.save_refreshed, new, used, "openid", SOMEBODY)
         assert inserted.wait(10)
         ending = pool.submit(end, "r" * 43, platform)
         waits = text(
