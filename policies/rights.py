@@ -14,6 +14,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_white
 _STEP = r"[A-Za-z_][A-Za-z0-9_.-]*"
 FieldPath = Annotated[str, StringConstraints(pattern=rf"^{_STEP}(/{_STEP})*$", max_length=256)]
 """Child elements from the root down, in the root's namespace: `DecHead/IEFlag`."""
+Act = Literal["enter", "declare"]
+"""What a declaration does: 录入, saved for somebody who will declare it, or 申报, declared."""
 
 
 class Right(PolicyData):
@@ -24,6 +26,8 @@ class Right(PolicyData):
     name_en: Name
     files: tuple[Code, ...] = Field(min_length=1)
     """Kinds of declaration that this right lets its holder file."""
+    acts: tuple[Act, ...] = Field(("enter", "declare"), min_length=1)
+    """Who may declare may enter as well, unless the file says otherwise."""
 
 
 class Condition(PolicyData):
@@ -38,6 +42,24 @@ class Declarant(PolicyData):
 
     path: FieldPath
     identifies: Literal["uscc", "customs-code"]
+
+
+class Acts(PolicyData):
+    """The field that says whether a declaration is entered or declared, and its two values."""
+
+    path: FieldPath
+    enter: str = Field(min_length=1, max_length=64)
+    declare: str = Field(min_length=1, max_length=64)
+
+    def named(self, value: str) -> Act | None:
+        acts: dict[str, Act] = {self.enter: "enter", self.declare: "declare"}
+        return acts.get(value)
+
+    @model_validator(mode="after")
+    def _tell_them_apart(self) -> Self:
+        if self.enter == self.declare:
+            raise ValueError("enter and declare are told by the same value")
+        return self
 
 
 class ShownField(PolicyData):
@@ -57,6 +79,8 @@ class DeclarationKind(PolicyData):
     namespace: str = Field(min_length=1, max_length=256)
     root: str = Field(pattern=rf"^{_STEP}$")
     conditions: tuple[Condition, ...] = ()
+    acts: Acts | None = None
+    """None: a document of this kind is always declared."""
     declarant: Declarant
     shown: tuple[ShownField, ...] = ()
 
@@ -86,7 +110,7 @@ class RightsCatalogue(PolicyData):
             unknown = set(right.files) - known
             if unknown:
                 raise ValueError(f"right {right.code} files unknown kinds {sorted(unknown)}")
-        unfiled = known - {code for right in self.rights for code in right.files}
+        unfiled = {kind.code for kind in self.kinds if not self.rights_to_file(kind, "declare")}
         if unfiled:
             raise ValueError(f"no right lets anybody file {sorted(unfiled)}")
         for index, kind in enumerate(self.kinds):
@@ -101,9 +125,11 @@ class RightsCatalogue(PolicyData):
     def kind(self, code: str) -> DeclarationKind | None:
         return next((kind for kind in self.kinds if kind.code == code), None)
 
-    def rights_to_file(self, kind: DeclarationKind) -> tuple[Right, ...]:
-        """The rights any one of which is enough to file a declaration of this kind."""
-        return tuple(right for right in self.rights if kind.code in right.files)
+    def rights_to_file(self, kind: DeclarationKind, act: Act) -> tuple[Right, ...]:
+        """The rights any one of which is enough to enter or declare one of this kind."""
+        return tuple(
+            right for right in self.rights if kind.code in right.files and act in right.acts
+        )
 
 
 def load_rights(file: Path = RIGHTS_FILE) -> RightsCatalogue:

@@ -6,7 +6,7 @@ from lxml import etree
 
 from kernel.identifiers import parse_customs_code, parse_uscc
 from kernel.refusals import Forbidden, Malformed, Refusal, Unprocessable
-from policies.rights import DeclarationKind, RightsCatalogue
+from policies.rights import Act, DeclarationKind, RightsCatalogue
 from signing_service.formats import xml_security
 from signing_service.ports import Holder
 
@@ -27,6 +27,7 @@ class Declaration:
     """A declaration that was recognised. Exactly one of the two declarant codes is set."""
 
     kind: DeclarationKind
+    act: Act
     document: bytes
     """The bytes as presented."""
     declaring_uscc: str | None
@@ -43,7 +44,7 @@ def read_declaration(document: bytes, rights: RightsCatalogue) -> Declaration:
 
     Raises what `xml_security.parse` raises, Unprocessable `declaration.unknown-kind`,
     Malformed `declaration.field-missing`, `declaration.field-ambiguous`,
-    `declaration.field-malformed`, `declaration.declarant-malformed`.
+    `declaration.field-malformed`, `declaration.declarant-malformed`, `declaration.unknown-act`.
     """
     root = xml_security.parse(document)
     name = etree.QName(root)
@@ -75,7 +76,7 @@ def check_right(declaration: Declaration, holder: Holder, rights: RightsCatalogu
             kind=declaration.kind.code,
         )
     kind = declaration.kind
-    sufficient = rights.rights_to_file(kind)
+    sufficient = rights.rights_to_file(kind, declaration.act)
     if not any(right.code in holder.rights for right in sufficient):
         needed = sufficient[0]
         raise Forbidden(
@@ -116,12 +117,28 @@ def _of_kind(document: bytes, root: etree._Element, kind: DeclarationKind) -> De
             f"the field {field.path} names no enterprise: {refusal.detail}",
             field=field.path,
         ) from None
+    act = _act(root, kind)
     shown = tuple(
         DeclaredField(item.name_zh, item.name_en, value)
         for item in kind.shown
         if (value := _first(root, kind, item.path))
     )
-    return Declaration(kind, document, uscc, customs, shown)
+    return Declaration(kind, act, document, uscc, customs, shown)
+
+
+def _act(root: etree._Element, kind: DeclarationKind) -> Act:
+    if kind.acts is None:
+        return "declare"
+    told = _value(root, kind, kind.acts.path)
+    act = kind.acts.named(told)
+    if act is None:
+        raise Malformed(
+            "declaration.unknown-act",
+            f"the field {kind.acts.path} says neither {kind.acts.enter} (entered) nor "
+            f"{kind.acts.declare} (declared)",
+            field=kind.acts.path,
+        )
+    return act
 
 
 def _value(root: etree._Element, kind: DeclarationKind, path: str) -> str:

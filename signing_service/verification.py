@@ -163,9 +163,12 @@ class Verification:
             declaration = read_declaration(document, self._rights)
         except Refusal:
             return None
-        name = Text(declaration.kind.name_en, declaration.kind.name_zh)
+        kind, act = declaration.kind, declaration.act
+        name = Text(kind.name_en, kind.name_zh)
+        if act == "enter":
+            name = Text(f"{kind.name_en}, entered, not declared", f"{kind.name_zh}（录入，未申报）")
         within = _within_rights(declaration, holders, self._rights) if genuine else None
-        return DeclarationSummary(declaration.kind.code, name, declaration.declarant, within)
+        return DeclarationSummary(kind.code, name, declaration.declarant, within, act)
 
 
 def _presented(

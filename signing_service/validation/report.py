@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from kernel.asn1.certificate import Certificate
 from kernel.identifiers import serial_text
 from kernel.refusals import Malformed
+from policies.rights import Act
 from signing_service.ports import HolderKind
 from signing_service.validation.article13 import Condition, Text
 from signing_service.validation.indications import Conclusion, Indication, SubIndication
@@ -158,6 +159,9 @@ class DeclarationSummary:
     filed_within_rights: bool | None
     """Whether every signer held the right, and signed for the own enterprise, at the time of
     signing; null where a signature did not pass or a signer is not in the registry."""
+    act: Act = "declare"
+    """Whether the document declares (申报), or was only entered (录入) for somebody who will.
+    Reports from before it was told are of what was declared."""
 
 
 @dataclass(frozen=True)

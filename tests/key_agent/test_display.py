@@ -9,6 +9,7 @@ from key_agent.display import add_totals, show, templates
 from key_agent.pinentry import pages
 from key_agent.windows import MAX_WIDTH, clean, columns, view
 from key_agent.words import Words
+from policies.rights import load_rights
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 DECLARATION = (SAMPLES / "dec-import.xml").read_bytes()
@@ -36,6 +37,27 @@ def test_an_inventory_of_cross_border_trade_is_shown() -> None:
     assert "Merchant: 厦门示例进出口有限公司" in shown.lines
     assert "Total value: 128.00 142" in shown.lines
     assert "Goods: 1" in shown.lines
+
+
+def test_an_order_of_cross_border_trade_is_shown() -> None:
+    shown = show((SAMPLES / "ceb311.xml").read_bytes(), None, EN)
+    assert shown.name == "Cross-border e-commerce order"
+    assert "Paid: 150.56 142" in shown.lines
+    assert "  1. 示例保健食品  1  128.00  142" in shown.lines
+    assert not any("000000" in line for line in shown.lines), "who bought it is nobody's business"
+
+
+def test_a_manifest_is_shown_with_its_consignments() -> None:
+    shown = show((SAMPLES / "mt1401.xml").read_bytes(), None, ZH)
+    assert shown.name == "原始舱单"
+    assert "运输工具名称: EXAMPLE STAR" in shown.lines
+    assert "提运单: 2" in shown.lines
+    assert "  2. EXMU2611180043  3  90  SPARE PARTS" in shown.lines
+
+
+def test_whatever_the_service_files_has_a_template() -> None:
+    known = {(template.namespace, template.root) for template in templates()}
+    assert {(kind.namespace, kind.root) for kind in load_rights().kinds} <= known
 
 
 def test_every_template_names_its_fields_in_both_languages() -> None:

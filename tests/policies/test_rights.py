@@ -13,18 +13,22 @@ GOOD = RIGHTS_FILE.read_text("utf-8")
 def test_the_list_names_the_rights_of_the_e_port() -> None:
     catalogue = load_rights()
     codes = [right.code for right in catalogue.rights]
-    assert codes[:3] == ["declare-import", "declare-export", "file-manifest"]
-    assert "file-ecommerce-inventory" in codes
+    assert codes == [
+        "declare-import", "enter-import", "declare-export", "enter-export", "file-manifest",
+        "file-ecommerce-inventory", "file-ecommerce-order",
+    ]  # fmt: skip
     assert all(right.name_zh and right.name_en for right in catalogue.rights)
 
 
 def test_every_kind_can_be_filed_with_some_right() -> None:
     catalogue = load_rights()
     for kind in catalogue.kinds:
-        assert catalogue.rights_to_file(kind)
+        assert catalogue.rights_to_file(kind, "declare")
     importing = catalogue.kind("import-declaration")
     assert importing is not None
-    assert [r.code for r in catalogue.rights_to_file(importing)] == ["declare-import"]
+    assert [r.code for r in catalogue.rights_to_file(importing, "declare")] == ["declare-import"]
+    entering = [r.code for r in catalogue.rights_to_file(importing, "enter")]
+    assert entering == ["declare-import", "enter-import"]
     assert catalogue.right("declare-import") is not None
     assert catalogue.right("fly") is None
 
@@ -36,6 +40,13 @@ def test_every_kind_can_be_filed_with_some_right() -> None:
         (('files = ["import-declaration"]', "files = []"), "rights.0.files", "at least 1"),
         (('files = ["import-declaration"]', 'files = ["flight"]'), "", "unknown kinds"),
         (('code = "declare-export"', 'code = "declare-import"'), "", "stands twice"),
+        (('enter = "G"', 'enter = "C"'), "kinds.0.acts", "the same value"),
+        (('acts = ["enter"]', 'acts = ["guess"]'), "rights.1.acts.0", "'enter' or 'declare'"),
+        (
+            ('files = ["original-manifest"]', 'files = ["original-manifest"]\nacts = ["enter"]'),
+            "",
+            "no right lets",
+        ),
         (('equals = "E"', 'equals = "I"'), "", "cannot be told apart"),
         (('name_zh = "进口报关"', 'nom_zh = "进口报关"'), "rights.0.name_zh", "required"),
         (('identifies = "uscc"', 'identifies = "iban"'), "kinds.0.declarant.identifies", "uscc"),

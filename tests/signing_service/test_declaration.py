@@ -12,9 +12,9 @@ from signing_service.ports import Holder, HolderKind
 SAMPLES = Path(__file__).parents[1] / "samples"
 IMPORT = (SAMPLES / "dec-import.xml").read_bytes()
 INVENTORY = (SAMPLES / "ceb621.xml").read_bytes()
-MANIFEST = b"""<Manifest xmlns="urn:Declaration:datamodel:standard:CN:MT1401:1"><Head>
-<MessageID>M1</MessageID><MessageType>MT1401</MessageType><SenderID>3502960001</SenderID>
-</Head></Manifest>"""
+MANIFEST = (SAMPLES / "mt1401.xml").read_bytes()
+ORDER = (SAMPLES / "ceb311.xml").read_bytes()
+ENTERED = IMPORT.replace(b"<OperType>C<", b"<OperType>G<")
 AGENT = "91310115MA1K3XY208"
 RIGHTS = load_rights()
 
@@ -47,8 +47,35 @@ def test_an_inventory_names_its_enterprise_by_customs_code() -> None:
     assert declaration.customs_code == "3502960001"
 
 
-def test_a_manifest_is_recognised() -> None:
-    assert read_declaration(MANIFEST, RIGHTS).kind.code == "original-manifest"
+@pytest.mark.parametrize(
+    ("document", "kind"), [(MANIFEST, "original-manifest"), (ORDER, "ecommerce-order")]
+)
+def test_what_is_always_declared_is_recognised(document: bytes, kind: str) -> None:
+    declaration = read_declaration(document, RIGHTS)
+    assert (declaration.kind.code, declaration.act) == (kind, "declare")
+    assert declaration.customs_code == "3502960001"
+
+
+@pytest.mark.parametrize(
+    ("document", "right", "refused"),
+    [
+        (ENTERED, "enter-import", False),
+        (ENTERED, "declare-import", False),
+        (ENTERED, "enter-export", True),
+        (IMPORT, "declare-import", False),
+        (IMPORT, "enter-import", True),
+    ],
+)
+def test_who_may_only_enter_does_not_declare(document: bytes, right: str, refused: bool) -> None:
+    declaration = read_declaration(document, RIGHTS)
+    assert declaration.act == ("enter" if document is ENTERED else "declare")
+    if not refused:
+        check_right(declaration, holder(right), RIGHTS)
+        return
+    with pytest.raises(Forbidden) as caught:
+        check_right(declaration, holder(right), RIGHTS)
+    assert caught.value.code == "right.missing"
+    assert caught.value.facts["right"] == "declare-import"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +83,9 @@ def test_a_manifest_is_recognised() -> None:
     [
         ((b"<IEFlag>I<", b"<IEFlag>X<"), "declaration.unknown-kind"),
         ((b"chinaport.gov.cn/dec", b"example.com/dec"), "declaration.unknown-kind"),
+        ((b"<OperType>C<", b"<OperType>D<"), "declaration.unknown-act"),
+        ((b"<OperType>C</OperType>", b""), "declaration.field-missing"),
+        ((b"</OperType>", b"</OperType><OperType>G</OperType>"), "declaration.field-ambiguous"),
         ((b"<IEFlag>I</IEFlag>", b""), "declaration.field-missing"),
         ((b"</IEFlag>", b"</IEFlag><IEFlag>E</IEFlag>"), "declaration.field-ambiguous"),
         ((b"<IEFlag>I<", b"<IEFlag>I<!-- -->E<"), "declaration.field-malformed"),

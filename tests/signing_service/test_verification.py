@@ -140,6 +140,17 @@ def test_an_enveloping_signature_is_enough_alone(signed: Signed) -> None:
     assert word(signed.verify(b"another document", p7m)) != "TOTAL-PASSED"
 
 
+def test_what_was_entered_only_is_never_taken_for_a_declaration(signed: Signed) -> None:
+    card = signed.world.card
+    signed.world.registry.enrol(card, rights=("enter-import",))
+    entered = DOCUMENT.replace(b"<OperType>C<", b"<OperType>G<")
+    for document, act, within in ((entered, "enter", True), (DOCUMENT, "declare", False)):
+        report = signed.verify(xades.sign(document, card.key, card.certificate, START))
+        assert report.declaration is not None
+        assert (report.declaration.act, report.declaration.filed_within_rights) == (act, within)
+        assert ("未申报" in report.declaration.name.zh) == (act == "enter")
+
+
 def test_an_operator_without_the_right_is_told_in_the_report(signed: Signed) -> None:
     signed.world.registry.enrol(signed.world.card, rights=("declare-export",))
     report = signed.verify(DOCUMENT, signed.p7s)
