@@ -5,19 +5,47 @@ a person, and facts for a program. It never carries a key, a PIN or a whole fore
 `portseal.problems` maps each class to one application/problem+json answer (RFC 9457).
 """
 
+import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import ClassVar
+
+_FACT = re.compile(r"\{(\w+)\}")
+_MOMENTS = frozenset({"since"})
+"""Facts that are times, as RFC 3339 writes them."""
 
 
 class Refusal(Exception):
-    """Base of all refusals. `status` is the HTTP status that says it."""
+    """Base of all refusals. `status` is the HTTP status that says it.
+
+    The sentence is a literal wherever it can be, so that it can be translated; where it tells a
+    fact, it names the fact in braces (`frozen since {since}`).
+    """
 
     status: ClassVar[int] = 400
 
-    def __init__(self, code: str, detail: str, /, **facts: str | int | bool | None) -> None:
-        super().__init__(f"{code}: {detail}")
+    def __init__(self, code: str, sentence: str, /, **facts: str | int | bool | None) -> None:
         self.code = code
-        self.detail = detail
+        self.sentence = sentence
         self.facts = facts
+        self.detail = self.said()
+        super().__init__(f"{code}: {self.detail}")
+
+    def said(
+        self,
+        translate: Callable[[str], str] = str,
+        moment: Callable[[datetime], str] = datetime.isoformat,
+    ) -> str:
+        """The sentence, translated, with the facts that it names. `moment` shows a time."""
+
+        def fact(named: re.Match[str]) -> str:
+            name = named[1]
+            if name not in self.facts:
+                return named[0]  # braces of another meaning
+            value = str(self.facts[name])
+            return moment(datetime.fromisoformat(value)) if name in _MOMENTS else value
+
+        return _FACT.sub(fact, str(translate(self.sentence)))
 
 
 class Malformed(Refusal):

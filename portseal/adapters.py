@@ -46,6 +46,7 @@ class PortalHolders:
             roles=found.roles,
             key_witness=found.key_witness,
             is_seal=found.is_seal,
+            card_state_since=found.card_state_since,
         )
 
 

@@ -11,7 +11,7 @@ import time
 from typing import TypeVar
 
 from flask import Flask, Response, current_app, g, jsonify, request
-from flask_babel import gettext
+from flask_babel import format_datetime, gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.response import Response as BaseResponse
 
@@ -67,7 +67,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        answer = _answer(refusal.status, refusal.code, refusal.detail, dict(refusal.facts))
+        answer = _answer(refusal.status, refusal.code, _in_words(refusal), dict(refusal.facts))
         if "retry_after" in refusal.facts:
             answer.headers["Retry-After"] = str(refusal.facts["retry_after"])
         return answer
@@ -98,7 +98,7 @@ def _answer(
             "type": f"urn:portseal:problem:{code}",
             "title": code,
             "status": status,
-            "detail": _sayable(_in_words(detail)),
+            "detail": _sayable(detail),
             "code": code,
             "request_id": identifier,
             **({"facts": {n: _sayable(v) for n, v in facts.items()}} if facts else {}),
@@ -109,13 +109,13 @@ def _answer(
     return response
 
 
-def _in_words(detail: str) -> str:
-    """In the language of a page whose script asks; a program that asks for none gets English."""
-    return (
-        gettext(detail)
-        if request.accept_languages and "babel" in current_app.extensions
-        else detail
-    )
+def _in_words(refusal: Refusal) -> str:
+    """In the language of a page, or of one whose script asks; a program that asks for none gets
+    English."""
+    is_for_a_person = bool(request.accept_languages) or wants_page()
+    if not is_for_a_person or "babel" not in current_app.extensions:
+        return refusal.detail
+    return refusal.said(gettext, format_datetime)
 
 
 FactT = TypeVar("FactT")

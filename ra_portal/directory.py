@@ -32,8 +32,8 @@ class HolderRecord:
     card: str
     """The card's number."""
     card_state: str
-    """As it was at the moment asked for: `active`, `revoked`, `replaced`, `expired`, or
-    `enterprise-closed` or `officer-retired` for what would be active."""
+    """As it was at the moment asked for: `active`, `frozen`, `lost`, `revoked`, `replaced`,
+    `expired`, or `enterprise-closed` or `officer-retired` for what would be active."""
     enterprise_id: str | None = None
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
@@ -46,6 +46,8 @@ class HolderRecord:
     """Who saw, and when, that the key was made on which token; None: nobody by that moment."""
     is_seal: bool = False
     """Whether `card` is a seal's number, whose key the authority holds."""
+    card_state_since: datetime | None = None
+    """Since when a card is frozen or lost."""
 
 
 class HolderDirectory:
@@ -168,4 +170,5 @@ def _record(held: HeldCard, at: datetime) -> HolderRecord:
         roles=held.roles,
         branch=held.branch,
         key_witness=_witness(held, at),
+        card_state_since={"frozen": card.held_at, "lost": card.ended_at}.get(state),
     )

@@ -31,7 +31,7 @@ class Holder:
     card: str
     """The card's identifier."""
     card_state: str
-    """`active`, or why it cannot be used: `revoked`, `suspended`, `expired`, `replaced`,
+    """`active`, or why it cannot be used: `frozen`, `lost`, `revoked`, `expired`, `replaced`,
     `enterprise-closed`, `officer-retired`."""
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
@@ -45,6 +45,8 @@ class Holder:
     is_seal: bool = False
     """Whether `card` is an enterprise's seal, whose key the authority holds: it seals documents
     when the legal person agrees, and files no declaration."""
+    card_state_since: datetime | None = None
+    """Since when a card is frozen or lost."""
 
 
 class Holders(Protocol):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import format_datetime, gettext, lazy_gettext
 
 from kernel.refusals import Refusal
 from policies.scripts import unusual_letters
@@ -169,8 +169,7 @@ CERTIFICATE_STATES = {
 
 def explain(refusal: Refusal) -> str:
     """What a refusal says, in the reader's language where the catalogue knows it."""
-    text = refusal.detail
-    return text if "%" in text else str(gettext(text))
+    return refusal.said(gettext, format_datetime)
 
 
 def waiting_name(what: str) -> str:

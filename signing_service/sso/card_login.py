@@ -29,6 +29,7 @@ from signing_service.sso.authentication_token import (
     read_authentication_token,
     signed_value,
 )
+from signing_service.sso.card_states import not_active, why_revoked
 from signing_service.sso.challenges import Challenge, Challenges
 from signing_service.sso.settings import SsoSettings
 
@@ -98,8 +99,11 @@ class CardCheck:
         return any(certificate.is_signed_by(issuer) for issuer in self._pinned)
 
     def not_revoked(self, certificate: Certificate, issuer: Certificate) -> None:
-        """Raises Unauthenticated `signin.revoked`, `signin.status-unknown`; Unavailable
-        `signin.status-unavailable`, `signin.status-stale`."""
+        """For whoever has proven the key: says what became of the card, and since when.
+
+        Raises Forbidden `signin.frozen`, `signin.lost`; Unauthenticated `signin.revoked`,
+        `signin.status-unknown`; Unavailable `signin.status-unavailable`, `signin.status-stale`.
+        """
         answer = self._status_source.status(certificate, issuer)
         if answer is None:
             raise Unavailable("signin.status-unavailable", "nobody tells the certificate's status")
@@ -112,17 +116,19 @@ class CardCheck:
         ):
             raise Unavailable("signin.status-stale", "the certificate's status is not fresh")
         if answer.status is CertificateStatus.REVOKED:
-            raise _refused("signin.revoked", "the certificate is revoked")
+            holder = self._holders.by_certificate(certificate, now)
+            raise why_revoked(holder, answer)
         if answer.status is not CertificateStatus.GOOD:
             raise _refused("signin.status-unknown", "the authority does not know the certificate")
 
     def holder(self, certificate: Certificate, at: datetime) -> Holder:
-        """Raises Forbidden `signin.unknown-holder`, `signin.card-state`."""
+        """Raises Forbidden `signin.unknown-holder`, `signin.frozen`, `signin.lost`,
+        `signin.card-state`."""
         holder = self._holders.by_certificate(certificate, at)
         if holder is None:
             raise Forbidden("signin.unknown-holder", "nobody is registered with this card")
         if holder.card_state != "active":
-            raise Forbidden("signin.card-state", "the card is not active", state=holder.card_state)
+            raise not_active(holder)
         return holder
 
     def still_good(self, certificate: Certificate) -> Holder:
@@ -160,7 +166,8 @@ class CardLogin:
 
         The challenge is spent whatever comes of it. A refusal is journalled when the key of a
         certificate of ours has signed, and counted in any case: certificates are public, so
-        showing one says nothing of who shows it, and strangers must not fill the journal.
+        showing one says nothing of who shows it: strangers must not fill the journal, nor learn
+        what state another's card is in.
         `nonce` only selects among the browser's challenges; what was signed is computed from our
         own origin.
         Raises Malformed, Unauthenticated, Forbidden, Unavailable, all `signin.*`.
@@ -172,8 +179,8 @@ class CardLogin:
             shown = certificate = _certificate(token)
             self._check.purpose(certificate)
             issuer = self._check.trusted_issuer(certificate)
-            self._check.not_revoked(certificate, issuer)
             self._verify(token, certificate, challenge)
+            self._check.not_revoked(certificate, issuer)  # told to whoever has proven the key
             holder = self._check.holder(certificate, self._clock.now())
             return ProvenCard(certificate, holder, challenge.purpose)
         except Refusal as refusal:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask.blueprints import BlueprintSetupState
+from flask_babel import format_datetime, gettext
 from werkzeug.datastructures import MultiDict
 
 from kernel.refusals import Malformed, Refusal
@@ -291,6 +292,7 @@ class SignInRoutes:
             minutes=self._settings.challenge_seconds // 60,
             next_path=next_path,
             refusal=refusal,
+            why=None if refusal is None else refusal.said(gettext, format_datetime),
             confirm=confirm,
             login_hint=wanted.login_hint if wanted else None,
             decline=_decline(next_path) if wanted else None,

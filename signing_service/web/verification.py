@@ -14,7 +14,7 @@ from flask import (
     render_template,
     request,
 )
-from flask_babel import get_locale
+from flask_babel import format_datetime, get_locale, gettext
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from kernel.refusals import (
@@ -92,6 +92,7 @@ def verification_blueprint(
             body = render_template(
                 "signing_service/verify.html",
                 refusal=refusal,
+                why=refusal.said(gettext, format_datetime),
                 limit_mib=MAX_PRESENTED_BYTES >> 20,
             )
             return make_response(body, refusal.status)

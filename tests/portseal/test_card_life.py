@@ -83,7 +83,7 @@ def test_a_hold_and_its_end_show_in_ocsp_within_a_second(
 
     assert status.seconds_until("revoked") < VISIBLE_SECONDS
     assert "certificateHold" in status.ask()
-    refused("signin.revoked", lambda: service.anonymous().sign_in(held))
+    refused("signin.frozen", lambda: service.anonymous().sign_in(held))
     refused(
         "signin.required",
         lambda: operator.sign(held, SAMPLE.read_bytes(), SignatureFormat.CADES),

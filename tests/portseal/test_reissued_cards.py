@@ -176,7 +176,7 @@ def test_a_card_goes_on_with_the_certificate_that_the_new_authority_made(
     owner.sign_in(service.stage.cards["legal-person"])
     owner.move_card(number, "freeze", reason="on leave")
     assert states(twin, old, new) == ["revoked certificateHold"] * 2
-    assert refusal_of(twin.anonymous(), card) == "signin.revoked"
+    assert refusal_of(twin.anonymous(), card) == "signin.frozen"
     owner.move_card(number, "unfreeze", reason="back")
     assert states(twin, old, new) == ["issued"] * 2
     twin.anonymous().sign_in(card)

@@ -6,6 +6,7 @@ declaration shown and signed, and verified on the public page; one PIN for two p
 frozen, refused, unfrozen, renewed, reported lost by a code to the telephone, and replaced.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SAMPLE = Path(__file__).parents[1] / "samples" / "dec-import.xml"
 NAME, EMPLOYEE, TELEPHONE = "宁波漫步进出口有限公司", "W-001", "+86 139 0000 0000"
 USCC = "91330201MA2L7WAK23"
+FROZEN = "卡已冻结，自 TIME 起。解冻请由企业的法人卡办理；由工作人员冻结的，请联系管理员。"
+LOST = "卡已挂失，自 TIME 起失效。请由企业的法人卡为您更换新卡。"
 OFFICERS = {"registrar": "示例登记员丁", "approver": "示例审核员丁"}
 FIELDS = {
     "name": NAME,
@@ -117,11 +120,15 @@ class Desk:
             page.click("#items [data-file]")
         return Path(download.value.path()).read_bytes()
 
-    def expect_refusal(self, code: str) -> None:
-        """The sign-in page says why the card is not let in."""
+    def expect_refusal(self, code: str, sentence: str) -> None:
+        """The sign-in page says why the card is not let in, since when, and what to do.
+        `sentence`: with TIME in place of the time."""
         self.page.goto("/sso/sign-in")
         self.page.click("#agent-sign-in")
-        expect(self.page.locator("main").get_by_text(code)).to_be_visible(timeout=30_000)
+        line = self.page.locator("#agent-progress .agent-line")
+        expect(line.get_by_text(code, exact=True)).to_be_visible(timeout=30_000)
+        said = re.escape(sentence).replace("TIME", r"20\d\d年\d+月\d+日 \d\d:\d\d:\d\d")
+        expect(line.locator("strong")).to_have_text(re.compile(f"^服务拒绝了此操作。 {said}$"))
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
         move(applicant, number, "freeze", "外出一周")
         expect(applicant.page.locator("main")).to_contain_text("外出一周")
     with operator.plugged_in("operator"):
-        operator.expect_refusal("signin.revoked")
+        operator.expect_refusal("signin.frozen", FROZEN)
     with applicant.plugged_in("legal-person"):
         applicant.sign_in(f"/cards/{number}")
         move(applicant, number, "unfreeze", "回来了")
@@ -187,7 +194,7 @@ def test_an_enterprise_from_its_application_to_a_replaced_card(
     with operator.plugged_in("operator"):
         operator.sign_in(f"/cards/{renewed}")
         report_lost(operator, renewed, text_messages)
-        operator.expect_refusal("signin.revoked")
+        operator.expect_refusal("signin.lost", LOST)
     with applicant.plugged_in("legal-person"):
         applicant.sign_in(f"/cards/{renewed}")
         applicant.page.click("form[action$='/replacement'] button")

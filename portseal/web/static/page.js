@@ -36,7 +36,7 @@
     notice.hidden = state === "here" && before === "here";
     notice.className = `notice ${state === "here" ? "good" : "bad"}`;
     const words = notice.querySelector("p");
-    const why = notice.getAttribute(`data-reason-${reason}`) ?? "";
+    const why = notice.getAttribute(`data-reason-${reason.replaceAll(".", "-")}`) ?? "";
     words.textContent = [why, notice.getAttribute(`data-${state}`)].filter(Boolean).join(" ");
     notice.querySelector("a").hidden = state === "here" || state === "silent";
     return state;

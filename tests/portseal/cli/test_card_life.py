@@ -19,7 +19,7 @@ def test_the_commands_move_a_card(service: RunningService, holder: Holder) -> No
     frozen = holder.run_with_pin(PIN, "card", "freeze", *token, "--reason", "on leave")
     assert (frozen.code, "frozen" in frozen.out) == (0, True), frozen.said
     again = holder.run_with_pin(PIN, "card", "freeze", *token, "--reason", "again")
-    assert (again.code, "[signin.revoked]" in again.err) == (1, True)
+    assert (again.code, "[signin.frozen]" in again.err) == (1, True)
     owner = service.signed_in("legal-person")
     owner.move_card(number, "unfreeze", reason="back")
     told = holder.run_with_pin(PIN, "card", "history", *token)
@@ -89,4 +89,4 @@ def test_a_loss_is_reported_with_a_telephone_alone(service: RunningService, hold
     assert (lost.code, "lost" in lost.said) == (0, True), lost.said
     assert owner.call("GET", f"/api/v1/cards/{number}")["state"] == "lost"
     refused = holder.run_with_pin(PIN, "card", "login", "--token", "life-lost")
-    assert (refused.code, "[signin.revoked]" in refused.err) == (1, True)
+    assert (refused.code, "[signin.lost]" in refused.err) == (1, True)

@@ -16,6 +16,8 @@ ROOMS = [folder.parent.name for folder in CATALOGUES]
 METHODS = [("**/web/**.py", "python"), ("status.py", "python"), ("**/templates/**.html", "jinja2")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "lazy_gettext": None, "spoken": None}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
+_FACT = re.compile(r"\{\w+\}")
+"""A fact of a refusal, in its sentence."""
 
 
 def catalogue(room: str) -> dict[str, Message]:
@@ -59,7 +61,8 @@ def test_translations_keep_their_placeholders_and_are_final(room: str) -> None:
         assert not message.fuzzy, key
         text = _first(message.string)
         assert text, key
-        assert set(_PLACEHOLDER.findall(text)) == set(_PLACEHOLDER.findall(key)), key
+        for named in (_PLACEHOLDER, _FACT):
+            assert set(named.findall(text)) == set(named.findall(key)), key
 
 
 def _first(text: str | tuple[str, ...] | list[str] | None) -> str:

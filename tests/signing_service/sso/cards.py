@@ -112,6 +112,8 @@ class Registry:
     clock: Clock
     holders: dict[str, Holder] = field(default_factory=dict)
     statuses: dict[str, CertificateStatus] = field(default_factory=dict)
+    revoked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    """Since when, and for what reason."""
     silent: bool = False
     failing: Refusal | None = None
     age: timedelta = timedelta(0)
@@ -136,12 +138,16 @@ class Registry:
         self.statuses[certificate.fingerprint] = CertificateStatus.GOOD
         return holder
 
-    def set_state(self, certificate: Certificate, state: str) -> None:
+    def set_state(
+        self, certificate: Certificate, state: str, since: datetime | None = None
+    ) -> None:
         known = self.holders[certificate.fingerprint]
-        self.holders[certificate.fingerprint] = replace(known, card_state=state)
+        moved = replace(known, card_state=state, card_state_since=since)
+        self.holders[certificate.fingerprint] = moved
 
-    def revoke(self, certificate: Certificate) -> None:
+    def revoke(self, certificate: Certificate, reason: str = "keyCompromise") -> None:
         self.statuses[certificate.fingerprint] = CertificateStatus.REVOKED
+        self.revoked[certificate.fingerprint] = (self.clock.now(), reason)
 
     def by_certificate(self, certificate: Certificate, at: datetime) -> Holder | None:
         return self.holders.get(certificate.fingerprint)
@@ -153,7 +159,8 @@ class Registry:
         if self.silent:
             return None
         known = self.statuses.get(certificate.fingerprint, CertificateStatus.UNKNOWN)
-        return StatusAnswer(known, self.clock.now() - self.age)
+        since, reason = self.revoked.get(certificate.fingerprint, (None, None))
+        return StatusAnswer(known, self.clock.now() - self.age, since, reason)
 
 
 @dataclass(frozen=True)

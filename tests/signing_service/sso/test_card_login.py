@@ -20,7 +20,7 @@ from kernel.clock import FixedClock
 from kernel.refusals import Malformed, Refusal, Unavailable
 from records.events import Event
 from records.journal import Record, records
-from signing_service.ports import CertificateStatus
+from signing_service.ports import CertificateStatus, HolderKind
 from signing_service.sso.authentication_token import (
     make_authentication_token,
     read_authentication_token,
@@ -264,7 +264,72 @@ def test_a_status_is_at_most_two_minutes_old(
         assert (refusal.code, refusal.status) == ("signin.status-stale", 503)
 
 
-@pytest.mark.parametrize("state", ["revoked", "suspended", "expired", "replaced", "lost"])
+def test_a_frozen_card_is_refused_as_such_with_the_time(
+    services: SsoServices, card: Card, registry: Registry, clock: FixedClock
+) -> None:
+    since = (clock.now() - timedelta(hours=3)).replace(microsecond=0)
+    registry.set_state(card.certificate, "frozen", since)
+    told = [refusal_of(services, card.answer(services.challenges.issue(BROWSER).nonce))]
+    registry.revoke(card.certificate, "certificateHold")
+    told.append(refusal_of(services, card.answer(services.challenges.issue(BROWSER).nonce)))
+    for refusal in told:
+        assert (refusal.status, refusal.code) == (403, "signin.frozen")
+        assert refusal.facts == {"since": since.isoformat()}
+        assert "legal-person card unfreezes it" in refusal.detail
+        assert since.isoformat() in refusal.detail
+
+
+def test_a_hold_by_the_authority_alone_counts_from_its_own_time(
+    services: SsoServices, card: Card, registry: Registry, clock: FixedClock
+) -> None:
+    registry.revoke(card.certificate, "certificateHold")
+    refusal = refusal_of(services, card.answer(services.challenges.issue(BROWSER).nonce))
+    assert (refusal.code, refusal.facts["since"]) == (
+        "signin.frozen",
+        clock.now().isoformat(timespec="seconds"),
+    )
+
+
+def test_a_lost_card_is_refused_as_such_with_the_time_of_the_report(
+    services: SsoServices, card: Card, registry: Registry, clock: FixedClock
+) -> None:
+    registry.revoke(card.certificate)
+    reported = clock.now().replace(microsecond=0) + timedelta(seconds=1)
+    registry.set_state(card.certificate, "lost", reported)
+    refusal = refusal_of(services, card.answer(services.challenges.issue(BROWSER).nonce))
+    assert (refusal.status, refusal.code) == (403, "signin.lost")
+    assert refusal.facts == {"since": reported.isoformat()}
+    assert "legal-person card replaces it" in refusal.detail
+
+
+@pytest.mark.parametrize("kind", [HolderKind.LEGAL_PERSON, HolderKind.OFFICER])
+def test_who_has_nobody_above_in_an_enterprise_is_sent_to_an_administrator(
+    services: SsoServices, card: Card, registry: Registry, clock: FixedClock, kind: HolderKind
+) -> None:
+    registry.holders[card.certificate.fingerprint] = replace(card.holder, kind=kind)
+    for state in ("frozen", "lost"):
+        registry.set_state(card.certificate, state, clock.now())
+        refusal = refusal_of(services, card.answer(services.challenges.issue(BROWSER).nonce))
+        assert refusal.code == f"signin.{state}"
+        assert "administrator" in refusal.detail
+        assert "legal-person" not in refusal.detail
+
+
+@pytest.mark.parametrize("state", ["active", "frozen", "lost", "revoked", "expired"])
+def test_without_its_key_nobody_learns_the_state_of_a_card(
+    services: SsoServices, card: Card, other_card: Card, registry: Registry, state: str
+) -> None:
+    """Certificates are public: whoever shows another's hears the same, whatever became of it."""
+    registry.set_state(card.certificate, state, registry.clock.now())
+    if state != "active":
+        registry.revoke(card.certificate, "certificateHold" if state == "frozen" else "superseded")
+    thief = replace(other_card, certificate=card.certificate)
+    refusal = refusal_of(services, thief.answer(services.challenges.issue(BROWSER).nonce))
+    assert (refusal.code, refusal.facts) == ("signin.signature", {})
+    assert registry.asked == 0, "a status was asked for before the key was proven"
+
+
+@pytest.mark.parametrize("state", ["revoked", "suspended", "expired", "replaced"])
 def test_a_card_that_is_not_active_is_refused(
     services: SsoServices, card: Card, registry: Registry, state: str
 ) -> None:

@@ -265,7 +265,10 @@ def test_the_card_is_judged_as_at_every_sign_in(
 ) -> None:
     refused = by_certificate(browser, handed_on(self_signed()))
     assert refused.get_json()["code"].startswith("signin.")
-    registry.set_state(card.certificate, "frozen")
+    registry.set_state(card.certificate, "frozen", registry.clock.now())
+    refused = by_certificate(browser, handed_on(card.certificate.der))
+    assert refused.get_json()["code"] == "signin.frozen"
+    registry.set_state(card.certificate, "expired")
     refused = by_certificate(browser, handed_on(card.certificate.der))
     assert refused.get_json()["code"] == "signin.card-state"
     registry.revoke(card.certificate)
