@@ -296,7 +296,7 @@ class SecretKey:
 
     def _require(self, use: SecretUse) -> None:
         if self.use is not use:
-            raise Unprocessable("key.use", f"this key does not {use}", key=str(self.uri))
+            raise Unprocessable("key.use", "this key does not {use}", key=str(self.uri), use=use)
 
     @limited_write
     def _remove(self, label: str) -> None:

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 import pkcs11
@@ -278,28 +279,61 @@ def present_pin(token: pkcs11.Token, pin: str) -> pkcs11.Session:
 
 def refusal_of(error: exceptions.PKCS11Error, label: str) -> Unavailable:
     """Tell apart: a wrong PIN, a locked token, a missing one, a missing key, a broken one."""
-    for kind, code, detail in _REFUSALS:
+    for kind, refusal in _REFUSALS:
         if isinstance(error, kind):
-            return Unavailable(code, detail, token=label)
+            return refusal(token=label)
     return Unavailable("token.failed", "the token failed", token=label, error=type(error).__name__)
 
 
-_REFUSALS: tuple[tuple[type[exceptions.PKCS11Error], str, str], ...] = (
-    (exceptions.PinIncorrect, "token.pin-wrong", "the PIN is wrong"),
-    (exceptions.PinInvalid, "token.pin-wrong", "the PIN is wrong"),
-    (exceptions.PinLenRange, "token.pin-wrong", "the PIN is too short or too long"),
-    (exceptions.PinLocked, "token.locked", "the token is locked after too many wrong PINs"),
-    (exceptions.PinExpired, "token.pin-expired", "the PIN has expired and must be changed"),
-    (exceptions.UserPinNotInitialized, "token.no-pin", "the token has no user PIN yet"),
-    (exceptions.TokenNotPresent, "token.missing", "the token was pulled"),
-    (exceptions.DeviceRemoved, "token.missing", "the token was pulled"),
-    (exceptions.TokenNotRecognised, "token.missing", "the token is not recognised"),
-    (exceptions.SlotIDInvalid, "token.missing", "the token's slot is gone"),
-    (exceptions.NoSuchKey, "token.no-key", "the token does not hold this key"),
-    (exceptions.MultipleObjectsReturned, "token.ambiguous", "the token holds two such keys"),
-    (exceptions.DeviceMemory, "token.full", "the token has no room left"),
-    (exceptions.TokenWriteProtected, "token.read-only", "the token is write-protected"),
-    (exceptions.KeyUnextractable, "token.not-exportable", "the key was made to stay in its token"),
-    (exceptions.KeyNotWrappable, "token.not-exportable", "the token does not wrap this key"),
-    (exceptions.MechanismInvalid, "token.mechanism", "the token cannot do this algorithm"),
+_REFUSALS: tuple[tuple[type[exceptions.PKCS11Error], Callable[..., Unavailable]], ...] = (
+    (exceptions.PinIncorrect, partial(Unavailable, "token.pin-wrong", "the PIN is wrong")),
+    (exceptions.PinInvalid, partial(Unavailable, "token.pin-wrong", "the PIN is wrong")),
+    (
+        exceptions.PinLenRange,
+        partial(Unavailable, "token.pin-wrong", "the PIN is too short or too long"),
+    ),
+    (
+        exceptions.PinLocked,
+        partial(Unavailable, "token.locked", "the token is locked after too many wrong PINs"),
+    ),
+    (
+        exceptions.PinExpired,
+        partial(Unavailable, "token.pin-expired", "the PIN has expired and must be changed"),
+    ),
+    (
+        exceptions.UserPinNotInitialized,
+        partial(Unavailable, "token.no-pin", "the token has no user PIN yet"),
+    ),
+    (exceptions.TokenNotPresent, partial(Unavailable, "token.missing", "the token was pulled")),
+    (exceptions.DeviceRemoved, partial(Unavailable, "token.missing", "the token was pulled")),
+    (
+        exceptions.TokenNotRecognised,
+        partial(Unavailable, "token.missing", "the token is not recognised"),
+    ),
+    (exceptions.SlotIDInvalid, partial(Unavailable, "token.missing", "the token's slot is gone")),
+    (
+        exceptions.NoSuchKey,
+        partial(Unavailable, "token.no-key", "the token does not hold this key"),
+    ),
+    (
+        exceptions.MultipleObjectsReturned,
+        partial(Unavailable, "token.ambiguous", "the token holds two such keys"),
+    ),
+    (exceptions.DeviceMemory, partial(Unavailable, "token.full", "the token has no room left")),
+    (
+        exceptions.TokenWriteProtected,
+        partial(Unavailable, "token.read-only", "the token is write-protected"),
+    ),
+    (
+        exceptions.KeyUnextractable,
+        partial(Unavailable, "token.not-exportable", "the key was made to stay in its token"),
+    ),
+    (
+        exceptions.KeyNotWrappable,
+        partial(Unavailable, "token.not-exportable", "the token does not wrap this key"),
+    ),
+    (
+        exceptions.MechanismInvalid,
+        partial(Unavailable, "token.mechanism", "the token cannot do this algorithm"),
+    ),
 )

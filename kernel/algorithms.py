@@ -100,7 +100,12 @@ class AlgorithmSuite:
             return signature
         size = self.coordinate_size
         if len(signature) != 2 * size:
-            raise Malformed("signature.malformed", f"an {self.name} value has {2 * size} octets")
+            raise Malformed(
+                "signature.malformed",
+                "a value of {name} has {octets} octets",
+                name=self.name,
+                octets=2 * size,
+            )
         return encode_dss_signature(
             int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
         )

@@ -217,4 +217,4 @@ def _too_old() -> Unavailable:
 
 
 def _unfit(why: str) -> Unavailable:
-    return Unavailable("libcrypto.unfit", f"this libcrypto cannot be used for SM2: {why}")
+    return Unavailable("libcrypto.unfit", "this libcrypto cannot be used for SM2: {why}", why=why)

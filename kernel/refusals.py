@@ -13,6 +13,7 @@ from typing import ClassVar
 _FACT = re.compile(r"\{(\w+)\}")
 _MOMENTS = frozenset({"since"})
 """Facts that are times, as RFC 3339 writes them."""
+_NOTHING = "–"
 
 
 class Refusal(Exception):
@@ -42,8 +43,10 @@ class Refusal(Exception):
             name = named[1]
             if name not in self.facts:
                 return named[0]  # braces of another meaning
-            value = str(self.facts[name])
-            return moment(datetime.fromisoformat(value)) if name in _MOMENTS else value
+            value = self.facts[name]
+            if name in _MOMENTS:
+                return moment(datetime.fromisoformat(str(value)))
+            return _NOTHING if value is None else str(value)
 
         return _FACT.sub(fact, str(translate(self.sentence)))
 

@@ -86,7 +86,9 @@ class Recoveries:
         by.require(OPEN)
         require_transport_key(PublicKey.from_spki(transport_key))
         if len(evidence) > MAX_EVIDENCE_BYTES:
-            raise TooLarge("key-recovery.evidence", f"at most {MAX_EVIDENCE_BYTES >> 20} MiB")
+            raise TooLarge(
+                "key-recovery.evidence", "at most {mib} MiB", mib=MAX_EVIDENCE_BYTES >> 20
+            )
         if not evidence.startswith(_PDF):
             raise Unprocessable("key-recovery.evidence", "the order itself, as a PDF")
         digest = hashlib.sha256(evidence).hexdigest()
@@ -229,5 +231,7 @@ def _text(value: str, limit: int) -> str:
     """One line that shows what it says. Raises Unprocessable `key-recovery.text`."""
     text = unicodedata.normalize("NFC", value.strip())
     if not 1 <= len(text) <= limit or any(unicodedata.category(c)[0] == "C" for c in text):
-        raise Unprocessable("key-recovery.text", f"say it in 1 to {limit} characters, on one line")
+        raise Unprocessable(
+            "key-recovery.text", "say it in 1 to {most} characters, on one line", most=limit
+        )
     return text

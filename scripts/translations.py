@@ -3,18 +3,19 @@
 
     .venv/bin/python scripts/translations.py
 
-English texts are the keys. New texts of pages come with an empty translation, which the test run
-names until somebody writes it; those that no code uses any more go. The sentences of refusals
-(kernel/refusals.py) can be translated too: add those that people meet by hand, they are kept.
+English texts are the keys. New texts of pages, and sentences of refusals that can reach a page
+(scripts/refusal_sentences.py), come with an empty translation, which the test run names until
+somebody writes it; those that no code uses any more go.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from refusal_sentences import reaches_pages, sentences
 
 ROOT = Path(__file__).parents[1]
 CATALOGUES = {
@@ -26,10 +27,6 @@ CATALOGUES = {
 """The room that holds a catalogue, and the rooms whose texts it holds."""
 
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
-REFUSALS = (
-    "Malformed Unauthenticated Forbidden NotFound Conflict TooLarge Unprocessable TooMany "
-    "Unavailable"
-)
 PAGES: dict[str, tuple[int, ...] | None] = {
     "_": None,
     "gettext": None,
@@ -37,7 +34,6 @@ PAGES: dict[str, tuple[int, ...] | None] = {
     "lazy_gettext": None,
     "spoken": None,
 }
-SENTENCES: dict[str, tuple[int, ...] | None] = dict.fromkeys(REFUSALS.split(), (2,))
 HEADER = """\
 # {room}/ in simplified Chinese
 msgid ""
@@ -61,23 +57,33 @@ def read_catalogue(room: str) -> Catalog:
         return read_po(file, locale="zh_Hans")
 
 
-def texts(
-    rooms: Iterable[str], keywords: Mapping[str, tuple[int, ...] | None]
-) -> Iterator[str | tuple[str, ...]]:
+def texts(rooms: Iterable[str]) -> Iterator[str | tuple[str, ...]]:
+    """Those of pages."""
     for room in rooms:
-        for _, _, message, _, _ in extract_from_dir(ROOT / room, METHODS, keywords=keywords):
+        for _, _, message, _, _ in extract_from_dir(ROOT / room, METHODS, keywords=PAGES):
             if message:
                 yield message
+
+
+def said_elsewhere(room: str) -> set[str]:
+    """What other rooms' catalogues translate: at run time they are one."""
+    others = (read_catalogue(each) for each in CATALOGUES if each != room)
+    return {str(message.id) for other in others for message in other if message.string}
 
 
 def update(room: str) -> int:
     """Write the room's catalogue anew; how many of its texts have no translation."""
     known, fresh = read_catalogue(room), Catalog(locale="zh_Hans")
-    for keywords, optional in ((PAGES, False), (SENTENCES, True)):
-        for message in texts(CATALOGUES[room], keywords):
-            before = known.get(message)
-            if message not in fresh and (before or not optional):
-                fresh.add(message, before.string if before else None)
+    for message in texts(CATALOGUES[room]):
+        before = known.get(message)
+        if message not in fresh:
+            fresh.add(message, before.string if before else None)
+    elsewhere = said_elsewhere(room)
+    for each in sentences(ROOT, CATALOGUES[room]):
+        before = None if each.text is None else known.get(each.text)
+        is_wanted = reaches_pages(each.path) and each.text not in elsewhere
+        if each.text is not None and each.text not in fresh and (before or is_wanted):
+            fresh.add(each.text, before.string if before else None)
     written, missing = Catalog(locale="zh_Hans"), 0
     for message in sorted((one for one in fresh if one.id), key=lambda one: str(one.id)):
         written.add(message.id, message.string, flags=message.flags)

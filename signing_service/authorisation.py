@@ -55,9 +55,7 @@ class Authorisation:
         if holder.card != card:
             raise Forbidden("signer.other-card", "signed in with another card than the signer's")
         if holder.card_state != "active":
-            raise Forbidden(
-                "card.not-active", f"the card is {holder.card_state}", state=holder.card_state
-            )
+            raise Forbidden("card.not-active", "the card is not active", state=holder.card_state)
         above = self.path(certificate)
         answer = self._status.status(certificate, above[0]) if above else None
         if answer is None:

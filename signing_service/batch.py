@@ -99,7 +99,9 @@ class Batches:
         its own again. Raises Unprocessable `batch.items`; TooMany `batch.too-many-open`.
         """
         if not 1 <= len(items) <= MAX_ITEMS or len({name for name, _ in items}) != len(items):
-            raise Unprocessable("batch.items", f"1 to {MAX_ITEMS} documents of different names")
+            raise Unprocessable(
+                "batch.items", "1 to {most} documents of different names", most=MAX_ITEMS
+            )
         digest = _digest(format_, level, items)
         table = signing_batches
         with self._database.transaction() as connection:

@@ -109,9 +109,11 @@ class BundleSigning:
         """
         now = self._clock.now()
         if level not in _LEVELS:
-            raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
+            raise Unprocessable("level.unknown", "sign as {levels}", levels=", ".join(_LEVELS))
         if not 1 <= len(parts) <= MAX_PARTS or sum(len(d) for _, d in parts) > MAX_TOTAL_BYTES:
-            raise Unprocessable("bundle.count", f"1 to {MAX_PARTS} declarations, 32 MiB together")
+            raise Unprocessable(
+                "bundle.count", "1 to {most} declarations, 32 MiB together", most=MAX_PARTS
+            )
         filings = tuple(self._file(document, certificate, card, now) for _, document in parts)
         made = bundle.build([Part(*each) for each in parts], self._entropy)
         chain = self._authorisation.path(certificate)[:-1]

@@ -58,8 +58,9 @@ def read_declaration(document: bytes, rights: RightsCatalogue) -> Declaration:
             return _of_kind(document, root, kind)
     raise Unprocessable(
         "declaration.unknown-kind",
-        f"a document <{name.localname}> of this content is no declaration that can be filed here",
+        "a document <{element}> of this content is no declaration that can be filed here",
         root=name.localname[:80],
+        element=name.localname,
     )
 
 
@@ -81,19 +82,25 @@ def check_right(declaration: Declaration, holder: Holder, rights: RightsCatalogu
         needed = sufficient[0]
         raise Forbidden(
             "right.missing",
-            f"{holder.name} has not been granted the right “{needed.name_en}” "
-            f"({needed.name_zh}), which a document of the kind “{kind.name_en}” "
-            f"({kind.name_zh}) needs. The enterprise's legal-person card can grant it.",
+            "{name} has not been granted the right “{right_en}” ({right_zh}), which a document of "
+            "the kind “{kind_en}” ({kind_zh}) needs. The enterprise's legal-person card can grant "
+            "it.",
+            name=holder.name,
             right=needed.code,
+            right_en=needed.name_en,
+            right_zh=needed.name_zh,
             kind=kind.code,
+            kind_en=kind.name_en,
+            kind_zh=kind.name_zh,
         )
     own = holder.enterprise_uscc if declaration.declaring_uscc else holder.customs_code
     if own != declaration.declarant:
         raise Forbidden(
             "declaration.other-enterprise",
-            f"this document declares for the enterprise {declaration.declarant}, but the card "
-            f"belongs to {holder.enterprise_name or 'no enterprise'} ({own or 'no such code'})",
+            "this document declares for the enterprise {declarant}, but the card belongs to "
+            "{enterprise} ({holder})",
             declarant=declaration.declarant,
+            enterprise=holder.enterprise_name,
             holder=own,
             kind=kind.code,
         )
@@ -105,7 +112,7 @@ def _of_kind(document: bytes, root: etree._Element, kind: DeclarationKind) -> De
     if not text:
         raise Malformed(
             "declaration.field-missing",
-            f"the field {field.path}, which names the declaring enterprise, is empty",
+            "the field {field}, which names the declaring enterprise, is empty",
             field=field.path,
         )
     try:
@@ -114,8 +121,9 @@ def _of_kind(document: bytes, root: etree._Element, kind: DeclarationKind) -> De
     except Refusal as refusal:
         raise Malformed(
             "declaration.declarant-malformed",
-            f"the field {field.path} names no enterprise: {refusal.detail}",
+            "the field {field} names no enterprise: {detail}",
             field=field.path,
+            detail=refusal.detail,
         ) from None
     act = _act(root, kind)
     shown = tuple(
@@ -152,17 +160,17 @@ def _value(root: etree._Element, kind: DeclarationKind, path: str) -> str:
             children = parent.findall(tag)
             if not children:
                 raise Malformed(
-                    "declaration.field-missing", f"the field {path} is missing", field=path
+                    "declaration.field-missing", "the field {field} is missing", field=path
                 )
             below += children
         if len(below) > _MAX_OCCURRENCES:
-            raise Malformed("declaration.field-ambiguous", f"{path} occurs too often", field=path)
+            raise Malformed("declaration.field-ambiguous", "{field} occurs too often", field=path)
         found = below
     values = {_text(element, path) for element in found}
     if len(values) != 1:
         raise Malformed(
             "declaration.field-ambiguous",
-            f"the field {path} occurs with different values",
+            "the field {field} occurs with different values",
             field=path,
         )
     return values.pop()
@@ -179,6 +187,6 @@ def _text(element: etree._Element, path: str) -> str:
     # A comment or element inside would split the text: readers then differ on what it says.
     if len(element):
         raise Malformed(
-            "declaration.field-malformed", f"the field {path} holds more than text", field=path
+            "declaration.field-malformed", "the field {field} holds more than text", field=path
         )
     return (element.text or "").strip()

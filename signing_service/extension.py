@@ -138,7 +138,7 @@ def _require_raisable(chosen: SignatureValidation, level: SignatureLevel) -> Non
             "signature.not-ades", "only AdES signatures, which name their certificate, are raised"
         )
     if _ORDER.index(have) >= _ORDER.index(level) and level is not SignatureLevel.B_LTA:
-        raise Conflict("level.reached", f"the signature is {have} already", level=str(have))
+        raise Conflict("level.reached", "the signature is {level} already", level=str(have))
 
 
 def _status_in(outcome: CertificateValidation) -> ValidationMaterial:

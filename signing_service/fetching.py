@@ -183,7 +183,9 @@ class _Exchange:
                     raise Unavailable("fetch.failed", "a redirect to nowhere")
                 return location
             if response.status != 200:
-                raise Unavailable("fetch.failed", f"the server answered {response.status}")
+                raise Unavailable(
+                    "fetch.failed", "the server answered {status}", status=response.status
+                )
             return self._read(response, max_bytes)
 
     def status(self, method: str, body: bytes | None, media_type: str) -> int:
@@ -222,12 +224,14 @@ class _Exchange:
     def _read(self, response: http.client.HTTPResponse, max_bytes: int) -> Fetched:
         length = response.getheader("Content-Length", "")
         if length.isdigit() and int(length) > max_bytes:
-            raise Unavailable("fetch.too-large", f"at most {max_bytes} octets are read")
+            raise Unavailable("fetch.too-large", "at most {most} octets are read", most=max_bytes)
         parts, size = [], 0
         while chunk := response.read(_CHUNK):
             size += len(chunk)
             if size > max_bytes:
-                raise Unavailable("fetch.too-large", f"at most {max_bytes} octets are read")
+                raise Unavailable(
+                    "fetch.too-large", "at most {most} octets are read", most=max_bytes
+                )
             parts.append(chunk)
         if self._late:
             raise Unavailable("fetch.too-slow", "the server took too long")

@@ -59,7 +59,8 @@ def file_as(document: Document, holder: Holder, rights: RightsCatalogue) -> Fili
     if not isinstance(document, bytes):
         raise TooLarge(
             "declaration.too-large",
-            f"XML is a declaration, and a declaration has at most {MAX_DOCUMENT_BYTES >> 20} MiB",
+            "XML is a declaration, and a declaration has at most {mib} MiB",
+            mib=MAX_DOCUMENT_BYTES >> 20,
         )
     try:
         declaration = read_declaration(document, rights)

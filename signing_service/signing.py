@@ -381,5 +381,5 @@ def _chosen_level(level: SignatureLevel | None) -> SignatureLevel:
     if level is None:
         return SignatureLevel.B_T
     if level not in _LEVELS:
-        raise Unprocessable("level.unknown", f"sign as {', '.join(_LEVELS)}")
+        raise Unprocessable("level.unknown", "sign as {levels}", levels=", ".join(_LEVELS))
     return level

@@ -242,7 +242,7 @@ def _x509(elements: Iterable[etree._Element]) -> tuple[Certificate, ...]:
 def _only(parent: etree._Element, name: str) -> etree._Element:
     found = parent.findall(_tag(name))
     if len(found) != 1:
-        raise Malformed("trusted-list.malformed", f"there must be one {name}")
+        raise Malformed("trusted-list.malformed", "there must be one {name}", name=name)
     return found[0]
 
 

@@ -134,7 +134,8 @@ class Uploads:
         if waiting >= MAX_UPLOADS_PER_CARD:
             raise TooMany(
                 "document.too-many-uploads",
-                f"{MAX_UPLOADS_PER_CARD} documents of this card wait to be signed already",
+                "{most} documents of this card wait to be signed already",
+                most=MAX_UPLOADS_PER_CARD,
             )
 
     def _limited(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -148,5 +149,5 @@ class Uploads:
 
 def too_large(max_bytes: int) -> TooLarge:
     return TooLarge(
-        "document.too-large", f"a document of at most {max_bytes >> 20} MiB is signed here"
+        "document.too-large", "a document of at most {mib} MiB is signed here", mib=max_bytes >> 20
     )

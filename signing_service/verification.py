@@ -181,7 +181,8 @@ def _presented(
         if isinstance(part, bytes) and len(part) > MAX_PRESENTED_BYTES:
             raise TooLarge(
                 "document.too-large",
-                f"at most {MAX_PRESENTED_BYTES >> 20} MiB are verified at once",
+                "at most {mib} MiB are verified at once",
+                mib=MAX_PRESENTED_BYTES >> 20,
             )
     return document, signature
 

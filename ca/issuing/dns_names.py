@@ -16,7 +16,9 @@ def require_dns_names(
         return
     if not 1 <= len(names) <= MOST_NAMES or common_name not in names:
         raise Unprocessable(
-            "dns-name.missing", f"a server has 1 to {MOST_NAMES} names, its common name among them"
+            "dns-name.missing",
+            "a server has 1 to {most} names, its common name among them",
+            most=MOST_NAMES,
         )
     if len(set(names)) != len(names):
         raise Unprocessable("dns-name.repeated", "a name stands twice")

@@ -46,7 +46,9 @@ def read_pkcs10(data: bytes) -> Pkcs10:
     `pkcs10.subject`, `public-key.unsupported`; Malformed `public-key.malformed`.
     """
     if len(data) > MAX_REQUEST_BYTES:
-        raise TooLarge("pkcs10.too-large", f"a request has at most {MAX_REQUEST_BYTES} octets")
+        raise TooLarge(
+            "pkcs10.too-large", "a request has at most {most} octets", most=MAX_REQUEST_BYTES
+        )
     encoded = _from_pem(data) if data[:1] != b"\x30" else bytes(data)
     try:
         der.read_only(encoded, der.SEQUENCE)

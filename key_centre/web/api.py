@@ -232,4 +232,6 @@ def _read(model: type[BodyT], limit: int) -> BodyT:
         return model.model_validate_json(data)
     except ValidationError as error:
         names = sorted({str(part) for fault in error.errors() for part in fault["loc"][:1]})
-        raise Malformed("request.malformed", f"check these members: {', '.join(names)}") from None
+        raise Malformed(
+            "request.malformed", "check these members: {members}", members=", ".join(names)
+        ) from None

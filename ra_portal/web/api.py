@@ -278,7 +278,7 @@ def _require_form() -> None:
     if request.mimetype != "multipart/form-data":
         raise Malformed("request.media-type", "send Content-Type: multipart/form-data")
     if CSRF_HEADER not in request.headers:
-        raise Forbidden("request.foreign", f"send the header {CSRF_HEADER}")
+        raise Forbidden("request.foreign", "send the header {header}", header=CSRF_HEADER)
     try:
         _ = request.form  # reads the whole of it, never more than `limits` allows
     except RequestEntityTooLarge:

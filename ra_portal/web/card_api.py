@@ -131,7 +131,7 @@ def _octets(body: dict[str, Any], name: str) -> bytes:
     try:
         return base64.b64decode(read_text(body, name), validate=True)
     except (binascii.Error, ValueError):
-        raise Malformed("request.malformed", f"{name} is base64", field=name) from None
+        raise Malformed("request.malformed", "{field} is base64", field=name) from None
 
 
 def loss_channel(by: Identity) -> str:

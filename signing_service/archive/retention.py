@@ -19,8 +19,9 @@ class Retention:
         if self.years < LEGAL_MINIMUM_YEARS:
             raise Unprocessable(
                 "archive.retention-too-short",
-                f"the law asks for at least {LEGAL_MINIMUM_YEARS} years",
+                "the law asks for at least {least} years",
                 years=self.years,
+                least=LEGAL_MINIMUM_YEARS,
             )
 
     def until(self, certificate: Certificate) -> datetime:

@@ -166,7 +166,7 @@ def build(parts: Sequence[Part], entropy: Entropy, *, digest: str = "sha256") ->
     Raises Unprocessable `bundle.count`, `bundle.recipient`, `algorithm.unknown`.
     """
     if not 1 <= len(parts) <= MAX_PARTS:
-        raise Unprocessable("bundle.count", f"1 to {MAX_PARTS} declarations")
+        raise Unprocessable("bundle.count", "1 to {most} declarations", most=MAX_PARTS)
     if digest not in _DIGESTS:
         raise Unprocessable("algorithm.unknown", "no such digest", name=digest)
     if not all(_is_recipient(part.recipient) for part in parts):

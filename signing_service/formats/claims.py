@@ -68,10 +68,12 @@ class Claims:
     def __post_init__(self) -> None:
         texts = (*self.roles, *(() if self.mime_type is None else (self.mime_type,)))
         if len(self.roles) > MAX_ROLES:
-            raise Unprocessable("claims.too-many", f"at most {MAX_ROLES} roles")
+            raise Unprocessable("claims.too-many", "at most {most} roles", most=MAX_ROLES)
         for text in texts:
             if not 1 <= len(text) <= _MAX_TEXT or not text.isprintable():
-                raise Unprocessable("claims.text", f"1 to {_MAX_TEXT} printable characters")
+                raise Unprocessable(
+                    "claims.text", "1 to {most} printable characters", most=_MAX_TEXT
+                )
 
 
 NO_CLAIMS = Claims()

@@ -45,7 +45,11 @@ def prepare(
         )  # fmt: skip
     offered = _COUNTER if manner.act is Act.COUNTER else _MAKERS
     raise Unprocessable(
-        "format.unsupported", f"{manner.act}: one of {', '.join(offered)}", format=manner.format
+        "format.unsupported",
+        "{act}: one of {offered}",
+        act=str(manner.act),
+        offered=", ".join(offered),
+        format=manner.format,
     )
 
 

@@ -51,7 +51,12 @@ class Manner:
     def __post_init__(self) -> None:
         usual, *others = _PACKAGINGS.get(self.format, (None,))
         if self.packaging not in (None, usual, *others):
-            raise Unprocessable("packaging.unfit", f"{self.format} is not {self.packaging}")
+            raise Unprocessable(
+                "packaging.unfit",
+                "{format} is not {packaging}",
+                format=self.format,
+                packaging=self.packaging,
+            )
 
 
 _PACKAGINGS: Mapping[SignatureFormat, tuple[Packaging, ...]] = {

@@ -112,5 +112,7 @@ def choose_suite(certificate: Certificate, suite: AlgorithmSuite | None) -> Algo
 def check_chain(chain: Sequence[Certificate]) -> tuple[Certificate, ...]:
     """Raises Unprocessable `chain.too-long`."""
     if len(chain) > MAX_CHAIN:
-        raise Unprocessable("chain.too-long", f"at most {MAX_CHAIN} certificates above the signer")
+        raise Unprocessable(
+            "chain.too-long", "at most {most} certificates above the signer", most=MAX_CHAIN
+        )
     return tuple(chain)

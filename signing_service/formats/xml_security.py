@@ -111,7 +111,7 @@ def text_of(element: etree._Element) -> str:
     Raises Malformed `xml.structure`.
     """
     if len(element):
-        raise Malformed("xml.structure", f"{_local(element)} holds more than text")
+        raise Malformed("xml.structure", "{local} holds more than text", local=_local(element))
     return element.text or ""
 
 
@@ -126,7 +126,7 @@ def from_base64(text: str, name: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         local = etree.QName(name).localname
-        raise Malformed("xml.base64", f"{local} is not base64") from None
+        raise Malformed("xml.base64", "{local} is not base64", local=local) from None
 
 
 def elements_by_id(root: etree._Element) -> dict[str, list[etree._Element]]:
@@ -287,7 +287,7 @@ def _parse(data: bytes, encoding: str = "utf-8") -> etree._Element:
 
 
 def _too_complex() -> Malformed:
-    return Malformed("xml.too-complex", f"more than {MAX_NODES} nodes")
+    return Malformed("xml.too-complex", "more than {most} nodes", most=MAX_NODES)
 
 
 def _local(element: etree._Element) -> str:

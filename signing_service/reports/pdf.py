@@ -58,8 +58,11 @@ class _Writer:
         try:
             self._pdf.add_font(_FAMILY, fname=font, collection_font_number=_number_in(font))
         except (OSError, TTLibError, ValueError, KeyError):
-            detail = f"the font for reports is not there; install fonts-noto-cjk ({font.name})"
-            raise Unavailable("report.font", detail) from None
+            raise Unavailable(
+                "report.font",
+                "the font for reports is not there; install fonts-noto-cjk ({file})",
+                file=font.name,
+            ) from None
         self._pdf.set_creation_date(report.validated_at)
         self._pdf.set_title(self._word("title"))
         self._pdf.set_lang("zh-CN" if language == "zh" else "en")

@@ -76,7 +76,10 @@ def read_authentication_token(text: str) -> AuthenticationToken:
     """
     if not MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS:
         raise Malformed(
-            "signin.token-length", f"a token has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters"
+            "signin.token-length",
+            "a token has {least} to {most} characters",
+            least=MIN_CHARACTERS,
+            most=MAX_CHARACTERS,
         )
     try:
         fields = json.loads(text, object_pairs_hook=_unique)
@@ -85,7 +88,7 @@ def read_authentication_token(text: str) -> AuthenticationToken:
     if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
         raise _malformed("a token is a JSON object of texts")
     if fields.get("format") not in {FORMAT, CONFIRMATION_FORMAT}:
-        raise Malformed("signin.token-format", f"the format is not {FORMAT}")
+        raise Malformed("signin.token-format", "the format is not {format}", format=FORMAT)
     if fields.keys() != _FIELDS:
         raise _malformed("a token holds exactly " + ", ".join(sorted(_FIELDS)))
     return AuthenticationToken(

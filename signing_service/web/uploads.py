@@ -64,8 +64,9 @@ class Uploads:
             if signature is None and not streamed.begins_with(_ZIP):
                 raise TooLarge(
                     "document.too-large",
-                    f"only a document beside its signature, or an ASiC container, may have more "
-                    f"than {MAX_PRESENTED_BYTES >> 20} MiB",
+                    "only a document beside its signature, or an ASiC container, may have more "
+                    "than {mib} MiB",
+                    mib=MAX_PRESENTED_BYTES >> 20,
                 )
             return self._verification.verify(streamed, signature).complete()
         finally:
@@ -90,9 +91,9 @@ def _presented(part: str) -> bytes | None:
     if not files:
         return None
     if len(files) > 1:
-        raise Malformed("request.malformed", f"there may be one part {part}")
+        raise Malformed("request.malformed", "there may be one part {part}", part=part)
     data: bytes = files[0].stream.read(MAX_PRESENTED_BYTES + 1)
     if len(data) > MAX_PRESENTED_BYTES:
         limit = MAX_PRESENTED_BYTES >> 20
-        raise TooLarge("document.too-large", f"at most {limit} MiB are verified at once")
+        raise TooLarge("document.too-large", "at most {mib} MiB are verified at once", mib=limit)
     return data or None

@@ -160,8 +160,9 @@ def _unsealed(sealed: str) -> ValidationReport:
     try:
         text = _serializer().loads(sealed, max_age=_REPORT_LASTS_SECONDS)
     except BadData:
-        detail = "this report is not from here, or too old; verify the document again"
-        raise Malformed("report.not-ours", detail) from None
+        raise Malformed(
+            "report.not-ours", "this report is not from here, or too old; verify the document again"
+        ) from None
     return read_report(str(text))
 
 

@@ -48,7 +48,7 @@ class Manifest:
         if root.tag != _asic("ASiCManifest") or len(signature) != 1:
             raise Malformed("asic.manifest", "not an ASiCManifest")
         if not 1 <= len(listed) <= MAX_REFERENCES:
-            raise Malformed("asic.manifest", f"1 to {MAX_REFERENCES} files are listed")
+            raise Malformed("asic.manifest", "1 to {most} files are listed", most=MAX_REFERENCES)
         files = tuple(map(_listed, listed))
         if len({each.name for each in files}) != len(files):
             raise Malformed("asic.manifest", "a file is listed twice")

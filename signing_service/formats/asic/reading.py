@@ -83,7 +83,7 @@ def signatures_in(container: Container, known: Sequence[Certificate] = ()) -> li
     if not files:
         raise Malformed("asic.no-signature", "there is no signature in the container")
     if len(files) > MAX_SIGNATURE_FILES:
-        raise Malformed("asic.too-many", f"at most {MAX_SIGNATURE_FILES} signature files")
+        raise Malformed("asic.too-many", "at most {most} signature files", most=MAX_SIGNATURE_FILES)
     if container.type is ContainerType.ASIC_S and len(files) > 1:
         raise Malformed("asic.structure", "ASiC-S has one signature file")
     manifests = _manifests(container)
@@ -202,7 +202,7 @@ def _archive_timestamps(
     """The timestamp over each archive manifest; not intact where a listed file is another."""
     manifests = archive_manifests(container)
     if len(manifests) > MAX_TIMESTAMPS:
-        raise Malformed("asic.too-many", f"at most {MAX_TIMESTAMPS} archive timestamps")
+        raise Malformed("asic.too-many", "at most {most} archive timestamps", most=MAX_TIMESTAMPS)
     found = []
     for each in manifests:
         token = container.files.get(each.manifest.signed_by)

@@ -160,7 +160,7 @@ def write_zip_file(target: BinaryIO, entries: Mapping[str, Document], *, comment
     _check_names(entries)
     sizes = [len(each) if isinstance(each, bytes) else each.size for each in entries.values()]
     if len(sizes) > MAX_ENTRIES or sum(sizes) > MAX_FILE_BYTES:
-        raise TooLarge("zip.too-large", f"at most {MAX_FILE_BYTES >> 20} MiB together")
+        raise TooLarge("zip.too-large", "at most {mib} MiB together", mib=MAX_FILE_BYTES >> 20)
     with zipfile.ZipFile(target, "w", allowZip64=False) as archive:
         for (name, content), size in zip(entries.items(), sizes, strict=True):
             entry = _entry(name)
@@ -203,7 +203,7 @@ def _central_directory(data: Octets) -> tuple[list[_Entry], bytes, int]:
     if disk or first_disk or here != count or _MAX_32 in (size, start) or count == 0xFFFF:
         raise Malformed("zip.malformed", "several disks, or ZIP64")
     if count > MAX_ENTRIES:
-        raise Malformed("zip.bomb", f"at most {MAX_ENTRIES} entries")
+        raise Malformed("zip.bomb", "at most {most} entries", most=MAX_ENTRIES)
     if start + size != end:
         raise Malformed("zip.gap", "octets around the central directory")
     directory, position = [], start
@@ -248,7 +248,7 @@ def _check_sizes(directory: list[_Entry], file: BinaryIO | None) -> None:
         if entry.size > MAX_ENTRY_BYTES:
             raise Malformed("zip.bomb", "an entry is too large")
         if entry.size > _UNSUSPICIOUS_BYTES and entry.size > MAX_RATIO * max(entry.packed, 1):
-            raise Malformed("zip.bomb", f"an entry is packed more than {MAX_RATIO} times")
+            raise Malformed("zip.bomb", "an entry is packed more than {most} times", most=MAX_RATIO)
 
 
 def _content(data: Octets, entry: _Entry, file: BinaryIO | None) -> tuple[Document, int, bool]:

@@ -37,7 +37,7 @@ def merge(signed: bytes, another: bytes) -> bytes:
     if not same or not _same_content(first, second):
         raise Unprocessable("document.other", "the signatures are over different documents")
     if len(first.signers) + len(second.signers) > MAX_SIGNERS:
-        raise Malformed("cms.too-many", f"at most {MAX_SIGNERS} signers")
+        raise Malformed("cms.too-many", "at most {most} signers", most=MAX_SIGNERS)
     ours, theirs = Parts.read(signed), Parts.read(another)
     algorithms = tuple(dict.fromkeys((*ours.digest_algorithms, *theirs.digest_algorithms)))
     merged = Parts(

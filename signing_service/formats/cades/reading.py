@@ -165,7 +165,7 @@ class _Reader:
             elif attribute.type == _ARCHIVE_TIMESTAMP_V2:
                 self._observations.append("an archive timestamp of version 2 was not evaluated")
         if len(found) > MAX_TIMESTAMPS:
-            raise Malformed("cms.too-many", f"at most {MAX_TIMESTAMPS} timestamps")
+            raise Malformed("cms.too-many", "at most {most} timestamps", most=MAX_TIMESTAMPS)
         archive = self._archive_reader(found)
         timestamps = []
         for kind, token in found:

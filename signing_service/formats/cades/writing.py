@@ -73,7 +73,7 @@ def prepare(
             raise Unprocessable("document.digest", "a document or its digest, not both")
         digest = _document_digest(document, suite)
     elif digest is None or len(digest) != _digest_size(suite.digest):
-        raise Unprocessable("document.digest", f"a {suite.digest} digest is needed")
+        raise Unprocessable("document.digest", "a {digest} digest is needed", digest=suite.digest)
     body = b""
     if packaging is Packaging.ENVELOPING and isinstance(document, bytes):
         body = document

@@ -219,7 +219,7 @@ def _certificates(content: bytes) -> tuple[tuple[Certificate, ...], tuple[str, .
     except Malformed:
         raise Malformed("cms.malformed", "the certificates cannot be read") from None
     if len(elements) > MAX_CERTIFICATES:
-        raise Malformed("cms.too-many", f"at most {MAX_CERTIFICATES} certificates")
+        raise Malformed("cms.too-many", "at most {most} certificates", most=MAX_CERTIFICATES)
     certificates, left_aside = [], []
     for element in elements:
         if element[:1] != b"\x30":
@@ -237,7 +237,9 @@ def _revocation_infos(
 ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """CRLs and OCSP responses (RFC 5652, 10.2.1; RFC 5940)."""
     if len(elements) > MAX_REVOCATION_INFOS:
-        raise Malformed("cms.too-many", f"at most {MAX_REVOCATION_INFOS} revocation infos")
+        raise Malformed(
+            "cms.too-many", "at most {most} revocation infos", most=MAX_REVOCATION_INFOS
+        )
     crls, ocsp = [], []
     for element in elements:
         if element.tag_bytes == b"\x30":
@@ -267,13 +269,15 @@ def values_in_attribute(
             outer = der.read_only(value, der.SEQUENCE)
             elements = der.elements(value[outer.content : outer.end])
             if len(elements) > MAX_CERTIFICATES:
-                raise Malformed("cms.too-many", f"at most {MAX_CERTIFICATES} certificates")
+                raise Malformed(
+                    "cms.too-many", "at most {most} certificates", most=MAX_CERTIFICATES
+                )
             return tuple(map(Certificate.parse, elements)), (), ()
         if kind == _REVOCATION_VALUES:
             values = asn1.decode_der(cms.RevocationValues, value)
             crls, ocsp = values.crls or [], values.ocsp or []
             if len(crls) + len(ocsp) > MAX_REVOCATION_INFOS:
-                raise Malformed("cms.too-many", f"at most {MAX_REVOCATION_INFOS} infos")
+                raise Malformed("cms.too-many", "at most {most} infos", most=MAX_REVOCATION_INFOS)
             return (), tuple(map(der.encoded, ocsp)), tuple(map(der.encoded, crls))
     except ValueError:
         raise Malformed("cms.malformed", "validation values cannot be read") from None
@@ -287,7 +291,7 @@ def _signers(signer_infos: asn1.TLV) -> list[Signer]:
     if not infos:
         raise Malformed("cms.no-signature", "nobody signed this")
     if len(infos) > MAX_SIGNERS:
-        raise Malformed("cms.too-many", f"at most {MAX_SIGNERS} signers")
+        raise Malformed("cms.too-many", "at most {most} signers", most=MAX_SIGNERS)
     return [_signer(info, _CONTENT_ATTRIBUTES) for info in infos]
 
 
@@ -315,7 +319,7 @@ def _signer(encoded: bytes, required: frozenset[bytes]) -> Signer:
     signed = _signed_attributes(content, required)
     unsigned = info.unsigned_attributes or []
     if len(unsigned) > MAX_ATTRIBUTES:
-        raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
+        raise Malformed("cms.too-many", "at most {most} attributes", most=MAX_ATTRIBUTES)
     return Signer(
         info.sid,
         _digest_name(info.digest_algorithm.tag_bytes, bytes(info.digest_algorithm.data)),
@@ -368,7 +372,7 @@ def _signed_attributes(content: bytes, required: frozenset[bytes]) -> dict[bytes
     except Malformed:
         raise Malformed("cms.malformed", "signed attributes cannot be read") from None
     if len(attributes) > MAX_ATTRIBUTES:
-        raise Malformed("cms.too-many", f"at most {MAX_ATTRIBUTES} attributes")
+        raise Malformed("cms.too-many", "at most {most} attributes", most=MAX_ATTRIBUTES)
     for kind, values in attributes:
         once = kind in _SINGLE_VALUED
         if not values or (once and (len(values) > 1 or kind in signed)):

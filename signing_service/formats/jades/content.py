@@ -74,7 +74,7 @@ def signed_objects(
     """
     names = list(objects)
     if not 1 <= len(names) <= MAX_OBJECTS:
-        raise Unprocessable("jades.objects", f"1 to {MAX_OBJECTS} objects")
+        raise Unprocessable("jades.objects", "1 to {most} objects", most=MAX_OBJECTS)
     if any(not 1 <= len(name) <= MAX_NAME or not name.isprintable() for name in names):
         raise Unprocessable("jades.objects", "a name is a URI")
     digests = [digest_of(digest, each) for each in objects.values()]

@@ -92,7 +92,7 @@ def array_of(value: object, limit: int = MAX_MEMBERS) -> list[Any]:
     if not isinstance(value, list):
         raise Malformed("json.type", "an array is needed")
     if len(value) > limit:
-        raise Malformed("json.too-many", f"at most {limit} elements")
+        raise Malformed("json.too-many", "at most {most} elements", most=limit)
     return value
 
 
@@ -121,4 +121,4 @@ def _check_depth(value: object) -> None:
         if not below:
             return
         level = below
-    raise Malformed("json.malformed", f"nested more than {MAX_DEPTH} levels")
+    raise Malformed("json.malformed", "nested more than {most} levels", most=MAX_DEPTH)

@@ -55,7 +55,9 @@ class JwsSignature:
         if not any(isinstance(each, dict) for each in self.components):
             component = json.encode(json.serialise({name: value}))
         if len(self.components) >= MAX_COMPONENTS:
-            raise Unprocessable("jades.too-many", f"at most {MAX_COMPONENTS} unsigned components")
+            raise Unprocessable(
+                "jades.too-many", "at most {most} unsigned components", most=MAX_COMPONENTS
+            )
         return replace(self, components=(*self.components, component))
 
 
@@ -83,7 +85,7 @@ class JwsMessage:
             raise _structure("members that a general JWS does not have")
         signatures = json.array_of(value["signatures"])
         if not 1 <= len(signatures) <= MAX_SIGNATURES:
-            raise Malformed("jades.too-many", f"1 to {MAX_SIGNATURES} signatures")
+            raise Malformed("jades.too-many", "1 to {most} signatures", most=MAX_SIGNATURES)
         return cls(
             Serialisation.GENERAL, payload, tuple(map(read_signature, map(_members, signatures)))
         )

@@ -33,7 +33,7 @@ def merge(signed: bytes, another: bytes) -> bytes:
         raise Unprocessable("document.other", "the signatures are over different documents")
     signatures = (*first.signatures, *second.signatures)
     if len(signatures) > MAX_SIGNATURES:
-        raise Malformed("jades.too-many", f"at most {MAX_SIGNATURES} signatures")
+        raise Malformed("jades.too-many", "at most {most} signatures", most=MAX_SIGNATURES)
     return JwsMessage(Serialisation.GENERAL, first.payload, signatures).encode()
 
 

@@ -154,7 +154,7 @@ class _Reader:
             covers = none if archived is None else self._covers(index, previous, value)
             found.append((TimestampKind.ARCHIVE, token, archived, covers))
         if len(found) > MAX_TIMESTAMPS:
-            raise Malformed("jades.too-many", f"at most {MAX_TIMESTAMPS} timestamps")
+            raise Malformed("jades.too-many", "at most {most} timestamps", most=MAX_TIMESTAMPS)
         return found
 
     def _archived(self, index: int, previous: bool) -> Digestible | None:

@@ -195,4 +195,4 @@ def _text(dictionary: Mapping[str, Any], key: str) -> str | None:
 
 
 def _unknown(what: str) -> Malformed:
-    return Malformed("pades.unknown", f"cannot be shown to the holder: {what}")
+    return Malformed("pades.unknown", "cannot be shown to the holder: {what}", what=what)

@@ -108,7 +108,9 @@ def _joined(revision: Revision, before: Value, own: dict[str, Any]) -> dict[str,
 def _values(revision: Revision, store: dict[str, Any], key: str) -> list[bytes]:
     references = revision.array(store.get(key))
     if len(references) > MAX_VALUES:
-        raise Malformed("pades.too-many", f"at most {MAX_VALUES} values in a security store")
+        raise Malformed(
+            "pades.too-many", "at most {most} values in a security store", most=MAX_VALUES
+        )
     return list(_by_value(revision, references))
 
 

@@ -66,7 +66,9 @@ class Placement:
     def __post_init__(self) -> None:
         for text in (self.reason, self.location, self.contact):
             if text is not None and not (1 <= len(text) <= _MAX_TEXT and text.isprintable()):
-                raise Unprocessable("pades.text", f"1 to {_MAX_TEXT} printable characters")
+                raise Unprocessable(
+                    "pades.text", "1 to {most} printable characters", most=_MAX_TEXT
+                )
 
 
 INVISIBLE = Placement()

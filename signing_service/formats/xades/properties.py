@@ -123,7 +123,9 @@ class _Values:
         holders = self._named("RevocationValues")
         elements = [value for holder in holders for value in _all(holder, path)]
         if len(elements) > MAX_REVOCATION_INFOS:
-            raise Malformed("xades.too-many", f"at most {MAX_REVOCATION_INFOS} revocation values")
+            raise Malformed(
+                "xades.too-many", "at most {most} revocation values", most=MAX_REVOCATION_INFOS
+            )
         return tuple(map(xml_security.base64_of, elements))
 
     def _named(self, name: str) -> list[etree._Element]:
@@ -214,7 +216,7 @@ def _roles(parent: etree._Element | None) -> tuple[str, ...]:
 
 def _parse_certificates(elements: Sequence[etree._Element]) -> Iterable[Certificate]:
     if len(elements) > MAX_CERTIFICATES:
-        raise Malformed("xades.too-many", f"at most {MAX_CERTIFICATES} certificates")
+        raise Malformed("xades.too-many", "at most {most} certificates", most=MAX_CERTIFICATES)
     return [_certificate(xml_security.text_of(element)) for element in elements]
 
 
@@ -248,7 +250,7 @@ def _all(parent: etree._Element | None, path: str) -> list[etree._Element]:
 def _one(parent: etree._Element | None, name: str) -> etree._Element | None:
     found = _all(parent, name)
     if len(found) > 1:
-        raise Malformed("xades.signed-properties", f"more than one {name}")
+        raise Malformed("xades.signed-properties", "more than one {name}", name=name)
     return found[0] if found else None
 
 

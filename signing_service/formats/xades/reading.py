@@ -93,7 +93,7 @@ def signatures_of(root: etree._Element) -> list[etree._Element]:
     if not found:
         raise Malformed("xades.no-signature", "there is no signature in the document")
     if len(found) > MAX_SIGNATURES:
-        raise Malformed("xades.too-many", f"at most {MAX_SIGNATURES} signatures")
+        raise Malformed("xades.too-many", "at most {most} signatures", most=MAX_SIGNATURES)
     return found
 
 
@@ -207,7 +207,7 @@ class _Reader:
             elif element.tag == xades("ArchiveTimeStamp"):
                 self._observations.append("an archive timestamp of version 1.3.2 was not evaluated")
         if len(found) > MAX_TIMESTAMPS:
-            raise Malformed("xades.too-many", f"at most {MAX_TIMESTAMPS} timestamps")
+            raise Malformed("xades.too-many", "at most {most} timestamps", most=MAX_TIMESTAMPS)
         timestamps: list[TimestampEvidence] = []
         for kind, element, before in found:
             try:

@@ -191,7 +191,7 @@ def algorithm_of(parent: etree._Element, name: str) -> str:
     elements = parent.findall(ds(name))
     if len(elements) != 1 or len(elements[0]):
         # HMACOutputLength and PSS parameters would change what the name means.
-        raise Malformed("xades.structure", f"one {name} without parameters is needed")
+        raise Malformed("xades.structure", "one {name} without parameters is needed", name=name)
     return str(elements[0].get("Algorithm", ""))
 
 

@@ -34,14 +34,16 @@ def read_png(png: bytes) -> Picture:
     """Raises TooLarge `seal.picture-too-large`; Unprocessable `seal.picture` for anything but a
     PNG picture."""
     if len(png) > MAX_PICTURE_BYTES:
-        raise TooLarge("seal.picture-too-large", f"at most {MAX_PICTURE_BYTES} octets")
+        raise TooLarge("seal.picture-too-large", "at most {most} octets", most=MAX_PICTURE_BYTES)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
                 if max(image.size) > MAX_PICTURE_SIDE:
                     raise TooLarge(
-                        "seal.picture-too-large", f"at most {MAX_PICTURE_SIDE} pixels a side"
+                        "seal.picture-too-large",
+                        "at most {most} pixels a side",
+                        most=MAX_PICTURE_SIDE,
                     )
                 pixels = image.convert("RGBA")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Warning):

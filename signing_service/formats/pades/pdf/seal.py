@@ -47,16 +47,22 @@ class Seal:
     def __post_init__(self) -> None:
         left, bottom, right, top = self.rectangle
         if not all(_MIN_SIDE <= side <= _MAX_SIDE for side in (right - left, top - bottom)):
-            raise Unprocessable("seal.place", f"a seal is {_MIN_SIDE:g} points a side, or larger")
+            raise Unprocessable(
+                "seal.place", "a seal is {least} points a side, or larger", least=f"{_MIN_SIDE:g}"
+            )
         if len(self.lines) > MAX_LINES:
-            raise Unprocessable("seal.text", f"at most {MAX_LINES} lines")
+            raise Unprocessable("seal.text", "at most {most} lines", most=MAX_LINES)
         for line in self.lines:
             if not (1 <= len(line) <= MAX_LINE and line.isprintable()):
-                raise Unprocessable("seal.text", f"1 to {MAX_LINE} printable characters a line")
+                raise Unprocessable(
+                    "seal.text", "1 to {most} printable characters a line", most=MAX_LINE
+                )
         if self.verification_url is not None:
             parts = urlsplit(self.verification_url)
             if len(self.verification_url) > MAX_URL or parts.scheme not in {"https", "http"}:
-                raise Unprocessable("seal.url", f"a web address of at most {MAX_URL} characters")
+                raise Unprocessable(
+                    "seal.url", "a web address of at most {most} characters", most=MAX_URL
+                )
 
 
 def appearance(update: Update, seal: Seal, corners: Sequence[Value]) -> Ref:

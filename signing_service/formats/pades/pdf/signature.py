@@ -123,7 +123,7 @@ def read_signatures(file: PdfFile) -> list[EmbeddedSignature]:
     """
     found = signature_fields(file.current)
     if len(found) > MAX_SIGNATURES:
-        raise Malformed("pades.too-many", f"at most {MAX_SIGNATURES} signatures")
+        raise Malformed("pades.too-many", "at most {most} signatures", most=MAX_SIGNATURES)
     signatures = [_read(file, field) for field in found]
     signatures.sort(key=lambda signature: signature.end)
     holes = [signature.hole for signature in signatures]
