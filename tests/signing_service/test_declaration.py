@@ -134,7 +134,8 @@ def test_who_lacks_the_right_is_told_which_one() -> None:
     with pytest.raises(Forbidden) as caught:
         check_right(read_declaration(IMPORT, RIGHTS), holder("declare-export"), RIGHTS)
     assert caught.value.code == "right.missing"
-    assert caught.value.facts == {"right": "declare-import", "kind": "import-declaration"}
+    facts = caught.value.facts
+    assert (facts["right"], facts["kind"]) == ("declare-import", "import-declaration")
     assert "Declare imports" in caught.value.detail
 
 
