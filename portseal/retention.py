@@ -13,7 +13,7 @@ from portseal.settings.retention import RetentionSettings
 from ra_portal.answers import answers
 from ra_portal.cards.tables import one_time_codes, renewals
 from ra_portal.imports.tables import imports
-from ra_portal.notices.tables import notices
+from ra_portal.notices.tables import notices, refused_addresses
 from records.retention import Retention, Rule
 from records.tables import outbox
 from signing_service.remote.tables import activations
@@ -31,6 +31,9 @@ RULES = (
         "What was set aside stays until a person has decided."),
     Rule("notices", notices, "ended_at",
         "That a notice about a card went out, and when; its text and recipient are gone already."),
+    Rule("refused_addresses", refused_addresses, "last_at",
+        "That a mail address, kept as an HMAC, refuses mail. Told on pages until a mail is taken "
+        "or the contact changes; that of a former contact goes by this."),
     Rule("one_time_codes", one_time_codes, "expires_at",
         "Sealed codes, worth nothing after minutes. Counted for an hour against floods."),
     Rule("renewals", renewals, "settled_at",
@@ -69,6 +72,7 @@ STAYS: Mapping[str, str] = {
     "kc_recoveries": _EVIDENCE,
     "recoveries": _EVIDENCE,
     "data_changes": _EVIDENCE,
+    "officer_changes": _EVIDENCE,
     "mass_actions": _EVIDENCE,
     "console_acts": _EVIDENCE,
     "console_signatures": _EVIDENCE,

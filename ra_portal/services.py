@@ -48,6 +48,7 @@ from ra_portal.journal_rows import JournalReader
 from ra_portal.mass_actions.mass_actions import MassActions
 from ra_portal.notices.channels import Channel, Gateway
 from ra_portal.notices.notices import Notices, Sealing
+from ra_portal.notices.refused_addresses import RefusedAddresses
 from ra_portal.people.branches import Branches
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.ending_rights import EndingRights
@@ -152,10 +153,18 @@ def open_portal(
     )
     losses = LossReports(database, journal, clock, stamp)
     sealing, outbox = posting.sealing, posting.outbox
+    refused = RefusedAddresses(clock, personal)
     notices = Notices(
-        database, outbox, clock, sealing, posting.gateways, posting.origin, posting.language
+        database,
+        outbox,
+        clock,
+        sealing,
+        posting.gateways,
+        refused,
+        posting.origin,
+        posting.language,
     )
-    contacts = Contacts(database, journal, clock, sealing, notices, personal)
+    contacts = Contacts(database, journal, clock, sealing, notices, personal, refused)
     life = CardLife(database, journal, clock, revocation, losses, contacts, notices, on_card_ended)
     codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices, outbox)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()

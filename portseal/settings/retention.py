@@ -16,6 +16,8 @@ class RetentionSettings(SettingsTable):
     """After delivery."""
     notices_days: _Days = 90
     """After they were sent, refused or overtaken."""
+    refused_addresses_days: _Days = 730
+    """After the last mail that was refused: longer than between two notices of a card."""
     one_time_codes_days: _Days = 1
     """After they ended."""
     renewals_days: _Days = 30

@@ -284,6 +284,7 @@ class Recovery:
             needed=needed,
             contact=known.contact.masked(),
             contact_changed_at=known.changed_at,
+            mail_refused_at=self._contacts.mail_refused_at(connection, known.contact),
             contact_set_by=known.set_by,
         )
 

@@ -51,6 +51,8 @@ class RecoveryCase:
     """Masked; where the halves would go."""
     contact_changed_at: datetime | None
     """A recent change is a reason to call back on another number; it takes one officer more."""
+    mail_refused_at: datetime | None
+    """Since when the mail server refuses the address: that half would not arrive."""
     contact_set_by: frozenset[str]
     """Actors who have no say in it."""
 

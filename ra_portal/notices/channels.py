@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from records.outbox import Undeliverable
+
 
 class Channel(StrEnum):
     MAIL = "mail"
@@ -28,10 +30,15 @@ class Letter:
     text: str
 
 
+class AddressRefused(Undeliverable):
+    """There is no such mailbox, or it takes no mail: the address, not this letter, is at fault."""
+
+
 class Gateway(Protocol):
     """Hands letters on."""
 
     def send(self, letter: Letter) -> None:
         """Raises Unavailable (the other system is away), `records.outbox.Deferred` (not this
-        letter now), `records.outbox.Undeliverable` (never this letter)."""
+        letter now), `records.outbox.Undeliverable` (never this letter), AddressRefused (nor any
+        other to this address)."""
         ...

@@ -14,11 +14,14 @@ from typing import Literal
 
 from kernel.clock import Clock
 from kernel.refusals import Unavailable
-from ra_portal.notices.channels import Letter
+from ra_portal.notices.channels import AddressRefused, Letter
 from records.outbox import Deferred, Undeliverable
 
 _SERVICE_NOT_AVAILABLE = 421
 """RFC 5321, 4.2.3: whatever the command, the server closes."""
+_NO_MAILBOX = {550, 551, 552, 553, 556}
+"""Replies to RCPT that are about the mailbox (RFC 5321, 4.2.3 and 4.3.2; RFC 7504). The others,
+such as 530 or 554, are as often about us: no login, no relaying, a blocked sender."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class SmtpGateway:
 
     def send(self, letter: Letter) -> None:
         """Raises Unavailable `mail.unavailable`, `mail.untrusted`, `mail.login`; Deferred;
-        Undeliverable."""
+        AddressRefused; Undeliverable."""
         with _translating(), self._connected() as smtp:
             smtp.send_message(self._message(letter), self._server.sender, [letter.to])
 
@@ -88,6 +91,8 @@ def _translating() -> Iterator[None]:
         yield
     except smtplib.SMTPRecipientsRefused as refused:
         codes = [code for code, _ in refused.recipients.values()]
+        if codes[0] in _NO_MAILBOX:
+            raise AddressRefused(f"the mail server refuses the recipient: {codes[0]}") from None
         raise _refusal(codes[0], "recipient") from None
     except smtplib.SMTPAuthenticationError as error:
         raise Unavailable(

@@ -14,7 +14,8 @@ from typing import Protocol
 from sqlalchemy import Connection, func, insert, select, update
 
 from kernel.clock import Clock
-from ra_portal.notices.channels import Channel, Gateway, Letter
+from ra_portal.notices.channels import AddressRefused, Channel, Gateway, Letter
+from ra_portal.notices.refused_addresses import RefusedAddresses
 from ra_portal.notices.tables import notices
 from ra_portal.notices.templates import load_templates
 from records.database import Database, new_id
@@ -58,6 +59,7 @@ class Notices:
         clock: Clock,
         sealing: Sealing,
         gateways: Mapping[Channel, Gateway],
+        refused: RefusedAddresses,
         origin: str,
         language: str = "zh",
     ) -> None:
@@ -68,6 +70,7 @@ class Notices:
         self._clock = clock
         self._sealing = sealing
         self._gateways = dict(gateways)
+        self._refused = refused
         self._always = {"origin": origin}
         self._language = language
 
@@ -162,12 +165,15 @@ class Notices:
         channel = Channel(row.channel)
         told = json.loads(self._sealing.decrypt(bytes(row.sealed), _context(row.id)))
         letter = self._letter(row.id, row.template, channel, told["to"], told["values"])
+        # The token is asked before the letter goes: if it is away, nothing goes twice.
+        mailbox = self._refused.index(letter.to) if channel is Channel.MAIL else None
         try:
             self._gateways[channel].send(letter)
-        except Undeliverable:
-            self._end(row.id, "refused", forget=False)
+        except Undeliverable as refusal:
+            at_fault = mailbox if isinstance(refusal, AddressRefused) else None
+            self._end(row.id, "refused", forget=False, refusing=at_fault)
             raise
-        self._end(row.id, "sent")
+        self._end(row.id, "sent", taking=mailbox)
 
     def _letter(
         self, identifier: str, name: str, channel: Channel, to: str, values: dict[str, str]
@@ -177,13 +183,26 @@ class Notices:
             return Letter(identifier, to, "", template.sms(values, self._language))
         return Letter(identifier, to, template.subject(values), template.mail(values))
 
-    def _end(self, identifier: str, outcome: str, *, forget: bool = True) -> None:
-        """Once it has gone, who it went to and what it said are not kept."""
+    def _end(
+        self,
+        identifier: str,
+        outcome: str,
+        *,
+        forget: bool = True,
+        refusing: str | None = None,
+        taking: str | None = None,
+    ) -> None:
+        """Once it has gone, who it went to and what it said are not kept. `refusing`, `taking`:
+        the index of the mailbox that took no mail, or took one."""
         values: dict[str, object] = {"outcome": outcome, "ended_at": self._clock.now()}
         if forget:
             values["sealed"] = None
         with self._database.transaction() as connection:
             connection.execute(update(notices).where(notices.c.id == identifier).values(values))
+            if refusing is not None:
+                self._refused.refused(connection, refusing)
+            if taking is not None:
+                self._refused.forget(connection, taking)
 
     def forget(self, connection: Connection, identifier: str) -> None:
         """Who a notice was for and what it said, when it will never be sent."""

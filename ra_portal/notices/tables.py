@@ -1,4 +1,4 @@
-"""Rows of notices."""
+"""Rows of notices, and of addresses that took none."""
 
 from sqlalchemy import Column, Index, LargeBinary, String, Table
 
@@ -19,4 +19,12 @@ notices = Table(
     Index("ix_notices_about", "about", "created_at"),
     partial_index("ix_notices_ended", "ended_at", where="ended_at IS NOT NULL"),
     partial_index("ix_notices_kept", "expires_at", where="sealed IS NOT NULL"),
+)
+
+refused_addresses = Table(
+    "refused_addresses",
+    metadata,
+    Column("address_index", String(64), primary_key=True),  # HMAC under a key of the token
+    Column("refused_at", UtcDateTime, nullable=False),  # the first time since mail was taken
+    Column("last_at", UtcDateTime, nullable=False, index=True),
 )

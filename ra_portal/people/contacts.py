@@ -20,6 +20,7 @@ from ra_portal.cards.card import Card, Holder
 from ra_portal.cards.charge import is_own, require_charge
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import Notices, SealedNotice, Sealing
+from ra_portal.notices.refused_addresses import RefusedAddresses
 from ra_portal.notices.times import moment
 from ra_portal.people.contact import Contact
 from ra_portal.people.identity import HolderKind, Identity
@@ -28,6 +29,16 @@ from ra_portal.people.tables import contacts
 from records.database import Database
 from records.events import Event
 from records.journal import Journal
+
+
+@dataclass(frozen=True)
+class ShownContact:
+    """Masked."""
+
+    phone: str | None
+    email: str | None
+    mail_refused_at: datetime | None
+    """Since when the mail server refuses the address; None: it does not, as far as we know."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Contacts:
         sealing: Sealing,
         notices: Notices,
         personal: PersonalData,
+        refused: RefusedAddresses,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -72,6 +84,7 @@ class Contacts:
         self._sealing = sealing
         self._notices = notices
         self._personal = personal
+        self._refused = refused
 
     def of(self, connection: Connection, holder: Holder) -> Contact:
         """What the holder left; for an enterprise that left nothing, what stood in the
@@ -138,12 +151,19 @@ class Contacts:
         """Seal what applicants left before contacts were sealed; how many. For the worker."""
         return applicants_contact.seal_clear_ones(self._database, self._personal)
 
-    def show(self, by: Identity, number: str) -> Contact:
-        """Masked. Raises Forbidden `card.foreign`, NotFound `card.unknown`."""
+    def mail_refused_at(self, connection: Connection, contact: Contact) -> datetime | None:
+        """Since when the mail server refuses the contact's address for good."""
+        return self._refused.since(connection, contact.email)
+
+    def show(self, by: Identity, number: str) -> ShownContact:
+        """Raises Forbidden `card.foreign`, NotFound `card.unknown`."""
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             _require_holder_or_charge(connection, by, card)
-            return self.of(connection, card.holder).masked()
+            contact = self.of(connection, card.holder)
+            refused_at = self.mail_refused_at(connection, contact)
+        masked = contact.masked()
+        return ShownContact(masked.phone, masked.email, refused_at)
 
     def change(self, by: Identity, number: str, values: Mapping[str, object]) -> Contact:
         """Set `phone` and `email` of a card's holder; either may be empty. Whoever was reached
@@ -162,11 +182,14 @@ class Contacts:
             known = self.known(connection, card.holder)
         changed = None if wanted == known.contact else self._changed(card, known, wanted, by.actor)
         told = self._to_old_ones(card, known.contact, wanted)
+        given = {known.contact.email, wanted.email} - {None}
+        anew = [self._refused.index(email) for email in given if email is not None]
         with self._database.transaction() as connection:
             card_rows.lock(connection, card.number)  # one change after the other
             _require_holder_or_charge(connection, by, card)
             if changed is not None:
                 self._store(connection, card.holder, known, changed)
+            self._refused.forget(connection, *anew)
             for notice in told:
                 self._notices.put_sealed(connection, notice, about=card.number)
             self._journal.append(

@@ -62,6 +62,10 @@ class PersonalData:
         """What equal numbers have in common; normalised as `fields.identity_number`."""
         return self._mac().mac(f"PortSeal identity number:{number}".encode()).hex()
 
+    def index_text(self, text: str, purpose: str) -> str:
+        """As `index`, of anything else; `purpose` keeps one kind apart from the others."""
+        return self._mac().mac(f"PortSeal {purpose}:{text}".encode()).hex()
+
     def seal_text(self, text: str, purpose: str, row: str) -> bytes:
         """Anything else that holds personal data, at most 64 KiB. Raises TooLarge."""
         return self._cipher().encrypt(text.encode(), _bound(purpose, row))

@@ -81,7 +81,9 @@ def _add_life_routes(route: Route, services: PortalServices, person: Person) -> 
 
     @route("GET", "/cards/<number>/contact")
     def contact(number: str) -> Answer:
-        return jsonify(asdict(services.contacts.show(person.required(), number)))
+        shown = services.contacts.show(person.required(), number)
+        refused_at = shown.mail_refused_at and shown.mail_refused_at.isoformat()
+        return jsonify({**asdict(shown), "mail_refused_at": refused_at})
 
     @route("PUT", "/cards/<number>/contact")
     def change_contact(number: str) -> Answer:
