@@ -8,7 +8,7 @@ holder is found by index, newest first, and the short results are merged.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from heapq import merge
@@ -128,7 +128,7 @@ class History:
         operator_id: str | None = None,
         period: Period = Period(),
     ) -> HistoryPage:
-        """Newest first; of one operator, or of the whole enterprise.
+        """Newest first; of one operator, or of the whole enterprise. An operator reads the own.
 
         Raises Forbidden `legal-person.required`, NotFound `operator.unknown`, TooLarge
         `history.choose-operator`.
@@ -152,7 +152,7 @@ class History:
             self._journal.append(
                 connection,
                 Event.HISTORY_EXPORTED,
-                subject=str(Holder(HolderKind.LEGAL_PERSON, by.require_legal_person())),
+                subject=by.actor,
                 actor=by.actor,
                 count=len(found),
                 format=how,
@@ -160,14 +160,17 @@ class History:
         return found
 
     def _tellers(self, connection: Connection, by: Identity, operator_id: str | None) -> _Tellers:
-        enterprise_id = by.require_legal_person()
         names: dict[Holder, str] = {}
-        if operator_id is None:
+        if by.kind is HolderKind.OPERATOR and operator_id in (None, by.subject):
+            operators, seals = [people_rows.operator(connection, by.subject)], []
+        elif operator_id is None:
+            enterprise_id = by.require_legal_person()
             enterprise = people_rows.enterprise(connection, enterprise_id)
             names[enterprise.holder] = enterprise.name
             operators = people_rows.operators_of(connection, enterprise_id)
             seals = seal_rows.of_enterprise(connection, enterprise_id)
         else:
+            enterprise_id = by.require_legal_person()
             operators = [people_rows.operator(connection, operator_id, enterprise_id)]
             seals = []
         names |= {operator.holder: operator.name for operator in operators}
@@ -222,6 +225,20 @@ def _walk(
         if len(rows) < at_once:
             return
         below = rows[-1].position
+
+
+def sign_ins_before_this_one(connection: Connection, subject: str) -> datetime | None:
+    """When the holder signed in last, apart from the newest session; None: not that is known of.
+    A session's further proofs are looked through up to fifty."""
+    asked = {"key0": subject, "event0": str(Event.SIGNIN_SUCCEEDED), "first": "", "last": _NEVER}
+    rows = connection.execute(
+        newest("subject", 1, 1), {**asked, "below": _LAST, "most": PAGE_LENGTH}
+    ).all()
+    sessions = [json.loads(row.facts).get("session") for row in rows]
+    for row, session in zip(rows, sessions, strict=True):
+        if session != sessions[0]:
+            return datetime.fromisoformat(row.at)
+    return None
 
 
 @lru_cache(maxsize=500)

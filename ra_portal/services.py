@@ -43,6 +43,7 @@ from ra_portal.directory import HolderDirectory
 from ra_portal.exports import Exports
 from ra_portal.figures import Figures
 from ra_portal.history import History
+from ra_portal.holder_home import HolderHomes
 from ra_portal.imports.imports import Imports
 from ra_portal.journal_rows import JournalReader
 from ra_portal.mass_actions.mass_actions import MassActions
@@ -119,6 +120,7 @@ class PortalServices:
     catalogue: RightsCatalogue
     policy: RegistrationPolicy
     history: History
+    homes: HolderHomes
     clock: Clock
 
 
@@ -256,5 +258,6 @@ def open_portal(
         catalogue=catalogue,
         policy=rules,
         history=History(database, journal, clock),
+        homes=HolderHomes(database, clock, contacts),
         clock=clock,
     )

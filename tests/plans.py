@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import SelectBase
 
 from records.database import Database
 
 
-def plan_of(database: Database, query: Select[Any]) -> str:
+def plan_of(database: Database, query: SelectBase) -> str:
     """The plan, a line for each step."""
     compiled: Any = query.compile(database.engine, compile_kwargs={"render_postcompile": True})
     parameters: Any = compiled.params

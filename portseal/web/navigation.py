@@ -61,6 +61,14 @@ GROUPS = (
         frozenset({"legal-person"}),
     ),
     Group(
+        lazy_gettext("Cards"),
+        (
+            Link("/card", lazy_gettext("My card")),
+            Link("/enterprise/history", lazy_gettext("History")),
+        ),
+        frozenset({"operator"}),
+    ),
+    Group(
         lazy_gettext("Registration"),
         (
             Link("/officer/applications", lazy_gettext("Applications"), "application.read"),

@@ -13,7 +13,7 @@ from kernel.refusals import Malformed, Refusal
 from policies.rights import RightsCatalogue
 from ra_portal.days import ZONE
 from ra_portal.history import Deed, Period, What
-from ra_portal.people.identity import Identity
+from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.spreadsheets.writing import SheetFormat, write
 from ra_portal.web.days import read_day
@@ -118,6 +118,8 @@ def _as_json(services: PortalServices, by: Identity, found: list[Deed]) -> Respo
 
 def _operators(services: PortalServices, by: Identity, chosen: str | None) -> dict[str, object]:
     """The first of them, and the one that was chosen; of more, each has the way on its page."""
+    if by.kind is HolderKind.OPERATOR:
+        return {"operators": None}  # reads the own deeds
     view = services.operators.page(by)
     found = {each.operator.id: each.operator.name for each in view.operators}
     if chosen and chosen not in found:

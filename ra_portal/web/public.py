@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from kernel.refusals import Unauthenticated
+from ra_portal.people.identity import HolderKind
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person, remember_application
 
@@ -21,7 +22,15 @@ def add_routes(
     def home() -> Page:
         by = person.identify()
         standing = services.queue.standing(by) if by and by.may("application.read") else None
-        return render_template("ra_portal/home.html", identity=by, standing=standing)
+        holds = by is not None and by.kind in (HolderKind.LEGAL_PERSON, HolderKind.OPERATOR)
+        return render_template(
+            "ra_portal/home.html",
+            identity=by,
+            standing=standing,
+            home=services.homes.of(by) if by and holds else None,
+            catalogue=services.catalogue,
+            now=services.clock.now(),
+        )
 
     @blueprint.get("/make-card")
     def make_card() -> Page:

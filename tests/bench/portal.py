@@ -168,7 +168,11 @@ def measure(site: Site, pace: Pace, count: int) -> list[Row]:
                 )
             ],
             "dashboard": [(clerk, "/admin/dashboard")],
-            "enterprise": [(enterprise, "/enterprise"), (enterprise, "/enterprise/history")],
+            "enterprise": [
+                (enterprise, "/enterprise"),
+                (enterprise, "/enterprise/history"),
+                (enterprise, "/"),
+            ],
             "nothing": [(clerk, "/health/live")],
         }
         taken = {
