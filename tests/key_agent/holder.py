@@ -20,13 +20,18 @@ def agrees(window: Window) -> Answer:
 
 
 def make_persons_card(
-    agent: RunningAgent, service: Service, code: str, answer: Callable[[Window], Answer] = agrees
+    agent: RunningAgent,
+    service: Service,
+    code: str,
+    answer: Callable[[Window], Answer] = agrees,
+    label: str = "operator",
 ) -> str:
     """On the agent's blank token, by the agent's own methods; for the origin that it speaks for.
     `answer` is what the person does. The token's identifier."""
     agent.human.answer = answer
-    blank = agent.call("tokens")["tokens"][0]["id"]
-    token: str = agent.call("initialise", token=blank, label=LABEL)["token"]["id"]
+    tokens = agent.call("tokens")["tokens"]
+    blank = next(each["id"] for each in tokens if each["state"] == "blank")
+    token: str = agent.call("initialise", token=blank, label=label)["token"]["id"]
     pkcs10 = agent.call("make_key", token=token)["pkcs10"]
     made = service.call("POST", "/api/v1/enrolments", {"activation_code": code, "pkcs10": pkcs10})
     der = "".join(made["certificate"].split("-----")[2].split())

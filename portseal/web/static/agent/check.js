@@ -3,6 +3,7 @@
 
 import { AgentError, PortSealAgent, isOlder } from "/agent/portseal-agent.js";
 import "/agent/portseal-progress.js";
+import { cardOf } from "./cards.js";
 
 /** @typedef {import("/agent/portseal-agent.js").Token} Token */
 /** @typedef {import("/agent/portseal-agent.js").Certificate} Certificate */
@@ -89,7 +90,8 @@ function isValid({ notAfter }) {
 function ofCertificate(certificate) {
   const until = new Date(certificate.notAfter);
   const date = until.toLocaleDateString(document.documentElement.lang, { dateStyle: "long" });
-  const facts = { subject: certificate.subject, date };
+  const { holder, details } = cardOf(certificate, part);
+  const facts = { subject: [holder, details].filter(Boolean).join(" · "), date };
   return words(isValid(certificate) ? "says-until" : "says-over", facts);
 }
 

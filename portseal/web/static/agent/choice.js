@@ -1,25 +1,33 @@
 // @ts-check
-/** Which USB key, when several are plugged in: a list that shows itself when it is needed. */
+/** Which card, when several are plugged in: a list that shows itself when it is needed. */
+
+import { cardOf } from "./cards.js";
+
+/** @typedef {import("/agent/portseal-agent.js").Certificate} Certificate */
 
 /**
- * @param {HTMLSelectElement} list
- * @param {{id: string, label: string}[]} entries
+ * @param {HTMLElement} list within a fieldset; holds the words of `cards.js`
+ * @param {Certificate[]} certificates the first one is chosen to begin with
  */
-export function offer(list, entries) {
-  list.replaceChildren(
-    ...entries.map(({ id, label }) => {
-      const option = document.createElement("option");
-      option.value = id;
-      option.textContent = label;
-      return option;
-    }),
-  );
-  const around = /** @type {HTMLElement} */ (list.closest("[data-choice]"));
-  around.hidden = false;
-  list.focus();
+export function offer(list, certificates) {
+  list.replaceChildren(...certificates.map((each, place) => row(each, place, list)));
+  /** @type {HTMLElement} */ (list.closest("[data-choice]")).hidden = false;
+  list.querySelector("input")?.focus();
 }
 
-/** @param {HTMLSelectElement} list @returns {string | undefined} */
+/** @param {Certificate} certificate @param {number} place @param {HTMLElement} words */
+function row(certificate, place, words) {
+  const { holder, details, until } = cardOf(certificate, words);
+  const button = Object.assign(document.createElement("input"), {
+    type: "radio", name: "card", value: certificate.id, checked: place === 0,
+  });
+  const whose = Object.assign(document.createElement("strong"), { textContent: holder });
+  const label = document.createElement("label");
+  label.append(button, whose, ` · ${[details, until].filter(Boolean).join(" · ")}`);
+  return label;
+}
+
+/** @param {HTMLElement} list @returns {string | undefined} the chosen certificate's id */
 export function chosen(list) {
-  return list.value || undefined;
+  return /** @type {HTMLInputElement | null} */ (list.querySelector("input:checked"))?.value;
 }

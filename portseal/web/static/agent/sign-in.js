@@ -21,6 +21,7 @@ async function signIn() {
   try {
     progress.step("agent");
     await agent.ready();
+    element("by-command").open = false; // the agent answers: the other way is not needed
     progress.step("pin");
     const { nonce, next } = form.elements;
     const asked = { nonce: nonce.value, certificate: chosen(list) ?? null, confirm };
@@ -30,7 +31,11 @@ async function signIn() {
     location.assign(next.value);
   } catch (error) {
     button.disabled = false;
-    if (error instanceof AgentError && error.code === "certificate.several") await offerCards();
+    if (error instanceof AgentError && error.code === "certificate.several") {
+      await offerCards();
+      progress.step("choose"); // a choice is no failure
+      return;
+    }
     progress.fail(error);
     if (error instanceof ServiceError && error.status > 0) await renewChallenge();
   }
@@ -47,11 +52,9 @@ async function renewChallenge() {
 
 async function offerCards() {
   const { tokens } = await agent.tokens();
-  const usable = tokens.flatMap((token) =>
-    token.certificates
-      .filter((each) => each.hasKey && each.usage.includes("signing"))
-      .map((each) => ({ ...each, label: `${token.label} ${token.serial}: ${each.subject}` })),
-  );
+  const usable = tokens
+    .flatMap((token) => token.certificates)
+    .filter((each) => each.hasKey && each.usage.includes("signing"));
   // A renewed card leaves its predecessor on the USB key: the newest stands first.
   usable.sort((one, other) => other.notBefore.localeCompare(one.notBefore));
   offer(list, usable);
