@@ -14,11 +14,13 @@ from policies.card_life import card_life_policy
 from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
 from ra_portal.answers import Answers
+from ra_portal.applications.applicants_notice import ApplicantsNotice
 from ra_portal.applications.assignments import Assignments
 from ra_portal.applications.drafts import Drafts
 from ra_portal.applications.escalations import Escalations
 from ra_portal.applications.notes import Notes
 from ra_portal.applications.queue import ApplicationQueue
+from ra_portal.applications.reference_again import ReferenceAgain
 from ra_portal.applications.registration import Registration
 from ra_portal.applications.registry import Registry
 from ra_portal.applications.reminders import Reminders
@@ -83,6 +85,7 @@ class Posting:
 class PortalServices:
     answers: Answers
     registration: Registration
+    reference_again: ReferenceAgain
     drafts: Drafts
     queue: ApplicationQueue
     assignments: Assignments
@@ -174,11 +177,15 @@ def open_portal(
     operators = Operators(database, journal, clock, cards, catalogue, personal)
     draft_time = timedelta(days=rules.draft_days)
     directory = HolderDirectory(database, clock)
+    applicants = ApplicantsNotice(notices, personal)
     assignments = Assignments(database, journal, clock)
     queue = ApplicationQueue(database, clock, personal, rules, registry)
     return PortalServices(
         answers=Answers(database, clock, entropy),
-        registration=Registration(database, journal, clock, entropy, cards, personal, rules),
+        registration=Registration(
+            database, journal, clock, entropy, cards, personal, rules, applicants
+        ),
+        reference_again=ReferenceAgain(database, journal, clock, outbox, notices, applicants),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
         queue=queue,
         assignments=assignments,

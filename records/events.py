@@ -81,6 +81,7 @@ class Event(StrEnum):
     BRANCH_ADDED = "branch.added"
     DRAFTS_ERASED = "drafts.erased"
     APPLICATION_ASSIGNED = "application.assigned"
+    APPLICATION_REFERENCE_SENT = "application.reference-sent"
     APPLICATION_REMINDED = "application.reminded"
     APPLICATION_NOTED = "application.noted"
     APPLICATION_ESCALATED = "application.escalated"

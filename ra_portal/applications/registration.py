@@ -10,6 +10,7 @@ from kernel.entropy import Entropy
 from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated
 from policies.registration import RegistrationPolicy
 from ra_portal.applications import application_rows, draft_rows
+from ra_portal.applications.applicants_notice import ApplicantsNotice
 from ra_portal.applications.application import (
     Application,
     ApplicationState,
@@ -41,6 +42,8 @@ class Submitted:
 
     application: Application
     access_code: str
+    will_be_told: bool
+    """Whether there is an address to which a decision can be told."""
 
 
 class Registration:
@@ -55,6 +58,7 @@ class Registration:
         cards: Cards,
         personal: PersonalData,
         policy: RegistrationPolicy,
+        letters: ApplicantsNotice,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -63,6 +67,7 @@ class Registration:
         self._cards = cards
         self._submissions = Submissions(database, clock, personal)
         self._policy = policy
+        self._letters = letters
 
     # -- the applicant -------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ class Registration:
                 uscc=read.details.uscc,
                 **document_rows.digests(connection, application.papers),
             )
-        return Submitted(application, code)
+        return Submitted(application, code, self._letters.reaches(read.contact))
 
     def _papers_of_draft(self, connection: Connection, draft: Draft) -> Papers:
         """As they are now: somebody may have saved it, or handed it in, since it was read."""
@@ -233,33 +238,38 @@ class Registration:
         return after
 
     def approve(self, by: Identity, application_id: str) -> tuple[Application, Card]:
-        """The second pair of eyes: the enterprise exists, its legal-person card is requested.
+        """The second pair of eyes: the enterprise exists, its legal-person card is requested, and
+        the applicant is told.
 
         Raises Forbidden `role.missing`, `registration.same-officer`, Conflict, NotFound.
         """
         by.require("application.approve")
         officer = _officer(by)
         now = self._clock.now()
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             before = _of_branch(connection, by, application_id)
-            details = before.details
-            enterprise = Enterprise(
-                id=new_id(),
-                uscc=details.uscc,
-                name=details.name,
-                customs_code=details.customs_code,
-                legal_representative=details.legal_representative,
-                region=details.region,
-                created_at=now,
-                branch_id=details.branch_id,
-            )
-            enterprise = replace(
-                enterprise, identity=self._submissions.identity_for(enterprise.id, before)
-            )
-            number = self._cards.new_number(enterprise.holder)
-            after = before.approve(officer, enterprise.id, number, now)
+        details = before.details
+        enterprise = Enterprise(
+            id=new_id(),
+            uscc=details.uscc,
+            name=details.name,
+            customs_code=details.customs_code,
+            legal_representative=details.legal_representative,
+            region=details.region,
+            created_at=now,
+            branch_id=details.branch_id,
+        )
+        number = self._cards.new_number(enterprise.holder)
+        after = before.approve(officer, enterprise.id, number, now)
+        # The token is asked before anything is locked.
+        enterprise = replace(
+            enterprise, identity=self._submissions.identity_for(enterprise.id, before)
+        )
+        letter = self._letters.decided(after)
+        with self._database.transaction() as connection:
             people_rows.add_enterprise(connection, enterprise)
             application_rows.save(connection, after)
+            told = self._letters.put(connection, after, letter)
             self._journal.append(
                 connection,
                 Event.ENTERPRISE_APPROVED,
@@ -267,6 +277,7 @@ class Registration:
                 actor=by.actor,
                 uscc=details.uscc,
                 enterprise=enterprise.id,
+                told=told,
             )
             card = self._cards.request(connection, enterprise.holder, by.actor, number)
         return after, card
@@ -287,11 +298,10 @@ class Registration:
         by.require("application.decide")
         officer = _officer(by)
         require_known(self._policy, "return", remarks or {})
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             before = _of_branch(connection, by, application_id)
-            after = before.send_back(officer, reasons, self._clock.now(), remarks)
-            self._decided(connection, by, after, Event.ENTERPRISE_RETURNED)
-        return after
+        after = before.send_back(officer, reasons, self._clock.now(), remarks)
+        return self._decided(by, after, Event.ENTERPRISE_RETURNED)
 
     def refuse(self, by: Identity, application_id: str, reasons: str) -> Application:
         """Refuse for good: prose, or the code of one of the policy's reasons.
@@ -300,25 +310,28 @@ class Registration:
         """
         by.require("application.decide")
         officer = _officer(by)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             before = _of_branch(connection, by, application_id)
-            after = before.refuse(officer, reasons, self._clock.now())
-            self._decided(connection, by, after, Event.ENTERPRISE_REFUSED)
-        return after
+        after = before.refuse(officer, reasons, self._clock.now())
+        return self._decided(by, after, Event.ENTERPRISE_REFUSED)
 
-    def _decided(
-        self, connection: Connection, by: Identity, after: Application, event: Event
-    ) -> None:
-        application_rows.save(connection, after)
-        self._journal.append(
-            connection,
-            event,
-            subject=after.reference,
-            actor=by.actor,
-            uscc=after.details.uscc,
-            reasons=after.reasons,
-            remarks=",".join(f"{field}:{code}" for field, code in sorted(after.remarks.items())),
-        )
+    def _decided(self, by: Identity, after: Application, event: Event) -> Application:
+        """Store it, and tell the applicant. Raises Conflict `application.changed`."""
+        letter = self._letters.decided(after)
+        remarks = ",".join(f"{field}:{code}" for field, code in sorted(after.remarks.items()))
+        with self._database.transaction() as connection:
+            application_rows.save(connection, after)
+            self._journal.append(
+                connection,
+                event,
+                subject=after.reference,
+                actor=by.actor,
+                uscc=after.details.uscc,
+                reasons=after.reasons,
+                remarks=remarks,
+                told=self._letters.put(connection, after, letter),
+            )
+        return after
 
 
 def _of_branch(connection: Connection, by: Identity, application_id: str) -> Application:

@@ -57,7 +57,7 @@ def portal_blueprint(
     limits.limit_requests(blueprint)
     person = Person(identify)
     answers.add_routes(blueprint, services, person)
-    public.add_routes(blueprint, services, person, address_limits.saving)
+    public.add_routes(blueprint, services, person, address_limits)
     applying.add_routes(blueprint, services, address_limits)
     officer.add_routes(blueprint, services, person)
     register.add_routes(blueprint, services, person)

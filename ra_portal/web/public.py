@@ -1,22 +1,23 @@
 """Pages for everybody: home, and the way back to an application."""
 
-from collections.abc import Callable
-
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from kernel.refusals import Unauthenticated
+from kernel.refusals import Refusal, Unauthenticated
 from ra_portal.people.identity import HolderKind
 from ra_portal.services import PortalServices
+from ra_portal.web.limits import AddressLimits
 from ra_portal.web.person import Person, remember_application
 
 Page = str | Response | tuple[str, int]
 
 
 def add_routes(
-    blueprint: Blueprint, services: PortalServices, person: Person, limit: Callable[[], None]
+    blueprint: Blueprint, services: PortalServices, person: Person, limits: AddressLimits
 ) -> None:
-    """`limit` raises TooMany when an address tries access codes too often."""
+    """`limits` raise TooMany when an address tries access codes, or asks for references, too
+    often."""
 
     @blueprint.get("/")
     def home() -> Page:
@@ -41,7 +42,7 @@ def add_routes(
     def status() -> Page:
         if request.method == "GET":
             return render_template("ra_portal/status.html", refusal=None, reference="")
-        limit()
+        limits.saving()
         reference = request.form.get("reference", "")[:40]
         try:
             found = services.registration.open(reference, request.form.get("access_code", ""))
@@ -50,3 +51,25 @@ def add_routes(
             return page, refusal.status
         remember_application(found.id)
         return redirect(url_for("portal.application"))
+
+    @blueprint.route("/status/reference", methods=["GET", "POST"])
+    def reference_again() -> Page:
+        """For whoever has lost it: it goes to the address that was left with the application."""
+        values, errors = request.form.to_dict(), dict[str, Refusal]()
+        if request.method == "POST":
+            limits.asking()
+            try:
+                services.reference_again.ask(values.get("uscc", ""))
+            except Refusal as refusal:
+                errors["uscc"] = refusal
+            else:
+                flash(
+                    gettext(
+                        "If an application of this enterprise is on its way, its reference goes "
+                        "to the mail address or telephone that was left with it."
+                    ),
+                    "good",
+                )
+                return redirect(url_for("portal.status"))
+        page = render_template("ra_portal/reference_again.html", values=values, errors=errors)
+        return page, 422 if errors else 200

@@ -92,6 +92,7 @@ PAST = {
     "enterprise.refused": lazy_gettext("Refused"),
     "application.assigned": lazy_gettext("Assigned"),
     "application.reminded": lazy_gettext("Reminded of"),
+    "application.reference-sent": lazy_gettext("The reference was asked for and sent"),
     "application.escalated": lazy_gettext("Told to the administrators"),
     "enterprises.imported": lazy_gettext("Imported"),
 }

@@ -143,6 +143,7 @@ EXHIBITS = (
     Exhibit("apply", None, "/apply"),
     Exhibit("draft-continue", None, "/apply/continue"),
     Exhibit("status", None, "/status"),
+    Exhibit("reference-again", None, "/status/reference"),
     Exhibit("make-card", None, "/make-card"),
     Exhibit("lost", None, "/lost"),
     Exhibit("recover", None, "/recover"),

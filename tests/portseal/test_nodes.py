@@ -33,7 +33,9 @@ from tests.token import TokenBench
 
 pytestmark = pytest.mark.postgresql
 
-_IDLE = {"logout", "notices", "publish", "reissue", "escrow", "mass actions", "card codes"}
+_IDLE = {
+    "logout", "notices", "publish", "reissue", "escrow", "mass actions", "card codes", "references",
+}  # fmt: skip
 """Jobs that look first whether there is work, and have none here: `test_deliveries` has, for the
 first four."""
 _BUSY = {each.name for each in JOBS} - _IDLE

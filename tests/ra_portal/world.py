@@ -131,6 +131,7 @@ class PortalWorld:
     def sent(self, channel: Channel) -> list[Letter]:
         """Everything that has gone by this channel, after a round of the worker."""
         self.services.without_card.send_codes(at_once=True)
+        self.services.reference_again.send_asked(at_once=True)
         self.services.notices.deliver(at_once=True)
         return self.post[channel].letters
 

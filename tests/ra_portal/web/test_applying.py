@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from ra_portal.applications.queue import Asked
+from ra_portal.notices.channels import Channel
 from ra_portal.papers.documents import DocumentKind
 from ra_portal.people.identity import Role
 from tests.ra_portal import samples
@@ -220,3 +221,33 @@ def test_a_queue_address_of_nonsense_is_answered(
 ) -> None:
     seat.identity = portal.officer(Role.REGISTRAR)
     assert browser.get(f"/officer/applications?{query}").status_code in (200, 400)
+
+
+def test_the_reference_is_asked_for_again_and_nothing_is_shown(
+    browser: Browser, portal: PortalWorld
+) -> None:
+    made = portal.services.registration.apply(samples.details(1), samples.scan()).application
+    assert 'href="/status/reference"' in browser.text("/status")
+    wrong = browser.press(browser.get("/status/reference"), "Send me the reference", {"uscc": "1"})
+    assert wrong.status_code == 422
+    answers = set()
+    for number in (1, 2):  # the second has not applied
+        page = browser.get("/status/reference")
+        values = {"uscc": samples.uscc(number)}
+        answer = browser.press(page, "Send me the reference", values).text
+        answers.add(between(r'class="notice toast good"[^>]*>([^<]+)<', answer))
+    assert len(answers) == 1
+    (letter,) = portal.sent(Channel.MAIL)
+    assert made.reference in letter.text
+
+
+def test_who_applies_reads_whether_the_decision_can_be_told(
+    browser: Browser, portal: PortalWorld
+) -> None:
+    for number, contact, told in (
+        (1, {}, "you are told at the address that you left"),
+        (2, {"phone": "", "email": ""}, "nobody can tell you of the decision"),
+    ):
+        details = dict(samples.details(number, **contact))
+        page = browser.send("/apply", details, upload=samples.scan())
+        assert told in page.text
