@@ -1,21 +1,24 @@
-"""Where the bars of a chart stand; `ra_portal/charts.html` draws them as SVG, with a table."""
+"""Where the bars of a chart stand; `ra_portal/charts.html` draws them as SVG, with a table.
+
+Across in per cent of the drawing, up and down in pixels: bars grow with the screen, letters do not.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 640, 200
+WIDTH, HEIGHT = 100, 200
 BASE = HEIGHT - 22
 """Where the bars stand; labels below."""
 _ROOM = BASE - 16
-_HALF_A_LABEL = 18
-"""Of five characters, with room."""
-_FEW = 12
-"""Bars that have room for their values."""
+_HALF_A_LABEL = 6
+"""Of five characters, with room, on a telephone."""
+_HALF, _FEW = 6, 12
+"""Bars that have room for all their words on a telephone, and on any other screen."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """In units of the drawing, from its upper left corner."""
+    """From the drawing's upper left corner: `x` and `width` in per cent, `y` and `height` in px."""
 
     label: str
     short: str
@@ -27,10 +30,12 @@ class Bar:
     height: float
     told: bool
     """Whether the value stands above."""
+    wide_only: bool
+    """Whether its words have no room on a telephone."""
 
     @property
     def middle(self) -> float:
-        return round(self.x + self.width / 2, 1)
+        return round(self.x + self.width / 2, 2)
 
     @property
     def label_x(self) -> float:
@@ -58,11 +63,12 @@ def bar_chart(pairs: Sequence[tuple[str, int]], every: int = 1) -> list[Bar]:
                 label,
                 label[-5:] if index % every == 0 else "",
                 value,
-                round(step * (index + 0.12), 1),
+                round(step * (index + 0.12), 2),
                 round(BASE - height, 1),
-                round(step * 0.76, 1),
+                round(step * 0.76, 2),
                 height,
                 value > 0 and len(pairs) <= _FEW,
+                index % 2 == 1 and _HALF < len(pairs) <= _FEW,
             )
         )
     return bars
