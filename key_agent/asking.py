@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -60,9 +60,20 @@ class Asking:
         shown = self._view(request, *lines)
         return self._ask(request, lambda: self._windows.confirm(shown, request.abandoned))
 
-    def pin(self, request: Request, token: PluggedToken, *lines: str, prompt: str = "pin") -> str:
-        """The PIN (or, with another `prompt`, what it names) for what the lines say."""
-        shown = self._view(request, *lines, *self._of_token(token))
+    def pin(
+        self,
+        request: Request,
+        token: PluggedToken,
+        *lines: str,
+        prompt: str = "pin",
+        summary: Sequence[str] = (),
+    ) -> str:
+        """The PIN (or, with another `prompt`, what it names) for what the lines say. `summary`:
+        what of them is said again beside the PIN when they take several pages, with the name of
+        the token."""
+        named = self._of_token(token)
+        short = (*summary, *named) if summary else ()
+        shown = self._view(request, *lines, *named, summary=short)
         words = self.words(prompt)
         return self._ask(request, lambda: self._windows.pin(shown, words, request.abandoned))
 
@@ -114,10 +125,10 @@ class Asking:
         warning = {"one": "last-try", "few": "few-tries"}.get(token.pin_tries)
         return (*lines, *(() if warning is None else (self.words(warning),)))
 
-    def _view(self, request: Request, *lines: str) -> View:
+    def _view(self, request: Request, *lines: str, summary: Sequence[str] = ()) -> View:
         origin = request.origin
         site = self.words("site", origin=origin) if origin else self.words("own-command")
-        return view(self.words("title"), site, *lines)
+        return view(self.words("title"), site, *lines, summary=summary)
 
     def _ask(self, request: Request, window: Callable[[], T]) -> T:
         """Raises Conflict `agent.busy`, TooMany `agent.paused`, and as the window."""

@@ -130,7 +130,7 @@ class Pinentry:
 
 def pages(shown: View) -> list[str]:
     """What is shown, in parts that fit a window and a line of the protocol. Each begins with the
-    heading: who asks."""
+    heading: who asks; where there are several, the last one holds the summary."""
     heading, rest = shown.lines[: shown.heading], shown.lines[shown.heading :]
     first = "\n".join(heading)
     parts: list[list[str]] = [[]]
@@ -141,11 +141,23 @@ def pages(shown: View) -> list[str]:
             room = whole
         parts[-1].append(line)
         room -= _size(line)
+    if len(parts) > 1:
+        again = [line for line in shown.summary if line not in parts[-1]]
+        if again and not _fits([*again, *parts[-1]], MAX_LINES - len(heading), whole):
+            again = list(shown.summary)  # a page of its own, where it stands together
+            parts.append([])
+        while not _fits([*again, *parts[-1]], MAX_LINES - len(heading), whole):
+            again.pop()  # an origin of hundreds of characters leaves less room
+        parts[-1][:0] = again
     count = len(parts)
     return [
         "\n".join((f"{first} ({number}/{count})" if count > 1 else first, *part))
         for number, part in enumerate(parts, 1)
     ]
+
+
+def _fits(lines: list[str], most: int, room: int) -> bool:
+    return len(lines) <= most and sum(map(_size, lines)) <= room
 
 
 def _size(line: str) -> int:

@@ -175,7 +175,8 @@ class SigningPurposes:
             documents=[{"kind": each.shown.kind, "sha256": each.sha256} for each in documents],
             shown=list(lines),
         )
-        pin = self._asking.pin(request, held.token, *lines)
+        short = self._telling.in_short(documents)
+        pin = self._asking.pin(request, held.token, *lines, summary=short)
         with request.using_token(), self._cards.opened(held.token, pin) as token:
             key = token.key(str(held.key))
             return [key.sign(each) for each in to_be_signed]

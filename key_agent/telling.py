@@ -16,6 +16,7 @@ from signing_service.sso.confirmation import Confirmation
 from signing_service.validation.evidence import SignatureFormat
 
 _SHOWN_DOCUMENTS = 6
+_TOTALS_IN_SHORT = 4
 LIST = "documents.txt"
 
 
@@ -123,6 +124,17 @@ class Telling:
         lines += whole(self._words("copies", path=place))
         said = dict.fromkeys(line for each in checked for line in self.of_signature(each))
         return [*lines, *said]
+
+    def in_short(self, documents: Sequence[Told]) -> list[str]:
+        """How many, or what the only one is, and the totals: what the PIN is typed beside."""
+        words = self._words
+        first = words("sign-many", count=len(documents))
+        if len(documents) == 1:
+            first = words("sign", kind=documents[0].shown.name)
+        totals = add_totals([each.shown for each in documents])
+        left = len(totals) - _TOTALS_IN_SHORT
+        more = [words("more", count=left)] if left > 0 else []
+        return [first, *totals[:_TOTALS_IN_SHORT], *more]
 
     def of_tree(self, parts: Sequence[Told], place: str) -> list[str]:
         """The same of documents under one signature, each for its agency."""

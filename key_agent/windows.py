@@ -1,7 +1,7 @@
 """What the agent asks its user, whatever window it is asked in."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,12 +37,16 @@ class View:
     lines: tuple[str, ...]
     heading: int = 1
     """How many of the lines say who asks, on every page."""
+    summary: tuple[str, ...] = ()
+    """Those of the lines that stand on the last page, where the PIN is typed, in any case."""
 
 
-def view(title: str, site: str, *lines: str) -> View:
+def view(title: str, site: str, *lines: str, summary: Sequence[str] = ()) -> View:
     """`site` says who asks. It is never clipped: an origin's end is what tells whose it is."""
     heading = whole(site)
-    return View(clean(title), (*heading, *(clean(line) for line in lines)), len(heading))
+    cleaned = tuple(clean(line) for line in lines)
+    short = tuple(clean(line) for line in summary)
+    return View(clean(title), (*heading, *cleaned), len(heading), short)
 
 
 def whole(text: str, margin: str = "") -> tuple[str, ...]:

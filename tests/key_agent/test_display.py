@@ -7,7 +7,7 @@ import pytest
 
 from key_agent.display import add_totals, show, templates
 from key_agent.pinentry import pages
-from key_agent.windows import MAX_WIDTH, clean, columns, view
+from key_agent.windows import MAX_LINES, MAX_WIDTH, clean, columns, view
 from key_agent.words import Words
 from policies.rights import load_rights
 
@@ -211,3 +211,26 @@ def test_every_page_of_a_long_question_names_the_site() -> None:
         assert page.startswith(f"Site: https://portal.example ({number}/{len(made)})\n")
         assert len(page.encode()) < 990
     assert sum(page.count("第") for page in made) == 40
+
+
+SUMMARY = ["It asks you to sign 40 documents", "Total value: 38,928.00 EUR", "USB key: operator"]
+
+
+@pytest.mark.parametrize("count", range(18, 50))
+@pytest.mark.parametrize("site", ["https://portal.example", "https://" + "x" * 240])
+def test_the_page_where_the_pin_is_typed_repeats_what_it_is_for(count: int, site: str) -> None:
+    lines = [f"第 {number} 行：一些比较长的中文内容" for number in range(count)]
+    shown = view("title", site, *SUMMARY[:2], *lines, SUMMARY[2], summary=SUMMARY)
+    *before, last = pages(shown)
+    assert before
+    for line in SUMMARY:
+        assert last.split("\n").count(line) == 1
+    assert sum(page.count("第") for page in (*before, last)) == count
+    for page in (*before, last):
+        assert page.count("\n") < MAX_LINES
+        assert len(page.encode()) < 990
+
+
+def test_what_fits_one_page_is_not_said_twice() -> None:
+    (page,) = pages(view("title", "Site", *SUMMARY, summary=SUMMARY))
+    assert page == "\n".join(["Site", *SUMMARY])

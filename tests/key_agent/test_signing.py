@@ -201,6 +201,14 @@ def test_a_bundle_is_shown_with_its_totals_and_signed_with_one_pin(
     assert "Total value: 272,496.00 EUR" in lines
     assert "Total value: 128.00 142" in lines
     assert "  … and 2 more" in lines
+    last = shown[-1].lines
+    for again in (
+        "It asks you to sign 8 documents",
+        "Total value: 272,496.00 EUR",
+        "Total value: 128.00 142",
+        f"USB key: {card.token['label']}",
+    ):
+        assert last.count(again) == 1, "where the PIN is typed it stands once"
 
 
 def test_in_a_bundle_nothing_is_signed_unless_all_is_in_order(
