@@ -38,6 +38,12 @@ def add_routes(
         """For whoever was handed an activation code."""
         return render_template("ra_portal/make_card.html")
 
+    @blueprint.get("/recover/finish")
+    def finish_recovery() -> Page:
+        """For whoever has both halves of a recovery's secret: they leave the page in the body of
+        an enrolment alone."""
+        return render_template("ra_portal/recover_finish.html")
+
     @blueprint.route("/status", methods=["GET", "POST"])
     def status() -> Page:
         if request.method == "GET":

@@ -147,6 +147,7 @@ EXHIBITS = (
     Exhibit("make-card", None, "/make-card"),
     Exhibit("lost", None, "/lost"),
     Exhibit("recover", None, "/recover"),
+    Exhibit("recover-finish", None, "/recover/finish"),
     Exhibit("application", APPLICANT, "/application"),
     Exhibit("correction", APPLICANT, "/application/correction"),
     Exhibit("sign-in", None, "/sso/sign-in?next=/"),

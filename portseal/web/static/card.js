@@ -30,13 +30,19 @@ async function tokenForNewCard(agent, section) {
   return made.token.id;
 }
 
-/** The activation code: shown by the page, or typed there. */
+/** The activation code: shown by the page, or typed there, whole or in the parts that arrived. */
 function typedCode() {
-  const place = document.querySelector("#activation-code");
-  const code = place instanceof HTMLInputElement ? place.value : (place?.textContent ?? "");
+  const places = document.querySelectorAll("#activation-code, [data-code-part]");
+  return [...places].map(typedAt).join("-");
+}
+
+/** @param {Element} place */
+function typedAt(place) {
+  const code = place instanceof HTMLInputElement ? place.value : (place.textContent ?? "");
   if (code.trim()) return code.trim();
-  if (place instanceof HTMLInputElement) place.focus();
-  throw new AgentError("refused", "enrolment.code", place?.dataset.missing ?? "");
+  if (!(place instanceof HTMLInputElement)) throw new Error("the page shows no code");
+  place.focus();
+  throw new AgentError("refused", "enrolment.code", place.dataset.missing ?? "");
 }
 
 /**

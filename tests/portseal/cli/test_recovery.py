@@ -42,9 +42,11 @@ def ask_on_the_public_page(twin: Twin) -> None:
     assert (asked.status_code, asked.url) == (200, f"{twin.origin}/recover/asked"), asked.text
 
 
-def test_a_locked_card_comes_back_by_mail_and_text_message(
-    service: RunningService, twin: Twin, holder: Holder, tmp_path: Path
-) -> None:
+def granted(
+    service: RunningService, twin: Twin, tmp_path: Path, **more: str
+) -> tuple[str, str, str]:
+    """The card that is locked, and both halves of the secret as they arrived, once the officers
+    agreed; the twin serves, with `more` settings."""
     box, port, spool = Mailbox(), free_port(), tmp_path / "sms"
     certificate = make_certificate(tmp_path / "mail")
     settings = {
@@ -53,6 +55,7 @@ def test_a_locked_card_comes_back_by_mail_and_text_message(
         "PORTSEAL_MAIL__SENDER": "id@portseal.example",
         "PORTSEAL_MAIL__CA_FILE": str(certificate.certificate),
         "PORTSEAL_SMS__SPOOL": str(spool),
+        **more,
     }
     with running(box, port, "starttls", certificate):
         twin.serve(**settings)
@@ -80,6 +83,15 @@ def test_a_locked_card_comes_back_by_mail_and_text_message(
         halves = first_part(box), TextMessages(spool).found("LP-", PART)
     assert {to for _, recipients, _ in box.envelopes for to in recipients} == {contact["email"]}
     assert all(encrypted for _, _, encrypted in box.envelopes)
+    text = "".join(message.get_content() for message in box.received)
+    assert f"{twin.origin}/recover/finish" in text
+    return old, *halves
+
+
+def test_a_locked_card_comes_back_by_mail_and_text_message(
+    service: RunningService, twin: Twin, holder: Holder, tmp_path: Path
+) -> None:
+    old, *halves = granted(service, twin, tmp_path)
 
     there = {"PORTSEAL_URL": twin.origin}
     token = ("--token", "recovered by mail")
