@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from portseal.cli.options import default_module
+from portseal.demo.agent_wheel import offer_agent
 from portseal.demo.authority_steps import hold_ceremony
 from portseal.demo.ground import renew
 from portseal.demo.people_steps import (
@@ -43,6 +44,7 @@ def serve_demo(directory: Path, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
+        offer_agent(site.directory / "agent-wheel")
         stage = Stage(site, output, UsbKeys(site.use_usb_keys(), site.directory / "usb-pins.json"))
         if first:
             for step in _PREPARATION:
@@ -109,6 +111,7 @@ def _tell(stage: Stage, platforms: list[str]) -> None:
         f"Verify         {site.origin}/verify    (anybody may)",
         f"API            {site.origin}/openapi.yaml",
         f"OpenID         {site.origin}/.well-known/openid-configuration",
+        f"Key agent      {site.origin}/agent     (its page installs it with one command)",
         f"Status         {site.origin}/ocsp  {site.origin}/crl/issuing.crl  {site.origin}/tsa",
         *(f"Platform {number}     {address}/" for number, address in enumerate(platforms, 1)),
         "",

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
+from portseal.demo.agent_wheel import offer_agent
 from portseal.demo.ground import renew
 from portseal.demo.site import Site
 from portseal.demo.stage import Stage
@@ -72,6 +73,7 @@ def main() -> None:
         public = site.directory / "public"
         public.mkdir()
         os.environ["PORTSEAL_SMS__SPOOL"] = str(site.directory / "sms")
+        offer_agent(site.directory / "agent-wheel")
         stage = Stage(site, public, keys)
         try:
             for step in (*PAST, people_more, everything_to_see):
