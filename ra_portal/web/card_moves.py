@@ -1,4 +1,4 @@
-"""The buttons of a card's page: freeze, unfreeze, report loss, replace."""
+"""The buttons of a card's page that can be taken back: freeze, unfreeze, another contact."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 from kernel.refusals import Refusal
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
-from ra_portal.web.card_api import loss_channel
 from ra_portal.web.cards import card_page
 from ra_portal.web.person import Person
 
@@ -43,28 +42,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         told = gettext("The card is in use again.")
         return moved(number, lambda by: services.life.unfreeze(by, number, why), told)
 
-    @blueprint.post("/cards/<number>/loss-report")
-    def report_loss(number: str) -> Page:
-        told = gettext("The loss is recorded and timestamped; the card is revoked for good.")
-        return moved(
-            number,
-            lambda by: services.life.report_loss(by, number, loss_channel(by)),
-            told,
-        )
-
     @blueprint.post("/cards/<number>/contact")
     def change_contact(number: str) -> Page:
         values = request.form.to_dict()
         told = gettext("Notices and one-time codes go there from now on.")
         return moved(number, lambda by: services.contacts.change(by, number, values), told)
-
-    @blueprint.post("/cards/<number>/replacement")
-    def replace_card(number: str) -> Page:
-        by = person.signed_in()
-        try:
-            following, code = cards.replace(by, number)
-        except Refusal as refusal:
-            if refusal.status in (401, 404, 503):
-                raise
-            return card_page(services, by, cards.show(by, number), refusal), refusal.status
-        return card_page(services, by, following, code=code), 201

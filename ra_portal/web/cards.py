@@ -35,11 +35,8 @@ def card_page(
     refusal: Refusal | None = None,
     code: str | None = None,
 ) -> str:
-    manages, confirms, reports = (
-        services.cards.may(by, card, act) for act in ("manage", "confirm", "report")
-    )
-    # Whoever sees an operator's card as a legal person has charge of it (`Cards.show`).
-    in_charge = by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR
+    manages, confirms = (services.cards.may(by, card, act) for act in ("manage", "confirm"))
+    in_charge = _in_charge(by, card)
     proposed = card.state is CardState.REQUESTED and card.code_proposed_by is not None
     owns = is_own(by, card)
     certificates = services.cards.certificates(by, card.number)
@@ -62,10 +59,8 @@ def card_page(
         may_renew=owns and card.state is CardState.ACTIVE and code is None,
         may_change_pin=owns and card.state is CardState.ACTIVE and code is None,
         renewal_due=services.renewal.is_due(card),
-        may_freeze=card.state is CardState.ACTIVE and (manages or in_charge or owns),
+        **endings(services, by, card),
         may_unfreeze=card.state is CardState.FROZEN and (manages or in_charge),
-        may_report_loss=card.is_made and (in_charge or (reports and not owns)),
-        may_replace=card.state is not CardState.REQUESTED and (manages or in_charge),
         contact=services.contacts.show(by, card.number) if manages or in_charge or owns else None,
         moves=services.life.history(by, card.number),
         certificates=certificates,
@@ -74,6 +69,23 @@ def card_page(
         newest=_newest(services, card) if owns and len(signing) > 1 else "",
         back=url_for(_BACK.get(by.kind, "portal.home")),
     )
+
+
+def endings(services: PortalServices, by: Identity, card: Card) -> dict[str, bool]:
+    """What somebody who sees the card is offered to end it with, or to hold it: `may_freeze`,
+    `may_report_loss`, `may_replace`."""
+    manages, reports = (services.cards.may(by, card, act) for act in ("manage", "report"))
+    in_charge, owns = _in_charge(by, card), is_own(by, card)
+    return {
+        "may_freeze": card.state is CardState.ACTIVE and (manages or in_charge or owns),
+        "may_report_loss": card.is_made and (in_charge or (reports and not owns)),
+        "may_replace": card.state is not CardState.REQUESTED and (manages or in_charge),
+    }
+
+
+def _in_charge(by: Identity, card: Card) -> bool:
+    """Whoever sees an operator's card as a legal person has charge of it (`Cards.show`)."""
+    return by.kind is HolderKind.LEGAL_PERSON and card.holder.kind is HolderKind.OPERATOR
 
 
 def _newest(services: PortalServices, card: Card) -> str:

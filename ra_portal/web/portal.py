@@ -14,6 +14,7 @@ from ra_portal.web import (
     applying,
     branches,
     card_batches,
+    card_endings,
     card_moves,
     cards,
     console_acts,
@@ -74,6 +75,7 @@ def portal_blueprint(
     mass.add_pages(blueprint, services, person)
     recovery.add_pages(blueprint, services, person, address_limits.asking)
     without_card.add_pages(blueprint, services, address_limits)
+    card_endings.add_routes(blueprint, services, person)
     card_moves.add_routes(blueprint, services, person)
     console_acts.add_pages(blueprint, services, person)
     administration.add_routes(blueprint, services, person)

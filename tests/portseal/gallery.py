@@ -130,6 +130,10 @@ def _recovery(ground: str) -> Resolve:
     return FirstLink(f"/key-centre?ground={ground}", "/key-centre/recoveries/")
 
 
+def _living_card(suffix: str) -> Resolve:
+    return FirstLink("/admin/cards?state=active", "/cards/", suffix)
+
+
 _WRONG_ENTERPRISES = (
     "企业名称,统一社会信用代码,海关注册编码,法定代表人,证件号码,所在地区",
     "宁波示例一贸易有限公司,91330201MA2AB0801X,3302900801,王样例,,浙江 宁波",
@@ -193,6 +197,8 @@ EXHIBITS = (
     Exhibit("branches", "administrator", "/admin/branches"),
     Exhibit("cards", "administrator", "/admin/cards"),
     Exhibit("card", "administrator", FirstLink("/admin/cards", "/cards/")),
+    Exhibit("card-loss", "administrator", _living_card("/loss-report")),
+    Exhibit("card-replace", "administrator", _living_card("/replacement")),
     Exhibit("officers", "administrator", "/admin/officers"),
     Exhibit("officer", "administrator", Recorded("gallery-officer", "/admin/officers/0")),
     Exhibit("officer-changes", "approver", "/admin/officer-changes"),

@@ -202,6 +202,8 @@ DOORS: dict[str, Door] = {
     "GET /api/v1/recoveries": Door(CONFIRMING | {"neighbour"}),
     "GET /api/v1/seals": Door(COUNTER | ENTERPRISES),
     "GET /cards/<number>": Door(BUSINESS | OWNER | HOLDER, CARD),
+    "GET /cards/<number>/loss-report": Door(BUSINESS | OWNER | HOLDER, CARD),
+    "GET /cards/<number>/replacement": Door(BUSINESS | OWNER | HOLDER, CARD),
     "GET /enterprise": Door(ENTERPRISES),
     "GET /enterprise/data": Door(ENTERPRISES),
     "GET /enterprise/history": Door(ENTERPRISES),
@@ -352,7 +354,9 @@ DOORS: dict[str, Door] = {
     "POST /api/v1/mass-actions": Door(
         ADMINISTRATOR, body={"act": "freeze", "uscc": samples.uscc(1), "reason": "样本"}
     ),
-    "POST /cards/<number>/replacement": Door(ADMINISTRATOR | OWNER, CARD),
+    "POST /cards/<number>/replacement": Door(
+        ADMINISTRATOR | OWNER, CARD, {"confirmation": "@card"}
+    ),
     "POST /api/v1/cards/<number>/replacement": Door(ADMINISTRATOR | OWNER, CARD),
     "POST /cards/<number>/revocation": Door(
         ADMINISTRATOR | OWNER, CARD, {"confirmation": "@card", "reason": "superseded"}
@@ -360,7 +364,9 @@ DOORS: dict[str, Door] = {
     "POST /api/v1/cards/<number>/revocation": Door(
         ADMINISTRATOR | OWNER, CARD, {"reason": "superseded"}
     ),
-    "POST /cards/<number>/loss-report": Door(BUSINESS | OWNER | HOLDER, CARD),
+    "POST /cards/<number>/loss-report": Door(
+        BUSINESS | OWNER | HOLDER, CARD, {"confirmation": "@card"}
+    ),
     "POST /api/v1/cards/<number>/loss-report": Door(BUSINESS | OWNER | HOLDER, CARD),
 }
 """In the order in which they are opened to those who may."""
@@ -384,6 +390,7 @@ FOR_ANYBODY = frozenset({
     "GET /", "GET /apply", "POST /apply", "POST /apply/draft", "GET /apply/continue",
     "POST /apply/continue", "GET /lost", "POST /lost", "GET /lost/code", "POST /lost/code",
     "GET /lost/done", "GET /make-card", "GET /recover", "POST /recover", "GET /recover/asked",
+    "GET /recover/finish",
     "GET /status", "POST /status", "GET /status/reference", "POST /status/reference",
     "GET /api/v1/rights", "POST /api/v1/applications",
     "GET /api/v1/card-certificates/<key>", "POST /api/v1/card-codes",

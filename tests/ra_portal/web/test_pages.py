@@ -331,11 +331,20 @@ def test_a_card_is_frozen_unfrozen_lost_and_replaced_on_its_page(
     assert "Frozen since" in frozen
     assert "&lt;i&gt;leave" in frozen
     assert browser.send(page, {"reason": "back"}, f"{page}/unfreeze").status_code == 302
-    assert browser.send(page, {}, f"{page}/loss-report").status_code == 302
+    sure: dict[str, object] = {"confirmation": number.lower()}
+    unsure: list[dict[str, object]] = [{}, {"confirmation": "OP-2026-22222222"}]
+    for ending in ("loss-report", "replacement"):
+        asked = browser.text(f"{page}/{ending}")
+        assert asked.index("Freeze the card") < asked.index('id="confirmation"')
+        for typed in unsure:
+            refused = browser.send(f"{page}/{ending}", typed)
+            assert (refused.status_code, "card.confirmation" in refused.text) == (422, True)
+    assert portal.services.cards.show(owner, number).is_live, "one press ends nothing"
+    assert browser.send(f"{page}/loss-report", sure).status_code == 302
     lost = browser.text(page)
     assert "Reported lost" in lost
     assert "timestamped" in lost
-    again = browser.send(page, {}, f"{page}/loss-report")
+    again = browser.send(page, sure, f"{page}/loss-report")
     assert again.status_code == 409
     replaced = browser.send(page, {}, f"{page}/replacement")
     assert replaced.status_code == 200
