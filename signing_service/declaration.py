@@ -142,9 +142,10 @@ def _act(root: etree._Element, kind: DeclarationKind) -> Act:
     if act is None:
         raise Malformed(
             "declaration.unknown-act",
-            f"the field {kind.acts.path} says neither {kind.acts.enter} (entered) nor "
-            f"{kind.acts.declare} (declared)",
+            "the field {field} says neither {enter} (entered) nor {declare} (declared)",
             field=kind.acts.path,
+            enter=kind.acts.enter,
+            declare=kind.acts.declare,
         )
     return act
 

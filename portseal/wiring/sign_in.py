@@ -59,6 +59,7 @@ class SignInFloor(SigningFloor):
                 agent_source=agent_source(self.settings.web.agent_port),
             ),
             key_source=TokenKeys(self.token),
+            officer_names=self.portal.directory.officer_names,
             on_refused=_count_refused,
         )
 

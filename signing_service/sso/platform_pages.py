@@ -1,5 +1,7 @@
 """Pages on which administrators manage platforms, two for each change."""
 
+from collections.abc import Callable, Sequence
+
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask_babel import gettext
 
@@ -9,10 +11,17 @@ from signing_service.sso.cas.addresses import LostAddress
 from signing_service.sso.claims import PERMITTABLE
 from signing_service.sso.openid.redirects import see_other
 from signing_service.sso.platform import AUTH_METHODS, SECRET, Platform
+from signing_service.sso.platform_changes import entry_of
 from signing_service.sso.platform_form import LISTS, draft_of, fields_of
 from signing_service.sso.platforms import Registration
+from signing_service.sso.proposals import Proposal
 from signing_service.sso.services import SsoServices
-from signing_service.sso.words import action_words, auth_method_words, claim_words
+from signing_service.sso.words import (
+    action_words,
+    actor_words,
+    auth_method_words,
+    claim_words,
+)
 
 _HOME = "/admin/platforms"
 
@@ -59,12 +68,13 @@ class PlatformPages:
         by = self._officer(READ)
         if isinstance(by, Response):
             return by
-        platform = self._platform(client_id)
+        platform, proposals = self._platform(client_id), self._proposals.of_platform(client_id)
         page = render_template(
             "sso/platform.html",
             platform=platform,
-            fields=fields_of(platform),
-            proposals=self._proposals.of_platform(client_id),
+            entry=entry_of(platform),
+            proposals=proposals,
+            actor=self._actors(proposals),
             lost=[each for each in self._lost() if each.client_id == client_id],
             **_words(),
         )
@@ -120,11 +130,18 @@ class PlatformPages:
         self, by: str, made: Registration | None = None, refusal: Refusal | None = None
     ) -> Response:
         waiting = self._proposals.waiting()
+        listed = self._services.platforms.all()
+        standing = {each.platform.client_id: each.platform for each in listed}
         page = render_template(
             "sso/platforms.html",
-            listed=self._services.platforms.all(),
+            listed=listed,
             lost=self._lost(),
-            waiting=[(each, each.draft and fields_of(each.draft)) for each in waiting],
+            waiting=[
+                (each, each.draft and entry_of(each.draft, standing.get(each.client_id)))
+                for each in waiting
+            ],
+            names={name: each.name for name, each in standing.items()},
+            actor=self._actors(waiting),
             by=by,
             made=made,
             refusal=refusal,
@@ -145,6 +162,15 @@ class PlatformPages:
             **_words(),
         )
         return make_response(page, 200 if refusal is None else refusal.status)
+
+    def _actors(self, proposals: Sequence[Proposal]) -> Callable[[str], str]:
+        """How those who proposed and decided are called."""
+        actors = {each.proposed_by for each in proposals} | {
+            each.decided_by for each in proposals if each.decided_by
+        }
+        officers = {each.partition(":")[2] for each in actors if each.startswith("officer:")}
+        names = self._services.officer_names(officers)
+        return lambda actor: actor_words(actor, names)
 
     def _lost(self) -> list[LostAddress]:
         return self._services.platforms.lost_addresses()

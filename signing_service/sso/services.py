@@ -1,6 +1,6 @@
 """Everything that sign-in works with, given by the front hall, and the parts built from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,6 +56,9 @@ class SsoServices:
 
     key_source: KeySource | None = None
     """Where further sign-in keys are made; None: there is the one."""
+
+    officer_names: Callable[[Collection[str]], Mapping[str, str]] = lambda identifiers: {}
+    """Names of officers by id, for those who decide on what they proposed."""
 
     on_refused: Callable[[str], None] = lambda code: None
     """Told the code of every sign-in that was refused, to count them."""

@@ -1,5 +1,7 @@
 """What people read for the words of protocols."""
 
+from collections.abc import Mapping
+
 from flask_babel import gettext
 
 from signing_service.sso.claims import PREFIX
@@ -26,6 +28,16 @@ def action_words() -> dict[str, str]:
         Action.CHANGE: gettext("Change its entry"),
         Action.ROTATE: gettext("Make a new client secret"),
     }
+
+
+def actor_words(actor: str, names: Mapping[str, str]) -> str:
+    """Who the journal's `kind:id` is; `names` are officers' by id."""
+    kind, _, identifier = actor.partition(":")
+    if kind == "officer":
+        return names.get(identifier) or str(gettext("an officer"))
+    if kind == "console":
+        return str(gettext("at the console: %(who)s", who=identifier))
+    return actor
 
 
 def auth_method_words() -> dict[str, str]:

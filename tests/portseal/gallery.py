@@ -210,6 +210,7 @@ EXHIBITS = (
     Exhibit("dashboard", "administrator", "/admin/dashboard"),
     Exhibit("policies", "administrator", "/admin/policies"),
     Exhibit("platforms", "administrator", "/admin/platforms"),
+    Exhibit("platforms-to-confirm", "approver", "/admin/platforms"),
     Exhibit("platform-new", "administrator", "/admin/platforms/new"),
     Exhibit("platform", "administrator", FirstLink("/admin/platforms", "/admin/platforms/")),
     Exhibit(

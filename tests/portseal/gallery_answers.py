@@ -200,7 +200,7 @@ _OFFICERS = (
     Exhibit("platform-refused", "administrator", "/admin/platforms/new",
             (Form({"#redirect_uris": "http://platform.example"}),)),
     Exhibit("platform-secret", "approver", "/admin/platforms",
-            (secret_proposed, Form(press="[value=confirm]"))),
+            (secret_proposed, Form(press="article:last-of-type [value=confirm]"))),
     Exhibit("key-order-refused", "recovery-officer", "/key-centre/orders/new",
             (Form({"#serial": "01", "#number": "1", "#issued_by": "示例法院", "#reason": "取证"},
                   attach={"#evidence": prose, "#transport_key": prose}),)),

@@ -34,6 +34,7 @@ def everything_to_see(stage: Stage) -> str:
         "gallery-seal": _seals_asked,
         "report": _declaration_signed,
         "platform": _platform_registered,
+        "gallery-platform-change": _platform_change_proposed,
         "imported": _import_approved,
         "mass": _mass_action_proposed,
         "gallery-officer": _officer_to_change,
@@ -146,6 +147,24 @@ def _platform_registered(stage: Stage) -> object:
         "https://platform.example/callback", "--cas-service", "https://platform.example/cas",
         "--remote-signing",
     )  # fmt: skip
+
+
+def _platform_change_proposed(stage: Stage) -> object:
+    """Of another platform: one more address, another claim; nobody confirms it."""
+    terms = {
+        "name": "示例核注平台",
+        "redirect_uris": ["https://ledger.example/callback"],
+        "permitted_by": "示例主管司",
+        "evidence": "示例〔2026〕7号",
+        "claims": ["name", "urn:portseal:rights"],
+    }
+    administrator, approver = stage.signed_in("administrator"), stage.signed_in("approver")
+    path = "/api/v1/platforms"
+    made = administrator.call("POST", f"{path}/proposals", {**terms, "client_id": "ledger"})
+    approver.call("POST", f"{path}/proposals/{made['id']}/confirmation", {})
+    terms["redirect_uris"] = ["https://ledger.example/callback", "https://m.ledger.example/back"]
+    terms["claims"] = ["name", "urn:portseal:card"]
+    return administrator.call("POST", f"{path}/ledger/change", terms)["id"]
 
 
 def _mass_action_proposed(stage: Stage) -> object:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from joserfc.jwk import ECKey
+from lxml import html
 from werkzeug.test import TestResponse
 
 from kernel.refusals import Conflict, Forbidden, Unprocessable
@@ -215,6 +217,59 @@ def test_change_rotation_and_disabling_from_the_platforms_page(
     assert services.platforms.find("a") is None
     assert first.get("/admin/platforms/a").status_code == 404
     assert "disabled" in first.get("/admin/platforms").text
+
+
+def test_who_confirms_sees_what_a_change_changes_with_new_addresses_on_top(
+    first: FlaskClient, services: SsoServices
+) -> None:
+    services.proposals.confirm(
+        services.proposals.register(draft(), by="officer:a").id, by="officer:b"
+    )
+    altered = draft(
+        redirect_uris="https://declare.example/callback https://dec1are.example/callback",
+        claims=["name", PREFIX + "card"],
+        name="申报平台二",
+    )
+    services.proposals.change(altered, by="officer:a")
+    page: Any = html.fromstring(first.get("/admin/platforms").text)
+    (proposal,) = page.xpath("//article")
+    on_top = proposal.xpath(".//*[contains(@class, 'notice')]")[0]
+    assert [each.text for each in on_top.xpath(".//mark")] == ["https://dec1are.example/callback"]
+    marked = {each.text_content() for each in proposal.xpath(".//dl//mark")}
+    assert marked == {"https://dec1are.example/callback", "Card number", "申报平台二"}
+    gone = {each.text_content().removeprefix("before: ") for each in proposal.xpath(".//del")}
+    assert gone == {"申报平台", "Rights in business"}
+
+
+def test_another_key_under_the_same_name_is_marked_and_a_new_platform_has_no_marks(
+    first: FlaskClient, services: SsoServices
+) -> None:
+    old, new = ({**ECKey.generate_key("P-256").as_dict(private=False), "kid": "1"} for _ in (1, 2))
+    signed = {"auth_method": "private_key_jwt"}
+    made = services.proposals.register(draft(**signed, jwks={"keys": [old]}), by="officer:a")
+    fresh: Any = html.fromstring(first.get("/admin/platforms").text)
+    assert fresh.xpath("//article//mark") == []
+    services.proposals.confirm(made.id, by="officer:b")
+    services.proposals.change(draft(**signed, jwks={"keys": [new]}), by="officer:a")
+    page: Any = html.fromstring(first.get("/admin/platforms").text)
+    (mark,) = page.xpath("//article//mark")
+    assert mark.text_content() == f"1 {ECKey.import_key(new).thumbprint()}"
+    assert page.xpath("//article//del") != []
+
+
+def test_those_who_proposed_and_decided_are_named(
+    first: FlaskClient, services: SsoServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"a" * 32: "示例管理员", "b" * 32: "示例审核员"}
+    monkeypatch.setitem(vars(services), "officer_names", lambda identifiers: known)
+    made = services.proposals.register(draft(), by="officer:" + "a" * 32)
+    assert "Proposed by 示例管理员" in first.get("/admin/platforms").text
+    services.proposals.confirm(made.id, by="officer:" + "b" * 32)
+    services.proposals.rotate_secret("declare", by="console:root")
+    page = first.get("/admin/platforms/declare").text
+    for name in ("示例管理员,", "示例审核员,", "at the console: root"):
+        assert name in page
+    assert "officer:" not in page
 
 
 @pytest.mark.parametrize(
