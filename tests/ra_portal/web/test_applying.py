@@ -16,6 +16,8 @@ from tests.ra_portal.web.conftest import Seat
 from tests.ra_portal.world import PortalWorld
 
 NUMBER = samples.identity_number()
+OTHER_NUMBER = "11010519491231002X"
+"""The sample of GB 11643."""
 
 
 def save(browser: Browser, values: dict[str, str], **files: tuple[bytes, str]) -> TestResponse:
@@ -207,6 +209,10 @@ def test_the_queue_searches_by_identity_number_in_the_body_alone(
     found = browser.press(browser.get(path), "Search", {"identity_number": NUMBER})
     assert str(details["name"]) in found.text
     assert NUMBER not in found.text
+    none = browser.press(found, "Search", {"identity_number": OTHER_NUMBER})
+    assert "No application names this identity number." in none.text
+    assert "shorter part of the name" not in none.text
+    assert OTHER_NUMBER not in none.text
     other = browser.press(found, "Search", {"q": "somebody else"})  # beside that result
     assert other.request.path == path
     assert str(details["name"]) not in other.text

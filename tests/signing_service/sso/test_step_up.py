@@ -89,6 +89,8 @@ def test_the_page_of_a_stranger_cannot_swap_the_act(
     harmless = signed_in.get(platform.request(authorization_details=act("查看")))
     harmful = signed_in.get(platform.request(authorization_details=act("付款")))
     page = signed_in.get(harmless.location)
+    assert "Confirm with the USB key" in page.text
+    assert "Sign in with" not in page.text, "an act is confirmed, nobody signs in"
     nonce = page.text.split('name="nonce" value="')[1].split('"')[0]
     token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
     form = {
