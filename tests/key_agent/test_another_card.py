@@ -119,7 +119,7 @@ def test_the_pages_offer_to_see_the_card_that_is_plugged_in(
     assert standing is Standing.ALLOWED
     assert len(before) == 1
     page.goto("/agent")
-    told = page.locator("portseal-progress .agent-line")
+    told = page.locator("#agent-progress .agent-line")
     expect(told.locator("code")).to_have_text("card.no-certificate")
     expect(page.locator("#show-card")).to_be_visible()
     assert Axe().run(page).response["violations"] == []

@@ -99,7 +99,7 @@ def test_without_an_agent_the_sign_in_page_leads_to_how_to_get_it(
     page.get_by_role("link", name=words[language]).click()
     expect_states(page, language, BAD, OPEN, OPEN, OPEN)
     expect(page.locator("#install-command")).to_contain_text("pipx install --force")
-    told = page.locator("portseal-progress .agent-line")
+    told = page.locator("#agent-progress .agent-line")
     expect(told.locator("code")).to_have_text("agent.missing")
 
 
@@ -110,5 +110,5 @@ def test_a_computer_without_the_library_of_a_usb_key_is_told_so(
         agent.allow(service.origin)
         page.goto("/agent")
         expect_states(page, language, GOOD, GOOD, BAD, OPEN)
-        told = page.locator("portseal-progress .agent-line")
+        told = page.locator("#agent-progress .agent-line")
         expect(told.locator("code")).to_have_text("token.module")
