@@ -166,7 +166,7 @@ EXHIBITS = (
     Exhibit("operator", "legal-person", FirstLink("/enterprise", "/enterprise/operators/")),
     Exhibit("enterprise-data", "legal-person", "/enterprise/data"),
     Exhibit("seals", OWNER, "/seals"),
-    Exhibit("history", "legal-person", "/enterprise/history"),
+    Exhibit("history", OWNER, "/enterprise/history"),
     Exhibit("import-operators", "legal-person", "/imports/operators"),
     Exhibit("import-operators-preview", "legal-person", Imported("operators", _WRONG_OPERATORS)),
     Exhibit("operator-home", "operator", "/"),

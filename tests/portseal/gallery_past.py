@@ -3,9 +3,11 @@ is done once, whoever asks for it."""
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from kernel.refusals import Refusal
 from portseal.demo.people import ENTERPRISE, licence_png
 from portseal.demo.people_steps import make_card
 from portseal.demo.signin_steps import register_platform
@@ -35,6 +37,7 @@ def everything_to_see(stage: Stage) -> str:
         "report": _declaration_signed,
         "platform": _platform_registered,
         "gallery-platform-change": _platform_change_proposed,
+        "gallery-sign-ins": _signed_in_at_a_platform_and_refused,
         "imported": _import_approved,
         "mass": _mass_action_proposed,
         "gallery-officer": _officer_to_change,
@@ -165,6 +168,22 @@ def _platform_change_proposed(stage: Stage) -> object:
     terms["redirect_uris"] = ["https://ledger.example/callback", "https://m.ledger.example/back"]
     terms["claims"] = ["name", "urn:portseal:card"]
     return administrator.call("POST", f"{path}/ledger/change", terms)["id"]
+
+
+def _signed_in_at_a_platform_and_refused(stage: Stage) -> object:
+    """The gallery's operator opens a platform over CAS, and tries once more while frozen."""
+    number, owner = stage.numbers[CLERK], stage.signed_in(OWNER)
+    browser, asked = stage.anonymous(), {"service": "https://platform.example/cas"}
+    browser.sign_in(stage.cards[CLERK])
+    there = browser.fetch("GET", "/cas/login?" + urlencode(asked)).headers["Location"]
+    asked["ticket"] = parse_qs(urlsplit(there).query)["ticket"][0]
+    stage.anonymous().fetch("GET", "/cas/p3/serviceValidate?" + urlencode(asked))
+    owner.move_card(number, "freeze", reason="暂时离岗")
+    with suppress(Refusal):
+        stage.anonymous().sign_in(stage.cards[CLERK])
+    owner.move_card(number, "unfreeze", reason="返岗")
+    stage.sessions.pop(CLERK, None)  # it ended with the freezing
+    return number
 
 
 def _mass_action_proposed(stage: Stage) -> object:
