@@ -46,6 +46,33 @@ _WEIGHT = """() => ["navigation", "resource"].flatMap(each => performance.getEnt
   .reduce((sum, each) => sum + each.decodedBodySize, 0)"""
 """Bytes of the page and of what it loaded, from wherever it came."""
 
+_TAB_STOPS = """() => {
+  const stops = "a[href], button, input, select, textarea, summary, iframe, [tabindex]";
+  const chosen = each => each.type !== "radio" || each.checked ||
+    !each.form || ![...each.form.elements].some(
+      other => other.type === "radio" && other.name === each.name && other.checked);
+  const first = each => each.type !== "radio" || each.checked || each ===
+    [...document.querySelectorAll("input[type=radio]")].find(other => other.name === each.name);
+  const wanted = [...document.querySelectorAll(stops)].filter(each =>
+    !each.disabled && each.tabIndex >= 0 && each.checkVisibility({visibilityProperty: true}) &&
+    chosen(each) && first(each));
+  const seen = window.focused = new Set(), bare = window.bare = new Set();
+  document.addEventListener("focusin", event => {
+    const {target} = event, style = getComputedStyle(target);
+    seen.add(target);
+    if (style.outlineStyle === "none" && style.boxShadow === "none")
+      bare.add(target.outerHTML.slice(0, 120));
+  });
+  window.wanted = wanted;
+  document.activeElement?.blur();
+  // The parts of a date are stops of their own.
+  const dates = document.querySelectorAll("input[type^=date], input[type=time]");
+  return wanted.length + 5 * dates.length;
+}"""
+"""How many presses of Tab pass every stop of the page; notes from now on what gets the focus."""
+_PASSED_OVER = """() => window.wanted.filter(each => !window.focused.has(each))
+  .map(each => `no way to ${each.outerHTML.slice(0, 120)}`)
+  .concat([...window.bare].map(each => `focus not seen on ${each}`))"""
 _VIOLATIONS_ALONE = {"resultTypes": ["violations"]}
 """Every rule is tried; the places that pass are not gathered."""
 
@@ -96,6 +123,7 @@ def test_a_page_is_accessible_light_and_fast(
         assert _first_paint(page, lambda: _again(page, exhibit, address, stage)) < LATEST_PAINT
         assert page.evaluate(_OVERFLOW) == [], "wider than the screen"
         assert _violations(page) == []
+        assert _out_of_the_keyboard_s_reach(page) == []
         page.set_viewport_size(NARROW)
         assert page.evaluate(_OVERFLOW) == [], "wider than a telephone"
         page.emulate_media(color_scheme="dark")
@@ -127,7 +155,7 @@ def test_what_just_happened_has_the_focus_and_is_read_out(browser: Browser, seat
     with seated(browser, seats.of(None), "zh", viewport=WIDE, java_script_enabled=False) as page:
         page.goto("/apply")
         page.locator("#name").fill("宁波示例贸易有限公司")
-        page.locator("button[formaction$='/apply/draft']").click()
+        page.get_by_role("button", name="保存草稿").click()
         message = page.get_by_role("status").filter(has_text="草稿")
         expect(message).to_be_focused()
         expect(message).to_have_attribute("aria-live", "polite")
@@ -179,6 +207,14 @@ def _first_paint(page: Page, again: Callable[[], None]) -> float:
         again()
         best = min(best, page.evaluate(_FIRST_PAINT))
     return best
+
+
+def _out_of_the_keyboard_s_reach(page: Page) -> list[str]:
+    """What Tab never comes to, and what does not show that it has the focus."""
+    for _ in range(page.evaluate(_TAB_STOPS) + 3):
+        page.keyboard.press("Tab")
+    found: list[str] = page.evaluate(_PASSED_OVER)
+    return found
 
 
 def _violations(page: Page) -> list[str]:
