@@ -82,6 +82,7 @@ class PortalWorld:
     def legal_person(self, number: int = 1) -> Identity:
         """An approved enterprise; its card is still to be made."""
         application = self.approved(number)
+        self._leave_unread()  # that it was approved
         assert application.enterprise_id is not None
         return Identity(
             HolderKind.LEGAL_PERSON,
@@ -89,6 +90,15 @@ class PortalWorld:
             application.details.name,
             enterprise_id=application.enterprise_id,
         )
+
+    def _leave_unread(self) -> None:
+        """What waits goes to nobody: tests tell of what happens afterwards."""
+        moods = {channel: post.mood for channel, post in self.post.items()}
+        for post in self.post.values():
+            post.mood = lambda _letter: None
+        self.services.notices.deliver(at_once=True)
+        for channel, mood in moods.items():
+            self.post[channel].mood = mood
 
     def operator(
         self, by: Identity, *rights: str, employee_number: str = "E-001", name: str = "张操作"

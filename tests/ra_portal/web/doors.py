@@ -155,6 +155,7 @@ MACHINES = frozenset({"administrator", "system-administrator"})
 ENTERPRISES = frozenset({"owner", "rival"})
 """Each sees and changes its own."""
 OWNER = frozenset({"owner"})
+OPERATORS = frozenset({"worker", "rivals worker"})
 HOLDER = frozenset({"worker"})
 CARD = {"number": "card"}
 NEW = {"number": "new card"}
@@ -206,7 +207,7 @@ DOORS: dict[str, Door] = {
     "GET /cards/<number>/replacement": Door(BUSINESS | OWNER | HOLDER, CARD),
     "GET /enterprise": Door(ENTERPRISES),
     "GET /enterprise/data": Door(ENTERPRISES),
-    "GET /enterprise/history": Door(ENTERPRISES),
+    "GET /enterprise/history": Door(ENTERPRISES | OPERATORS),
     "GET /enterprise/operators/<identifier>": Door(OWNER, _OPERATOR),
     "GET /enterprise/operators/new": Door(ENTERPRISES),
     "GET /imports/<kind>": Door(ENTERPRISES, {"kind": "=operators"}),
@@ -240,7 +241,7 @@ DOORS: dict[str, Door] = {
         ADMINISTRATOR, body={"act": "freeze", "uscc": samples.uscc(1)}
     ),
     "POST /admin/mass": Door(ADMINISTRATOR, body={"act": "freeze", "uscc": samples.uscc(1)}),
-    "POST /enterprise/history/export": Door(ENTERPRISES, body={"format": "csv"}),
+    "POST /enterprise/history/export": Door(ENTERPRISES | OPERATORS, body={"format": "csv"}),
     "POST /admin/branches": Door(ADMINISTRATOR, body={"branch": "x"}),
     "POST /admin/officers": Door(ADMINISTRATOR, body={"name": "某", "roles": "registrar"}),
     "POST /api/v1/officers": Door(ADMINISTRATOR, body={"name": "某", "roles": ["registrar"]}),

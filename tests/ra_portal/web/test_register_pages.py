@@ -249,7 +249,7 @@ def test_two_officers_make_the_cards_of_an_enterprise_together(
 
 def test_commands_name_the_service_and_not_the_host_of_the_request(browser: Browser) -> None:
     headers = {**browser.headers, "Host": "evil.example"}
-    page = browser.client.get("/recover/asked", headers=headers).text
+    page = browser.client.get("/recover/finish", headers=headers).text
     assert f"portseal card recover --token NAME --url {ORIGIN}<" in page
     assert "evil.example" not in page
 
