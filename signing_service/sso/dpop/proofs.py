@@ -154,7 +154,9 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
 
 def _is_hash_of(token: str, ath: object) -> bool:
     digest = thumbprint_text(hashlib.sha256(token.encode("utf-8", "replace")).digest())
-    return isinstance(ath, str) and hmac.compare_digest(digest.encode(), ath.encode())
+    return isinstance(ath, str) and hmac.compare_digest(
+        digest.encode(), ath.encode("utf-8", "replace")
+    )
 
 
 def _normal(address: str) -> tuple[str, str, int | None, str] | None:

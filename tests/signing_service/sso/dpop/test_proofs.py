@@ -173,7 +173,7 @@ def test_a_proof_that_says_when_it_ends_is_held_to_that(
 def test_with_a_token_the_proof_names_it(services: SsoServices, holder: KeyHolder) -> None:
     assert why_refused(services, holder.proof(token="one"), token="one") is None
     for text in (holder.proof(token="other"), holder.proof(), holder.proof(ath="é"),
-                 holder.proof(ath=["x"])):  # fmt: skip
+                 holder.proof(ath=["x"]), holder.proof(ath="\ud800")):  # fmt: skip
         assert why_refused(services, text, token="one")
 
 
