@@ -125,7 +125,7 @@ class Application:
 
     def register(self, officer: str, at: datetime) -> "Application":
         """Papers examined and found in order. Raises Conflict `application.state`."""
-        self._require(ApplicationState.APPLIED)
+        self.require(ApplicationState.APPLIED)
         return self._moved(ApplicationState.REGISTERED, at, registered_by=officer)
 
     def approve(
@@ -135,7 +135,7 @@ class Application:
 
         Raises Conflict `application.state`, Forbidden `registration.same-officer`.
         """
-        self._require(ApplicationState.REGISTERED)
+        self.require(ApplicationState.REGISTERED)
         if officer == self.registered_by:
             raise Forbidden(
                 "registration.same-officer",
@@ -156,7 +156,7 @@ class Application:
 
         Raises Conflict `application.state`, Malformed `field.missing`.
         """
-        self._require(*OPEN)
+        self.require(*OPEN)
         return self._moved(
             ApplicationState.RETURNED,
             at,
@@ -168,7 +168,7 @@ class Application:
 
     def refuse(self, officer: str, reasons: str, at: datetime) -> "Application":
         """Refused for good. Raises Conflict `application.state`."""
-        self._require(*OPEN)
+        self.require(*OPEN)
         return self._moved(
             ApplicationState.REFUSED, at, decided_by=officer, reasons=fields.paragraph(reasons)
         )
@@ -182,7 +182,7 @@ class Application:
     ) -> "Application":
         """Corrected by the applicant. `sealed`: the names of sealed fields that say something else
         now. Raises Conflict `application.state`."""
-        self._require(ApplicationState.RETURNED)
+        self.require(ApplicationState.RETURNED)
         before, after = asdict(self.details), asdict(details)
         changed: dict[str, str | None] = {
             name: before[name] or "" for name in before if before[name] != after[name]
@@ -204,10 +204,11 @@ class Application:
 
     def assign(self, officer: str | None) -> "Application":
         """Somebody looks after it, or (None) nobody. Raises Conflict `application.state`."""
-        self._require(*OPEN)
+        self.require(*OPEN)
         return replace(self, assigned_to=officer, reminded_at=None, version=self.version + 1)
 
-    def _require(self, *states: ApplicationState) -> None:
+    def require(self, *states: ApplicationState) -> None:
+        """Raises Conflict `application.state` in any other."""
         if self.state not in states:
             raise Conflict(
                 "application.state",

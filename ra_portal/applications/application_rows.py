@@ -64,6 +64,14 @@ def by_id(connection: Connection, identifier: str) -> Application:
     return _one(connection, select(applications).where(applications.c.id == identifier))
 
 
+def lock(connection: Connection, identifier: str) -> Application:
+    """As `by_id`; who else moves it, or saves a correction of it, waits for the end of the
+    transaction."""
+    query = select(applications.c.id).where(applications.c.id == identifier)
+    connection.execute(query.with_for_update())
+    return by_id(connection, identifier)
+
+
 def find_by_access(connection: Connection, reference: str, access_hash: str) -> Application | None:
     """The application, when reference and access code belong together."""
     query = select(applications).where(

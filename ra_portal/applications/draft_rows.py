@@ -1,11 +1,13 @@
 """Drafts in the database."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from kernel.refusals import Conflict
 from ra_portal.applications.application import Papers
 from ra_portal.applications.tables import drafts
 
@@ -23,6 +25,21 @@ class Draft:
     """Of the code with which it is continued elsewhere."""
     version: int = 1
     """Of what was typed and of the scans: each save makes the next."""
+
+
+def of_correction(application_id: str) -> str:
+    """The id of a correction's draft: another one than the application's, whose papers are
+    evidence."""
+    return hashlib.sha256(f"correction {application_id}".encode()).hexdigest()[:32]
+
+
+def require_version(draft: Draft | None, version: int | None) -> None:
+    """Raises Conflict `draft.changed` unless this version stands."""
+    if draft is not None and version is not None and version != draft.version:
+        raise Conflict(
+            "draft.changed",
+            "this draft was saved in another tab or on another computer meanwhile",
+        )
 
 
 def add(connection: Connection, draft: Draft) -> None:

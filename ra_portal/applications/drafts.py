@@ -4,21 +4,19 @@ Nothing in a draft is checked but its size and the scans, and everything typed i
 in the token: half an application may hold the same personal data as a whole one.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from kernel.clock import Clock
 from kernel.entropy import Entropy
-from kernel.refusals import Conflict, Unauthenticated
+from kernel.refusals import Unauthenticated
 from ra_portal import fields
-from ra_portal.applications import draft_rows
-from ra_portal.applications.application import Papers
+from ra_portal.applications import application_rows, draft_rows
+from ra_portal.applications.application import ApplicationState, Papers
 from ra_portal.applications.draft_rows import Draft
 from ra_portal.codes import CodePurpose, code_hash, new_code
 from ra_portal.papers import document_rows
@@ -86,30 +84,29 @@ class Drafts:
         self, application_id: str, values: Mapping[str, str], version: int | None = None
     ) -> Draft:
         """Keep what was typed into a correction, for whoever shows the application's access code,
-        on whichever computer. Scans are handed in with the form alone. Raises as `save`."""
-        identifier = _of_correction(application_id)
-        typed = _typed(values)
-        saved = self._save_again(identifier, typed, {}, version)
-        if saved is not None:
-            return saved
-        try:
-            return self._begin(typed, {}, identifier)
-        except IntegrityError:  # on two pages at once
-            again = self._save_again(identifier, typed, {}, version)
-            assert again is not None
-            return again
+        on whichever computer. Scans are handed in with the form alone. Raises as `save`,
+        and Conflict `application.state` once it was handed in."""
+        identifier, now = draft_rows.of_correction(application_id), self._clock.now()
+        content = self._personal.seal_text(_typed(values), _PURPOSE, identifier)
+        with self._database.transaction() as connection:
+            application = application_rows.lock(connection, application_id)
+            application.require(ApplicationState.RETURNED)
+            before = draft_rows.find(connection, identifier)
+            if before is None:
+                draft = Draft(identifier, content, Papers(None), now)
+                draft_rows.add(connection, draft)
+            else:
+                draft_rows.require_version(before, version)
+                draft = replace(before, content=content, changed_at=now, version=before.version + 1)
+                draft_rows.save(connection, draft)
+        return draft
 
     def correction(self, application_id: str) -> Draft | None:
         """What was typed into it last."""
-        return self.find(_of_correction(application_id))
+        return self.find(draft_rows.of_correction(application_id))
 
-    def discard_correction(self, application_id: str) -> None:
-        """It was handed in."""
-        with self._database.transaction() as connection:
-            draft_rows.remove(connection, _of_correction(application_id))
-
-    def _begin(self, typed: str, scans: Scans, identifier: str | None = None) -> Draft:
-        identifier = identifier or new_id()
+    def _begin(self, typed: str, scans: Scans) -> Draft:
+        identifier = new_id()
         content = self._personal.seal_text(typed, _PURPOSE, identifier)
         draft = Draft(identifier, content, Papers(None), self._clock.now())
         with self._database.transaction() as connection:
@@ -126,7 +123,7 @@ class Drafts:
             before = draft_rows.lock(connection, identifier)
             if before is None:
                 return None
-            require_version(before, version)
+            draft_rows.require_version(before, version)
             now = self._clock.now()
             draft = replace(before, content=content, changed_at=now, version=before.version + 1)
             draft = self._with_scans(connection, draft, scans)
@@ -208,19 +205,5 @@ class Drafts:
         return len(old)
 
 
-def require_version(draft: Draft | None, version: int | None) -> None:
-    """Raises Conflict `draft.changed` unless this version stands."""
-    if draft is not None and version is not None and version != draft.version:
-        raise Conflict(
-            "draft.changed",
-            "this draft was saved in another tab or on another computer meanwhile",
-        )
-
-
 def _typed(values: Mapping[str, str]) -> str:
     return json.dumps({name: values.get(name, "")[:_LONGEST] for name in FIELDS})
-
-
-def _of_correction(application_id: str) -> str:
-    """The draft's id: another one than the application's, whose papers are evidence."""
-    return hashlib.sha256(f"correction {application_id}".encode()).hexdigest()[:32]

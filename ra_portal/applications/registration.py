@@ -77,11 +77,14 @@ class Registration:
         upload: Upload | None,
         attorney: Upload | None = None,
         draft: Draft | None = None,
+        version: int | None = None,
     ) -> Submitted:
         """Hand in an application, with the papers of its draft where no newer ones come along.
+        `version`: the draft's that it was typed into; None: whichever stands.
 
         Raises `fields.InvalidFields` (all errors by field, the papers' under `licence` and
-        `attorney`), Conflict `application.exists`, `enterprise.exists`, `draft.gone`.
+        `attorney`), Conflict `application.exists`, `enterprise.exists`, `draft.gone`,
+        `draft.changed`.
         """
         read = self._submissions.read(values, upload, attorney, draft.papers if draft else None)
         code, now = new_code(self._entropy), self._clock.now()
@@ -92,7 +95,9 @@ class Registration:
                     "application.exists",
                     "an application for this enterprise is already on its way",
                 )
-            before = Papers(None) if draft is None else self._papers_of_draft(connection, draft)
+            before = Papers(None)
+            if draft is not None:
+                before = self._papers_of_draft(connection, draft.id, version)
             application = Application(
                 id=identifier,
                 reference=new_number("AP", self._clock, self._entropy),
@@ -116,11 +121,14 @@ class Registration:
             )
         return Submitted(application, code, self._letters.reaches(read.contact))
 
-    def _papers_of_draft(self, connection: Connection, draft: Draft) -> Papers:
+    def _papers_of_draft(
+        self, connection: Connection, draft_id: str, version: int | None
+    ) -> Papers:
         """As they are now: somebody may have saved it, or handed it in, since it was read."""
-        found = draft_rows.lock(connection, draft.id)
+        found = draft_rows.lock(connection, draft_id)
         if found is None:
             raise Conflict("draft.gone", "the draft was handed in or erased meanwhile")
+        draft_rows.require_version(found, version)
         return found.papers
 
     def open(self, reference: str, access_code: str) -> Application:
@@ -154,8 +162,10 @@ class Registration:
         values: Mapping[str, object],
         upload: Upload | None,
         attorney: Upload | None = None,
+        version: int | None = None,
     ) -> Application:
-        """Hand in corrections; papers and an identity number that do not come anew stay.
+        """Hand in corrections; papers and an identity number that do not come anew stay. What was
+        saved of them is erased. `version`: of that which they were typed into; None: whichever.
 
         Raises as `apply`, and Conflict `application.state`.
         """
@@ -163,13 +173,15 @@ class Registration:
             kept = application_rows.by_id(connection, application_id).papers
         read = self._submissions.read(values, upload, attorney, kept)
         sealed = self._submissions.changed_contact(application_id, read, kept)
-        now = self._clock.now()
+        now, typed = self._clock.now(), draft_rows.of_correction(application_id)
         with self._database.transaction() as connection:
-            before = application_rows.by_id(connection, application_id)
+            before = application_rows.lock(connection, application_id)
             before.resubmit(read.details, before.papers, now)  # refused before anything is kept
+            draft_rows.require_version(draft_rows.find(connection, typed), version)
             papers = self._submissions.keep(connection, before.id, read, before.papers)
             after = before.resubmit(read.details, papers, now, sealed)
             application_rows.save(connection, after)
+            draft_rows.remove(connection, typed)
             self._journal.append(
                 connection,
                 Event.ENTERPRISE_RESUBMITTED,

@@ -16,8 +16,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Conflict, NotFound, Refusal, Unauthenticated
 from ra_portal.applications.application import Application, ApplicationState
-from ra_portal.applications.draft_rows import Draft
-from ra_portal.applications.drafts import require_version
+from ra_portal.applications.draft_rows import Draft, require_version
 from ra_portal.cards.card import CardState
 from ra_portal.fields import InvalidFields
 from ra_portal.papers.documents import LARGEST_LICENCE, DocumentKind, Upload
@@ -61,15 +60,17 @@ def _add_form_routes(blueprint: Blueprint, services: PortalServices, limits: Add
             return form(services, values, {}, draft=draft)
         limits.saving()
         limits.scans()
-        values = request.form.to_dict()
+        values, version = request.form.to_dict(), typed_version()
         try:
-            require_version(draft, typed_version())
+            require_version(draft, version)  # first of all; and once more when nobody else saves
             submitted = services.registration.apply(
-                values, uploaded("licence"), uploaded("attorney"), draft
+                values, uploaded("licence"), uploaded("attorney"), draft, version
             )
         except InvalidFields as invalid:
             return form(services, values, invalid.errors, draft=draft), 422
         except Refusal as refusal:
+            if refusal.code == "draft.changed":
+                draft = _own_draft(services)
             return form(services, values, {"": refusal}, draft=draft), refusal.status
         session.pop(_DRAFT, None)
         remember_application(submitted.application.id)
@@ -195,16 +196,19 @@ def _add_correction_routes(
             values = services.drafts.values(draft) if draft else first_values(services, found)
             return form(services, values, {}, returned=found, draft=draft)
         limits.scans()
-        values = request.form.to_dict()
+        values, version = request.form.to_dict(), typed_version()
         try:
-            require_version(draft, typed_version())
-            registration.resubmit(found.id, values, uploaded("licence"), uploaded("attorney"))
+            require_version(draft, version)
+            registration.resubmit(
+                found.id, values, uploaded("licence"), uploaded("attorney"), version
+            )
         except InvalidFields as invalid:
             return form(services, values, invalid.errors, returned=found, draft=draft), 422
         except Refusal as refusal:
+            if refusal.code == "draft.changed":
+                draft = services.drafts.correction(found.id)
             page = form(services, values, {"": refusal}, returned=found, draft=draft)
             return page, refusal.status
-        services.drafts.discard_correction(found.id)
         flash(gettext("Handed in again. What you corrected is marked for the officer."), "good")
         return redirect(url_for("portal.application"))
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -9,9 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from kernel.refusals import Conflict
-from ra_portal.applications import draft_rows
+from ra_portal.applications import application_rows, draft_rows
 from ra_portal.papers.documents import DocumentKind, Upload
 from ra_portal.papers.tables import document_pages, documents
+from ra_portal.people.identity import Role
 from tests.ra_portal import samples
 from tests.ra_portal.token_calls import outside_transactions
 from tests.ra_portal.world import PortalWorld
@@ -32,6 +34,37 @@ def wait_until_blocked(portal: PortalWorld) -> None:
             if connection.execute(waits).scalar_one():
                 return
     raise AssertionError("nobody waits")
+
+
+def the_second_waits(
+    portal: PortalWorld,
+    first: Callable[[], object],
+    at: tuple[object, str],
+    second: Callable[[], object],
+) -> BaseException | None:
+    """The first is held where it stores, until the second waits for it; the first succeeds.
+    What the second raised."""
+    module, name = at
+    reached, goes_on = threading.Event(), threading.Event()
+    stores = getattr(module, name)
+
+    def held(*arguments: object) -> object:
+        reached.set()
+        assert goes_on.wait(10)
+        return stores(*arguments)
+
+    with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
+        try:
+            patch.setattr(module, name, held)
+            earlier = pool.submit(first)
+            assert reached.wait(10)
+            patch.undo()
+            later = pool.submit(second)
+            wait_until_blocked(portal)
+        finally:
+            goes_on.set()
+        earlier.result(10)
+        return later.exception(10)
 
 
 def test_a_newer_scan_takes_the_place_of_the_one_before(any_portal: PortalWorld) -> None:
@@ -124,6 +157,92 @@ def test_what_is_handed_in_has_the_scan_that_was_saved_meanwhile(
         submitted = applying.result(10)
     papers = portal.services.registration.papers_of(submitted.application)
     assert papers[LICENCE].file_name == "other.pdf"
+
+
+def test_who_hands_in_while_a_save_is_under_way_is_told_and_nothing_is_handed_in(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    draft = drafts.save(None, {"name": "旧"}, {LICENCE: samples.scan()}, 0)
+    apply = portal.services.registration.apply
+    refused = the_second_waits(
+        portal,
+        lambda: drafts.save(draft.id, {"name": "新"}, {LICENCE: OTHER}, draft.version),
+        (draft_rows, "save"),
+        lambda: apply(samples.details(), None, None, draft, draft.version),
+    )
+    assert isinstance(refused, Conflict)
+    assert refused.code == "draft.changed"
+    assert portal.column("applications", "id") == []
+    now = drafts.find(draft.id)
+    assert now is not None
+    assert drafts.values(now)["name"] == "新"
+    apply(samples.details(), None, None, now, now.version)
+
+
+def test_what_is_saved_while_the_draft_is_handed_in_begins_another(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    draft = drafts.save(None, {}, {LICENCE: samples.scan()}, 0)
+    refused = the_second_waits(
+        portal,
+        lambda: portal.services.registration.apply(
+            samples.details(), None, None, draft, draft.version
+        ),
+        (draft_rows, "remove"),
+        lambda: drafts.save(draft.id, {"name": "新"}, {}, draft.version),
+    )
+    assert refused is None
+    assert portal.column("applications", "id") == [draft.id]
+    (other,) = portal.column("drafts", "id")
+    begun = drafts.find(other)
+    assert begun is not None
+    assert (other != draft.id, drafts.values(begun)["name"]) == (True, "新")
+
+
+def returned(portal: PortalWorld) -> str:
+    registration = portal.services.registration
+    made = registration.apply(samples.details(), samples.scan()).application
+    return registration.send_back(portal.officer(Role.REGISTRAR), made.id, "请更正").id
+
+
+def test_who_hands_a_correction_in_while_it_is_saved_is_told(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    identifier, correct = returned(portal), postgresql_portal.services.registration.resubmit
+    refused = the_second_waits(
+        portal,
+        lambda: drafts.save_correction(identifier, {"region": "浙江 舟山"}, 0),
+        (draft_rows, "add"),
+        lambda: correct(identifier, samples.details(), None, None, 0),
+    )
+    assert isinstance(refused, Conflict)
+    assert refused.code == "draft.changed"
+    now = drafts.correction(identifier)
+    assert now is not None
+    assert drafts.values(now)["region"] == "浙江 舟山"
+    correct(identifier, samples.details(), None, None, now.version)
+
+
+def test_a_correction_that_is_saved_while_it_is_handed_in_leaves_nothing_behind(
+    postgresql_portal: PortalWorld,
+) -> None:
+    portal, drafts = postgresql_portal, postgresql_portal.services.drafts
+    identifier = returned(portal)
+    kept = drafts.save_correction(identifier, {"region": "浙江 舟山"}, 0)
+    refused = the_second_waits(
+        portal,
+        lambda: portal.services.registration.resubmit(
+            identifier, samples.details(), None, None, kept.version
+        ),
+        (application_rows, "save"),
+        lambda: drafts.save_correction(identifier, {"region": "晚到"}, kept.version),
+    )
+    assert isinstance(refused, Conflict)
+    assert refused.code == "application.state"
+    assert drafts.correction(identifier) is None, "else a later return would show it"
 
 
 def test_the_token_is_asked_before_the_draft_is_locked(
