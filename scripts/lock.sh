@@ -9,8 +9,10 @@ lock() {  # output file, then uv's arguments
     shift
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-        --output-file "$output" pyproject.toml scripts/build-requirements.in "$@"
+        --output-file "$output" "$@"
 }
 
-lock requirements.txt "$@"
-lock requirements-dev.txt --extra dev --constraint requirements.txt "$@"
+ours=(pyproject.toml scripts/build-requirements.in)
+lock requirements.txt "${ours[@]}" "$@"
+lock requirements-dev.txt "${ours[@]}" --extra dev --constraint requirements.txt "$@"
+lock scripts/audit-requirements.txt scripts/audit-requirements.in "$@"

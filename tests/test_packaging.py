@@ -18,7 +18,7 @@ import pytest
 from key_agent import VERSION
 
 ROOT = Path(__file__).parent.parent
-FILES = ("requirements.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "scripts/audit-requirements.txt")
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^ ;]+)", re.MULTILINE)
 
 
