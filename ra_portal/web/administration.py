@@ -9,8 +9,8 @@ from ra_portal.journal_rows import Asked
 from ra_portal.services import PortalServices
 from ra_portal.web.cards import card_page
 from ra_portal.web.days import read_day
+from ra_portal.web.journal_words import GROUPS, phrase
 from ra_portal.web.person import Person
-from records.events import Event
 
 Page = str | Response | tuple[str, int]
 
@@ -56,7 +56,8 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
             "ra_portal/journal.html",
             page=page,
             kept=kept,
-            actions=_actions(),
+            actions=GROUPS,
+            phrase=phrase,
             verdict=verdict,
             refusal=refusal,
         )
@@ -71,11 +72,3 @@ def _asked() -> Asked:
     subject, actor, event, first, last = (request.args.get(name, "") for name in _KEPT)
     below = request.args.get("below", type=int)
     return Asked(subject, actor, event, read_day(first), read_day(last), below)
-
-
-def _actions() -> dict[str, list[str]]:
-    """The vocabulary, by what the actions are about."""
-    grouped: dict[str, list[str]] = {}
-    for event in sorted(Event):
-        grouped.setdefault(event.partition(".")[0], []).append(event)
-    return grouped
