@@ -18,7 +18,13 @@ from ra_portal.people.identity import Identity, Role
 from ra_portal.seals.seal import Seal as PortalSeal
 from ra_portal.seals.seals import Seals
 from signing_service.formats.validation_material import ValidationMaterial
-from signing_service.ports import CertificateStatus, Holder, HolderKind, StatusAnswer
+from signing_service.ports import (
+    CertificateStatus,
+    Holder,
+    HolderKind,
+    RightPeriod,
+    StatusAnswer,
+)
 from signing_service.remote.ports import Seal as RemoteSeal
 from signing_service.sso.sessions import SignedIn
 
@@ -43,6 +49,10 @@ class PortalHolders:
             enterprise_uscc=found.enterprise_uscc,
             customs_code=found.customs_code,
             rights=found.rights,
+            right_periods=tuple(
+                RightPeriod(each.right, each.valid_from, each.valid_until) for each in found.grants
+            ),
+            employee_number=found.employee_number,
             roles=found.roles,
             key_witness=found.key_witness,
             is_seal=found.is_seal,

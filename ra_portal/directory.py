@@ -14,6 +14,7 @@ from kernel.refusals import NotFound
 from ra_portal.cards.holder_rows import HeldCard, HeldCards
 from ra_portal.people import people_rows
 from ra_portal.people.identity import HolderKind
+from ra_portal.people.people import Grant
 from ra_portal.seals import seal_rows
 from ra_portal.seals.seal import Seal
 from records.database import Database
@@ -39,6 +40,10 @@ class HolderRecord:
     enterprise_uscc: str | None = None
     customs_code: str | None = None
     rights: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    """Those in force at the moment asked for, by right."""
+    employee_number: str | None = None
+    """An operator's."""
     roles: tuple[str, ...] = ()
     branch: str | None = None
     """The branch that an officer works at, by id."""
@@ -156,6 +161,7 @@ def _record(held: HeldCard, at: datetime) -> HolderRecord:
     state = _unless_closed(str(card.state_at(at)), held.is_enterprise_closed_at(at))
     if state == "active" and held.is_officer_retired_at(at):
         state = "officer-retired"  # before the card is revoked, a moment later
+    grants = held.grants_at(at)
     return HolderRecord(
         kind=card.holder.kind,
         subject=card.holder.id,
@@ -166,7 +172,9 @@ def _record(held: HeldCard, at: datetime) -> HolderRecord:
         enterprise_name=held.enterprise_name,
         enterprise_uscc=held.enterprise_uscc,
         customs_code=held.customs_code,
-        rights=held.rights_at(at),
+        rights=tuple(dict.fromkeys(each.right for each in grants)),
+        grants=grants,
+        employee_number=held.employee_number,
         roles=held.roles,
         branch=held.branch,
         key_witness=_witness(held, at),

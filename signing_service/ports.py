@@ -21,6 +21,17 @@ class HolderKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class RightPeriod:
+    """From when until when a right is granted."""
+
+    right: str
+    """A code of `policies/rights.toml`."""
+    valid_from: datetime
+    valid_until: datetime | None
+    """None: until withdrawn. The moment itself lies outside."""
+
+
+@dataclass(frozen=True)
 class Holder:
     """Who holds a card, as the registration portal knows it."""
 
@@ -38,6 +49,10 @@ class Holder:
     customs_code: str | None = None
     rights: tuple[str, ...] = ()
     """Codes from `policies/rights.toml`, in force at the asked time."""
+    right_periods: tuple[RightPeriod, ...] = ()
+    """The grants that `rights` come from, by code."""
+    employee_number: str | None = None
+    """An operator's, as the enterprise counts its people."""
     roles: tuple[str, ...] = ()
     """An officer's roles, as the registration portal names them."""
     key_witness: str | None = None

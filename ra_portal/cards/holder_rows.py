@@ -32,6 +32,8 @@ class HeldCard:
     branch: str | None = None
     retired_at: datetime | None = None
     """When the officer left."""
+    employee_number: str | None = None
+    """An operator's."""
     enterprise_id: str | None = None
     enterprise_name: str | None = None
     enterprise_uscc: str | None = None
@@ -39,9 +41,10 @@ class HeldCard:
     enterprise_closed_at: datetime | None = None
     grants: tuple[Grant, ...] = ()
 
-    def rights_at(self, at: datetime) -> tuple[str, ...]:
-        """Codes of the rights in force at a point in time, sorted."""
-        return tuple(sorted({grant.right for grant in self.grants if grant.holds_at(at)}))
+    def grants_at(self, at: datetime) -> tuple[Grant, ...]:
+        """Those in force at a point in time, sorted by right."""
+        held = (grant for grant in self.grants if grant.holds_at(at))
+        return tuple(sorted(held, key=lambda each: (each.right, each.valid_from)))
 
     def is_enterprise_closed_at(self, at: datetime) -> bool:
         return self.enterprise_closed_at is not None and at >= self.enterprise_closed_at
@@ -88,6 +91,7 @@ def _everything() -> Select[Any]:
         officers.c.branch_id.label("officer_branch"),
         officers.c.retired_at.label("officer_retired_at"),
         operators.c.name.label("operator_name"),
+        operators.c.employee_number.label("operator_number"),
         enterprises.c.id.label("enterprise"),
         enterprises.c.name.label("enterprise_name"),
         enterprises.c.uscc.label("enterprise_uscc"),
@@ -116,6 +120,7 @@ def _held(rows: Sequence[Any]) -> HeldCard | None:
         roles=tuple(sorted(each for each in (first.officer_roles or "").split(",") if each)),
         branch=first.officer_branch,
         retired_at=first.officer_retired_at,
+        employee_number=first.operator_number,
         enterprise_id=first.enterprise,
         enterprise_name=first.enterprise_name,
         enterprise_uscc=first.enterprise_uscc,

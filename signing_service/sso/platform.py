@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from kernel.refusals import Unprocessable
 from signing_service.sso.challenges import secret_hash
-from signing_service.sso.claims import PERMITTABLE, SCOPES
+from signing_service.sso.claims import PERMITTABLE, SCOPES, UNLISTED
 from signing_service.sso.client_keys import require_client_keys
 from signing_service.sso.settings import is_loopback
 
@@ -34,7 +34,7 @@ _LONGEST_NAME = 200
 class ClaimsPermission:
     """What the competent department lets a platform learn. Data leaves only with its leave."""
 
-    claims: tuple[str, ...] = PERMITTABLE
+    claims: tuple[str, ...] = UNLISTED
     permitted_by: str = ""
     """The department, and who signed for it."""
     evidence: str = ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernel.refusals import Unprocessable
 from records.database import new_id
-from signing_service.sso.claims import PERMITTABLE, SCOPES, claims_of
+from signing_service.sso.claims import SCOPES, UNLISTED, claims_of
 from signing_service.sso.platform import (
     PRIVATE_KEY,
     SECRET,
@@ -37,7 +37,7 @@ def draft_of(fields: Mapping[str, Any]) -> PlatformDraft:
     scopes = lists["scopes"] or SCOPES
     if claims is None:
         permitted = claims_of(" ".join(scopes))
-        claims = tuple(each for each in PERMITTABLE if each in permitted)
+        claims = tuple(each for each in UNLISTED if each in permitted)
     method = texts["auth_method"] or SECRET
     terms = PlatformTerms(
         auth_method=method,

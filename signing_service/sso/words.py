@@ -12,11 +12,13 @@ from signing_service.sso.proposals import Action
 def claim_words() -> dict[str, str]:
     return {
         "name": gettext("Holder's name"),
+        PREFIX + "employee_number": gettext("Operator's employee number"),
         PREFIX + "holder_kind": gettext("Kind of holder"),
         PREFIX + "enterprise_name": gettext("Enterprise's name"),
         PREFIX + "enterprise_uscc": gettext("Unified social credit code"),
         PREFIX + "customs_code": gettext("Customs registration code"),
         PREFIX + "rights": gettext("Rights in business"),
+        PREFIX + "rights_detail": gettext("Periods of the rights"),
         PREFIX + "roles": gettext("Officer's roles"),
         PREFIX + "card": gettext("Card number"),
     }

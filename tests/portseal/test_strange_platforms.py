@@ -5,16 +5,21 @@ the real agent and token. One platform hears of the end of a session over the ba
 other through the browser alone.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from portseal.demo.signin_steps import register_platform
 from portseal.sandbox.ports import free_port
+from signing_service.sso.claims import PREFIX
 from tests.key_agent.holder import operator_at
 from tests.key_agent.running import RunningAgent
 from tests.key_agent.waiting import seconds_until
@@ -32,7 +37,8 @@ OIDCClientSecret {secret}
 OIDCProviderTokenEndpointAuth client_secret_basic
 OIDCRedirectURI {origin}/who/callback
 OIDCCryptoPassphrase for-this-test-alone
-OIDCScope "openid profile enterprise"
+OIDCScope "openid profile enterprise rights"
+OIDCPassUserInfoAs claims json
 OIDCPKCEMethod S256
 OIDCIDTokenSignedResponseAlg ES256
 OIDCCookie {client_id}
@@ -45,6 +51,11 @@ OIDCDefaultLoggedOutURL {origin}/bye
     Require valid-user
 </Location>
 """
+
+
+EMPLOYEE, PERIODS = PREFIX + "employee_number", PREFIX + "rights_detail"
+NAMED = ("name", PREFIX + "rights", EMPLOYEE, PERIODS)
+"""What the first platform is permitted to learn; the second's entry lists no claims."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,12 @@ class ApachePlatform:
     def log(self) -> str:
         return (self.directory / "error.log").read_text(errors="replace")
 
+    def claims(self, page: Page) -> dict[str, Any]:
+        """What the module had from userinfo for this browser's holder."""
+        shown = page.request.get(self.who).body().decode()
+        (told,) = re.findall(r"^OIDC_userinfo_json=(.*)$", shown, re.MULTILINE)
+        return dict(json.loads(told))
+
     def knows(self, page: Page) -> bool:
         """Whether this browser is signed in here, or would be sent to sign in."""
         status = page.request.get(self.who, max_redirects=0).status
@@ -74,16 +91,24 @@ def platforms(service: RunningService) -> Iterator[tuple[ApachePlatform, ApacheP
     """Two apaches: the first is told over the back channel, the second through the browser."""
     with ExitStack() as servers:
         yield (
-            platform(service, servers, "apache-back", "阿帕奇平台甲", "--backchannel-logout-uri"),
+            platform(
+                service, servers, "apache-back", "阿帕奇平台甲", "--backchannel-logout-uri", *NAMED
+            ),
             platform(service, servers, "apache-front", "阿帕奇平台乙", "--frontchannel-logout-uri"),
         )
 
 
 def platform(
-    service: RunningService, servers: ExitStack, client_id: str, name: str, told: str
+    service: RunningService,
+    servers: ExitStack,
+    client_id: str,
+    name: str,
+    told: str,
+    *claims: str,
 ) -> ApachePlatform:
     """Proposed at the console, confirmed by an officer, and run with the secret that it got.
-    `told`: the option for how it hears of the end."""
+    `told`: the option for how it hears of the end; `claims`: those that it is permitted by name,
+    none: the usual ones."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     callback = f"{origin}/who/callback"
@@ -91,6 +116,7 @@ def platform(
     made = register_platform(
         service.stage, name, "--client-id", client_id, "--redirect-uri", callback,
         "--post-logout-redirect-uri", f"{origin}/bye", told, f"{callback}?logout={channel}",
+        *(option for claim in claims for option in ("--claim", claim)),
     )  # fmt: skip
     more = CONFIGURATION.format(
         issuer=service.origin, client_id=client_id, secret=made["client_secret"], origin=origin
@@ -138,6 +164,19 @@ def test_apaches_module_knows_the_holder_and_hears_of_the_end_over_the_back_chan
     page.goto("/")
     page.click("header form[action='/sso/sign-out'] button")
     seconds_until(lambda: not back.knows(page), limit=WITHIN_SECONDS)
+
+
+def test_the_platform_that_may_learns_employee_number_and_periods_and_the_other_does_not(
+    page: Page, platforms: tuple[ApachePlatform, ApachePlatform]
+) -> None:
+    back, front = (each.claims(page) for each in platforms)
+    assert back[PREFIX + "rights"] == front[PREFIX + "rights"] == ["declare-import"]
+    assert re.fullmatch(r"T\d{5}", back[EMPLOYEE])
+    (period,) = back[PERIODS]
+    assert period["right"] == "declare-import"
+    assert datetime.fromisoformat(period["from"]) <= datetime.now(UTC)
+    assert "until" not in period  # the operator's right ends when it is withdrawn
+    assert not {EMPLOYEE, PERIODS} & front.keys()
 
 
 def test_signing_out_at_the_portal_loads_frames_that_end_a_platforms_session(

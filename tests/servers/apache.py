@@ -40,7 +40,7 @@ ScriptAlias /who {directory}/who.cgi
 _WHO = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
-env | grep '^OIDC_CLAIM_\\|^REMOTE_USER' | sort
+env | grep "^OIDC_\\|^REMOTE_USER" | sort
 """
 
 

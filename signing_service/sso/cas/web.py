@@ -1,5 +1,6 @@
 """Routes of the CAS protocol 3.0. Proxy authentication is off, and says so."""
 
+import json
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -198,7 +199,7 @@ class CasRoutes:
         }
         for name, value in told.items():
             if name != "sub":
-                texts = [str(each) for each in value] if isinstance(value, list) else str(value)
+                texts = [_text(each) for each in value] if isinstance(value, list) else _text(value)
                 attributes[name.removeprefix(PREFIX)] = texts
         return attributes
 
@@ -214,6 +215,11 @@ def _terms(asked: MultiDict[str, str], *, renew: bool) -> dict[str, str]:
     if ASKED in asked:
         terms[ASKED] = asked[ASKED]
     return terms
+
+
+def _text(value: object) -> str:
+    """An attribute is text: what is more than that is told as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _is_set(asked: MultiDict[str, str], name: str) -> bool:

@@ -42,6 +42,8 @@ def test_rights_at_a_past_moment_are_answered_as_they_were(any_portal: PortalWor
         at = first + timedelta(hours=at_hours)
         found = portal.services.directory.by_certificate(certificate, at)
         assert found is not None
+        assert tuple(each.right for each in found.grants) == found.rights
+        assert all(each.holds_at(at) for each in found.grants)
         return found.rights
 
     assert rights(-1) == ()
@@ -70,6 +72,7 @@ def test_the_directory_names_holder_enterprise_and_the_cards_state_of_the_moment
     assert (then.card_state, now.card_state) == ("active", "revoked")
     assert (then.kind, then.name, then.card) == (HolderKind.OPERATOR, "张操作", number)
     assert (then.enterprise_uscc, then.customs_code) == (samples.uscc(), "3302900001")
+    assert (then.employee_number, then.grants) == ("E-001", added.view.history)
     stranger = portal.authority.authorities.tsa.certificate
     assert portal.services.directory.by_certificate(stranger, clock.now()) is None
 

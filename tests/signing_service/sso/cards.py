@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,7 +15,13 @@ from kernel.entropy import SystemEntropy
 from kernel.keys import KeyHandle
 from kernel.refusals import Refusal, Unauthenticated
 from records.database import Database
-from signing_service.ports import CertificateStatus, Holder, HolderKind, StatusAnswer
+from signing_service.ports import (
+    CertificateStatus,
+    Holder,
+    HolderKind,
+    RightPeriod,
+    StatusAnswer,
+)
 from signing_service.sso.authentication_token import make_authentication_token
 from signing_service.sso.challenges import Challenges
 from signing_service.sso.settings import SsoSettings
@@ -26,6 +32,9 @@ CARD_POLICY = "1.3.6.1.4.1.99999.1.1"
 FILE_POLICY = "1.3.6.1.4.1.99999.1.2"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 EMAIL = "1.3.6.1.5.5.7.3.4"
+GRANTED_FROM = datetime(2026, 1, 4, 16, 30, tzinfo=UTC)
+GRANTED_UNTIL = datetime(2099, 12, 31, 16, tzinfo=UTC)
+"""Of the holders' one right."""
 ALL_USAGES = (
     "digital_signature",
     "content_commitment",
@@ -132,6 +141,8 @@ class Registry:
             enterprise_uscc="91330200MA2AF0LT3J",
             customs_code="3302123456",
             rights=("declare-import",),
+            right_periods=(RightPeriod("declare-import", GRANTED_FROM, GRANTED_UNTIL),),
+            employee_number="E-001",
             key_witness="李审核, 2026-03-01, ePass 0001",
         )
         self.holders[certificate.fingerprint] = holder

@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from kernel.clock import FixedClock
 from records.database import Database
 from signing_service.sso.card_login import ProvenCard
+from signing_service.sso.claims import PREFIX
 from signing_service.sso.platform import ClaimsPermission, PlatformTerms
 from signing_service.sso.platforms import Registration
 from signing_service.sso.services import SsoServices
@@ -116,6 +117,27 @@ def test_only_permitted_claims_are_told(signed_in: FlaskClient, services: SsoSer
     told = validate(signed_in, ticket_of(login(signed_in))).data
     assert b"<cas:name>" in told
     assert b"enterprise" not in told
+
+
+def test_number_and_periods_are_told_where_they_are_permitted_by_name(
+    signed_in: FlaskClient, services: SsoServices
+) -> None:
+    """Every attribute is text; a period is a JSON text of the shape that OpenID tells."""
+    claims = (PREFIX + "employee_number", PREFIX + "rights_detail")
+    permission = ClaimsPermission(claims, "示例司", "示例〔2026〕3号")
+    terms = PlatformTerms(cas_services=(SERVICE,), permission=permission)
+    registered(services, redirect_uris=(), terms=terms)
+    told = etree.fromstring(validate(signed_in, ticket_of(login(signed_in))).data)
+    assert told.findtext(f".//{CAS}employee_number") == "E-001"
+    (period,) = told.findall(f".//{CAS}rights_detail")
+    assert json.loads(period.text or "") == {
+        "right": "declare-import",
+        "from": "2026-01-04T16:30:00Z",
+        "until": "2099-12-31T16:00:00Z",
+    }
+    answer = validate(signed_in, ticket_of(login(signed_in)), format="JSON").get_json()
+    attributes = answer["serviceResponse"]["authenticationSuccess"]["attributes"]
+    assert attributes["rights_detail"] == [period.text]
 
 
 # -- tickets -------------------------------------------------------------------------------------

@@ -3,15 +3,20 @@ parameter (OpenID Connect Core, 5.5 and 3.1.2.1)."""
 
 import html
 import json
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
-from signing_service.sso.claims import PREFIX
+from signing_service.ports import RightPeriod
+from signing_service.sso.claims import PERMITTABLE, PREFIX
 from signing_service.sso.platform import ClaimsPermission, PlatformTerms
+from signing_service.sso.platform_form import draft_of
 from signing_service.sso.services import SsoServices
-from tests.signing_service.sso.cards import Card
+from signing_service.sso.tables import platforms as platforms_table
+from tests.signing_service.sso.cards import Card, Registry
 from tests.signing_service.sso.flow import (
     Platform,
     answer_of,
@@ -24,7 +29,11 @@ from tests.signing_service.sso.flow import (
 )
 
 FEW = ClaimsPermission((PREFIX + "enterprise_uscc",), "海关总署示例司 示例人", "示例〔2026〕1号")
-HOLDER_CLAIMS = {"name", *(PREFIX + each for each in ("rights", "card", "customs_code", "roles"))}
+EMPLOYEE, PERIODS = PREFIX + "employee_number", PREFIX + "rights_detail"
+HOLDER_CLAIMS = {
+    "name", EMPLOYEE, PERIODS,
+    *(PREFIX + each for each in ("rights", "card", "customs_code", "roles")),
+}  # fmt: skip
 
 
 def test_claims_that_were_not_permitted_are_not_told_anywhere(
@@ -41,6 +50,60 @@ def test_claims_that_were_not_permitted_are_not_told_anywhere(
         assert not HOLDER_CLAIMS & found.keys()
         assert PREFIX + "enterprise_name" not in found
         assert PREFIX + "holder_kind" not in found
+
+
+def test_a_platform_that_they_were_permitted_by_name_learns_number_and_periods(
+    signed_in: FlaskClient, services: SsoServices
+) -> None:
+    named = ClaimsPermission((EMPLOYEE, PERIODS), "海关总署示例司", "示例〔2026〕3号")
+    platform = Platform(registered(services, terms=PlatformTerms(permission=named)))
+    tokens = tokens_for(signed_in, platform, scope="openid profile rights")
+    told = signed_in.get("/oidc/userinfo", headers=bearer(tokens["access_token"])).get_json()
+    for found in (read_id_token(signed_in, tokens["id_token"]), told):
+        assert found[EMPLOYEE] == "E-001"
+        assert found[PERIODS] == [
+            {
+                "right": "declare-import",
+                "from": "2026-01-04T16:30:00Z",
+                "until": "2099-12-31T16:00:00Z",
+            }
+        ]
+        assert PREFIX + "rights" not in found
+
+
+def test_a_right_without_an_end_has_no_until_and_who_has_no_number_is_told_none(
+    signed_in: FlaskClient, services: SsoServices, registry: Registry, card: Card
+) -> None:
+    endless = RightPeriod("declare-import", card.holder.right_periods[0].valid_from, None)
+    changed = replace(card.holder, right_periods=(endless,), employee_number=None)
+    registry.holders[card.certificate.fingerprint] = changed
+    named = ClaimsPermission((EMPLOYEE, PERIODS), "海关总署示例司", "示例〔2026〕3号")
+    platform = Platform(registered(services, terms=PlatformTerms(permission=named)))
+    claims = read_id_token(signed_in, tokens_for(signed_in, platform)["id_token"])
+    assert claims[PERIODS] == [{"right": "declare-import", "from": "2026-01-04T16:30:00Z"}]
+    assert EMPLOYEE not in claims
+
+
+@pytest.mark.parametrize("stored", ["{}", '{"permission": {}}', '{"cas_services": []}'])
+def test_an_entry_that_lists_no_claims_permits_none_that_must_be_named(
+    signed_in: FlaskClient, services: SsoServices, stored: str
+) -> None:
+    platform = Platform(registered(services))
+    mine = platforms_table.c.client_id == platform.client_id
+    with services.database.transaction() as connection:
+        connection.execute(update(platforms_table).where(mine).values(terms=stored))
+    wanted = json.dumps({"id_token": {EMPLOYEE: {"essential": True}, PERIODS: None}})
+    claims = read_id_token(signed_in, tokens_for(signed_in, platform, claims=wanted)["id_token"])
+    assert claims[PREFIX + "rights"] == ["declare-import"]
+    assert not {EMPLOYEE, PERIODS} & claims.keys()
+
+
+def test_a_draft_without_a_list_permits_none_that_must_be_named() -> None:
+    fields = {"name": "报关平台", "redirect_uris": ["https://platform.example/callback"]}
+    permitted = draft_of(fields).terms.permission.claims
+    assert set(PERMITTABLE) - set(permitted) == {EMPLOYEE, PERIODS}
+    few = draft_of({**fields, "scopes": ["openid", "rights"]}).terms.permission.claims
+    assert set(few) == {PREFIX + "holder_kind", PREFIX + "rights", PREFIX + "roles"}
 
 
 def test_claims_are_asked_for_one_by_one_where_they_shall_stand(

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from signing_service.sso.claims import ACR_CARD
+from signing_service.sso.claims import ACR_CARD, PREFIX
 from signing_service.sso.services import SsoServices
 from tests.signing_service.sso.cards import ORIGIN
 from tests.signing_service.sso.flow import Platform, answer_of, read_id_token, tokens_for
@@ -58,6 +58,9 @@ def test_id_tokens_are_signed_as_told_and_hold_no_claim_that_is_not_named(
 ) -> None:
     claims = read_id_token(signed_in, tokens_for(signed_in, platform)["id_token"])
     assert set(claims) <= set(metadata["claims_supported"])
+    assert {PREFIX + "employee_number", PREFIX + "rights_detail"} <= set(
+        metadata["claims_supported"]
+    )
     assert claims["acr"] in metadata["acr_values_supported"]
     assert ACR_CARD in metadata["acr_values_supported"]
     algorithms = {key["alg"] for key in signed_in.get("/oidc/jwks").get_json()["keys"]}
