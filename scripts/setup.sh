@@ -56,8 +56,10 @@ check_demo_packages() {
 }
 
 check_test_packages() {
-    if ! is_ubuntu && ! has_command chromium && ! has_command google-chrome; then
-        need chromium "browser that drives the portal in the tests"
+    if ! is_ubuntu && { has_command chromium || ! has_command google-chrome; }; then
+        has_command chromium || need chromium "browser that drives the portal in the tests"
+        has_file /usr/lib/chromium/locales/zh-CN.pak \
+            || need chromium-l10n "that browser's own words in Chinese, for pictures of pages"
     fi
     has_file '/usr/lib/*/libatomic.so.1' || need libatomic1 "Playwright's driver is linked with it"
     has_file '/usr/share/fonts/opentype/noto/NotoSansCJK*' \

@@ -8,10 +8,11 @@ import argparse
 import io
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Playwright, ViewportSize, sync_playwright
 
 from portseal.demo.agent_wheel import offer_agent
 from portseal.demo.ground import renew
@@ -26,17 +27,36 @@ from tests.servers.chromium import find_chromium, launch_arguments
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "pages"
 WIDTHS = {"375": ViewportSize(width=375, height=720), "1920": ViewportSize(width=1920, height=1080)}
+_TONGUES = {"zh": "zh_CN", "en": "en_GB"}
+"""Of the browser itself: what a date field and a file field say is its own text. Debian's Chromium
+goes by LANGUAGE and has its languages in a package of their own, chromium-l10n."""
 _LONGEST = 16_000
 """Pixels; WebP ends there (16,383). No page is as long."""
 
 
+def launch(playwright: Playwright, program: Path) -> dict[str, Browser]:
+    """A browser for each language."""
+    return {
+        language: playwright.chromium.launch(
+            executable_path=program,
+            args=launch_arguments(),
+            env={**os.environ, "LANGUAGE": tongue},
+        )
+        for language, tongue in _TONGUES.items()
+    }
+
+
 def take(
-    browser: Browser, stage: Stage, exhibit: Exhibit, directory: Path, **options: object
+    browsers: Mapping[str, Browser],
+    stage: Stage,
+    exhibit: Exhibit,
+    directory: Path,
+    **options: object,
 ) -> None:
-    """Four pictures of one page; `options` are of the browser's context."""
+    """Four pictures of one page; `options` are of the browsers' contexts."""
     service = seat(stage, exhibit.who, exhibit.fresh)
     address = exhibit.address(service, stage.facts)
-    for language in ("zh", "en"):
+    for language, browser in browsers.items():
         with seated(browser, service, language, **options) as page:
             visit(page, exhibit, address, stage)
             for width, size in WIDTHS.items():
@@ -79,13 +99,12 @@ def main() -> None:
             for step in (*PAST, people_more, everything_to_see):
                 step(stage)
             with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=chromium, args=launch_arguments()
-                )
+                browsers = launch(playwright, chromium)
                 for exhibit in EVERY_EXHIBIT:
                     if not arguments.names or exhibit.name in arguments.names:
-                        take(browser, stage, exhibit, arguments.to, color_scheme=scheme)
-                browser.close()
+                        take(browsers, stage, exhibit, arguments.to, color_scheme=scheme)
+                for browser in browsers.values():
+                    browser.close()
         finally:
             site.stop()
 
