@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from portseal.demo.people import ENTERPRISE, OFFICERS, OPERATOR, licence_png
+from portseal.demo.licence import licence_png
+from portseal.demo.people import ENTERPRISE, OFFICERS, OPERATOR
 from portseal.demo.stage import Stage, expect, expect_refusal
 from portseal.holder.service import Service
 

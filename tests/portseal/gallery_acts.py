@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import FilePayload, Page
 
 from kernel.identifiers import uscc_check_character
-from portseal.demo.people import licence_png
+from portseal.demo.licence import licence_png
 from portseal.demo.signing_steps import import_declaration
 from portseal.demo.stage import Stage
 from tests.portseal.gallery import CLERK, OWNER, send_form

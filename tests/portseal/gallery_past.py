@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from kernel.refusals import Refusal
-from portseal.demo.people import ENTERPRISE, licence_png
+from portseal.demo.licence import licence_png
+from portseal.demo.people import ENTERPRISE
 from portseal.demo.people_steps import make_card
 from portseal.demo.signin_steps import register_platform
 from portseal.demo.signing_steps import import_declaration
@@ -52,11 +53,12 @@ def everything_to_see(stage: Stage) -> str:
 
 
 def _applied(stage: Stage, number: int, name: str) -> dict[str, Any]:
+    details = samples.details(number, name=name)
     return stage.anonymous().call(
         "POST",
         "/api/v1/applications",
-        data=samples.details(number, name=name),
-        files={"licence": ("licence.png", licence_png(), "image/png")},
+        data=details,
+        files={"licence": ("licence.png", licence_png(details), "image/png")},
         headers={"X-PortSeal-Request": "portseal"},
     )
 
@@ -107,7 +109,8 @@ def _change_proposed(stage: Stage) -> object:
     values = {
         "region": "浙江 宁波 北仑", "legal_representative": "周样例", "why": "迁址并变更法定代表人",
     }  # fmt: skip
-    licence = {"licence": ("licence.png", licence_png(), "image/png")}
+    scan = licence_png(samples.details(903, name="宁波展厅样本贸易有限公司") | values)
+    licence = {"licence": ("licence.png", scan, "image/png")}
     led_to = send_form(owner, "/enterprise/data", values, licence)
     return owner.fetch("GET", led_to, headers={"Accept": "text/html"}).url  # reads what was done
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kernel.identifiers import serial_text
 from portseal.demo.authority_steps import hold_ceremony
-from portseal.demo.people import licence_png
+from portseal.demo.licence import licence_png
 from portseal.demo.people_steps import (
     add_operator,
     appoint_officers,
@@ -60,11 +60,12 @@ def people_more(stage: Stage) -> str:
     stage.facts["more"] = True
     service = stage.anonymous()
     for number in range(1, 25):
+        details = samples.details(number)
         service.call(
             "POST",
             "/api/v1/applications",
-            data=samples.details(number),
-            files={"licence": ("licence.png", licence_png(), "image/png")},
+            data=details,
+            files={"licence": ("licence.png", licence_png(details), "image/png")},
             headers={"X-PortSeal-Request": "portseal"},
         )
     return "24 enterprises more have applied"

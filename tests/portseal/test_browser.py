@@ -20,7 +20,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from portseal.demo.people import licence_png
+from portseal.demo.licence import licence_png
 from portseal.holder.card import Card
 from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.service import RunningService

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portseal.demo.people import licence_png
+from portseal.demo.licence import licence_png
 from tests.portseal.service import RunningService
 from tests.ra_portal import samples
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from portseal.demo.people import licence_png
+from portseal.demo.licence import licence_png
 from tests.key_agent.holder import make_persons_card
 from tests.key_agent.running import RunningAgent, running_agent
 from tests.portseal.service import RunningService

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import requests
 
 from kernel.identifiers import uscc_check_character
-from portseal.demo.people import ENTERPRISE, licence_png
+from portseal.demo.licence import licence_png
+from portseal.demo.people import ENTERPRISE
 from portseal.demo.people_steps import make_card
 from portseal.demo.signin_steps import register_platform
 from portseal.holder.service import Service
@@ -213,7 +214,7 @@ def new_enterprise(service: RunningService, label: str) -> None:
         "POST",
         "/api/v1/applications",
         data=fields,
-        files={"licence": ("licence.png", licence_png(), "image/png")},
+        files={"licence": ("licence.png", licence_png(fields), "image/png")},
         headers={"X-PortSeal-Request": "tests"},
     )
     path = f"/api/v1/applications/{submitted['id']}"
