@@ -178,7 +178,7 @@ EXHIBITS = (
     Exhibit(
         "review",
         "registrar",
-        FirstLink("/officer/applications?state=", "/officer/applications/"),
+        FirstLink("/officer/applications?state=approved", "/officer/applications/"),
     ),
     Exhibit("enterprises", "registrar", "/officer/enterprises"),
     Exhibit(

@@ -22,6 +22,7 @@ from portseal.demo.usb_keys import UsbKeys
 from tests.portseal.gallery import Exhibit, seat, seated, visit
 from tests.portseal.gallery_answers import EVERY_EXHIBIT
 from tests.portseal.gallery_past import everything_to_see
+from tests.portseal.gallery_register import look_lived_in
 from tests.portseal.service import PAST, people_more
 from tests.servers.chromium import find_chromium, launch_arguments
 
@@ -98,6 +99,7 @@ def main() -> None:
         try:
             for step in (*PAST, people_more, everything_to_see):
                 step(stage)
+            look_lived_in(stage)
             with sync_playwright() as playwright:
                 browsers = launch(playwright, chromium)
                 for exhibit in EVERY_EXHIBIT:
