@@ -48,11 +48,15 @@ HOMES = {
         "signing_service.reports.pdf",
     ),
     "fpdf": ("signing_service.reports.pdf",),
-    "PIL": ("signing_service.formats.pades.pdf", "ra_portal.papers.page_pictures"),
+    "PIL": (
+        "signing_service.formats.pades.pdf",
+        "ra_portal.papers.page_pictures",
+        "portseal.demo.licence",
+    ),
     "openpyxl": ("ra_portal.spreadsheets",),
     "pikepdf": ("ra_portal.papers.pdf_reader",),
     "pypdfium2": ("ra_portal.papers.pdf_reader",),
-    "segno": ("signing_service.formats.pades.pdf",),
+    "segno": ("signing_service.formats.pades.pdf", "portseal.demo.licence"),
 }
 
 
