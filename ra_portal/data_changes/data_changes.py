@@ -98,13 +98,19 @@ class DataChanges:
             self._record(connection, Event.DATA_CHANGE_PROPOSED, change, by, licence_sha256=digest)
         return change
 
-    def own(self, by: Identity, limit: int = 10) -> list[DataChange]:
-        """What was proposed of the enterprise's own data, and how that was decided, newest first.
+    def own(
+        self, by: Identity, operator_id: str | None = None, limit: int = 10
+    ) -> list[DataChange]:
+        """What was proposed of the enterprise's own data, or of an operator's, and how that was
+        decided, newest first.
 
-        Raises Forbidden `legal-person.required`.
+        Raises Forbidden `legal-person.required`, NotFound `operator.unknown`.
         """
-        holder = Holder(HolderKind.LEGAL_PERSON, by.require_legal_person())
+        enterprise_id = by.require_legal_person()
+        holder = Holder(HolderKind.LEGAL_PERSON, enterprise_id)
         with self._database.reading() as connection:
+            if operator_id is not None:
+                holder = people_rows.operator(connection, operator_id, enterprise_id).holder
             return change_rows.of_holder(connection, holder, limit)
 
     def approve(self, by: Identity, identifier: str) -> DataChange:

@@ -37,7 +37,7 @@ class Letters:
             enterprise = people_rows.enterprise_of(connection, change.holder)
         assert enterprise is not None
         contact = self._contacts.look_up(Holder(HolderKind.LEGAL_PERSON, enterprise.id))
-        values = {"reference": _named(change)}
+        values = {"reference": _named(change), "page": _page(change)}
         return sealed_to(self._notices, contact, _TEMPLATES[state], values)
 
     def put(
@@ -68,3 +68,10 @@ class Letters:
 def _named(change: DataChange) -> str:
     """What people and notices call it."""
     return change.reference or change.id
+
+
+def _page(change: DataChange) -> str:
+    """Where the legal person reads what became of it, and proposes it anew."""
+    if change.holder.kind is HolderKind.OPERATOR:
+        return f"/enterprise/operators/{change.holder.id}/data"
+    return "/enterprise/data"

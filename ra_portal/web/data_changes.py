@@ -8,6 +8,7 @@ from kernel.refusals import Malformed, Refusal
 from ra_portal.cards.card import Holder
 from ra_portal.data_changes.change import DataChange
 from ra_portal.fields import InvalidFields
+from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.applying import picture, uploaded
@@ -31,27 +32,55 @@ def _add_enterprise_pages(blueprint: Blueprint, services: PortalServices, person
     def enterprise_data() -> Page:
         by = person.signed_in()
         holder = Holder(HolderKind.LEGAL_PERSON, by.require_legal_person())
-        values, errors = request.form.to_dict(), dict[str, Refusal]()
+        errors = dict[str, Refusal]()
         if request.method == "POST":
-            try:
-                changes.propose(by, holder, values, values.get("why", ""), uploaded())
-            except InvalidFields as invalid:
-                errors = invalid.errors
-            except Refusal as refusal:
-                # What is wrong with the proposed values is InvalidFields; else it is the reason.
-                errors = {"why" if refusal.code.startswith("field.") else "": refusal}
-            else:
-                flash(gettext("The change is on its way to an officer."), "good")
+            errors = _propose(services, by, holder, uploaded())
+            if not errors:
                 return redirect(url_for("portal.enterprise_data"))
         page = render_template(
             "ra_portal/enterprise_data.html",
             enterprise=services.operators.enterprise(by),
             proposed=changes.own(by),
             policy=services.policy,
-            values=values,
+            values=request.form,
             errors=errors,
         )
         return page, 422 if errors else 200
+
+    @blueprint.route("/enterprise/operators/<identifier>/data", methods=["GET", "POST"])
+    def operator_data(identifier: str) -> Page:
+        by = person.signed_in()
+        operator = services.operators.show(by, identifier).operator
+        errors = dict[str, Refusal]()
+        if request.method == "POST":
+            errors = _propose(services, by, operator.holder)
+            if not errors:
+                return redirect(url_for("portal.operator_data", identifier=operator.id))
+        page = render_template(
+            "ra_portal/operator_data.html",
+            operator=operator,
+            proposed=changes.own(by, operator.id),
+            policy=services.policy,
+            values=request.form,
+            errors=errors,
+        )
+        return page, 422 if errors else 200
+
+
+def _propose(
+    services: PortalServices, by: Identity, holder: Holder, licence: Upload | None = None
+) -> dict[str, Refusal]:
+    """Propose what the form says; what is wrong with it, by field, "" for the whole."""
+    values = request.form.to_dict()
+    try:
+        services.data_changes.propose(by, holder, values, values.get("why", ""), licence)
+    except InvalidFields as invalid:
+        return invalid.errors
+    except Refusal as refusal:
+        # What is wrong with the proposed values is InvalidFields; else it is the reason.
+        return {"why" if refusal.code.startswith("field.") else "": refusal}
+    flash(gettext("The change is on its way to an officer."), "good")
+    return {}
 
 
 def _add_officer_pages(blueprint: Blueprint, services: PortalServices, person: Person) -> None:

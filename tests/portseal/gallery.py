@@ -165,6 +165,11 @@ EXHIBITS = (
     Exhibit("operator-new", "legal-person", "/enterprise/operators/new"),
     Exhibit("operator", "legal-person", FirstLink("/enterprise", "/enterprise/operators/")),
     Exhibit("enterprise-data", "legal-person", "/enterprise/data"),
+    Exhibit(
+        "operator-data",
+        "legal-person",
+        FirstLink("/enterprise", "/enterprise/operators/", "/data"),
+    ),
     Exhibit("seals", OWNER, "/seals"),
     Exhibit("history", OWNER, "/enterprise/history"),
     Exhibit("import-operators", "legal-person", "/imports/operators"),

@@ -168,6 +168,9 @@ _ENTERPRISE = (
     Exhibit("rights-saved", OWNER, FirstLink("/enterprise", "/enterprise/operators/"),
             (Form(press="form[action$='/rights'] button"),)),
     Exhibit("data-refused", OWNER, "/enterprise/data", (Form({"#customs_code": "1"}),)),
+    Exhibit("operator-data-refused", OWNER,
+            FirstLink("/enterprise", "/enterprise/operators/", "/data"),
+            (Form({"#name": "李Ꭺ"}),)),
     Exhibit("import-refused", OWNER, "/imports/operators", (Form(attach={"#file": prose}),)),
 )  # fmt: skip
 _OFFICERS = (
@@ -242,6 +245,7 @@ PICTURED = {
     "portal.many_codes": "activation-codes",
     "portal.grant": "grant-refused",
     "portal.enterprise_data": "data-refused",
+    "portal.operator_data": "operator-data-refused",
     "portal.import_file": "import-refused",
     "portal.decide": "review-refused",
     "portal.decide_change": "data-change-refused",

@@ -18,6 +18,7 @@ VALUES = {
     "hours": "24",
     "minutes": "10",
     "origin": "https://id.example",
+    "page": "/enterprise/data",
     "part": "1",
     "reference": "DC-2026-7QK4ZP2M",
     "references": "AP-2026-7QK4ZP2M, AP-2026-8QK4ZP2M",

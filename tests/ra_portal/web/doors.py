@@ -209,6 +209,7 @@ DOORS: dict[str, Door] = {
     "GET /enterprise/data": Door(ENTERPRISES),
     "GET /enterprise/history": Door(ENTERPRISES | OPERATORS),
     "GET /enterprise/operators/<identifier>": Door(OWNER, _OPERATOR),
+    "GET /enterprise/operators/<identifier>/data": Door(OWNER, _OPERATOR),
     "GET /enterprise/operators/new": Door(ENTERPRISES),
     "GET /imports/<kind>": Door(ENTERPRISES, {"kind": "=operators"}),
     "GET /imports/<kind>/template.<file_format>": Door(
@@ -289,6 +290,7 @@ DOORS: dict[str, Door] = {
         frozenset({"registrar", "approver"}), _WAITING, {"reasons": "样本"}
     ),
     "POST /enterprise/data": Door(ENTERPRISES, body={"name": "", "why": ""}),
+    "POST /enterprise/operators/<identifier>/data": Door(OWNER, _OPERATOR, {"name": "", "why": ""}),
     "POST /api/v1/data-changes": Door(
         frozenset({"registrar"}) | OWNER,
         body={"holder_kind": "operator", "holder": "@operator", "changes": {}, "reason": "x"},

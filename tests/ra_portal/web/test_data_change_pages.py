@@ -1,7 +1,9 @@
 """A change of data in the pages: proposed with the new licence, reviewed, refused, read."""
 
 import html
+import re
 
+from ra_portal.notices.channels import Channel
 from ra_portal.papers.documents import Upload
 from ra_portal.people.identity import Role
 from tests.ra_portal import samples
@@ -82,3 +84,51 @@ def test_who_proposed_a_change_is_told_that_another_must_approve_it(
     page = browser.text(f"{LIST}/{change.id}")
     assert "Another officer who approves must decide on it." in page
     assert 'value="approve"' not in page
+
+
+def test_an_operators_name_is_changed_from_the_operators_page(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    seat.identity = owner = portal.legal_person()
+    operator = portal.operator(owner).view.operator
+    own = f"/enterprise/operators/{operator.id}"
+    form = browser.get(between(r'href="([^"]+/data)"', browser.text(own)))
+    assert form.request.path == f"{own}/data"
+    for name, why, field in (("章\u200b操作", "更名", "name"), ("章操作", " ", "why")):
+        wrong = browser.press(form, "Propose the change", {"name": name, "why": why})
+        assert wrong.status_code == 422
+        assert f'href="#{field}"' in wrong.text
+        assert re.search(rf'<input id="{field}"[^>]*aria-invalid="true"', wrong.text)
+    same = browser.press(form, "Propose the change", {"name": operator.name, "why": "更名"})
+    assert (same.status_code, "nothing would change" in same.text) == (422, True)
+
+    waits = browser.press(form, "Propose the change", {"name": "章操作", "why": "更名"})
+    assert waits.status_code == 200
+    told = html.unescape(waits.text)
+    assert "The change is on its way to an officer." in told
+    assert "Waiting for approval" in told
+    twice = browser.press(form, "Propose the change", {"name": "章小操", "why": "更名"})
+    assert (twice.status_code, "waits for its decision" in twice.text) == (422, True)
+    assert "章操作" not in browser.text(OWN), "the enterprise's own data are another page"
+
+    seat.identity = portal.officer(Role.APPROVER)
+    review = browser.get(between(rf'href="({LIST}/[0-9a-f]{{32}})"', browser.text(LIST)))
+    assert browser.press(review, "Approve").status_code == 200
+    seat.identity = owner
+    assert "章操作" in browser.text(own)
+    done = browser.text(f"{own}/data")
+    assert f'<del class="before">{operator.name}</del>' in done
+    assert "Approved" in done
+    (letter,) = portal.sent(Channel.MAIL)
+    assert f"{own}/data" in letter.text, "it is read where it was proposed"
+
+
+def test_only_the_own_enterprise_has_the_page_of_an_operators_data(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    operator = portal.operator(portal.legal_person()).view.operator
+    page = f"/enterprise/operators/{operator.id}/data"
+    seat.identity = portal.legal_person(2)
+    assert browser.get(page).status_code == 404
+    seat.identity = portal.officer(Role.REGISTRAR)
+    assert browser.get(page).status_code == 403
