@@ -11,9 +11,10 @@ from datetime import timedelta
 from ca.tables import crls
 from portseal.settings.retention import RetentionSettings
 from ra_portal.answers import answers
-from ra_portal.cards.tables import one_time_codes, renewals
+from ra_portal.cards.tables import renewals
 from ra_portal.imports.tables import imports
 from ra_portal.notices.tables import notices, refused_addresses
+from ra_portal.shared_codes.tables import one_time_codes
 from records.retention import Retention, Rule
 from records.tables import outbox
 from signing_service.remote.tables import activations

@@ -32,7 +32,7 @@ from ra_portal.cards.cards import Cards
 from ra_portal.cards.enrolment import Enrolment
 from ra_portal.cards.expiry import Expiry
 from ra_portal.cards.loss import LossReports, Stamp
-from ra_portal.cards.one_time_codes import OneTimeCodes
+from ra_portal.cards.one_time_codes import CODES_OF_CARDS, OneTimeCodes
 from ra_portal.cards.recovery import Recovery
 from ra_portal.cards.renewal import Renewal
 from ra_portal.cards.without_card import WithoutCard
@@ -62,6 +62,7 @@ from ra_portal.people.personal_data import PersonalData
 from ra_portal.people.register import Register
 from ra_portal.seals.seal_keys import TokenOfSeals
 from ra_portal.seals.seals import Seals
+from ra_portal.shared_codes.codes import SharedCodes
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
@@ -171,7 +172,8 @@ def open_portal(
     )
     contacts = Contacts(database, journal, clock, sealing, notices, personal, refused)
     life = CardLife(database, journal, clock, revocation, losses, contacts, notices, on_card_ended)
-    codes = OneTimeCodes(database, journal, clock, entropy, sealing, contacts, notices, outbox)
+    of_cards = SharedCodes(database, journal, clock, entropy, sealing, notices, CODES_OF_CARDS)
+    codes = OneTimeCodes(database, clock, of_cards, contacts, notices, outbox)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
     rules = load_registration()
     operators = Operators(database, journal, clock, cards, catalogue, personal)

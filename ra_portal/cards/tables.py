@@ -1,6 +1,6 @@
 """Rows of cards and what happens to them."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from records.database import AUTO_NUMBER, ROW_ID, UtcDateTime, metadata, partial_index
 
@@ -93,22 +93,4 @@ recoveries = Table(
     Column("settled_at", UtcDateTime),
     Index("ix_recoveries_state", "state", "asked_at"),
     Index("ix_recoveries_enterprise", "enterprise_id", "asked_at"),
-)
-
-one_time_codes = Table(
-    "one_time_codes",
-    metadata,
-    Column("id", ROW_ID, primary_key=True),
-    Column("card", String(24), nullable=False),
-    Column("purpose", String(16), nullable=False),
-    Column("channel", String(8), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("begun_at", UtcDateTime, nullable=False),  # of the code, which several may share
-    Column("expires_at", UtcDateTime, nullable=False),
-    Column("sent", Boolean, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("used_at", UtcDateTime),
-    Index("ix_one_time_codes_card", "card", "created_at"),
-    Index("ix_one_time_codes_expires", "expires_at"),
 )

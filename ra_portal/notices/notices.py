@@ -26,7 +26,7 @@ _log = logging.getLogger("portseal.notices")
 MOST_IN_A_DAY = 20
 """Notices about one card, on one channel."""
 ONE_TIME_CODE = "one-time-code"
-"""The template that strangers can have sent: those who send it count it (`cards.one_time_codes`),
+"""The template that strangers can have sent: those who send it count it (`shared_codes.codes`),
 and it uses up nothing of what a holder must be told."""
 
 

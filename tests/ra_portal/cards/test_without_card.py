@@ -9,21 +9,21 @@ from sqlalchemy import Connection, event, update
 
 from kernel.refusals import Conflict, Forbidden, Unauthenticated
 from ra_portal.cards.card import Card, CardState
-from ra_portal.cards.one_time_codes import (
+from ra_portal.cards.one_time_codes import Purpose
+from ra_portal.fields import InvalidFields
+from ra_portal.notices.channels import Channel
+from ra_portal.notices.notices import MOST_IN_A_DAY as MOST_NOTICES
+from ra_portal.notices.notices import Notices, SealedNotice
+from ra_portal.people.identity import Identity, Role
+from ra_portal.shared_codes.codes import (
     LIFETIME,
     MOST_MESSAGES,
     MOST_TOLD,
     MOST_TRIES,
     PATIENCE,
     SHARED,
-    OneTimeCodes,
-    Purpose,
+    SharedCodes,
 )
-from ra_portal.fields import InvalidFields
-from ra_portal.notices.channels import Channel
-from ra_portal.notices.notices import MOST_IN_A_DAY as MOST_NOTICES
-from ra_portal.notices.notices import Notices, SealedNotice
-from ra_portal.people.identity import Identity, Role
 from records.tables import outbox
 from tests.at_once import at_once
 from tests.ra_portal import samples
@@ -302,7 +302,7 @@ def test_asking_and_guessing_are_the_same_work_whether_there_is_a_card(
 
 
 def test_nobodys_code_opens_nothing(portal: PortalWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OneTimeCodes, "_new_code", lambda self: "123456789012")
+    monkeypatch.setattr(SharedCodes, "_new_code", lambda self: "123456789012")
     asked = portal.services.without_card.request(Purpose.LOSS, Channel.SMS, "OP-2026-22222222")
     portal.sent(Channel.SMS)
     with pytest.raises(Unauthenticated, match=r"code\.refused"):

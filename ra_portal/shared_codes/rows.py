@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from ra_portal.cards.tables import one_time_codes
+from ra_portal.shared_codes.tables import one_time_codes
 
 NOBODYS = ""
-"""In place of a card's number: no code opens anything."""
+"""In place of a subject: no code opens anything."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Kept:
     """What somebody asked for."""
 
     id: str
-    card: str
+    subject: str
+    """A card's number, an application's reference; or `NOBODYS`."""
     purpose: str
     channel: str
     created_at: datetime
@@ -38,7 +39,9 @@ class Kept:
 
 
 def add(connection: Connection, kept: Kept) -> None:
-    connection.execute(insert(one_time_codes), vars(kept))
+    values = dict(vars(kept))
+    values["card"] = values.pop("subject")
+    connection.execute(insert(one_time_codes), values)
 
 
 def find(connection: Connection, identifier: str, *, lock: bool = False) -> Kept | None:
@@ -48,11 +51,11 @@ def find(connection: Connection, identifier: str, *, lock: bool = False) -> Kept
 
 
 def newest(
-    connection: Connection, card: str, purpose: str, channel: str, since: datetime
+    connection: Connection, subject: str, purpose: str, channel: str, since: datetime
 ) -> Kept | None:
     """Of the codes that began after `since` and were not spent, a row of the newest."""
     query = select(one_time_codes).where(
-        *_of(card, purpose, since),
+        *_of(subject, purpose, since),
         one_time_codes.c.channel == channel,
         one_time_codes.c.begun_at > since,
         one_time_codes.c.used_at.is_(None),
@@ -64,7 +67,7 @@ def newest(
 def messages(connection: Connection, kept: Kept) -> list[datetime]:
     """When this one's code was sent, by its channel."""
     query = select(one_time_codes.c.created_at).where(
-        *_of(kept.card, kept.purpose, kept.begun_at, included=True),
+        *_of(kept.subject, kept.purpose, kept.begun_at, included=True),
         one_time_codes.c.channel == kept.channel,
         one_time_codes.c.begun_at == kept.begun_at,
         one_time_codes.c.sent,
@@ -75,7 +78,7 @@ def messages(connection: Connection, kept: Kept) -> list[datetime]:
 def count_attempts(connection: Connection, kept: Kept) -> int:
     """Tries of all who share its code."""
     query = select(func.sum(one_time_codes.c.attempts)).where(
-        *_of(kept.card, kept.purpose, kept.begun_at, included=True),
+        *_of(kept.subject, kept.purpose, kept.begun_at, included=True),
         one_time_codes.c.begun_at == kept.begun_at,
     )
     return connection.execute(query).scalar_one() or 0
@@ -87,9 +90,9 @@ def count_attempt(connection: Connection, kept: Kept) -> None:
 
 
 def spend(connection: Connection, kept: Kept, now: datetime) -> None:
-    """All codes for this purpose of this card: whoever shares one has no other."""
+    """All codes for this purpose of its subject: whoever shares one has no other."""
     mine = update(one_time_codes).where(
-        one_time_codes.c.card == kept.card,
+        one_time_codes.c.card == kept.subject,
         one_time_codes.c.purpose == kept.purpose,
         one_time_codes.c.expires_at > now,
         one_time_codes.c.used_at.is_(None),
@@ -97,10 +100,10 @@ def spend(connection: Connection, kept: Kept, now: datetime) -> None:
     connection.execute(mine.values(used_at=now))
 
 
-def _of(card: str, purpose: str, since: datetime, *, included: bool = False) -> tuple[Any, ...]:
+def _of(subject: str, purpose: str, since: datetime, *, included: bool = False) -> tuple[Any, ...]:
     created = one_time_codes.c.created_at
     return (
-        one_time_codes.c.card == card,
+        one_time_codes.c.card == subject,
         one_time_codes.c.purpose == purpose,
         created >= since if included else created > since,
     )
@@ -108,4 +111,5 @@ def _of(card: str, purpose: str, since: datetime, *, included: bool = False) -> 
 
 def _kept(row: Any) -> Kept:
     values = dict(row._mapping)
+    values["subject"] = values.pop("card")
     return Kept(**{**values, "sealed": bytes(row.sealed)})
