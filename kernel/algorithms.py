@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from kernel import libcrypto, sm2
-from kernel.refusals import Malformed, Unprocessable
+from kernel.refusals import Malformed, Reason, Unprocessable
 from kernel.weak_keys import rsa_weakness
 
 
@@ -281,17 +281,19 @@ class PublicKey:
         """Whether this key can be used under `suite` at all."""
         return self.kind is suite.kind and (suite.curve is None or suite.curve == self.curve)
 
-    def weakness(self) -> str | None:
+    def weakness(self) -> Reason | None:
         """Why no certificate may be issued for this key, or None (BR 6.1.1.3, 6.1.6)."""
         if self.kind is KeyKind.EC:
             known = {ECDSA_P256_SHA256.curve, ECDSA_P384_SHA384.curve}
-            return None if self.curve in known else f"curve {self.curve} is not accepted"
+            if self.curve in known:
+                return None
+            return Reason("curve {curve} is not accepted", {"curve": self.curve})
         if self.kind is KeyKind.RSA:
             key = self.pyca
             assert isinstance(key, rsa.RSAPublicKey)
             numbers = key.public_numbers()
             return rsa_weakness(numbers.n, numbers.e)
-        return "SM2 keys are not certified here" if self.kind is KeyKind.SM2 else None
+        return Reason("SM2 keys are not certified here") if self.kind is KeyKind.SM2 else None
 
     def default_suite(self) -> AlgorithmSuite:
         """The suite that the holder of such a key signs with. Raises Unprocessable."""

@@ -6,14 +6,48 @@ a person, and facts for a program. It never carries a key, a PIN or a whole fore
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
 _FACT = re.compile(r"\{(\w+)\}")
 _MOMENTS = frozenset({"since"})
 """Facts that are times, as RFC 3339 writes them."""
+_TEXTS = frozenset({"finding"})
+"""Facts that are texts for people, in English: what a lint found."""
 _NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why something is not as it should be, to be told or refused with.
+
+    The sentence is a literal, so that it can be translated; it names facts in braces.
+    """
+
+    sentence: str
+    facts: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+
+    def said(
+        self,
+        translate: Callable[[str], str] = str,
+        moment: Callable[[datetime], str] = datetime.isoformat,
+    ) -> str:
+        """The sentence, translated, with the facts that it names. `moment` shows a time."""
+
+        def fact(named: re.Match[str]) -> str:
+            name = named[1]
+            if name not in self.facts:
+                return named[0]  # braces of another meaning
+            value = self.facts[name]
+            if name in _MOMENTS:
+                return moment(datetime.fromisoformat(str(value)))
+            if name in _TEXTS:
+                return translate(str(value))
+            return _NOTHING if value is None else str(value)
+
+        return _FACT.sub(fact, str(translate(self.sentence)))
 
 
 class Refusal(Exception):
@@ -37,18 +71,8 @@ class Refusal(Exception):
         translate: Callable[[str], str] = str,
         moment: Callable[[datetime], str] = datetime.isoformat,
     ) -> str:
-        """The sentence, translated, with the facts that it names. `moment` shows a time."""
-
-        def fact(named: re.Match[str]) -> str:
-            name = named[1]
-            if name not in self.facts:
-                return named[0]  # braces of another meaning
-            value = self.facts[name]
-            if name in _MOMENTS:
-                return moment(datetime.fromisoformat(str(value)))
-            return _NOTHING if value is None else str(value)
-
-        return _FACT.sub(fact, str(translate(self.sentence)))
+        """As `Reason.said`."""
+        return Reason(self.sentence, self.facts).said(translate, moment)
 
 
 class Malformed(Refusal):

@@ -8,6 +8,8 @@ need no list: ROCA, close primes, small factors, bad exponents. Keys of Debian's
 from functools import lru_cache
 from math import gcd, isqrt, prod
 
+from kernel.refusals import Reason
+
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 _FERMAT_ROUNDS = 100
@@ -36,23 +38,25 @@ _ROCA_RESIDUES = tuple((prime, _powers(prime)) for prime in _primes(168) if prim
 
 
 @lru_cache(maxsize=1024)
-def rsa_weakness(modulus: int, exponent: int) -> str | None:
+def rsa_weakness(modulus: int, exponent: int) -> Reason | None:
     """Why no certificate may be issued for this key, or None."""
     bits = modulus.bit_length()
     if bits < MIN_RSA_BITS:
-        return f"RSA modulus of {bits} bits (at least {MIN_RSA_BITS})"
+        facts = {"bits": bits, "least": MIN_RSA_BITS}
+        return Reason("RSA modulus of {bits} bits (at least {least})", facts)
     if bits > MAX_RSA_BITS:
-        return f"RSA modulus of {bits} bits (at most {MAX_RSA_BITS})"
+        facts = {"bits": bits, "most": MAX_RSA_BITS}
+        return Reason("RSA modulus of {bits} bits (at most {most})", facts)
     if bits % 8:
-        return f"RSA modulus of {bits} bits, which are no whole octets"
+        return Reason("RSA modulus of {bits} bits, which are no whole octets", {"bits": bits})
     if exponent < 65537 or exponent % 2 == 0 or exponent >= 1 << 256:
-        return "RSA exponent outside 65537 .. 2^256, or even"
+        return Reason("RSA exponent outside 65537 .. 2^256, or even")
     if gcd(modulus, _SMALL_FACTORS) != 1:
-        return "RSA modulus with a small factor"
+        return Reason("RSA modulus with a small factor")
     if is_roca(modulus):
-        return "RSA key of the broken Infineon generator (ROCA, CVE-2017-15361)"
+        return Reason("RSA key of the broken Infineon generator (ROCA, CVE-2017-15361)")
     if _has_close_primes(modulus):
-        return "RSA modulus of two primes that are close together"
+        return Reason("RSA modulus of two primes that are close together")
     return None
 
 

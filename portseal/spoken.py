@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from kernel.refusals import Reason, Refusal
+
 
 def _as_it_is(text: str) -> str:
     return text
@@ -15,7 +17,8 @@ class Spoken:
     text: str
     """English; the key of its translation."""
     facts: Mapping[str, object]
-    """What is filled in: a name or a number, another `Spoken`, or a tuple of them."""
+    """What is filled in: a name or a number, another `Spoken`, a reason, a refusal, or a tuple of
+    them."""
     wrong: bool = False
     """Needs somebody."""
 
@@ -38,6 +41,8 @@ def spoken(text: str, **facts: object) -> Spoken:
 def _fill(value: object, translate: Callable[[str], str]) -> str:
     if isinstance(value, Spoken):
         return value.say(translate)
+    if isinstance(value, Reason | Refusal):
+        return value.said(translate)
     if isinstance(value, tuple):
         return "; ".join(_fill(each, translate) for each in value)
     return str(value)

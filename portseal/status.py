@@ -66,8 +66,7 @@ def _told(part: Callable[[House], _Said], house: House) -> _Said | Spoken:
     try:
         return part(house)
     except Refusal as refusal:
-        why = Spoken(refusal.detail, {})
-        return spoken("%(why)s [%(code)s]", why=why, code=refusal.code).amiss
+        return spoken("%(why)s [%(code)s]", why=refusal, code=refusal.code).amiss
     except ProgrammingError:
         return spoken("the database lacks what is asked for; see the schema").amiss
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from kernel.clock import Clock
-from kernel.refusals import Unavailable
+from kernel.refusals import Reason, Unavailable
 from records.database import Database
 
 THEIR_TIME = func.clock_timestamp()
@@ -51,11 +51,11 @@ class CommonTime:
         self._pause = pause_seconds
         self._steady = steady
         self._lock = threading.Lock()
-        self._fault: str | None = None
+        self._fault: Reason | None = None
         self._again_at = float("-inf")
 
-    def fault(self) -> str | None:
-        """In words, how far the clock is off; None: not too far, or nothing else was learned
+    def fault(self) -> Reason | None:
+        """How far the clock is off; None: not too far, or nothing else was learned
         since the database went away."""
         if self._steady() >= self._again_at and self._lock.acquire(blocking=False):
             try:
@@ -71,8 +71,9 @@ class CommonTime:
         except Unavailable:
             pass  # what was known holds on
         else:
-            seconds = ahead.total_seconds()
-            apart = abs(ahead) > self._limit
-            told = f"the clock is {seconds:+.3f} s from that of the database"
-            self._fault = told if apart else None
+            told = Reason(
+                "the clock is {seconds} s from that of the database",
+                {"seconds": f"{ahead.total_seconds():+.3f}"},
+            )
+            self._fault = told if abs(ahead) > self._limit else None
         self._again_at = self._steady() + self._pause

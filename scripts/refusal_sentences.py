@@ -1,7 +1,8 @@
 """The sentences of refusals (kernel/refusals.py) in the sources, by their syntax.
 
-A sentence is what a refusal is raised with after its code: a literal there, or one that goes
-there through a function of the same file (`_refused("signin.policy", "no card of this kind ...")`).
+A sentence is what a refusal is raised with after its code, or what a `Reason` is made of: a
+literal there, or one that goes there through a function of the same file
+(`_refused("signin.policy", "no card of this kind ...")`).
 """
 
 import ast
@@ -63,6 +64,22 @@ def sentences(root: Path, rooms: Mapping[str, object] | tuple[str, ...]) -> Iter
                     yield Sentence(path, call.lineno, text)
 
 
+def findings(root: Path) -> Iterator[Sentence]:
+    """What the lints of certificates may say (policies/lints/): those of lists and OCSP answers are
+    told to the console and the journal."""
+    for file in sorted((root / "policies" / "lints").glob("*.py")):
+        path = file.relative_to(root).as_posix()
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Yield) and node.value is not None and _is_a_text(node.value):
+                for text in _texts(node.value):
+                    yield Sentence(path, node.lineno, text)
+
+
+def _is_a_text(said: ast.expr) -> bool:
+    """Not a value of another kind, which a function beside the lint yields."""
+    return not isinstance(said, ast.Tuple | ast.Call)
+
+
 _Place = tuple[int, str]
 """Which positional argument holds the sentence, and its keyword."""
 
@@ -85,6 +102,7 @@ def _sites(tree: ast.Module) -> Iterator[tuple[ast.Call, ast.expr]]:
 def _places(tree: ast.Module) -> dict[str, _Place]:
     """Refusals, and the functions of this file whose parameter becomes a refusal's sentence."""
     known: dict[str, _Place] = dict.fromkeys(KINDS, (1, "sentence"))
+    known["Reason"] = (0, "sentence")
     before = 0
     while len(known) > before:
         before = len(known)

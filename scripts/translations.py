@@ -3,8 +3,8 @@
 
     .venv/bin/python scripts/translations.py
 
-English texts are the keys. New texts of pages, and sentences of refusals that can reach a page
-(scripts/refusal_sentences.py), come with an empty translation, which the test run names until
+English texts are the keys. New texts of pages, and what refusals and lints say that can reach a
+page (scripts/refusal_sentences.py), come with an empty translation, which the test run names until
 somebody writes it; those that no code uses any more go.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
-from refusal_sentences import reaches_pages, sentences
+from refusal_sentences import findings, reaches_pages, sentences
 
 ROOT = Path(__file__).parents[1]
 CATALOGUES = {
@@ -79,7 +79,10 @@ def update(room: str) -> int:
         if message not in fresh:
             fresh.add(message, before.string if before else None)
     elsewhere = said_elsewhere(room)
-    for each in sentences(ROOT, CATALOGUES[room]):
+    said = list(sentences(ROOT, CATALOGUES[room]))
+    if "policies" in CATALOGUES[room]:
+        said += findings(ROOT)
+    for each in said:
         before = None if each.text is None else known.get(each.text)
         is_wanted = reaches_pages(each.path) and each.text not in elsewhere
         if each.text is not None and each.text not in fresh and (before or is_wanted):

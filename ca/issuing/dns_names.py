@@ -25,4 +25,4 @@ def require_dns_names(
     for name in names:
         fault = fault_of_dns_name(name)
         if fault is not None:
-            raise Unprocessable("dns-name.malformed", fault, name=name[:80])
+            raise Unprocessable("dns-name.malformed", fault.sentence, **fault.facts, name=name[:80])

@@ -38,7 +38,7 @@ class Drafter:
         self._require_own(profile, request.public_key)
         weakness = request.public_key.weakness()
         if weakness is not None:
-            raise Unprocessable("public-key.weak", weakness)
+            raise Unprocessable("public-key.weak", weakness.sentence, **weakness.facts)
         if not profile.accepts_key(request.public_key):
             raise Unprocessable("public-key.not-allowed", "not a kind of key that the profile has")
         subject = subject_name(profile, request.subject)
@@ -53,7 +53,7 @@ class Drafter:
         findings = self._linter.findings(made.specimen, profile, self._issuer.certificate)
         errors = [finding for finding in findings if finding.level is Level.ERROR]
         if errors:
-            raise _lint_refusal(profile, errors)
+            raise lint_refusal(profile.name, errors)
         return made
 
     def _signing_certificate(self, request: CertificateRequest) -> CertificateRecord | None:
@@ -75,14 +75,17 @@ class Drafter:
             raise Unprocessable("profile.other-issuer", "a root certifies its own key")
 
 
-def _lint_refusal(profile: CertificateProfile, errors: list[Finding]) -> Unprocessable:
+def lint_refusal(profile: str, errors: list[Finding]) -> Unprocessable:
+    """Of a certificate that breaks rules: the first is told."""
     first = errors[0]
     return Unprocessable(
         "lint.failed",
-        f"{first.message} ({first.clause})",
+        "the certificate would break a rule of this authority: {finding} ({clause})",
+        finding=first.message,
+        clause=first.clause,
         lint=first.lint,
         lints=", ".join(sorted({error.lint for error in errors}))[:500],
-        profile=profile.name,
+        profile=profile,
         errors=len(errors),
     )
 

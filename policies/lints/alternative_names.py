@@ -22,7 +22,7 @@ def check(candidate: Candidate) -> Iterator[str]:
     for name in names:
         fault = fault_of_dns_name(name)
         if fault is not None:
-            yield f"{name}: {fault}"
+            yield f"{name}: {fault.said()}"
     if certificate.attribute(SUBJECT_ATTRIBUTES["common_name"]) not in names:
         yield "the common name is not among the names"
     if SUBJECT_ALTERNATIVE_NAME in certificate.critical_extensions:

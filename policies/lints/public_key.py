@@ -9,7 +9,7 @@ def check(candidate: Candidate) -> Iterator[str]:
     key = candidate.certificate.public_key
     weakness = key.weakness()
     if weakness is not None:
-        yield weakness
+        yield weakness.said()
     if not candidate.profile.accepts_key(key):
         yield "the profile does not allow this kind of key"
     issuer = candidate.issuer

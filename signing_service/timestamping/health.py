@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from kernel.clock import Clock
+from kernel.refusals import Reason
 
 _log = logging.getLogger(__name__)
 
@@ -97,12 +98,12 @@ class ClockHealth:
         confirmation: Path | None = None,
         steady: Callable[[], float] = boot_time,
         kernel: Callable[[], KernelTime | None] = kernel_time,
-        others: Callable[[], str | None] = lambda: None,
+        others: Callable[[], Reason | None] = lambda: None,
     ) -> None:
         """`max_drift`: how far the two clocks may part since the start or the confirmation.
         `max_error`: the kernel's bound on its error, asked for only with `require_ntp`.
         `confirmation`: a file that the operator touches to confirm the clock. `others`: what
-        speaks against the clock elsewhere, in words.
+        speaks against the clock elsewhere.
         """
         self._clock = clock
         self._max_drift = max_drift.total_seconds()
@@ -120,8 +121,8 @@ class ClockHealth:
         """Whether time can be told now."""
         return self.fault() is None
 
-    def fault(self) -> str | None:
-        """Why time cannot be told, in words; None: the clock is trusted."""
+    def fault(self) -> Reason | None:
+        """Why time cannot be told; None: the clock is trusted."""
         with self._lock:
             return self._step() or self._kernel_fault() or self._others()
 
@@ -135,7 +136,7 @@ class ClockHealth:
         self._confirmed_mark = self._mark()
         self._start, self._steady_start = self._clock.now(), self._steady()
 
-    def _step(self) -> str | None:
+    def _step(self) -> Reason | None:
         if self._mark() != self._confirmed_mark:
             self._trust_now()
         elapsed = self._steady() - self._steady_start
@@ -144,9 +145,10 @@ class ClockHealth:
             self._set_back = True
             _log.error("the clock was set back by %.3f s", -drift)
         if self._set_back:
-            return "the clock was set back; an operator must confirm it"
+            return Reason("the clock was set back; an operator must confirm it")
         if drift > self._max_drift:
-            return f"the clock is {drift:.3f} s ahead of the steady one"
+            ahead = f"{drift:.3f}"
+            return Reason("the clock is {seconds} s ahead of the steady one", {"seconds": ahead})
         return None
 
     def _mark(self) -> int | None:
@@ -159,14 +161,15 @@ class ClockHealth:
         except OSError:
             return None
 
-    def _kernel_fault(self) -> str | None:
+    def _kernel_fault(self) -> Reason | None:
         if not self._require_ntp:
             return None
         told = self._kernel()
         if told is None:
-            return "the kernel does not tell whether its clock is synchronised"
+            return Reason("the kernel does not tell whether its clock is synchronised")
         if not told.synchronised:
-            return "the kernel's clock is not synchronised"
+            return Reason("the kernel's clock is not synchronised")
         if told.max_error_seconds > self._max_error.total_seconds():
-            return f"the clock may be wrong by {told.max_error_seconds:.3f} s"
+            bound = f"{told.max_error_seconds:.3f}"
+            return Reason("the clock may be wrong by {seconds} s", {"seconds": bound})
         return None

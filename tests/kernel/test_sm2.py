@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kernel import libcrypto, sm2
 from kernel.algorithms import ECDSA_P256_SHA256, SM2_SM3, KeyKind, PublicKey
 from kernel.asn1 import der
-from kernel.refusals import Malformed, Unprocessable
+from kernel.refusals import Malformed, Reason, Unprocessable
 from tests import almost_right
 from tests.sm2_keys import DEFAULT_USER, N, P, Sm2SoftwareKey, octets, spki_of, verifies
 from tests.software_keys import SoftwareKey
@@ -209,4 +209,4 @@ def test_the_table_names_no_jose_algorithm_and_makes_no_keys() -> None:
 
 def test_no_certificate_is_issued_for_an_sm2_key() -> None:
     """Whoever reads the request: pyca does not today, and may one day."""
-    assert KEY.public_key.weakness() == "SM2 keys are not certified here"
+    assert KEY.public_key.weakness() == Reason("SM2 keys are not certified here")

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kernel.algorithms import PublicKey
+from kernel.refusals import Reason
 from kernel.weak_keys import _ROCA_RESIDUES, is_roca, rsa_weakness
 
 DRAW = random.Random(20171015)
@@ -69,7 +70,7 @@ def test_a_key_of_the_broken_library_is_told() -> None:
     assert is_roca(modulus)
     weakness = key(modulus).weakness()
     assert weakness is not None
-    assert "ROCA" in weakness
+    assert "ROCA" in weakness.said()
 
 
 def test_sound_keys_are_not_taken_for_broken_ones() -> None:
@@ -99,9 +100,11 @@ Q = next_prime(3 << 1022 | DRAW.getrandbits(1021))
     ],
 )
 def test_what_is_wrong_with_a_key_is_said(modulus: int, exponent: int, told: str) -> None:
-    assert told in (rsa_weakness(modulus, exponent) or "nothing")
+    weakness = rsa_weakness(modulus, exponent)
+    assert weakness is not None
+    assert told in weakness.said()
 
 
 def test_a_small_factor_is_found() -> None:
     modulus = (P * Q // 751 | 1) * 751
-    assert rsa_weakness(modulus, E) == "RSA modulus with a small factor"
+    assert rsa_weakness(modulus, E) == Reason("RSA modulus with a small factor")

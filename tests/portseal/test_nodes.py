@@ -266,7 +266,7 @@ def test_a_node_with_another_time_is_told_of_and_records_nothing(cluster: Cluste
             assert int(str(refused.value.facts["ahead_milliseconds"])) > 10**9
         fault = astray.clock_health.fault()
         assert fault is not None
-        assert "from that of the database" in fault
+        assert "from that of the database" in fault.said()
         assert cluster.house.clock_health.fault() is None
         told = heartbeat.Heartbeat("astray", SystemClock().now(), "", skew_ms=90_000)
         with cluster.house.database.transaction() as connection:

@@ -11,7 +11,13 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from portseal.web.layout import CATALOGUES
-from scripts.refusal_sentences import NOT_ON_PAGES, Sentence, reaches_pages, sentences
+from scripts.refusal_sentences import (
+    NOT_ON_PAGES,
+    Sentence,
+    findings,
+    reaches_pages,
+    sentences,
+)
 
 ROOT = Path(__file__).parents[3]
 ALL_ROOMS = (
@@ -73,13 +79,21 @@ def test_a_refusal_is_one_sentence_and_not_put_together() -> None:
     put_together = {each.path for each in said() if each.text is None and reaches_pages(each.path)}
     assert put_together == {
         "ca/crl/issuing.py",  # a lint's own words
-        "ca/issuing/dns_names.py",  # a lint's own words
-        "ca/issuing/drafting.py",  # a lint's own words
         "ca/issuing/subject.py",  # one helper for every field
         "ca/linting/answers.py",  # a lint's own words
         "ra_portal/console/console_acts.py",  # told at a command line
         "signing_service/sso/authentication_token.py",  # names of the token's members
     }
+
+
+def test_what_a_lint_of_certificates_finds_is_translated() -> None:
+    """Part: what names a value of the profile is put together, and stays English."""
+    known = {key for room in ROOMS for key in catalogue(room)}
+    found = list(findings(ROOT))
+    assert [each for each in found if each.text is not None and each.text not in known] == []
+    assert sum(each.text is not None for each in found) > 2 * sum(
+        each.text is None for each in found
+    )
 
 
 def test_what_is_left_out_for_it_reaches_no_page_is_there() -> None:

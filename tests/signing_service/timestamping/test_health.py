@@ -56,7 +56,9 @@ def test_a_clock_set_back_waits_for_an_operator(machine: Machine) -> None:
     assert not health()
     machine.set_clock(SECOND)  # right again: but what happened in between nobody knows
     assert not health()
-    assert "set back" in (health.fault() or "")
+    fault = health.fault()
+    assert fault is not None
+    assert "set back" in fault.said()
     health.confirm()
     assert health()
 
