@@ -37,6 +37,8 @@ def create_flask(house: House) -> Flask:
     """One application per process; `house` is that process's."""
     web = house.settings.web
     app = Flask("portseal", template_folder=TEMPLATES, static_folder=STATIC)
+    # Otherwise `//` in a path is answered with a redirect to whatever the Host header says.
+    app.url_map.merge_slashes = False
     app.config.update(
         SECRET_KEY=web.secret_key.get_secret_value(),
         MAX_CONTENT_LENGTH=web.max_upload_bytes,

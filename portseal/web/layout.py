@@ -48,6 +48,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+_HTTPS_ALONE = {"Strict-Transport-Security": "max-age=31536000"}
+"""RFC 6797; not for hosts below ours: the status host speaks plain http (RFC 5280, 8)."""
 
 
 class Visitor(Protocol):
@@ -98,6 +100,8 @@ def install_layout(
     headers = {
         name: value.format(agent=agent_source(agent_port)) for name, value in _HEADERS.items()
     }
+    if origin.startswith("https:"):
+        headers |= _HTTPS_ALONE
 
     @app.context_processor
     def layout() -> dict[str, object]:
@@ -152,7 +156,9 @@ def _language_links() -> list[tuple[str, str, str]]:
 def _finish(response: Response, headers: dict[str, str]) -> Response:
     for name, value in headers.items():
         response.headers.setdefault(name, value)
-    if request.endpoint not in {"static", "agent.file"}:
+    # A file that is not there is answered with a page, which names who is signed in.
+    is_file = request.endpoint in {"static", "agent.file"} and response.status_code < 400
+    if not is_file:
         response.headers.setdefault("Cache-Control", "no-store")
     chosen = request.args.get("lang")
     if chosen in LANGUAGES:

@@ -74,6 +74,27 @@ def test_no_form_is_taken_from_another_origin_not_even_with_its_token(
     assert seen > 50
 
 
+def test_nothing_is_changed_for_programs_from_another_origin(
+    app: Flask, client: FlaskClient
+) -> None:
+    """Whoever asks and whatever is sent: a browser names its page's origin."""
+    seen = 0
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) & {"POST", "PUT", "DELETE", "PATCH"}):
+            if not rule.rule.startswith("/api/"):
+                continue
+            address = re.sub(r"<(int:)?[^>]+>", "1", rule.rule)
+            for origin in FOREIGN:
+                headers = {"Origin": origin, "X-PortSeal-Request": "x"}
+                answer = client.open(
+                    address, method=method, json={}, headers=headers, base_url=BEHIND
+                )
+                told = (answer.status_code, answer.get_json()["code"])
+                assert told == (403, "request.foreign-origin"), f"{method} {address} from {origin}"
+            seen += 1
+    assert seen > 50
+
+
 def test_our_own_page_is_heard(client: FlaskClient, token: str) -> None:
     form = {"csrf_token": token, "purpose": "nonsense", "channel": "sms"}
     for headers in ({"Origin": OWN}, {}):
@@ -87,6 +108,18 @@ def test_a_platforms_page_may_send_its_holders_here(app: Flask) -> None:
     foreign = {**HTML, "Origin": "https://platform.example"}
     asked = client.post("/oidc/authorize", data={"client_id": "nobody"}, headers=foreign)
     assert asked.status_code == 303
+
+
+def test_browsers_are_told_to_come_by_https_where_there_is_https(
+    client: FlaskClient, make_flask: Callable[..., Flask]
+) -> None:
+    """Host by host: the status host below the same domain speaks plain http."""
+    for address in ("/", "/nowhere", "/api/v1/nowhere"):
+        told = client.get(address, base_url=BEHIND).headers["Strict-Transport-Security"]
+        assert re.fullmatch(r"max-age=(\d+)", told), address
+        assert int(told.partition("=")[2]) >= 365 * 24 * 3600
+    plain = make_flask("http://127.0.0.1:8080").test_client().get("/")
+    assert "Strict-Transport-Security" not in plain.headers
 
 
 def test_without_https_there_is_no_prefix() -> None:
