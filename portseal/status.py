@@ -18,6 +18,7 @@ from portseal.spoken import Spoken, spoken
 from portseal.wiring import House
 from portseal.witness import check
 from records import heartbeat
+from signing_service.sso.end_notices import CHANNEL_PREFIX as LOGOUT_CHANNELS
 
 NOT_IN_ORDER = "not in order: "
 BROKEN = "BROKEN "
@@ -27,7 +28,7 @@ EXPIRES_SOON = timedelta(days=30)
 LONGEST_SILENCE = timedelta(minutes=5)
 """Of the workers."""
 LONGEST_QUEUE = timedelta(hours=1)
-"""That a message for the directory may wait."""
+"""That a message for the directory, or for a platform, may wait."""
 
 _Part = Callable[[House], Spoken | str]
 """A page asks none that gives a plain text: those are for the console."""
@@ -231,11 +232,21 @@ def _console(house: House) -> Spoken:
 
 
 def _platforms(house: House) -> str:
+    """Their addresses, and what was not told yet: a platform that is away for a while is its own
+    trouble, one that is away for longer somebody has to call, or to disable."""
     lost = house.sso.platforms.lost_addresses()
-    if not lost:
-        return "every address is one platform's"
-    named = "; ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
-    return f"{NOT_IN_ORDER}CAS service addresses: {named}; change one of the entries"
+    with house.database.reading() as connection:
+        queues = house.outbox.queues(connection)
+    since = [each[2] for each in queues if each[0].startswith(LOGOUT_CHANNELS)]
+    fault, told = False, ["every address is one platform's"]
+    if lost:
+        named = "; ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
+        fault, told = True, [f"CAS service addresses: {named}; change one of the entries"]
+    if since:
+        waited = house.clock.now() - min(since)
+        fault = fault or waited > LONGEST_QUEUE
+        told.append(f"{len(since)} not reached with ends of sessions, for {_span(waited).say()}")
+    return (NOT_IN_ORDER if fault else "") + "; ".join(told)
 
 
 def _worker(house: House) -> Spoken:

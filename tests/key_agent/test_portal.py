@@ -24,7 +24,6 @@ from tests.token import softhsm_configuration, softhsm_module
 pytestmark = pytest.mark.browser
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-PICTURES = Path(__file__).parents[2] / "var" / "screenshots"
 PIN = "holder 193746"
 
 
@@ -50,7 +49,6 @@ def holder(window: Window) -> Answer:
 
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
-    PICTURES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
         yield made
@@ -62,10 +60,6 @@ def context(browser: Browser, service: RunningService) -> Iterator[BrowserContex
     made = browser.new_context(base_url=service.origin, locale="en-GB")
     yield made
     made.close()
-
-
-def picture(page: Page, name: str) -> None:
-    page.screenshot(path=PICTURES / f"agent-{name}.png", full_page=True, animations="disabled")
 
 
 def sign_in(page: Page, to: str = "/") -> None:
@@ -113,7 +107,6 @@ def test_its_holder_signs_in_and_signs_and_anybody_verifies(
     public.goto(report)
     expect(public.locator("main")).to_contain_text("TOTAL-PASSED")
     expect(public.locator("main")).to_contain_text("示例操作员丙")
-    picture(public, "report")
     stranger.close()
 
 
@@ -127,11 +120,9 @@ def make_operators_card(browser: Browser, service: RunningService) -> None:
         page.click("main button[type=submit]")
         make = page.locator("[data-agent-act=enrol]")
         expect(make.locator("button")).to_be_visible()
-        picture(page, "make-card")
         make.locator("button").click()
         expect(make.locator("[data-after]")).to_be_visible(timeout=30_000)
         expect(make.locator("portseal-progress")).to_have_attribute("data-outcome", "done")
-        picture(page, "card-made")
 
 
 def sign_a_declaration(page: Page, agent: RunningAgent) -> str:
@@ -139,10 +130,8 @@ def sign_a_declaration(page: Page, agent: RunningAgent) -> str:
     agent.human.windows.clear()
     page.goto("/sign")
     page.set_input_files("#documents", SAMPLES / "dec-import.xml")
-    picture(page, "sign")
     page.click("#agent-sign")
     expect(page.locator("#items")).to_contain_text("TOTAL-PASSED", timeout=30_000)
-    picture(page, "signed")
     shown = [line for window in agent.human.windows for line in window.lines]
     assert "It asks you to sign: Customs declaration" in shown
     assert "File: dec-import.xml" in shown
@@ -230,7 +219,6 @@ def test_the_page_says_what_is_wrong(
         page.click("#agent-sign-in")
         expect(told).to_contain_text(state)
         expect(told).to_contain_text(code)
-    picture(page, "cancelled")
     agent.human.answer = holder
 
 
@@ -243,7 +231,6 @@ def test_the_page_says_when_there_is_no_agent(
     told = page.locator("portseal-progress .agent-line")
     expect(told).to_contain_text("portseal-agent run")
     expect(page.locator("#command")).to_be_visible()
-    picture(page, "missing")
     page.goto("/sso/sign-in?lang=zh")
     expect(told).to_contain_text("本机的密钥助手没有应答")
 
