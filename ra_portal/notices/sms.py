@@ -12,8 +12,6 @@ bridge, or a class here.
 import os
 from pathlib import Path
 
-import requests
-
 from kernel.refusals import Unavailable
 from ra_portal.notices.channels import Letter
 from records.outbox import Deferred, Undeliverable
@@ -34,6 +32,8 @@ class HttpSmsGateway:
 
     def send(self, letter: Letter) -> None:
         """Raises Unavailable `sms.unavailable`, `sms.login`; Deferred; Undeliverable."""
+        import requests  # slow to load, and nothing else of the service needs it
+
         try:
             with requests.Session() as session:
                 session.trust_env = False

@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, token_bench: TokenBench) -> I
         yield opened
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_tiny_round_gives_the_promised_row(name: str, site: Site) -> None:
     if "http" in name and shutil.which("wrk") is None:

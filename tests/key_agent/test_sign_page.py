@@ -122,6 +122,7 @@ def test_what_the_service_refuses_is_told_and_the_others_are_signed(
     assert pins(operator) == 1
 
 
+@pytest.mark.long
 def test_what_is_too_large_for_the_service_or_the_agent_holds_up_no_other(
     page: Page, operator: RunningAgent, service: RunningService, tmp_path: Path
 ) -> None:

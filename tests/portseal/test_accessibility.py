@@ -1,7 +1,7 @@
 """Every page: read by axe-core, at two widths and in the dark; light, fast, and used by keyboard.
 
-The pages are read in every run, the answers to forms in the long one. axe-core comes with
-axe-playwright-python and is injected from disk: nothing is fetched.
+A page of each kind is read in every run, the others and the answers to forms in the long one.
+axe-core comes with axe-playwright-python and is injected from disk: nothing is fetched.
 """
 
 from collections.abc import Callable
@@ -101,10 +101,20 @@ def seats(service: RunningService) -> Seats:
     return Seats(service)
 
 
+_OF_EACH_KIND = {
+    "home", "apply", "application", "sign-in", "verify", "enterprise", "operator", "sign",
+    "queue", "review", "dashboard", "journal",
+}  # fmt: skip
+"""Pages, those with most to go wrong: three seconds each."""
+
+
 def _exhibits() -> list[Any]:
-    """The answers to forms take minutes together."""
+    """All of them take many minutes together."""
+    assert {each.name for each in EVERY_EXHIBIT} >= _OF_EACH_KIND
     return [
-        pytest.param(each, id=each.name, marks=[pytest.mark.long] if each.acts else [])
+        pytest.param(
+            each, id=each.name, marks=[] if each.name in _OF_EACH_KIND else [pytest.mark.long]
+        )
         for each in EVERY_EXHIBIT
     ]
 

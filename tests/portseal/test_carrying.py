@@ -57,6 +57,7 @@ def attempt(place: Path, surroundings: dict[str, str], *steps: str) -> list[str]
     return done.stdout.split()
 
 
+@pytest.mark.long
 def test_a_ceremony_that_dies_while_keys_are_carried_is_finished_by_the_next(
     tmp_path: Path, surroundings: dict[str, str]
 ) -> None:

@@ -124,6 +124,7 @@ def wait_for(what: Callable[[], object], why: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_each_due_job_runs_once_and_outlives_the_node_that_died_in_it(cluster: Cluster) -> None:
     house = cluster.house
     serials = [made.serial for made in cluster.site.issue(50)]
@@ -215,6 +216,7 @@ def asked(origin: str, body: bytes) -> str:
     return ocsp.load_der_ocsp_response(answer.content).certificate_status.name
 
 
+@pytest.mark.long
 def test_nothing_is_lost_when_the_database_is_restarted(
     cluster: Cluster, postgresql_server: PostgreSQL
 ) -> None:

@@ -100,6 +100,7 @@ def rows(twin: Twin, query: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+@pytest.mark.long
 def test_a_locked_database_is_told_and_the_work_is_done_afterwards(
     twin: Twin, service: RunningService
 ) -> None:
@@ -143,6 +144,7 @@ def small_disk(service: RunningService, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_and_the_card_is_made_afterwards(
     small_disk: Path, service: RunningService
 ) -> None:
@@ -171,6 +173,7 @@ def fill(ballast: Path) -> None:
                 continue
 
 
+@pytest.mark.long
 def test_a_token_that_goes_and_comes_back(twin: Twin, service: RunningService) -> None:
     twin.serve()
     legal_person = signed_in(twin, service, "legal-person")
@@ -199,6 +202,7 @@ def test_a_token_that_goes_and_comes_back(twin: Twin, service: RunningService) -
     assert journal_is_intact(twin)
 
 
+@pytest.mark.long
 def test_a_service_whose_journal_takes_nothing_is_not_ready(
     twin: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +240,7 @@ def settle(twin: Twin) -> None:
     twin.site.run("worker", "--once")
 
 
+@pytest.mark.long
 def test_killed_amid_enrolments_every_serial_is_accounted_for(
     twin: Twin, service: RunningService
 ) -> None:
@@ -291,6 +296,7 @@ def test_killed_amid_enrolments_every_serial_is_accounted_for(
     assert journal_is_intact(twin)
 
 
+@pytest.mark.long
 def test_two_worker_processes_serve_everybody_at_once(
     twin: Twin, service: RunningService, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def roll_over(service: RunningService, twin: Twin, directory: Path, **settings: 
     return Certificate.parse((directory / "rolled" / "issuing-2.pem").read_bytes())
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_the_card_s_page_brings_the_newer_certificate_onto_the_usb_key(
     service: RunningService, twin: Twin, tmp_path: Path, chromium: Path

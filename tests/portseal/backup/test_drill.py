@@ -41,6 +41,7 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_everything_is_destroyed_and_comes_back(
     twin: Twin, service: RunningService, tmp_path: Path, key_file: Path
 ) -> None:

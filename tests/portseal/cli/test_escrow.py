@@ -1,11 +1,14 @@
 """The escrow key of a running centre is replaced at the console; servers go on with the new one."""
 
+import pytest
+
 from tests.portseal.cli.conftest import Console
 from tests.portseal.service import CENTRE, RunningService, recoveries_wait
 
 CENTRE_CARDS = tuple(CENTRE)
 
 
+@pytest.mark.long
 def test_the_escrow_key_is_replaced_while_the_service_runs(
     console: Console, service: RunningService
 ) -> None:

@@ -128,6 +128,7 @@ def run_through_a_killed_service(
     return summary
 
 
+@pytest.mark.long
 def test_a_killed_service_loses_and_doubles_nothing(
     service: RunningService, twin: Twin, tmp_path: Path
 ) -> None:
