@@ -66,7 +66,7 @@ export class AgentError extends Error {
 
 /** @param {string} code @returns {AgentState} */
 export function stateOf(code) {
-  if (code in STATES) return STATES[code];
+  if (Object.hasOwn(STATES, code)) return STATES[code];
   return STATES[code.slice(0, code.indexOf(".") + 1)] ?? "refused";
 }
 

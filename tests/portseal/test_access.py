@@ -1,4 +1,4 @@
-"""Broken access control (OWASP A01) outside the portal: signing, platforms, the key centre.
+"""Broken access control outside the portal: signing, platforms, the key centre.
 
 Over the running service, with the cards of everybody in it. The portal's own routes have their
 table in `tests/ra_portal/web/doors.py`; here a route of the whole url map that stands in neither

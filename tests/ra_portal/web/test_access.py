@@ -1,4 +1,4 @@
-"""Broken access control (OWASP A01): every route, every method, every kind of person.
+"""Broken access control: every route, every method, every kind of person.
 
 Who is not named for a door does not get in by naming somebody else's things, and changes nothing
 by trying; who is named does.

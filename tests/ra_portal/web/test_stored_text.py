@@ -1,4 +1,4 @@
-"""Stored scripts and templates (OWASP A03): what somebody typed is text on every page."""
+"""Stored scripts and templates (injection): what somebody typed is text on every page."""
 
 import pytest
 from flask.testing import FlaskClient
