@@ -51,6 +51,9 @@ def test_a_service_that_is_away_is_told_in_both_languages(proxy: tuple[str, Path
     assert answer.headers["Cache-Control"] == "no-store"
     direct = requests.get(f"{address}/nginx-pages/unavailable.html", verify=str(trust), timeout=20)
     assert direct.status_code == 404, "only nginx itself leads there"
+    for told in (answer, direct):
+        assert told.headers["Server"] == "nginx"
+        assert "nginx/" not in told.text
 
 
 def test_what_is_too_large_for_the_proxy_is_told_in_both_languages(
