@@ -13,7 +13,7 @@ from ra_portal.notices.notices import Notices
 from ra_portal.people import people_rows
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import Role
-from ra_portal.people.telling import LATER, tell
+from ra_portal.people.telling import LATER, tell, written
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
@@ -45,7 +45,7 @@ class Escalations:
         none can be reached, the journal says so. For the worker."""
         now = self._clock.now()
         wanted = Filter(OPEN, overdue_before=now - self._policy.escalate_after)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             administrators = [
                 officer
                 for officer in people_rows.all_officers(connection)
@@ -56,21 +56,21 @@ class Escalations:
                 for each in administrators
             ):
                 return 0
-            late = queue_rows.not_escalated(connection, wanted, limit)
+            named = queue_rows.not_escalated(connection, wanted, limit)
+        if not named:
+            return 0
+        values = waiting(named, self._policy.escalate_after)
+        letters = [
+            written(self._database, self._contacts, self._notices, each.holder, _STUCK, values)
+            for each in administrators
+        ]
+        ids = {each.id for each in named}
+        with self._database.transaction() as connection:
+            still = queue_rows.not_escalated(connection, wanted, limit)
+            late = [each for each in still if each.id in ids]  # not what was moved meanwhile
             if not late:
                 return 0
-            values = waiting(late, self._policy.escalate_after)
-            reached = [
-                tell(
-                    connection,
-                    self._contacts,
-                    self._notices,
-                    officer.holder,
-                    _STUCK,
-                    values,
-                )
-                for officer in administrators
-            ]
+            reached = [tell(connection, self._notices, letter) for letter in letters]
             told = sum(channel not in (None, LATER) for channel in reached)
             if told == 0 and LATER in reached:
                 return 0  # nobody may have more messages today: nothing counts as told

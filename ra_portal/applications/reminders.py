@@ -15,7 +15,7 @@ from ra_portal.cards.card import Holder
 from ra_portal.notices.notices import Notices
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind
-from ra_portal.people.telling import LATER, tell
+from ra_portal.people.telling import LATER, Letter, tell, written
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
@@ -48,16 +48,38 @@ class Reminders:
         in charge of is marked and counted on the pages of every officer who may take it, until it
         is escalated. For the worker.
         """
+        done = 0
+        asked: set[str | None] = set()
+        while some := self._some(limit - done, asked):
+            letters = self._letters(some)
+            done += self._send(some, letters, asked)
+            asked |= letters.keys()
+        return done
+
+    def _some(self, limit: int, without: Collection[str | None]) -> list[Application]:
+        with self._database.reading() as connection:
+            return self._not_reminded(connection, limit, without)
+
+    def _send(
+        self,
+        some: Sequence[Application],
+        letters: Mapping[str, Letter],
+        without: Collection[str | None],
+    ) -> int:
+        """Of what was not moved or handed on meanwhile."""
+        named = {(each.id, each.assigned_to) for each in some}
         with self._database.transaction() as connection:
-            done: list[Application] = []
-            asked: set[str | None] = set()
-            while some := self._not_reminded(connection, limit - len(done), asked):
-                told = self._tell(connection, some)
-                asked |= told.keys()
-                reminded = [each for each in some if told.get(each.assigned_to) != LATER]
-                self._note(connection, reminded, told)
-                done += reminded
-        return len(done)
+            still = self._not_reminded(connection, len(some), without)
+            late = [each for each in still if (each.id, each.assigned_to) in named]
+            in_charge = {each.assigned_to for each in late}
+            told: dict[str | None, str | None] = {
+                officer: tell(connection, self._notices, letter)
+                for officer, letter in letters.items()
+                if officer in in_charge
+            }
+            reminded = [each for each in late if told.get(each.assigned_to) != LATER]
+            self._note(connection, reminded, told)
+        return len(reminded)
 
     def _not_reminded(
         self, connection: Connection, limit: int, without: Collection[str | None]
@@ -67,19 +89,22 @@ class Reminders:
         wanted = Filter(OPEN, overdue_before=self._clock.now() - self._policy.remind_after)
         return queue_rows.not_reminded(connection, wanted, limit, without)
 
-    def _tell(
-        self, connection: Connection, late: Sequence[Application]
-    ) -> dict[str | None, str | None]:
-        """By which channel each officer in charge was told."""
+    def _letters(self, late: Sequence[Application]) -> dict[str, Letter]:
+        """To each officer in charge."""
         in_charge: dict[str, list[Application]] = {}
         for application in late:
             if application.assigned_to is not None:
                 in_charge.setdefault(application.assigned_to, []).append(application)
         return {
-            officer: tell(connection, self._contacts, self._notices, holder, _WAITS, values)
+            officer: written(
+                self._database,
+                self._contacts,
+                self._notices,
+                Holder(HolderKind.OFFICER, officer),
+                _WAITS,
+                waiting(theirs, self._policy.remind_after),
+            )
             for officer, theirs in in_charge.items()
-            for holder in [Holder(HolderKind.OFFICER, officer)]
-            for values in [waiting(theirs, self._policy.remind_after)]
         }
 
     def _note(

@@ -23,7 +23,7 @@ from ra_portal.cards.charge import is_own, require_access, require_act, require_
 from ra_portal.cards.loss import LossReports, statement
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.notices.channels import Channel
-from ra_portal.notices.notices import Notices
+from ra_portal.notices.notices import Notices, SealedNotice
 from ra_portal.notices.times import moment
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind, Identity
@@ -132,14 +132,18 @@ class CardLife:
         why: str,
         evidence: Evidence | None = None,
     ) -> None:
+        letters = self._letters(card, move, at)
         with self._database.transaction() as connection:
             card_rows.save(connection, card)
             card_moves.record(connection, self._journal, move, card, at, actor, why, evidence)
-            self._tell_holder(connection, card, move, at)
+            for letter in letters:
+                if self._notices.put_sealed(connection, letter, about=card.number):
+                    break
 
-    def _tell_holder(self, connection: Connection, card: Card, move: Move, at: datetime) -> None:
-        """By mail, or where there is none by text message: somebody else may have done it."""
-        contact = self._contacts.of(connection, card.holder)
+    def _letters(self, card: Card, move: Move, at: datetime) -> list[SealedNotice]:
+        """To the holder, for somebody else may have done it: by mail, and where that takes no more
+        by text message. Sealed before the transaction."""
+        contact = self._contacts.look_up(card.holder)
         act_zh, act_en = _ACTS[move]
         values = {
             "card": card.number,
@@ -147,12 +151,11 @@ class CardLife:
             "act_zh": act_zh,
             "act_en": act_en,
         }
-        for channel in (Channel.MAIL, Channel.SMS):
-            to = contact.at(channel)
-            if to is not None and self._notices.put(
-                connection, channel, to, "card-moved", values, about=card.number
-            ):
-                return
+        return [
+            self._notices.seal(channel, to, "card-moved", values)
+            for channel in (Channel.MAIL, Channel.SMS)
+            if channel in self._notices.channels and (to := contact.at(channel)) is not None
+        ]
 
 
 def _require_holder_or_charge(connection: Connection, by: Identity, card: Card) -> None:

@@ -4,11 +4,12 @@ to be renewed and were not."""
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from ca.inventory import RevocationReason
 from ca.revocation import Revocation
 from kernel.clock import Clock
+from kernel.refusals import Conflict
 from policies.card_life import CardLifePolicy
 from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card
@@ -52,43 +53,48 @@ class Expiry:
         """Tell holders whose cards end soon; how many cards were looked at. Each of the policy's
         days is told once, and none that a nearer one has overtaken."""
         now = self._clock.now()
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             waiting = card_rows.ending(connection, now, self._days, limit)
-            for card in waiting:
-                self._tell(connection, card, now)
+        for card in waiting:
+            try:
+                self._tell(card, now)
+            except Conflict:  # moved in this moment: in a later round, if it still ends
+                continue
         return len(waiting)
 
-    def _tell(self, connection: Connection, card: Card, now: datetime) -> None:
+    def _tell(self, card: Card, now: datetime) -> None:
+        """Raises Conflict `card.changed`, Unavailable."""
         assert card.not_after is not None
         left = card.not_after - now
         due = next(days for days in self._days if left.total_seconds() <= days * 86_400)
-        contact = self._contacts.of(connection, card.holder)
-        ways = {
-            channel: to
-            for channel in Channel
-            if channel in self._notices.channels and (to := contact.at(channel)) is not None
-        }
+        contact = self._contacts.look_up(card.holder)
         values = {
             "card": card.number,
             "days": str(max(1, -(-int(left.total_seconds()) // 86_400))),
             "date": day(card.not_after),
         }
-        sent = [
-            str(channel)
-            for channel, to in ways.items()
-            if self._notices.put(connection, channel, to, "card-expires", values, about=card.number)
+        letters = [
+            self._notices.seal(channel, to, "card-expires", values)
+            for channel in Channel
+            if channel in self._notices.channels and (to := contact.at(channel)) is not None
         ]
-        if ways and not sent:
-            return  # the card has had as many as it may have in a day: in a later round
-        card_rows.save(connection, card.noticed(due))
-        self._journal.append(
-            connection,
-            Event.CARD_NOTICE_QUEUED,
-            subject=card.number,
-            actor="worker",
-            days=due,
-            channels=",".join(sent),
-        )
+        with self._database.transaction() as connection:
+            sent = [
+                str(letter.channel)
+                for letter in letters
+                if self._notices.put_sealed(connection, letter, about=card.number)
+            ]
+            if letters and not sent:
+                return  # the card has had as many as it may have in a day: in a later round
+            card_rows.save(connection, card.noticed(due))
+            self._journal.append(
+                connection,
+                Event.CARD_NOTICE_QUEUED,
+                subject=card.number,
+                actor="worker",
+                days=due,
+                channels=",".join(sent),
+            )
 
     def end_overdue_renewals(self, limit: int = _IN_A_ROUND) -> int:
         """Revoke, as superseded, cards whose data changed and that were not renewed in time."""

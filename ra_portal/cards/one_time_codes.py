@@ -114,7 +114,7 @@ class OneTimeCodes:
         purpose, channel = Purpose(asked["purpose"]), Channel(asked["channel"])
         with self._database.reading() as connection:
             card = _find(connection, asked)
-            to = None if card is None else self._contacts.of(connection, card.holder).at(channel)
+        to = None if card is None else self._contacts.look_up(card.holder).at(channel)
         number = NOBODYS if card is None or to is None else card.number
 
         def letters(code: str, holds: timedelta) -> Sequence[SealedNotice]:

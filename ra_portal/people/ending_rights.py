@@ -15,7 +15,7 @@ from ra_portal.people import people_rows
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind
 from ra_portal.people.people import Grant, Operator
-from ra_portal.people.telling import LATER, tell
+from ra_portal.people.telling import LATER, Letter, tell, written
 from records.database import Database
 from records.events import Event
 from records.journal import Entry, Journal
@@ -25,6 +25,8 @@ MOST_NAMED = 20
 _OWN = "rights-end"
 _OPERATORS = "operators-rights-end"
 Told = Mapping[str, str | None]
+_Letters = Mapping[tuple[Holder, str], Letter]
+"""By whom they go to and the template."""
 
 
 class EndingRights:
@@ -53,14 +55,22 @@ class EndingRights:
         may have no more messages today is told in a later round, and holds up nobody else. Of a
         closed enterprise's rights nobody is told.
         """
-        with self._database.transaction() as connection:
-            done = 0
-            asked: set[str] = set()
-            while done < limit and (ending := self._ending(connection, limit - done, asked)):
-                of = people_rows.operators_among(connection, {each.operator_id for each in ending})
+        done = 0
+        asked: set[str] = set()
+        while done < limit:
+            with self._database.reading() as connection:
+                named = self._ending(connection, limit - done, asked)
+                of = people_rows.operators_among(connection, {each.operator_id for each in named})
+            if not named:
+                break
+            letters = self._letters(named, of)
+            ids = {each.id for each in named}
+            with self._database.transaction() as connection:
+                still = self._ending(connection, limit - done, asked)
+                ending = [each for each in still if each.id in ids]  # not withdrawn meanwhile
                 for enterprise_id in sorted({each.enterprise_id for each in of.values()}):
-                    theirs = [g for g in ending if of[g.operator_id].enterprise_id == enterprise_id]
-                    told = self._tell(connection, enterprise_id, theirs, of)
+                    theirs = _of_enterprise(ending, of, enterprise_id)
+                    told = self._tell(connection, enterprise_id, theirs, letters)
                     people_rows.mark_end_told(connection, told, self._clock.now())
                     done += len(told)
                     asked.add(enterprise_id)
@@ -71,39 +81,50 @@ class EndingRights:
         query = people_rows.ending_grants(now, now + self._ahead, limit, without)
         return people_rows.grants_by(connection, query)
 
+    def _letters(self, ending: Sequence[Grant], of: Mapping[str, Operator]) -> _Letters:
+        numbers = {each.id: each.employee_number for each in of.values()}
+        letters: dict[tuple[Holder, str], Letter] = {}
+        for enterprise_id in sorted({each.enterprise_id for each in of.values()}):
+            theirs = _of_enterprise(ending, of, enterprise_id)
+            holder = Holder(HolderKind.LEGAL_PERSON, enterprise_id)
+            letters[holder, _OPERATORS] = self._letter(holder, _OPERATORS, theirs, numbers)
+        for operator in of.values():
+            own = [grant for grant in ending if grant.operator_id == operator.id]
+            letters[operator.holder, _OWN] = self._letter(operator.holder, _OWN, own, {})
+        return letters
+
     def _tell(
         self,
         connection: Connection,
         enterprise_id: str,
         ending: Sequence[Grant],
-        of: Mapping[str, Operator],
+        letters: _Letters,
     ) -> list[str]:
         """Ids of those that need not be told of again."""
-        if people_rows.enterprise(connection, enterprise_id).closed_at is not None:
+        if not ending or people_rows.enterprise(connection, enterprise_id).closed_at is not None:
             return [each.id for each in ending]
         holder = Holder(HolderKind.LEGAL_PERSON, enterprise_id)
-        numbers = {each.id: each.employee_number for each in of.values()}
-        told = self._put(connection, holder, _OPERATORS, ending, numbers)
+        told = tell(connection, self._notices, letters[holder, _OPERATORS])
         if told == LATER:
             return []
         done: list[str] = []
         for operator_id in sorted({grant.operator_id for grant in ending}):
             own = [grant for grant in ending if grant.operator_id == operator_id]
-            channel = self._put(connection, of[operator_id].holder, _OWN, own, {})
+            letter = letters[Holder(HolderKind.OPERATOR, operator_id), _OWN]
+            channel = tell(connection, self._notices, letter)
             if channel != LATER:
                 self._note(connection, own, {"operator": channel, "enterprise": told})
                 done += [each.id for each in own]
         return done
 
-    def _put(
+    def _letter(
         self,
-        connection: Connection,
         holder: Holder,
         template: str,
         ending: Sequence[Grant],
         numbers: Mapping[str, str],
-    ) -> str | None:
-        """With the operators' employee `numbers` for an enterprise; as `tell`."""
+    ) -> Letter:
+        """With the operators' employee `numbers` for an enterprise."""
         first = ending[0]
         values = {
             "count": str(len(ending)),
@@ -120,7 +141,7 @@ class EndingRights:
             separator = "；" if language == "zh" else "; "
             more = "…" if len(ending) > MOST_NAMED else ""
             values[f"rights_{language}"] = separator.join(named) + more
-        return tell(connection, self._contacts, self._notices, holder, template, values)
+        return written(self._database, self._contacts, self._notices, holder, template, values)
 
     def _name(self, grant: Grant, language: str) -> str:
         right = self._catalogue.right(grant.right)
@@ -141,6 +162,12 @@ class EndingRights:
                 for grant in ending
             ],
         )
+
+
+def _of_enterprise(
+    grants: Sequence[Grant], of: Mapping[str, Operator], enterprise_id: str
+) -> list[Grant]:
+    return [each for each in grants if of[each.operator_id].enterprise_id == enterprise_id]
 
 
 def _last_day(grant: Grant) -> str:

@@ -1,6 +1,11 @@
-"""A message to somebody, by the way on which they are reached."""
+"""A message to somebody, by the way on which they are reached.
+
+It is written before the transaction that sends it: the contact is opened and the words are sealed
+in the token, which may be slow or hang, while the database is nobody's.
+"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -11,32 +16,44 @@ from ra_portal.notices.notices import Notices, SealedNotice
 from ra_portal.people.contact import Contact
 from ra_portal.people.contacts import Contacts
 from ra_portal.people.identity import HolderKind
+from records.database import Database
 
 LATER = "later"
 """Instead of a channel: the holder has had as many messages as one may have in a day."""
 
 
-def tell(
-    connection: Connection,
+@dataclass(frozen=True)
+class Letter:
+    about: str
+    """What is counted in a day: an officer's messages, and those about anybody else's card."""
+    sealed: SealedNotice | None
+    """None: neither mail nor text message reaches the holder, or the holder's card has ended."""
+
+
+def written(
+    database: Database,
     contacts: Contacts,
     notices: Notices,
     holder: Holder,
     template: str,
     values: Mapping[str, str],
-) -> str | None:
-    """By mail, or where there is none by text message; the channel, None: neither reaches the
-    holder, or the holder's card has ended; `LATER`: no more of them today.
-
-    What is counted in a day is an officer's messages, and those about anybody else's card.
-    """
-    card = card_rows.find_live(connection, holder)
+) -> Letter:
+    """By mail, or where there is none by text message. Raises Unavailable."""
+    with database.reading() as connection:
+        card = card_rows.find_live(connection, holder)
     if card is None:
-        return None
+        return Letter(str(holder), None)
     about = str(holder) if holder.kind is HolderKind.OFFICER else card.number
-    for channel, to in _ways(notices, contacts.of(connection, holder)):
-        put = notices.put(connection, channel, to, template, values, about=about)
-        return str(channel) if put else LATER
-    return None
+    return Letter(about, sealed_to(notices, contacts.look_up(holder), template, values))
+
+
+def tell(connection: Connection, notices: Notices, letter: Letter) -> str | None:
+    """In the caller's transaction. The channel; None: it reaches nobody; `LATER`: no more of them
+    today."""
+    if letter.sealed is None:
+        return None
+    put = notices.put_sealed(connection, letter.sealed, about=letter.about)
+    return str(letter.sealed.channel) if put else LATER
 
 
 def sealed_to(

@@ -35,13 +35,15 @@ def token_calls(
 
 
 @contextmanager
-def outside_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Within it a secret key that is used while a transaction writes raises AssertionError, and
-    that none was used at all does so at the end."""
+def outside_transactions(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, also_reading: bool = False
+) -> Iterator[None]:
+    """Within it a secret key that is used while a transaction writes, or `also_reading`, raises
+    AssertionError, and that none was used at all does so at the end."""
     writing: set[int] = set()
 
     def begun(connection: Connection) -> None:
-        if connection.get_execution_options().get("portseal_begin"):
+        if also_reading or connection.get_execution_options().get("portseal_begin"):
             writing.add(id(connection))
 
     def ended(connection: Connection) -> None:
