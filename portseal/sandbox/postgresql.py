@@ -1,7 +1,8 @@
 """A private PostgreSQL cluster, reached through a Unix socket in a directory of its own.
 
 No TCP port is opened; who may reach the socket is decided by the directory's mode, 0700, so the
-cluster asks for no password. Durability is left on (fsync), as in production.
+cluster asks for no password. Durability is left on (fsync), as in production, unless many small
+databases are to be made quickly.
 """
 
 import itertools
@@ -26,7 +27,7 @@ unix_socket_directories = '{directory}'
 port = {port}
 max_connections = 100
 shared_buffers = 64MB
-fsync = on
+fsync = {fsync}
 log_min_messages = warning
 timezone = 'UTC'
 """
@@ -35,11 +36,14 @@ timezone = 'UTC'
 class PostgreSQL:
     """One cluster: start, stop and restart keep its data; `create_database` gives an empty one.
 
-    As a context manager it starts on entry and is removed on exit. Raises
-    `ServerUnavailableError` when PostgreSQL is missing or does not start.
+    As a context manager it starts on entry and is removed on exit. Not `durable`: what was
+    committed outlives the death of its processes, but not that of the machine, and a database is
+    made in a third of the time. Raises `ServerUnavailableError` when PostgreSQL is missing or does
+    not start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self._durable = durable
         binaries = "/usr/lib/postgresql/*/bin"
         self._initdb = processes.find_program("initdb", binaries)
         self._postgres = processes.find_program("postgres", binaries)
@@ -103,7 +107,9 @@ class PostgreSQL:
         That of PostgreSQL is empty.
         """
         name = f"fresh_{next(self._names)}"
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        # A copy of files waits for the disk where that counts; otherwise it is the quicker way.
+        strategy = "WAL_LOG" if self._durable else "FILE_COPY"
+        statement = sql.SQL(f"CREATE DATABASE {{}} TEMPLATE {{}} STRATEGY {strategy}")
         with self._connect() as connection:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return name
@@ -148,7 +154,13 @@ class PostgreSQL:
         if created.returncode != 0:
             raise processes.ServerUnavailableError(f"initdb failed: {created.stdout.strip()}")
         with (data / "postgresql.conf").open("a") as configuration:
-            configuration.write(_CONFIGURATION.format(directory=self.directory, port=_PORT))
+            configuration.write(
+                _CONFIGURATION.format(
+                    directory=self.directory,
+                    port=_PORT,
+                    fsync="on" if self._durable else "off",
+                )
+            )
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(

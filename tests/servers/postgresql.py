@@ -9,8 +9,9 @@ from portseal.sandbox.postgresql import PostgreSQL
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
-    """One cluster for the whole run."""
-    with PostgreSQL() as server:
+    """One cluster for the whole run. Tests kill processes and never the machine, and make hundreds
+    of databases."""
+    with PostgreSQL(durable=False) as server:
         yield server
 
 
