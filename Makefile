@@ -19,10 +19,10 @@ demo: setup-demo ## the whole journey, from key ceremony to revocation; results 
 	@.venv/bin/portseal demo
 
 test: setup-test ## the tests, on real tokens and servers, but for those of test-long
-	@.venv/bin/pytest -n 2 --dist loadfile
+	@.venv/bin/pytest -n 3 --dist loadfile
 
 test-long: setup-test ## the tests that take minutes: large documents, large jobs, drills
-	@.venv/bin/pytest -m long -n 2 --dist loadfile --timeout 1800
+	@.venv/bin/pytest -m long -n 3 --dist worksteal --timeout 1800
 
 serve: setup-demo ## portal, signing, sign-in and status on loopback, with demo data
 	@.venv/bin/portseal serve --demo

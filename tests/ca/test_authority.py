@@ -396,6 +396,7 @@ def start(world: World, token: Token, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_threads_and_processes_issue_at_once(any_world: World, ca_token: Token) -> None:
     world = any_world
     processes = [start(world, ca_token, "40") for _ in range(2)]

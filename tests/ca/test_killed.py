@@ -106,6 +106,7 @@ def account(world: World, told: dict[str, list[str]], kills: int) -> None:
         assert revoked is (serial in abandoned)
 
 
+@pytest.mark.long
 def test_killed_at_each_step_nothing_is_lost_or_left_open(
     any_world: World, ca_token: Token
 ) -> None:
@@ -118,6 +119,7 @@ def test_killed_at_each_step_nothing_is_lost_or_left_open(
     any_world.issue()  # and the next process goes on
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_nothing_is_lost_or_left_open(
     any_world: World, ca_token: Token
 ) -> None:

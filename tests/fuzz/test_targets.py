@@ -24,7 +24,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", TARGETS)
 def test_any_input_gives_a_result_or_a_refusal(name: str, told: Path) -> None:
     log = (told / f"{name}.log").read_text(encoding="utf-8", errors="replace")

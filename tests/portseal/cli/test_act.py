@@ -47,6 +47,7 @@ def officers_machine(pin: str) -> dict[str, str]:
     return {**kept, "PIN": pin}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -157,6 +157,7 @@ def test_without_a_terminal_nobody_is_asked(held: Path, environment: dict[str, s
     assert done.code == 3
 
 
+@pytest.mark.long
 def test_a_restored_token_signs_with_the_same_keys(
     held: Path, environment: dict[str, str], custodians: Custodians, ground: Path
 ) -> None:
@@ -272,6 +273,7 @@ def test_with_the_root_s_token_pulled_everything_else_is_in_order(
         assert "[root-session.no-root]" in refused.err
 
 
+@pytest.mark.long
 def test_the_web_service_starts_and_answers_with_the_root_s_token_pulled(
     held: Path, environment: dict[str, str], ground: Path
 ) -> None:
@@ -312,6 +314,7 @@ def test_the_web_service_starts_and_answers_with_the_root_s_token_pulled(
         assert json.loads(done.out)["name"] == "李管理"
 
 
+@pytest.mark.long
 def test_a_rehearsal_leaves_nothing_but_its_results(ground: Path) -> None:
     plan = plan_with(ground, "root-token")
     bare = {name: value for name, value in os.environ.items() if not name.startswith("PORTSEAL")}

@@ -20,6 +20,7 @@ _WORDS = """() => [...document.querySelectorAll("svg text")]
   .map(each => ({left: each.left, right: each.right, top: each.top, bottom: each.bottom}))"""
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.parametrize("media", ["screen", "print"])
 @pytest.mark.parametrize("width", [375, 1366])
