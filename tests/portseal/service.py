@@ -7,15 +7,13 @@ the service's own. `twin` gives a test that breaks things a service of its own w
 import base64
 import itertools
 import os
-import secrets
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,6 +38,7 @@ from portseal.demo.stage import Stage
 from portseal.demo.usb_keys import UsbKeys
 from portseal.holder.card import Card
 from portseal.holder.service import Service
+from portseal.sandbox.ports import free_port
 from tests.ra_portal import samples
 from tests.token import TokenBench
 
@@ -168,15 +167,6 @@ class RunningService:
         return (self.site.directory / f"{name}.log").read_text(errors="replace")
 
 
-def _port_for_later() -> int:
-    """A free port below those that systems hand out by themselves, so that it stays free."""
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 @pytest.fixture(scope="session")
 def service(
     token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory
@@ -188,7 +178,7 @@ def service(
     (directory / "public").mkdir()
     keys = UsbKeys(token_bench.module, directory / "usb-pins.json")
     stage = Stage(site, directory / "public", keys)
-    agent_port = _port_for_later()
+    agent_port = free_port()
     try:
         with pytest.MonkeyPatch.context() as surroundings:
             # Tests ask faster than people; the limits have tests of their own.

@@ -96,6 +96,12 @@ def platforms(service: RunningService) -> Iterator[tuple[ApachePlatform, ApacheP
             ),
             platform(service, servers, "apache-front", "阿帕奇平台乙", "--frontchannel-logout-uri"),
         )
+        # What they were not told yet is due to nobody: a worker that went on trying to reach them
+        # would not be in order, and other tests look at that.
+        for client_id in ("apache-back", "apache-front"):
+            service.stage.site.run_signed(
+                service.cards("administrator"), "platform", "disable", client_id
+            )
 
 
 def platform(
