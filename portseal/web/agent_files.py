@@ -5,6 +5,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, send_from_directory
 
 import key_agent
+from portseal.web.agent_words import agent_codes
 
 FILES = Path(key_agent.__file__).parent / "web"
 MINIMUM_VERSION = "1.0.0"
@@ -19,7 +20,8 @@ def agent_source(port: int) -> str:
 
 
 def install_agent_files(app: Flask, port: int) -> None:
-    """Routes under /agent, and for templates `agent_port`, `agent_minimum`, `agent_confirms`."""
+    """Routes under /agent, and for templates `agent_port`, `agent_minimum`, `agent_confirms` and
+    `agent_codes`."""
     blueprint = Blueprint("agent", __name__)
 
     @blueprint.get("/agent/<path:name>")
@@ -33,5 +35,8 @@ def install_agent_files(app: Flask, port: int) -> None:
 
     app.register_blueprint(blueprint)
     app.jinja_env.globals.update(
-        agent_port=port, agent_minimum=MINIMUM_VERSION, agent_confirms=CONFIRMING_VERSION
+        agent_port=port,
+        agent_minimum=MINIMUM_VERSION,
+        agent_confirms=CONFIRMING_VERSION,
+        agent_codes=agent_codes,
     )
