@@ -3,12 +3,13 @@
 The running service in Chromium, the real agent, two real tokens.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from kernel.clock import SystemClock
 from key_agent.origins import Origins, Standing
@@ -105,6 +106,22 @@ def colleague(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]
 
 
 @pytest.fixture
+def two_plugged_in(service: RunningService, tmp_path: Path) -> Iterator[RunningAgent]:
+    """The computer of two operators with both their USB keys, of which the service has seen the
+    first one's card alone."""
+    tokens = {"SOFTHSM2_CONF": str(softhsm_configuration(tmp_path / "usb"))}
+    with running_agent(
+        tmp_path / "home", softhsm_module(), {}, service.agent_port, **tokens
+    ) as agent:
+        for label, origin in ((FIRST, service.origin), (SECOND, OTHER)):
+            agent.allow(origin)
+            code = service.activation_code_of_new_operator("declare-import")
+            make_persons_card(agent, service.anonymous(), code, label=label)
+        agent.origin = service.origin
+        yield agent
+
+
+@pytest.fixture
 def page(browser: Browser, service: RunningService) -> Iterator[Page]:
     context = browser.new_context(base_url=service.origin, locale="zh-CN")
     yield context.new_page()
@@ -147,3 +164,58 @@ def test_the_pages_offer_to_see_the_card_that_is_plugged_in(
     page.click("#show-card")
     expect(told.locator("code")).to_have_text("card.none-more")
     expect(told).to_contain_text("没有插入本网站看不到的其他卡。")
+
+
+@pytest.mark.browser
+def test_the_sign_in_page_names_the_card_that_it_will_use_and_another_can_be_chosen(
+    service: RunningService, two_plugged_in: RunningAgent, page: Page
+) -> None:
+    windows = two_plugged_in.human.windows
+    page.goto("/sso/sign-in?next=/sign")
+    used = page.locator("#card-used")
+    expect(used).to_have_text(re.compile("^使用此卡： 操作员.* · 操作员卡 OP-.* · 至 20"))
+    first = card_in(used)
+    assert Axe().run(page).response["violations"] == []
+
+    page.get_by_role("button", name="换一张卡").click()
+    rows = page.locator("#agent-card label")
+    expect(rows).to_have_count(2)
+    expect(used).to_be_hidden()
+    line = page.locator("#agent-progress .agent-line")
+    expect(line).to_have_text("插有多张卡。请选择您的卡，然后再按一次按钮。")
+    assert [window.command for window in windows] == ["CONFIRM"]
+    (other,) = (row for row in rows.all() if card_in(row) != first)
+    second = card_in(other)
+    other.locator("input").check()
+    page.click("#agent-sign-in")
+    page.wait_for_url(f"{service.origin}/sign")
+    assert f"USB key: {SECOND}" in windows[-1].lines
+    page.goto(f"/cards/{second}")
+    expect(page.locator("main h1")).to_contain_text(second)
+
+
+@pytest.mark.browser
+def test_of_two_cards_none_is_used_before_the_page_has_named_it(
+    service: RunningService, two_plugged_in: RunningAgent, page: Page
+) -> None:
+    """Where the page could not look before, it looks when the button is pressed."""
+    windows = two_plugged_in.human.windows
+    page.route("**/v1/tokens", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        page.goto("/sso/sign-in?next=/sign")
+    line = page.locator("#agent-progress .agent-line")
+    expect(page.locator("#card-used")).to_be_hidden()
+    page.click("#agent-sign-in")
+    expect(line).to_have_text("将使用这张卡。请再按一次按钮，或换一张卡。")
+    expect(page.locator("#card-used")).to_be_visible()
+    assert windows == []
+    page.click("#agent-sign-in")
+    page.wait_for_url(f"{service.origin}/sign")
+    assert [window.command for window in windows] == ["GETPIN"]
+    assert f"USB key: {FIRST}" in windows[-1].lines
+
+
+def card_in(shown: Locator) -> str:
+    found = re.search(r"OP-[0-9A-Z-]+", shown.inner_text())
+    assert found is not None
+    return found[0]

@@ -15,6 +15,12 @@ export function offer(list, certificates) {
   list.querySelector("input")?.focus();
 }
 
+/** @param {HTMLElement} list of which nothing is left to choose */
+export function withdraw(list) {
+  list.replaceChildren();
+  /** @type {HTMLElement} */ (list.closest("[data-choice]")).hidden = true;
+}
+
 /** @param {Certificate} certificate @param {number} place @param {HTMLElement} words */
 function row(certificate, place, words) {
   const { holder, details, until } = cardOf(certificate, words);

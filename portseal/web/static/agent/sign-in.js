@@ -4,7 +4,9 @@
 import { AgentError, PortSealAgent } from "/agent/portseal-agent.js";
 import { ServiceError, callService, openSession } from "/agent/portseal-journeys.js";
 import "/agent/portseal-progress.js";
-import { chosen, offer } from "./choice.js";
+import { cardOf } from "./cards.js";
+import { chosen, offer, withdraw } from "./choice.js";
+import { pluggedCards } from "./plugged.js";
 
 /** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
@@ -12,7 +14,11 @@ const progress = element("agent-progress");
 const button = element("agent-sign-in");
 const list = element("agent-card");
 const form = element("sign-in-form");
+const used = element("card-used");
+const another = element("other-card");
 const agent = PortSealAgent.of(progress);
+/** @type {string | null} the certificate whose card the page has named as the one to be used */
+let named = null;
 /** What a platform has confirmed with the card; the service knows it, too. */
 const confirm = form.dataset.confirm ? JSON.parse(form.dataset.confirm) : null;
 
@@ -22,9 +28,17 @@ async function signIn() {
     progress.step("agent");
     await agent.ready();
     element("by-command").open = false; // the agent answers: the other way is not needed
+    const before = named;
+    const { only, more } = await seen();
+    if (only !== null && only.id !== before && (before !== null || more)) {
+      button.disabled = false;
+      progress.step("named"); // another one than the page has named, or one of several
+      return;
+    }
     progress.step("pin");
     const { nonce, next } = form.elements;
-    const asked = { nonce: nonce.value, certificate: chosen(list) ?? null, confirm };
+    const certificate = chosen(list) ?? only?.id ?? null;
+    const asked = { nonce: nonce.value, certificate, confirm };
     const proof = await agent.signIn(asked);
     progress.step("answer");
     await openSession(agent, { ...proof, nonce: nonce.value });
@@ -51,13 +65,25 @@ async function renewChallenge() {
 }
 
 async function offerCards() {
-  const { tokens } = await agent.tokens();
-  const usable = tokens
-    .flatMap((token) => token.certificates)
-    .filter((each) => each.hasKey && each.usage.includes("signing"));
-  // A renewed card leaves its predecessor on the USB key: the newest stands first.
-  usable.sort((one, other) => other.notBefore.localeCompare(one.notBefore));
-  offer(list, usable);
+  const { certificates } = await pluggedCards(agent);
+  offer(list, certificates);
+}
+
+/** What is plugged in, which the page tells: the one card that will be used, or how to get to see
+ * another. */
+async function seen() {
+  const plugged = await pluggedCards(agent);
+  const { only, more } = plugged;
+  if (only !== null) {
+    withdraw(list);
+    const { holder, details, until } = cardOf(only, list);
+    used.querySelector("[data-holder]").textContent = holder;
+    used.querySelector("[data-details]").textContent = [details, until].filter(Boolean).join(" · ");
+  }
+  used.hidden = only === null;
+  another.hidden = only === null || !more;
+  named = only?.id ?? null;
+  return plugged;
 }
 
 /** Says how things stand before anything is asked for, where that costs the user nothing. */
@@ -65,11 +91,14 @@ async function look() {
   if (await PortSealAgent.wouldAskUser()) return;
   const { state, error } = await agent.status();
   progress.dataset.agentState = state;
-  if (state === "ready") element("by-command").open = false;
-  else if (state !== "origin-unknown") progress.fail(error);
+  if (state === "ready") {
+    element("by-command").open = false;
+    await seen().catch(() => null); // what is amiss is told when the button is pressed
+  } else if (state !== "origin-unknown") progress.fail(error);
 }
 
 element("by-agent").hidden = false;
 button.addEventListener("click", signIn);
+another.addEventListener("click", progress.showCard);
 progress.addEventListener("portseal-card-shown", signIn);
 look();
