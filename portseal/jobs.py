@@ -14,6 +14,7 @@ from ca.authority import DIRECTORY_CHANNEL
 from kernel.refusals import Refusal
 from portseal import retention
 from portseal.wiring import House
+from ra_portal.applications.access_again import CHANNEL as ACCESS_ASKED
 from ra_portal.applications.reference_again import CHANNEL as REFERENCES_ASKED
 from ra_portal.cards.one_time_codes import CHANNEL as CARD_CODES
 from records.events import Event
@@ -213,6 +214,8 @@ JOBS = (
     Job("references", _SOON,
         lambda house, now: house.portal.reference_again.send_asked(at_once=now),
         wanted=_waiting(REFERENCES_ASKED)),
+    Job("access codes", _SOON, lambda house, now: house.portal.access_again.send_asked(at_once=now),
+        wanted=_waiting(ACCESS_ASKED)),
     Job("notices", _SOON, lambda house, now: house.portal.notices.deliver(at_once=now),
         wanted=_waiting("notice")),
     Job("sign-in key", _FIVE_MINUTES, _next_sign_in_key),

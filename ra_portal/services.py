@@ -14,6 +14,7 @@ from policies.card_life import card_life_policy
 from policies.registration import RegistrationPolicy, load_registration
 from policies.rights import RightsCatalogue
 from ra_portal.answers import Answers
+from ra_portal.applications.access_again import CODES_OF_APPLICATIONS, AccessAgain
 from ra_portal.applications.applicants_notice import ApplicantsNotice
 from ra_portal.applications.assignments import Assignments
 from ra_portal.applications.drafts import Drafts
@@ -62,7 +63,7 @@ from ra_portal.people.personal_data import PersonalData
 from ra_portal.people.register import Register
 from ra_portal.seals.seal_keys import TokenOfSeals
 from ra_portal.seals.seals import Seals
-from ra_portal.shared_codes.codes import SharedCodes
+from ra_portal.shared_codes.codes import Kind, SharedCodes
 from records.database import Database
 from records.journal import Journal
 from records.outbox import Outbox
@@ -87,6 +88,7 @@ class PortalServices:
     answers: Answers
     registration: Registration
     reference_again: ReferenceAgain
+    access_again: AccessAgain
     drafts: Drafts
     queue: ApplicationQueue
     assignments: Assignments
@@ -172,8 +174,11 @@ def open_portal(
     )
     contacts = Contacts(database, journal, clock, sealing, notices, personal, refused)
     life = CardLife(database, journal, clock, revocation, losses, contacts, notices, on_card_ended)
-    of_cards = SharedCodes(database, journal, clock, entropy, sealing, notices, CODES_OF_CARDS)
-    codes = OneTimeCodes(database, clock, of_cards, contacts, notices, outbox)
+
+    def shared_codes(kind: Kind) -> SharedCodes:
+        return SharedCodes(database, journal, clock, entropy, sealing, notices, kind)
+
+    codes = OneTimeCodes(database, clock, shared_codes(CODES_OF_CARDS), contacts, notices, outbox)
     making, policy = CardMaking(authority, inventory, revocation), card_life_policy()
     rules = load_registration()
     operators = Operators(database, journal, clock, cards, catalogue, personal)
@@ -188,6 +193,17 @@ def open_portal(
             database, journal, clock, entropy, cards, personal, rules, applicants
         ),
         reference_again=ReferenceAgain(database, journal, clock, outbox, notices, applicants),
+        access_again=AccessAgain(
+            database,
+            journal,
+            clock,
+            entropy,
+            shared_codes(CODES_OF_APPLICATIONS),
+            personal,
+            outbox,
+            notices,
+            applicants,
+        ),
         drafts=Drafts(database, journal, clock, entropy, personal, draft_time),
         queue=queue,
         assignments=assignments,

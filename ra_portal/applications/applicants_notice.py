@@ -14,6 +14,7 @@ from ra_portal.people.personal_data import PersonalData
 from ra_portal.people.telling import sealed_to
 
 REFERENCE = "application-reference"
+_ACCESS_RENEWED = "access-renewed"
 _DECIDED = {
     ApplicationState.RETURNED: "application-returned",
     ApplicationState.APPROVED: "application-approved",
@@ -34,6 +35,10 @@ class ApplicantsNotice:
     def reference(self, application: Application) -> SealedNotice | None:
         """The reference once more. As `decided`."""
         return self._sealed(application, REFERENCE)
+
+    def access_renewed(self, application: Application) -> SealedNotice | None:
+        """That there is another access code. As `decided`."""
+        return self._sealed(application, _ACCESS_RENEWED)
 
     def reaches(self, contact: Contact) -> bool:
         """Whether it holds an address for a channel that is configured."""

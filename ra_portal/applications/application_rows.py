@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
@@ -72,26 +72,44 @@ def lock(connection: Connection, identifier: str) -> Application:
     return by_id(connection, identifier)
 
 
+def lock_reference(connection: Connection, reference: str) -> None:
+    """Keep others that do so, or that move it, waiting until the transaction ends."""
+    query = select(applications.c.id).where(applications.c.reference == reference)
+    connection.execute(query.with_for_update())
+
+
+def by_reference(connection: Connection, reference: str) -> Application:
+    """Raises NotFound `application.unknown`."""
+    return _one(connection, select(applications).where(applications.c.reference == reference))
+
+
+def find_by_reference(connection: Connection, reference: str) -> Application | None:
+    return _find(connection, applications.c.reference == reference)
+
+
 def find_by_access(connection: Connection, reference: str, access_hash: str) -> Application | None:
     """The application, when reference and access code belong together."""
-    query = select(applications).where(
-        applications.c.reference == reference, applications.c.access_hash == access_hash
+    return _find(
+        connection,
+        applications.c.reference == reference,
+        applications.c.access_hash == access_hash,
     )
-    row = connection.execute(query).one_or_none()
-    return from_row(row._mapping) if row else None
 
 
 def live_for(connection: Connection, uscc: str) -> Application | None:
     """The application that keeps a second one for the same enterprise out."""
-    query = select(applications).where(applications.c.live_uscc == uscc)
-    row = connection.execute(query).one_or_none()
-    return from_row(row._mapping) if row else None
+    return _find(connection, applications.c.live_uscc == uscc)
 
 
 def live_among(connection: Connection, usccs: Collection[str]) -> set[str]:
     """Those of these for which `live_for` finds one."""
     query = select(applications.c.live_uscc).where(applications.c.live_uscc.in_(list(usccs)))
     return set(connection.execute(query).scalars())
+
+
+def _find(connection: Connection, *conditions: ColumnElement[bool]) -> Application | None:
+    row = connection.execute(select(applications).where(*conditions)).one_or_none()
+    return from_row(row._mapping) if row else None
 
 
 def _one(connection: Connection, query: Select[Any]) -> Application:

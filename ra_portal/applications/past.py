@@ -12,6 +12,8 @@ from records.journal import Fact
 from records.tables import journal
 
 MOST = 50
+_ELSEWHERE = (Event.APPLICATION_NOTED, Event.APPLICATION_CODE_REFUSED)
+"""Notes stand by themselves; strangers' tries are the auditors' matter."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,10 @@ class PastEvent:
 
 
 def past_of(connection: Connection, reference: str) -> list[PastEvent]:
-    """The newest `MOST`, newest first; notes stand by themselves."""
+    """The newest `MOST`, newest first."""
     query = (
         select(journal.c.at, journal.c.event, journal.c.actor, journal.c.facts)
-        .where(journal.c.subject == reference, journal.c.event != Event.APPLICATION_NOTED)
+        .where(journal.c.subject == reference, journal.c.event.not_in(_ELSEWHERE))
         .order_by(journal.c.position.desc())
         .limit(MOST)
     )

@@ -9,7 +9,7 @@ from kernel.clock import Clock
 from kernel.entropy import Entropy
 from kernel.refusals import Conflict, Forbidden, NotFound, Unauthenticated
 from policies.registration import RegistrationPolicy
-from ra_portal.applications import application_rows, draft_rows
+from ra_portal.applications import access, application_rows, draft_rows
 from ra_portal.applications.applicants_notice import ApplicantsNotice
 from ra_portal.applications.application import (
     Application,
@@ -19,8 +19,7 @@ from ra_portal.applications.application import (
 from ra_portal.applications.draft_rows import Draft
 from ra_portal.applications.remarks import require_known
 from ra_portal.applications.submissions import Submissions
-from ra_portal.cards import card_rows
-from ra_portal.cards.card import Card, CardState
+from ra_portal.cards.card import Card
 from ra_portal.cards.cards import Cards
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.papers import document_rows
@@ -143,12 +142,7 @@ class Registration:
                 raise Unauthenticated(
                     "application.access", "reference and access code do not belong together"
                 )
-            card = _approved_card(connection, found)
-        if card is not None and card.state is not CardState.REQUESTED:
-            raise Unauthenticated(
-                "application.access-ended",
-                "the card is made, or withdrawn: the access code has served its turn",
-            )
+            access.require_access(connection, found)
         return found
 
     def standing(self, application_id: str) -> Application:
@@ -215,7 +209,9 @@ class Registration:
     def card_of(self, application_id: str) -> Card | None:
         """The legal-person card that the approval requested."""
         with self._database.reading() as connection:
-            return _approved_card(connection, application_rows.by_id(connection, application_id))
+            return access.approved_card(
+                connection, application_rows.by_id(connection, application_id)
+            )
 
     def new_activation_code(self, application_id: str) -> tuple[Card, str]:
         """A fresh code for the card that the approval requested; an older one stops working.
@@ -225,7 +221,7 @@ class Registration:
         """
         with self._database.transaction() as connection:
             application = application_rows.by_id(connection, application_id)
-            card = _approved_card(connection, application)
+            card = access.approved_card(connection, application)
             if card is None:
                 raise NotFound("card.unknown", "no card has been approved yet")
             return self._cards.offer_code(connection, card, actor="applicant")
@@ -351,12 +347,6 @@ def _of_branch(connection: Connection, by: Identity, application_id: str) -> App
     found = application_rows.by_id(connection, application_id)
     branches.require_branch(by, found.details.branch_id)
     return found
-
-
-def _approved_card(connection: Connection, application: Application) -> Card | None:
-    if application.card_number is None:
-        return None
-    return card_rows.by_number(connection, application.card_number)
 
 
 def _officer(by: Identity) -> str:

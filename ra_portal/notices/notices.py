@@ -25,9 +25,10 @@ _log = logging.getLogger("portseal.notices")
 
 MOST_IN_A_DAY = 20
 """Notices about one card, on one channel."""
-ONE_TIME_CODE = "one-time-code"
-"""The template that strangers can have sent: those who send it count it (`shared_codes.codes`),
-and it uses up nothing of what a holder must be told."""
+ONE_TIME_CODE, ACCESS_CODE_HALF = "one-time-code", "access-code-half"
+_ASKED_FOR = (ONE_TIME_CODE, ACCESS_CODE_HALF)
+"""Templates that strangers can have sent: those who send them count them (`shared_codes.codes`),
+and they use up nothing of what somebody must be told."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Notices:
         if channel not in self._gateways:
             return False
         if (
-            notice.template != ONE_TIME_CODE
+            notice.template not in _ASKED_FOR
             and self._recent(connection, channel, about, now) >= MOST_IN_A_DAY
         ):
             _log.warning("%s has had %d notices by %s in a day", about, MOST_IN_A_DAY, channel)
@@ -228,7 +229,7 @@ class Notices:
         query = select(func.count()).where(
             notices.c.about == about,
             notices.c.channel == str(channel),
-            notices.c.template != ONE_TIME_CODE,
+            notices.c.template.not_in(_ASKED_FOR),
             notices.c.created_at > now - timedelta(days=1),
         )
         return connection.execute(query).scalar_one()

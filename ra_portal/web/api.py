@@ -15,6 +15,7 @@ from ra_portal.people.operators import OperatorView
 from ra_portal.seals.seal import Seal
 from ra_portal.services import PortalServices
 from ra_portal.web import (
+    access_again,
     card_api,
     console_acts,
     data_changes,
@@ -50,6 +51,7 @@ def add_routes(
         return add
 
     _applicant_routes(route, services, limits)
+    access_again.add_api(route, services, limits)
     _officer_routes(route, services, person)
     _enterprise_routes(route, services, person)
     card_api.add_routes(route, services, person)

@@ -73,7 +73,7 @@ def _add_form_routes(blueprint: Blueprint, services: PortalServices, limits: Add
                 draft = _own_draft(services)
             return form(services, values, {"": refusal}, draft=draft), refusal.status
         session.pop(_DRAFT, None)
-        remember_application(submitted.application.id)
+        remember_application(submitted.application)
         # Rendered at once: the access code is stored nowhere in clear (`answers.py`).
         return render_template("ra_portal/submitted.html", submitted=submitted), 201
 
@@ -278,8 +278,7 @@ def _own_draft(services: PortalServices) -> Draft | None:
 
 
 def _own(services: PortalServices) -> Application | None:
-    identifier = remembered_application()
-    return None if identifier is None else services.registration.standing(identifier)
+    return remembered_application(services.registration.standing)
 
 
 def _to_status() -> Response:

@@ -102,6 +102,9 @@ GROUPS: tuple[tuple[LazyString, dict[Event, LazyString]], ...] = (
             Event.DRAFTS_ERASED: lazy_gettext("Old drafts erased"),
             Event.APPLICATION_ASSIGNED: lazy_gettext("Application assigned"),
             Event.APPLICATION_REFERENCE_SENT: lazy_gettext("Application's reference sent again"),
+            Event.APPLICATION_CODES_SENT: lazy_gettext("Codes for a new access code sent"),
+            Event.APPLICATION_CODE_REFUSED: lazy_gettext("Code for a new access code refused"),
+            Event.APPLICATION_ACCESS_RENEWED: lazy_gettext("Application's access code replaced"),
             Event.APPLICATION_REMINDED: lazy_gettext("Reminded of an application"),
             Event.APPLICATION_NOTED: lazy_gettext("Note on an application written"),
             Event.APPLICATION_ESCALATED: lazy_gettext(

@@ -1,5 +1,6 @@
 """Who sits at the browser: signed in with a card, or an applicant with an access code."""
 
+import hmac
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -7,6 +8,7 @@ from flask import Response, redirect, request, session
 from werkzeug.exceptions import HTTPException
 
 from kernel.refusals import Unauthenticated
+from ra_portal.applications.application import Application
 from ra_portal.people.identity import Identity
 
 _APPLICATION = "application"
@@ -40,15 +42,24 @@ class _Elsewhere(HTTPException):
         super().__init__(response=response)
 
 
-def remember_application(application_id: str) -> None:
+def remember_application(application: Application) -> None:
     """The browser has shown the access code of this application."""
-    session[_APPLICATION] = application_id
+    session[_APPLICATION] = [application.id, _mark(application)]
 
 
-def remembered_application() -> str | None:
+def remembered_application(standing: Callable[[str], Application]) -> Application | None:
+    """Unless it has another access code by now."""
     found = session.get(_APPLICATION)
-    return found if isinstance(found, str) else None
+    if not isinstance(found, list):
+        return None
+    application = standing(found[0])
+    return application if hmac.compare_digest(_mark(application), found[1]) else None
 
 
 def forget_application() -> None:
     session.pop(_APPLICATION, None)
+
+
+def _mark(application: Application) -> str:
+    """Of its access code: a hash says nothing of 140 random bits."""
+    return application.access_hash[:16]

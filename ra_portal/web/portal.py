@@ -8,6 +8,7 @@ from flask.blueprints import BlueprintSetupState
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web import (
+    access_again,
     administration,
     answers,
     api,
@@ -59,6 +60,7 @@ def portal_blueprint(
     person = Person(identify)
     answers.add_routes(blueprint, services, person)
     public.add_routes(blueprint, services, person, address_limits)
+    access_again.add_pages(blueprint, services, address_limits)
     applying.add_routes(blueprint, services, address_limits)
     officer.add_routes(blueprint, services, person)
     register.add_routes(blueprint, services, person)

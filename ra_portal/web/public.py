@@ -55,7 +55,7 @@ def add_routes(
         except Unauthenticated as refusal:
             page = render_template("ra_portal/status.html", refusal=refusal, reference=reference)
             return page, refusal.status
-        remember_application(found.id)
+        remember_application(found)
         return redirect(url_for("portal.application"))
 
     @blueprint.route("/status/reference", methods=["GET", "POST"])

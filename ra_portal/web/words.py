@@ -93,6 +93,8 @@ PAST = {
     "application.assigned": lazy_gettext("Assigned"),
     "application.reminded": lazy_gettext("Reminded of"),
     "application.reference-sent": lazy_gettext("The reference was asked for and sent"),
+    "application.access-codes-sent": lazy_gettext("A new access code was asked for"),
+    "application.access-renewed": lazy_gettext("The access code was replaced"),
     "application.escalated": lazy_gettext("Told to the administrators"),
     "enterprises.imported": lazy_gettext("Imported"),
 }

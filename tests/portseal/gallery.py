@@ -148,6 +148,7 @@ EXHIBITS = (
     Exhibit("draft-continue", None, "/apply/continue"),
     Exhibit("status", None, "/status"),
     Exhibit("reference-again", None, "/status/reference"),
+    Exhibit("access-again", None, "/status/access-code"),
     Exhibit("make-card", None, "/make-card"),
     Exhibit("lost", None, "/lost"),
     Exhibit("recover", None, "/recover"),

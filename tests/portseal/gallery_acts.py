@@ -1,6 +1,8 @@
 """What visitors of the gallery do on pages: fill in forms, and what has to be true before."""
 
 import itertools
+import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +14,7 @@ from portseal.demo.signing_steps import import_declaration
 from portseal.demo.stage import Stage
 from tests.portseal.gallery import CLERK, OWNER, send_form
 from tests.portseal.text_messages import TextMessages
+from tests.servers.mail import Mailbox
 
 Told = str | Callable[[Stage], str]
 """A value, or where it comes from."""
@@ -98,6 +101,35 @@ def text_code(stage: Stage) -> str:
 
 def text_messages(stage: Stage) -> TextMessages:
     return TextMessages(stage.site.directory / "sms")
+
+
+MAIL_OF_APPLICATION = "customs@sample.example"
+"""Of `samples.details`."""
+
+
+def access_reference(stage: Stage) -> str:
+    """Of an application with a telephone number and that mail address."""
+    return str(stage.facts["gallery-access"]["reference"])
+
+
+def access_text(stage: Stage) -> str:
+    """The half that came to the telephone."""
+    return text_messages(stage).code(access_reference(stage))
+
+
+def access_mail(stage: Stage) -> str:
+    """The half that came by mail; waited for, and taken out."""
+    box: Mailbox = stage.facts["mailbox"]
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for message in list(box.received):
+            text = message.get_content()
+            found = re.search(r"(?<!\d)\d{4} \d{4} \d{4}(?!\d)", text)
+            if access_reference(stage) in text and found:
+                box.received.remove(message)
+                return found[0]
+        time.sleep(0.1)  # the worker sends it; nobody tells the test
+    raise AssertionError("no mail about the application")
 
 
 def in_use(page: Page, stage: Stage) -> None:

@@ -18,9 +18,13 @@ from tests.portseal.gallery import (
     Recorded,
 )
 from tests.portseal.gallery_acts import (
+    MAIL_OF_APPLICATION,
     SUBMIT,
     Form,
     Told,
+    access_mail,
+    access_reference,
+    access_text,
     altered_declaration,
     clerk_number,
     codes_proposed,
@@ -97,6 +101,8 @@ _APPLICATION: dict[str, Told] = {
 }
 _HAND_IN = f"{SUBMIT}:not([formaction])"
 _ASK_IN_VAIN = Form({"#card": "OP-2026-22222222"})
+_ACCESS_IN_VAIN = Form({"#reference": "AP-2026-22222222", "#contact": MAIL_OF_APPLICATION})
+_ACCESS = Form({"#reference": access_reference, "#contact": MAIL_OF_APPLICATION})
 _ASK_FREEZE = Form(
     {"#card": clerk_number},
     tick=("[name=purpose][value=freeze]", "[name=channel][value=sms]"),
@@ -125,6 +131,13 @@ _PUBLIC = (
         (Form({"#reference": "AP-2026-22222222", "#access_code": "2222-3333-4444"}),),
     ),
     Exhibit("reference-refused", None, "/status/reference", (Form({"#uscc": "91330201MA2AC000"}),)),
+    Exhibit("access-refused", None, "/status/access-code", (Form({"#contact": "3 号楼"}),)),
+    Exhibit("access-codes", None, "/status/access-code", (_ACCESS_IN_VAIN,),
+            arrives="/status/access-code/codes"),
+    Exhibit("access-codes-refused", None, "/status/access-code",
+            (_ACCESS_IN_VAIN, Form({"#sms": "123456789012", "#mail": "123456789012"}))),
+    Exhibit("access-renewed", None, "/status/access-code",
+            (_ACCESS, Form({"#sms": access_text, "#mail": access_mail}))),
     Exhibit("application-code", APPROVED, "/application",
             (Form(press="form[action$='/activation-code'] button"),)),
     Exhibit("correction-refused", APPLICANT, "/application/correction",
@@ -236,6 +249,8 @@ PICTURED = {
     "portal.continue_draft": "draft-refused",
     "portal.status": "status-refused",
     "portal.reference_again": "reference-refused",
+    "portal.access_again": "access-refused",
+    "portal.access_codes": "access-renewed",
     "portal.application_code": "application-code",
     "portal.correction": "correction-refused",
     "portal.lost": "lost-refused",

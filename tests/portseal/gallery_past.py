@@ -29,6 +29,7 @@ def everything_to_see(stage: Stage) -> str:
     recoveries_wait(stage)
     steps: dict[str, Callable[[Stage], object]] = {
         "applied": lambda stage: _applied(stage, 904, "宁波待审核样本贸易有限公司"),
+        "gallery-access": lambda stage: _applied(stage, 905, "宁波查询码样本贸易有限公司"),
         "returned": _application_returned,
         "approved": _application_approved,
         "gallery-enterprise": _enterprise_of_its_own,

@@ -27,7 +27,7 @@ from tests.portseal.gallery import Exhibit, seat, seated, visit
 from tests.portseal.gallery_answers import EVERY_EXHIBIT
 from tests.portseal.gallery_past import everything_to_see
 from tests.portseal.gallery_register import look_lived_in
-from tests.portseal.service import PAST, people_more
+from tests.portseal.service import PAST, mail_server, people_more
 from tests.portseal.watched_site import WatchedSite, write_down
 from tests.servers.chromium import find_chromium, launch_arguments
 
@@ -106,17 +106,20 @@ def opened() -> Iterator[Stage]:
         keys = UsbKeys(site.use_usb_keys(), site.directory / "usb-pins.json")
         public = site.directory / "public"
         public.mkdir()
+        os.environ["PORTSEAL_PORTAL__ASKS_PER_MINUTE"] = "1000"
         os.environ["PORTSEAL_SMS__SPOOL"] = str(site.directory / "sms")
         offer_agent(site.directory / "agent-wheel")
         write_down(site.notes)  # what fails is answered by this process
         stage = Stage(site, public, keys)
-        try:
-            for step in (*PAST, people_more, everything_to_see):
-                step(stage)
-            look_lived_in(stage)
-            yield stage
-        finally:
-            site.stop()
+        with mail_server(stage) as post:
+            os.environ.update(post)
+            try:
+                for step in (*PAST, people_more, everything_to_see):
+                    step(stage)
+                look_lived_in(stage)
+                yield stage
+            finally:
+                site.stop()
 
 
 def stale(directory: Path) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from portseal.holder.card import Card
 from portseal.holder.service import Service
 from portseal.sandbox.ports import free_port
 from tests.ra_portal import samples
+from tests.servers.mail import Mailbox, make_certificate, running
 from tests.token import TokenBench
 
 ORDER_PDF = b"%PDF-1.7\n1 0 obj\n<< >>\nendobj\n%%EOF\n"
@@ -167,6 +168,22 @@ class RunningService:
         return (self.site.directory / f"{name}.log").read_text(errors="replace")
 
 
+@contextmanager
+def mail_server(stage: Stage) -> Iterator[Mapping[str, str]]:
+    """A real one takes the stage's mails, and what a service must be told of it. What arrives is
+    found with `gallery_acts.access_mail`."""
+    box, directory = Mailbox(), stage.site.directory / "mail"
+    port = free_port()
+    stage.facts["mailbox"] = box
+    with running(box, port, "none", make_certificate(directory)):
+        yield {
+            "PORTSEAL_MAIL__HOST": "127.0.0.1",
+            "PORTSEAL_MAIL__PORT": str(port),
+            "PORTSEAL_MAIL__SECURITY": "none",
+            "PORTSEAL_MAIL__SENDER": "id@portseal.example",
+        }
+
+
 @pytest.fixture(scope="session")
 def service(
     token_bench: TokenBench, tmp_path_factory: pytest.TempPathFactory
@@ -179,20 +196,23 @@ def service(
     keys = UsbKeys(token_bench.module, directory / "usb-pins.json")
     stage = Stage(site, directory / "public", keys)
     agent_port = free_port()
-    try:
-        with pytest.MonkeyPatch.context() as surroundings:
-            # Tests ask faster than people; the limits have tests of their own.
-            surroundings.setenv("PORTSEAL_VERIFICATION__REQUESTS_PER_MINUTE", "100000")
-            for what in ("ASKS", "SAVES", "SCANS"):
-                surroundings.setenv(f"PORTSEAL_PORTAL__{what}_PER_MINUTE", "100000")
-            surroundings.setenv("PORTSEAL_WEB__AGENT_PORT", str(agent_port))
-            surroundings.setenv("PORTSEAL_SMS__SPOOL", str(site.directory / "sms"))
-            for step in PAST:
-                step(stage)
-        fetch_crl(stage)  # tests find the lists that the worker makes in its first round
-        yield RunningService(stage, agent_port)
-    finally:
-        site.stop()
+    with mail_server(stage) as post:
+        try:
+            with pytest.MonkeyPatch.context() as surroundings:
+                # Tests ask faster than people; the limits have tests of their own.
+                surroundings.setenv("PORTSEAL_VERIFICATION__REQUESTS_PER_MINUTE", "100000")
+                for what in ("ASKS", "SAVES", "SCANS"):
+                    surroundings.setenv(f"PORTSEAL_PORTAL__{what}_PER_MINUTE", "100000")
+                for name, value in post.items():
+                    surroundings.setenv(name, value)
+                surroundings.setenv("PORTSEAL_WEB__AGENT_PORT", str(agent_port))
+                surroundings.setenv("PORTSEAL_SMS__SPOOL", str(site.directory / "sms"))
+                for step in PAST:
+                    step(stage)
+            fetch_crl(stage)  # tests find the lists that the worker makes in its first round
+            yield RunningService(stage, agent_port)
+        finally:
+            site.stop()
 
 
 class Twin:

@@ -142,6 +142,7 @@ class PortalWorld:
         """Everything that has gone by this channel, after a round of the worker."""
         self.services.without_card.send_codes(at_once=True)
         self.services.reference_again.send_asked(at_once=True)
+        self.services.access_again.send_asked(at_once=True)
         self.services.notices.deliver(at_once=True)
         return self.post[channel].letters
 

@@ -286,6 +286,8 @@ def test_who_saves_too_often_is_told_to_wait(portal: PortalWorld, seat: Seat) ->
     assert limited.send("/apply/continue", {"code": "x"}).status_code == 429
     assert limited.send("/status", {"reference": "x", "access_code": "x"}).status_code == 429
     assert limited.send("/lost", {"code": "x"}, "/lost/code").status_code == 429
+    halves = "/status/access-code/codes"
+    assert limited.send("/status", {"sms": "1", "mail": "2"}, halves).status_code == 429
     reference = "/api/v1/applications/AP-2026-22222222"
     for answer in (
         client.post("/api/v1/applications", data={"name": "x"}),
@@ -293,6 +295,7 @@ def test_who_saves_too_often_is_told_to_wait(portal: PortalWorld, seat: Seat) ->
         client.put(reference, data={"name": "x"}),
         client.post(f"{reference}/activation-code", json={}),
         client.post(f"/api/v1/card-codes/{'0' * 32}", json={"code": "12345678"}),
+        client.post(f"/api/v1/access-codes/{'0' * 32}", json={"sms": "1", "mail": "2"}),
     ):
         assert (answer.status_code, answer.get_json()["code"]) == (429, "request.too-many")
 
@@ -317,14 +320,17 @@ def test_a_stranger_cannot_send_messages_to_every_card_or_fill_the_officers_queu
     client = limited_app(portal, seat, AddressLimits(asking=no_more))
     card: dict[str, object] = {"purpose": "loss", "channel": "sms", "card": "OP-2026-22222222"}
     uscc, why = samples.details()["uscc"], "the PIN is blocked"
+    application: dict[str, object] = {"reference": "AP-2026-22222222", "contact": "a@b.example"}
     limited = Browser(client)
     for answer in (
         limited.send("/lost", card),
         limited.send("/recover", {"uscc": uscc, "why": why}),
+        limited.send("/status/access-code", application),
     ):
         assert (answer.status_code, "request.too-many" in answer.text) == (429, True)
     for answer in (
         client.post("/api/v1/card-codes", json=card),
+        client.post("/api/v1/access-codes", json=application),
         client.post("/api/v1/recoveries", json={"uscc": uscc, "reason": why}),
     ):
         assert (answer.status_code, answer.get_json()["code"]) == (429, "request.too-many")
