@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, send_from_directory
 
 import key_agent
-from portseal.web.agent_words import agent_codes
+from portseal.web.agent_words import AGENT_CODES
 
 FILES = Path(key_agent.__file__).parent / "web"
 MINIMUM_VERSION = "1.0.0"
@@ -38,5 +38,5 @@ def install_agent_files(app: Flask, port: int) -> None:
         agent_port=port,
         agent_minimum=MINIMUM_VERSION,
         agent_confirms=CONFIRMING_VERSION,
-        agent_codes=agent_codes,
+        agent_codes=AGENT_CODES,
     )

@@ -173,7 +173,6 @@ _WORDS: dict[str, LazyString] = {
     "signin.required": lazy_gettext("Your session has ended. Sign in again."),
 }  # fmt: skip
 
-
-def agent_codes() -> dict[str, str]:
-    """Sentences in the reader's language, by code with hyphens for dots, as attributes have it."""
-    return {code.replace(".", "-"): str(words) for code, words in _WORDS.items()}
+AGENT_CODES = {code.replace(".", "-"): words for code, words in _WORDS.items()}
+"""Sentences in the language of whoever reads them, by code with hyphens for dots, as attributes
+have it."""

@@ -14,7 +14,7 @@ import pytest
 import requests
 from lxml import html
 
-from portseal.web.agent_words import agent_codes
+from portseal.web.agent_words import AGENT_CODES
 from tests.portseal.service import RunningService
 
 ROOT = Path(__file__).parents[2]
@@ -125,12 +125,12 @@ def answered() -> set[str]:
 def test_every_code_of_the_agent_has_words(answered: set[str]) -> None:
     assert {"token.full", "draft.unreadable", "request.malformed", "page.policy"} <= answered
     words = {code.replace(".", "-") for code in answered - with_a_state()}
-    assert words - agent_codes().keys() == set()
+    assert words - AGENT_CODES.keys() == set()
 
 
 def test_what_has_words_or_is_left_out_is_a_code(answered: set[str]) -> None:
     known = {code.replace(".", "-") for code in answered | OF_THE_SERVICE}
-    assert agent_codes().keys() - known == set()
+    assert AGENT_CODES.keys() - known == set()
     assert NOT_ANSWERED.keys() - written() == set()
 
 
@@ -151,5 +151,5 @@ def test_the_sign_in_page_has_them_in_its_readers_language(
         for name, words in attributes.items()
         if name.startswith("data-code-")
     }
-    assert said.keys() == agent_codes().keys()
+    assert said.keys() == AGENT_CODES.keys()
     assert [code for code, words in said.items() if not re.search(is_said, words)] == []
