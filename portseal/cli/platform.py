@@ -47,7 +47,13 @@ def platform() -> None:
 )
 @click.option("--tls-subject", help="RFC 4514 subject, for tls_client_auth.")
 @click.option("--tls-thumbprint", help="SHA-256, for self_signed_tls_client_auth.")
-@click.option("--claim", "claims", multiple=True, type=click.Choice(PERMITTABLE))
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    type=click.Choice(PERMITTABLE),
+    help="What it may learn. Default: what its scopes ask for and need not be permitted by name.",
+)
 @click.option("--permitted-by", required=True, help="The department that permitted the claims.")
 @click.option("--evidence", required=True, help="Its decision: number and date.")
 @click.option("--refresh", is_flag=True, help="Gets refresh tokens.")

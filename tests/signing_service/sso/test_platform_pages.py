@@ -15,7 +15,7 @@ from kernel.refusals import Conflict, Forbidden, Unprocessable
 from records.events import Event
 from records.journal import records
 from signing_service.ports import HolderKind
-from signing_service.sso.claims import PREFIX
+from signing_service.sso.claims import PERMITTABLE, PREFIX
 from signing_service.sso.platform import PlatformDraft
 from signing_service.sso.platform_form import draft_of
 from signing_service.sso.proposals import Proposals
@@ -78,6 +78,19 @@ def _token(browser: FlaskClient) -> str:
 def waiting(services: SsoServices) -> str:
     (proposal,) = services.proposals.waiting()
     return proposal.id
+
+
+def test_the_form_offers_every_claim_in_words_and_a_new_platform_begins_with_none(
+    first: FlaskClient,
+) -> None:
+    form = html.fromstring(first.get("/admin/platforms/new").text)
+    ticks = form.findall(".//input[@name='claims']")
+    words = {str(tick.get("value")): (tick.tail or "").strip() for tick in ticks}
+    assert list(words) == list(PERMITTABLE)
+    assert all(words.values())
+    assert words[PREFIX + "employee_number"] == "Operator's employee number"
+    assert words[PREFIX + "rights_detail"] == "Periods of the rights"
+    assert not any(tick.get("checked") is not None for tick in ticks)
 
 
 # -- two people ----------------------------------------------------------------------------------
