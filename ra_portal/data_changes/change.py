@@ -10,6 +10,7 @@ from kernel.refusals import Unprocessable
 from ra_portal import fields
 from ra_portal.applications.application import LONGEST_NAME
 from ra_portal.cards.card import Holder
+from ra_portal.cards.card_moves import LONGEST_REASON
 from ra_portal.papers.documents import DocumentKind, Licence, Upload, read_scan
 from ra_portal.people.identity import HolderKind
 
@@ -72,6 +73,7 @@ class Wanted:
     """What came, checked; nothing of it is kept yet."""
 
     values: Mapping[str, str]
+    why: str
     licence: Licence | None
 
     def differing(self, current: Mapping[str, str]) -> dict[str, str]:
@@ -82,14 +84,23 @@ class Wanted:
         return changes
 
 
-def read_wanted(kind: HolderKind, values: Mapping[str, object], upload: Upload | None) -> Wanted:
+def read_wanted(
+    kind: HolderKind, values: Mapping[str, object], why: str, upload: Upload | None
+) -> Wanted:
     """Fields that are empty stay as they are. Raises `fields.InvalidFields` with every error, the
-    scan's under `licence`."""
+    scan's under `licence`, the reason's under `why`."""
     reader = fields.FieldReader(values)
     read = {name: reader.optional(name, parse) for name, parse in FIELDS[kind].items()}
     licence = read_scan(reader, DocumentKind.LICENCE, upload)
+    reason = reader.attempt("why", lambda: _reason(why))
     reader.finish()
-    return Wanted({name: value for name, value in read.items() if value is not None}, licence)
+    assert reason is not None
+    given = {name: value for name, value in read.items() if value is not None}
+    return Wanted(given, reason, licence)
+
+
+def _reason(why: str) -> str:
+    return fields.text(LONGEST_REASON)(fields.paragraph(why, LONGEST_REASON))
 
 
 def officer_of(actor: str | None) -> str | None:

@@ -20,7 +20,7 @@ from ra_portal import fields
 from ra_portal.applications import remarks as reasons_by_field
 from ra_portal.cards import card_moves, card_rows
 from ra_portal.cards.card import Card, Holder
-from ra_portal.cards.card_moves import LONGEST_REASON, Evidence, EvidenceKind, Move
+from ra_portal.cards.card_moves import Evidence, EvidenceKind, Move
 from ra_portal.codes import new_number
 from ra_portal.data_changes import change_rows
 from ra_portal.data_changes.change import FIELDS, ChangeState, DataChange, read_wanted
@@ -66,13 +66,12 @@ class DataChanges:
         the new licence where there is one.
 
         Raises Forbidden `role.missing`, `legal-person.required`, NotFound, `fields.InvalidFields`
-        (the scan's error under `licence`), Conflict `change.waiting`, Unprocessable
-        `change.nothing`.
+        (the scan's error under `licence`, the reason's under `why`), Conflict `change.waiting`,
+        Unprocessable `change.nothing`.
         """
-        reason = fields.text(LONGEST_REASON)(fields.paragraph(why, LONGEST_REASON))
         with self._database.reading() as connection:
             self._current(connection, by, holder)  # refused before a scan is opened
-        wanted = read_wanted(holder.kind, values, licence)
+        wanted = read_wanted(holder.kind, values, why, licence)
         now, identifier = self._clock.now(), new_id()
         with self._database.transaction() as connection:
             current = self._current(connection, by, holder)
@@ -89,7 +88,7 @@ class DataChanges:
                 state=ChangeState.PROPOSED,
                 changes=changes,
                 before={name: current[name] for name in changes},
-                why=reason,
+                why=wanted.why,
                 proposed_by=by.actor,
                 proposed_at=now,
                 licence_id=kept,

@@ -77,8 +77,7 @@ def _propose(
     except InvalidFields as invalid:
         return invalid.errors
     except Refusal as refusal:
-        # What is wrong with the proposed values is InvalidFields; else it is the reason.
-        return {"why" if refusal.code.startswith("field.") else "": refusal}
+        return {"": refusal}
     flash(gettext("The change is on its way to an officer."), "good")
     return {}
 

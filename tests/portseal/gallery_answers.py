@@ -183,7 +183,7 @@ _ENTERPRISE = (
     Exhibit("data-refused", OWNER, "/enterprise/data", (Form({"#customs_code": "1"}),)),
     Exhibit("operator-data-refused", OWNER,
             FirstLink("/enterprise", "/enterprise/operators/", "/data"),
-            (Form({"#name": "李Ꭺ"}),)),
+            (Form({"#name": "李а"}),)),
     Exhibit("import-refused", OWNER, "/imports/operators", (Form(attach={"#file": prose}),)),
 )  # fmt: skip
 _OFFICERS = (

@@ -99,6 +99,8 @@ def test_an_operators_name_is_changed_from_the_operators_page(
         assert wrong.status_code == 422
         assert f'href="#{field}"' in wrong.text
         assert re.search(rf'<input id="{field}"[^>]*aria-invalid="true"', wrong.text)
+    both = browser.press(form, "Propose the change", {"name": "章\u200b操作", "why": ""})
+    assert ('href="#name"' in both.text, 'href="#why"' in both.text) == (True, True), "at once"
     same = browser.press(form, "Propose the change", {"name": operator.name, "why": "更名"})
     assert (same.status_code, "nothing would change" in same.text) == (422, True)
 
