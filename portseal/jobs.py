@@ -202,6 +202,7 @@ JOBS = (
     Job("clear contacts", _SELDOM, lambda house, _: house.portal.contacts.seal_clear_ones()),
     Job("notices kept", _FIVE_MINUTES, lambda house, _: house.portal.notices.forget_expired()),
     Job("retired officers", _MINUTE, lambda house, _: house.portal.cards.end_of_retired()),
+    Job("cards to end", _MINUTE, lambda house, _: house.portal.cards.end_as_confirmed()),
     Job("assignments", _MINUTE, lambda house, _: house.portal.assignments.lay_back()),
     Job("reminders", _MINUTE, lambda house, _: house.portal.reminders.send()),
     Job("escalations", _FIVE_MINUTES, lambda house, _: house.portal.escalations.send()),

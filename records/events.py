@@ -108,6 +108,7 @@ class Event(StrEnum):
     OFFICER_CHANGE_REFUSED = "officer.change-refused"
     OFFICER_CHANGED = "officer.changed"
     OFFICER_RETIRED = "officer.retired"
+    OFFICER_CARD_END_CONFIRMED = "officer.card-end-confirmed"
     CARD_REQUESTED = "card.requested"
     CARD_CODE_PROPOSED = "card.code-proposed"
     CARD_CODE_OFFERED = "card.code-offered"

@@ -199,6 +199,10 @@ class Card:
         self._require(CardState.ACTIVE, CardState.FROZEN)
         return self._moved(state=CardState.LOST, ended_at=at, end_reason="keyCompromise")
 
+    def require_made(self) -> None:
+        """In use, or frozen. Raises Conflict `card.state`."""
+        self._require(CardState.ACTIVE, CardState.FROZEN)
+
     def revoke(self, reason: str, at: datetime) -> "Card":
         """Its certificate, or the request for one, is withdrawn. Raises Conflict `card.state`."""
         self._require(*_LIVE)

@@ -17,6 +17,7 @@ from kernel.identifiers import Serial, parse_serial
 from kernel.refusals import Forbidden
 from ra_portal import fields
 from ra_portal.cards import card_moves, card_rows
+from ra_portal.cards.appointers import require_two, takes_two
 from ra_portal.cards.card import Card
 from ra_portal.cards.card_moves import LONGEST_REASON, Evidence, Move, RecordedMove
 from ra_portal.cards.charge import is_own, require_access, require_act, require_charge
@@ -71,13 +72,18 @@ class CardLife:
     def freeze(self, by: Identity, number: str, why: str) -> Card:
         """Put the card on hold, at once and everywhere, until `unfreeze`.
 
-        The holder, the enterprise for its operators, and an administrator may. Raises Forbidden
-        `card.foreign`, NotFound `card.unknown`, Conflict `card.state`, Malformed `field.*`.
+        The holder, the enterprise for its operators, and an administrator may; an administrator's
+        card, whoever takes reports of its loss: it is not ended by one person. Raises Forbidden
+        `card.foreign`, `role.missing`, NotFound `card.unknown`, Conflict `card.state`, Malformed
+        `field.*`.
         """
         reason = _reason(why)
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
-            _require_holder_or_charge(connection, by, card)
+            if is_own(by, card) or not takes_two(connection, card):
+                _require_holder_or_charge(connection, by, card)
+            else:
+                require_act(connection, by, card, "report")
         now = self._clock.now()
         frozen = card.freeze(by.actor, reason, now)
         withdraw(self._revocation, card, RevocationReason.CERTIFICATE_HOLD, by.actor)
@@ -106,12 +112,14 @@ class CardLife:
 
         The holder, the enterprise for its operators, and any officer (at the counter) may.
         `channel` says how the report came. A card that was frozen counts as unused since then.
-        Raises Forbidden `card.foreign`, NotFound `card.unknown`, Conflict `card.state`.
+        Raises Forbidden `card.foreign`, NotFound `card.unknown`, Conflict `card.state`,
+        `card.two-officers`.
         """
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             if by.kind is HolderKind.OFFICER and not is_own(by, card):
                 require_act(connection, by, card, "report")
+                require_two(connection, by, card)
             else:
                 _require_holder_or_charge(connection, by, card)
         now = self._clock.now()

@@ -1,5 +1,6 @@
 """Cards: requested for a holder, offered by a code, ended by revocation, replacement or time."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,14 +14,15 @@ from kernel.entropy import Entropy
 from kernel.refusals import Unprocessable
 from ra_portal import fields, keyset
 from ra_portal.cards import card_certificates, card_moves, card_rows
+from ra_portal.cards.appointers import require_two, takes_two
 from ra_portal.cards.card import NUMBER_PREFIXES, Card, CardState, Holder
 from ra_portal.cards.card_certificates import CardCertificate
-from ra_portal.cards.card_moves import Move
+from ra_portal.cards.card_moves import Evidence, EvidenceKind, Move
 from ra_portal.cards.charge import permission_for, require_access, require_act, require_charge
 from ra_portal.cards.withdrawal import withdraw
 from ra_portal.codes import CodePurpose, code_hash, new_code, new_number
 from ra_portal.keyset import Place
-from ra_portal.people import branches, people_rows
+from ra_portal.people import branches, officer_change, people_rows
 from ra_portal.people.identity import HolderKind, Identity
 from records.database import Database, new_id
 from records.events import Event
@@ -213,6 +215,11 @@ class Cards:
         page = keyset.cut(found, PAGE_LENGTH, card_rows.place_of, after, backwards)
         return CardPage(page.shown, total, page.earlier, page.later)
 
+    def takes_two(self, card: Card) -> bool:
+        """Whether one person alone may not end it (`appointers`)."""
+        with self._database.reading() as connection:
+            return takes_two(connection, card)
+
     def may(self, by: Identity, card: Card, act: str) -> bool:
         """Whether an officer may `manage`, `confirm` or `report` this card."""
         with self._database.reading() as connection:
@@ -278,7 +285,7 @@ class Cards:
         revoked before it. After `keyCompromise` the enterprise goes on with a replacement.
         Dying between the two leaves a revoked certificate, never a usable one, and the call can
         be repeated. Raises Forbidden `role.missing`, `card.foreign`, NotFound `card.unknown`,
-        Conflict `card.state`, Unprocessable `card.reason`.
+        Conflict `card.state`, `card.two-officers`, Unprocessable `card.reason`.
         """
         if by.kind is HolderKind.OPERATOR:
             by.require("card.manage")
@@ -286,6 +293,7 @@ class Cards:
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             require_charge(connection, by, card)
+            require_two(connection, by, card)
         ended = card.revoke(why, self._clock.now())  # refused before anything happens
         closes = (
             card.holder.kind is HolderKind.LEGAL_PERSON
@@ -337,6 +345,7 @@ class Cards:
         with self._database.reading() as connection:
             card = card_rows.by_number(connection, number)
             require_charge(connection, by, card)
+            require_two(connection, by, card)
             require_active_holder(connection, card.holder)  # before anything happens
         if card.is_live:
             ended = card.replace_by_another(self._clock.now())
@@ -364,6 +373,27 @@ class Cards:
             self._on_card_ended(ended)
         return len(live)
 
+    def end_as_confirmed(self) -> int:
+        """Revoke the cards whose end a second officer has confirmed (`people.officer_changes`); how
+        many. For the worker too, as `end_of_retired`."""
+        with self._database.reading() as connection:
+            decided = officer_change.endings(connection)
+            found = [card_rows.by_number(connection, each.ends_card or "") for each in decided]
+        for change, card in zip(decided, found, strict=True):
+            why, actor = read_reason(change.end_reason or ""), f"officer:{change.decided_by}"
+            ended = card.revoke(why, self._clock.now())
+            withdraw(self._revocation, card, why, actor)
+            told = {
+                "change": change.id,
+                "proposed_by": f"officer:{change.proposed_by}",
+                "approved_by": actor,
+            }
+            evidence = Evidence(EvidenceKind.DECISION, json.dumps(told, sort_keys=True).encode())
+            with self._database.transaction() as connection:
+                self._end(connection, ended, Move.REVOKE, actor, str(why), evidence)
+            self._on_card_ended(ended)
+        return len(decided)
+
     def expire_overdue(self, limit: int = 500) -> int:
         """Move cards whose certificates have ended; how many. For the worker."""
         with self._database.transaction() as connection:
@@ -372,10 +402,18 @@ class Cards:
                 self._end(connection, card.expire(), Move.EXPIRE, "worker", "expired")
         return len(overdue)
 
-    def _end(self, connection: Connection, ended: Card, move: Move, actor: str, why: str) -> None:
+    def _end(
+        self,
+        connection: Connection,
+        ended: Card,
+        move: Move,
+        actor: str,
+        why: str,
+        evidence: Evidence | None = None,
+    ) -> None:
         card_rows.save(connection, ended)
         at = ended.ended_at or self._clock.now()
-        card_moves.record(connection, self._journal, move, ended, at, actor, why)
+        card_moves.record(connection, self._journal, move, ended, at, actor, why, evidence)
 
 
 def require_active_holder(connection: Connection, holder: Holder) -> None:

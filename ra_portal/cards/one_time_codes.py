@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from kernel.clock import Clock
 from kernel.refusals import Malformed
 from ra_portal.cards import card_rows
-from ra_portal.cards.card import Card
+from ra_portal.cards.appointers import takes_two
+from ra_portal.cards.card import Card, Holder
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import ONE_TIME_CODE, Notices, SealedNotice
 from ra_portal.people.contacts import Contacts
@@ -114,7 +115,8 @@ class OneTimeCodes:
         purpose, channel = Purpose(asked["purpose"]), Channel(asked["channel"])
         with self._database.reading() as connection:
             card = _find(connection, asked)
-        to = None if card is None else self._contacts.look_up(card.holder).at(channel)
+            two = card is not None and takes_two(connection, card)
+        to = None if card is None else self._reached(card.holder, channel, two)
         number = NOBODYS if card is None or to is None else card.number
 
         def letters(code: str, holds: timedelta) -> Sequence[SealedNotice]:
@@ -123,6 +125,12 @@ class OneTimeCodes:
             return [self._notices.seal(channel, to, ONE_TIME_CODE, values, lifetime=holds)]
 
         self._shared.give(Wanted(str(asked["request"]), number, purpose, channel), letters)
+
+    def _reached(self, holder: Holder, channel: Channel, two: bool) -> str | None:
+        """The code of a card that `two` must end goes only where the holder said: else whoever put
+        in another address would end it alone."""
+        look_up = self._contacts.look_up_own if two else self._contacts.look_up
+        return look_up(holder).at(channel)
 
     def redeem(self, identifier: str, code: str) -> Redeemed:
         """Spend a code. Raises Unauthenticated `code.refused`, whatever is wrong with it."""

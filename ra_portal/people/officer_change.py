@@ -1,4 +1,4 @@
-"""A change of an officer: other roles, another branch, or leaving for good."""
+"""A change of an officer: other roles, another branch, leaving for good, or the end of a card."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kernel.refusals import Conflict, NotFound
+from ra_portal.cards.tables import cards
 from ra_portal.people import people_rows
 from ra_portal.people.identity import Role
 from ra_portal.people.people import Officer
@@ -44,6 +45,10 @@ class OfficerChange:
     proposed_at: datetime
     decided_by: str | None = None
     decided_at: datetime | None = None
+    ends_card: str | None = None
+    """The number of the officer's card that is revoked, all else as it was; None: no card's end."""
+    end_reason: str | None = None
+    """CRLReason in RFC 5280's spelling."""
 
     def is_of(self, officer: Officer) -> bool:
         """Whether the officer is still as the proposal found this one."""
@@ -85,6 +90,19 @@ def waiting(connection: Connection) -> list[OfficerChange]:
         .where(officer_changes.c.state == str(ChangeState.PROPOSED))
         .order_by(officer_changes.c.proposed_at, officer_changes.c.id)
         .limit(MOST_WAITING)
+    )
+    return [_change(row) for row in connection.execute(query)]
+
+
+def endings(connection: Connection) -> list[OfficerChange]:
+    """Confirmed ends of cards that are still in use: they are about to be revoked."""
+    query = (
+        select(officer_changes)
+        .join(cards, cards.c.number == officer_changes.c.ends_card)
+        .where(
+            officer_changes.c.state == str(ChangeState.CONFIRMED), cards.c.live_holder.is_not(None)
+        )
+        .order_by(officer_changes.c.decided_at, officer_changes.c.id)
     )
     return [_change(row) for row in connection.execute(query)]
 

@@ -1,25 +1,26 @@
-"""Officers get other roles or another branch, or leave: one administrator proposes, another
-officer confirms (docs/decisions/0054-changes-of-officers.md).
+"""Officers get other roles or another branch, or leave, or an administrator's card ends: one
+administrator proposes, another officer confirms (docs/decisions/0054-changes-of-officers.md, 0057).
 
 Portal pages read roles and branch with every request, so a change counts from the next one on; the
 officer's sessions end nevertheless, for platforms were told the roles at sign-in. What takes an
-officer out at once is not this but freezing or revoking the card, which one administrator does.
+officer out at once is not this but freezing the card, which one person does; or revoking it, where
+the officer appoints nobody.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from kernel.clock import Clock
-from kernel.refusals import Conflict, Forbidden, Unprocessable
+from kernel.refusals import Conflict, Forbidden, NotFound, Unprocessable
 from policies.permissions import permissions
 from ra_portal import fields
 from ra_portal.applications.assignments import Assignments
-from ra_portal.cards import card_rows
-from ra_portal.cards.card import Card, CardState
+from ra_portal.cards import appointers, card_rows
+from ra_portal.cards.card import Card
 from ra_portal.cards.card_moves import LONGEST_REASON
-from ra_portal.cards.cards import Cards
+from ra_portal.cards.cards import Cards, read_reason
 from ra_portal.people import branches, officer_change, people_rows
 from ra_portal.people.identity import HolderKind, Identity, Role
 from ra_portal.people.officer_change import ChangeState, OfficerChange
@@ -109,6 +110,25 @@ class OfficerChanges:
             after = replace(before, retired_at=self._clock.now())
             return self._put(connection, by, before, after, reason)
 
+    def propose_card_end(self, by: Identity, number: str, reason: str, why: str) -> OfficerChange:
+        """An officer's card is revoked for good, for a reason of `cards.REASONS`; the officer
+        stays, and may get another. Until it is decided, the card can be frozen.
+
+        Raises as `propose`, NotFound `card.unknown`, Conflict `card.state`; `fields.InvalidFields`
+        names `reason` for `card.reason`.
+        """
+        with self._database.transaction() as connection:
+            card = card_rows.by_number(connection, number)
+            if card.holder.kind is not HolderKind.OFFICER:
+                raise NotFound("officer.unknown", "there is no such officer")
+            before = self._changeable(connection, by, card.holder.id)
+            reader = fields.FieldReader({"why": why})
+            told = reader.read("why", fields.text(LONGEST_REASON))
+            named = reader.attempt("reason", lambda: read_reason(reason))
+            reader.finish()
+            card.require_made()
+            return self._put(connection, by, before, before, told, card.number, str(named))
+
     def waiting(self, by: Identity) -> list[WaitingChange]:
         """Undecided changes that the officer's branch may see, oldest first.
 
@@ -135,12 +155,13 @@ class OfficerChanges:
         ]
 
     def confirm(self, by: Identity, identifier: str) -> OfficerChange:
-        """Carry it out: roles and branch change, or the officer leaves and the card is revoked;
-        applications that the officer may not look after any more go back into the queue.
+        """Carry it out: roles and branch change, or the officer leaves and the card is revoked, or
+        the card alone; applications that the officer may not look after any more go back into the
+        queue.
 
         Raises Forbidden `role.missing`, `branch.foreign`, `officer.own`, `approval.same-officer`,
         NotFound `officer.change-unknown`, Conflict `officer.change-decided`, `officer.changed`,
-        `officer.proposer-left`, `officer.last-administrator`.
+        `officer.proposer-left`, `officer.last-administrator`, `card.state`.
         """
         with self._database.transaction() as connection:
             named_lock.take(connection, _OFFICERS)
@@ -157,20 +178,24 @@ class OfficerChanges:
                 branch_id=change.branch_id,
                 retired_at=now if change.retires else None,
             )
-            _require_administrator_left(connection, before, after)
+            _require_appointer_left(connection, before, after, change.ends_card)
             _require_proposer(connection, change, before)
-            people_rows.change_officer(connection, after)
+            if change.ends_card is None:
+                people_rows.change_officer(connection, after)
+            else:
+                card_rows.by_number(connection, change.ends_card).require_made()
             change = officer_change.decide(
                 connection, change, ChangeState.CONFIRMED, by.subject, now
             )
             given_back = self._assignments.give_back(connection, before, after, by.actor)
-            event = Event.OFFICER_RETIRED if change.retires else Event.OFFICER_CHANGED
-            self._record(connection, event, change, by.actor, given_back=given_back)
+            self._record(connection, _event(change), change, by.actor, given_back=given_back)
             card = card_rows.find_live(connection, before.holder)
         if card is not None:
             self._on_officer_changed(card)
         if change.retires:
             self._cards.end_of_retired()
+        if change.ends_card is not None:
+            self._cards.end_as_confirmed()
         return change
 
     def refuse(self, by: Identity, identifier: str) -> OfficerChange:
@@ -195,9 +220,16 @@ class OfficerChanges:
         return officer
 
     def _put(
-        self, connection: Connection, by: Identity, before: Officer, after: Officer, why: str
+        self,
+        connection: Connection,
+        by: Identity,
+        before: Officer,
+        after: Officer,
+        why: str,
+        ends_card: str | None = None,
+        end_reason: str | None = None,
     ) -> OfficerChange:
-        _require_administrator_left(connection, before, after)
+        _require_appointer_left(connection, before, after, ends_card)
         change = OfficerChange(
             id=new_id(),
             officer_id=before.id,
@@ -210,6 +242,8 @@ class OfficerChanges:
             why=why,
             proposed_by=by.subject,
             proposed_at=self._clock.now(),
+            ends_card=ends_card,
+            end_reason=end_reason,
         )
         officer_change.add(connection, change)
         self._record(connection, Event.OFFICER_CHANGE_PROPOSED, change, by.actor)
@@ -228,6 +262,8 @@ class OfficerChanges:
             "roles_before": people_rows.write_roles(change.roles_before),
             "branch": _code(connection, change.branch_id),
             "branch_before": _code(connection, change.branch_before),
+            "card": change.ends_card,
+            "card_reason": change.end_reason,
         }
         self._journal.append(
             connection,
@@ -288,35 +324,18 @@ def _require_proposer(connection: Connection, change: OfficerChange, concerned: 
         )
 
 
-def _require_administrator_left(connection: Connection, before: Officer, after: Officer) -> None:
-    """Of each family that this officer appoints, somebody else with a card in use still does.
-
-    Raises Conflict `officer.last-administrator`.
-    """
-    kept = frozenset() if after.retired_at is not None else after.roles
-    appoints = [f"officer.{each.code}.manage" for each in permissions().families]
-    lost = [
-        each
-        for each in appoints
-        if permissions().allows(before.roles, each) and not permissions().allows(kept, each)
-    ]
-    if not lost:
-        return
-    others = [each for each in people_rows.all_officers(connection) if each.id != before.id]
-    able = _with_cards_in_use(connection, others)
-    for permission in lost:
-        if not any(permissions().allows(each.roles, permission) for each in able):
-            raise Conflict(
-                "officer.last-administrator",
-                "nobody else with a card in use could appoint officers: appoint another first",
-            )
+def _require_appointer_left(
+    connection: Connection, before: Officer, after: Officer, ends_card: str | None
+) -> None:
+    """Raises Conflict `officer.last-administrator`."""
+    gone = after.retired_at is not None or ends_card is not None
+    appointers.require_left(connection, before, frozenset() if gone else after.roles)
 
 
-def _with_cards_in_use(connection: Connection, officers: Sequence[Officer]) -> list[Officer]:
-    ids = [each.id for each in officers]
-    cards = card_rows.newest_of(connection, HolderKind.OFFICER, ids)
-    states = {holder: card.state for holder, card in cards.items()}
-    return [each for each in officers if states.get(each.id) is CardState.ACTIVE]
+def _event(change: OfficerChange) -> Event:
+    if change.ends_card is not None:
+        return Event.OFFICER_CARD_END_CONFIRMED
+    return Event.OFFICER_RETIRED if change.retires else Event.OFFICER_CHANGED
 
 
 def _code(connection: Connection, branch_id: str | None) -> str | None:

@@ -51,6 +51,8 @@ officer_changes = Table(
     Column("proposed_at", UtcDateTime, nullable=False),
     Column("decided_by", ROW_ID),
     Column("decided_at", UtcDateTime),
+    Column("ends_card", String(32)),  # instead: this card is revoked, the officer stays
+    Column("end_reason", String(40)),
     Index("ix_officer_changes_state", "state", "proposed_at", "id"),
 )
 

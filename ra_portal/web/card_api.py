@@ -12,10 +12,12 @@ from kernel.refusals import Malformed
 from ra_portal.cards.card import Card
 from ra_portal.cards.card_certificates import CardCertificate
 from ra_portal.cards.card_moves import RecordedMove
+from ra_portal.cards.charge import is_own
 from ra_portal.cards.enrolment import EnrolledCard
 from ra_portal.people.identity import HolderKind, Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.json_bodies import Answer, Route, read_body, read_text
+from ra_portal.web.officer_changes import shown_change
 from ra_portal.web.person import Person
 
 
@@ -46,6 +48,13 @@ def add_routes(route: Route, services: PortalServices, person: Person) -> None:
         by = person.required()
         reason = read_text(read_body(), "reason")
         return jsonify(shown_card(services.cards.revoke(by, number, reason)))
+
+    @route("POST", "/cards/<number>/end-proposal")
+    def propose_end(number: str) -> Answer:
+        by, body = person.required(), read_body()
+        reason, why = read_text(body, "reason"), read_text(body, "why")
+        change = services.officer_changes.propose_card_end(by, number, reason, why)
+        return jsonify(shown_change(change)), 201
 
     @route("POST", "/cards/<number>/activation-code")
     def card_code(number: str) -> Answer:
@@ -106,7 +115,8 @@ def _add_life_routes(route: Route, services: PortalServices, person: Person) -> 
     def report_loss(number: str) -> Answer:
         by = person.required()
         read_body()
-        return jsonify(shown_card(services.life.report_loss(by, number, loss_channel(by))))
+        channel = loss_channel(by, services.cards.show(by, number))
+        return jsonify(shown_card(services.life.report_loss(by, number, channel)))
 
 
 def _add_renewal_routes(route: Route, services: PortalServices, person: Person) -> None:
@@ -136,9 +146,10 @@ def _octets(body: dict[str, Any], name: str) -> bytes:
         raise Malformed("request.malformed", "{field} is base64", field=name) from None
 
 
-def loss_channel(by: Identity) -> str:
+def loss_channel(by: Identity, card: Card) -> str:
     """How a report of loss came that was made with a card."""
-    return "counter" if by.kind is HolderKind.OFFICER else f"{by.kind}-card"
+    at_counter = by.kind is HolderKind.OFFICER and not is_own(by, card)
+    return "counter" if at_counter else f"{by.kind}-card"
 
 
 # -- what goes out ---------------------------------------------------------------------------------

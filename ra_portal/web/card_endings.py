@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from kernel.refusals import Refusal, Unprocessable
 from ra_portal.cards.card import Card
+from ra_portal.fields import InvalidFields
 from ra_portal.people.identity import Identity
 from ra_portal.services import PortalServices
 from ra_portal.web.card_api import loss_channel
@@ -32,12 +33,28 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         by = person.signed_in()
         try:
             _require_number(number)
-            services.life.report_loss(by, number, loss_channel(by))
+            channel = loss_channel(by, cards.show(by, number))
+            services.life.report_loss(by, number, channel)
         except Refusal as refusal:
             return _refused(services, by, number, _LOSS, refusal)
         told = gettext("The loss is recorded and timestamped; the card is revoked for good.")
         flash(told, "good")
         return redirect(url_for("portal.card", number=number))
+
+    @blueprint.post("/cards/<number>/end-proposal")
+    def propose_card_end(number: str) -> Page:
+        by, form = person.signed_in(), request.form
+        try:
+            services.officer_changes.propose_card_end(
+                by, number, form.get("reason", ""), form.get("why", "")
+            )
+        except InvalidFields as invalid:
+            card = cards.show(by, number)
+            return card_page(services, by, card, errors=invalid.errors), invalid.status
+        except Refusal as refusal:
+            return _refused(services, by, number, _LOSS, refusal)
+        flash(gettext("Proposed. Another officer must confirm it."), "good")
+        return redirect(url_for("portal.officer_changes"))
 
     @blueprint.get("/cards/<number>/replacement")
     def ask_replace_card(number: str) -> Page:

@@ -1,6 +1,8 @@
 """Pages of cards: the list for officers; one card for its holder and who has charge of it."""
 
 import base64
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -34,6 +36,7 @@ def card_page(
     card: Card,
     refusal: Refusal | None = None,
     code: str | None = None,
+    errors: Mapping[str, Refusal] = MappingProxyType({}),
 ) -> str:
     manages, confirms = (services.cards.may(by, card, act) for act in ("manage", "confirm"))
     in_charge = _in_charge(by, card)
@@ -47,6 +50,8 @@ def card_page(
         card=card,
         holder=services.directory.holder_name(card.number),
         refusal=refusal,
+        errors=errors,
+        values=request.form if errors else {},
         activation_code=code,
         officer=by.kind is HolderKind.OFFICER,
         proposed=proposed,
@@ -54,7 +59,7 @@ def card_page(
         and confirms
         and by.subject not in (card.code_proposed_by, card.holder.id),
         may_offer=manages and card.state is CardState.REQUESTED,
-        may_revoke=card.is_live and (manages or in_charge),
+        **_ended_by(services, card, manages or in_charge, owns),
         may_witness=by.may("card.witness") and unseen and card.holder.id != by.subject,
         may_renew=owns and card.state is CardState.ACTIVE and code is None,
         may_change_pin=owns and card.state is CardState.ACTIVE and code is None,
@@ -71,15 +76,28 @@ def card_page(
     )
 
 
+def _ended_by(services: PortalServices, card: Card, manages: bool, owns: bool) -> dict[str, bool]:
+    """Whether the page offers to revoke the card, or to propose its end to a second officer."""
+    two = services.cards.takes_two(card)
+    return {
+        "takes_two": two,
+        "may_revoke": card.is_live and manages and not two,
+        "may_propose_end": two and manages and not owns,
+    }
+
+
 def endings(services: PortalServices, by: Identity, card: Card) -> dict[str, bool]:
     """What somebody who sees the card is offered to end it with, or to hold it: `may_freeze`,
     `may_report_loss`, `may_replace`."""
     manages, reports = (services.cards.may(by, card, act) for act in ("manage", "report"))
     in_charge, owns = _in_charge(by, card), is_own(by, card)
+    two = services.cards.takes_two(card)
+    holds = manages or in_charge or owns or (two and reports)
+    loses = in_charge or (owns if two else reports and not owns)
     return {
-        "may_freeze": card.state is CardState.ACTIVE and (manages or in_charge or owns),
-        "may_report_loss": card.is_made and (in_charge or (reports and not owns)),
-        "may_replace": card.state is not CardState.REQUESTED and (manages or in_charge),
+        "may_freeze": card.state is CardState.ACTIVE and holds,
+        "may_report_loss": card.is_made and loses,
+        "may_replace": card.state is not CardState.REQUESTED and not two and (manages or in_charge),
     }
 
 

@@ -141,6 +141,7 @@ GROUPS: tuple[tuple[LazyString, dict[Event, LazyString]], ...] = (
             Event.OFFICER_CHANGE_REFUSED: lazy_gettext("Change of an officer refused"),
             Event.OFFICER_CHANGED: lazy_gettext("Officer's roles or branch changed"),
             Event.OFFICER_RETIRED: lazy_gettext("Officer has left"),
+            Event.OFFICER_CARD_END_CONFIRMED: lazy_gettext("End of an officer's card confirmed"),
         },
     ),
     (

@@ -42,6 +42,7 @@ def add_pages(blueprint: Blueprint, services: PortalServices, person: Person) ->
         return render_template(
             "ra_portal/officer_changes.html",
             changes=changes.waiting(by),
+            may_see_cards=by.may("officer.read"),
             branch_names={each.id: each.name for each in services.branches.all()},
         )
 
@@ -64,31 +65,33 @@ def add_api(route: Route, services: PortalServices, person: Person) -> None:
 
     @route("GET", "/officer-changes")
     def waiting_officer_changes() -> Answer:
-        return jsonify(changes=[_shown(each.change) for each in changes.waiting(person.required())])
+        return jsonify(
+            changes=[shown_change(each.change) for each in changes.waiting(person.required())]
+        )
 
     @route("POST", "/officers/<identifier>/changes")
     def propose_officer_change(identifier: str) -> Answer:
         by, body = person.required(), read_body()
         roles, why = read_texts(body, "roles"), read_text(body, "reason")
         branch = read_text(body, "branch") if "branch" in body else ""
-        return jsonify(_shown(changes.propose(by, identifier, roles, branch, why))), 201
+        return jsonify(shown_change(changes.propose(by, identifier, roles, branch, why))), 201
 
     @route("POST", "/officers/<identifier>/retirement")
     def propose_officer_leaving(identifier: str) -> Answer:
         by, why = person.required(), read_text(read_body(), "reason")
-        return jsonify(_shown(changes.propose_leaving(by, identifier, why))), 201
+        return jsonify(shown_change(changes.propose_leaving(by, identifier, why))), 201
 
     @route("POST", "/officer-changes/<identifier>/confirmation")
     def confirm_officer_change(identifier: str) -> Answer:
         by = person.required()
         read_body()
-        return jsonify(_shown(changes.confirm(by, identifier)))
+        return jsonify(shown_change(changes.confirm(by, identifier)))
 
     @route("POST", "/officer-changes/<identifier>/refusal")
     def refuse_officer_change(identifier: str) -> Answer:
         by = person.required()
         read_body()
-        return jsonify(_shown(changes.refuse(by, identifier)))
+        return jsonify(shown_change(changes.refuse(by, identifier)))
 
 
 def _propose(services: PortalServices, by: Identity, identifier: str) -> None:
@@ -123,7 +126,7 @@ def _officer(
     )
 
 
-def _shown(change: OfficerChange) -> dict[str, object]:
+def shown_change(change: OfficerChange) -> dict[str, object]:
     return {
         "id": change.id,
         "officer": change.officer_id,
@@ -134,6 +137,8 @@ def _shown(change: OfficerChange) -> dict[str, object]:
         "roles_before": sorted(change.roles_before),
         "branch_before": change.branch_before,
         "reason": change.why,
+        "ends_card": change.ends_card,
+        "end_reason": change.end_reason,
         "proposed_by": change.proposed_by,
         "proposed_at": change.proposed_at.isoformat(),
     }

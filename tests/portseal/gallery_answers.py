@@ -296,6 +296,7 @@ NOT_PICTURED_ANSWERS = {
     "portal.freeze_card": _CARD,
     "portal.unfreeze_card": _CARD,
     "portal.report_loss": _CARD,
+    "portal.propose_card_end": _CARD,
     "portal.change_contact": _CARD,
     "portal.operator_rights": _BACK,
     "portal.withdraw_grant": _BACK,

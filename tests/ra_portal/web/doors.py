@@ -80,8 +80,11 @@ class Scene:
         move = services.officer_changes.propose(
             head, clerk.subject, ["approver"], "", f"调岗{typed}"
         )
+        colleague = portal.officer(Role.REGISTRAR, name=f"吴登记{typed}")
+        (of_colleague,) = portal.cards_of(Holder(HolderKind.OFFICER, colleague.subject))
         self.ids = {
-            "officer": portal.officer(Role.REGISTRAR, name=f"吴登记{typed}").subject,
+            "officer": colleague.subject,
+            "officer card": of_colleague.number,
             "officer change": move.id,
             "enterprise": owner.subject,
             "operator": worker.subject,
@@ -158,6 +161,7 @@ OWNER = frozenset({"owner"})
 OPERATORS = frozenset({"worker", "rivals worker"})
 HOLDER = frozenset({"worker"})
 CARD = {"number": "card"}
+_OFFICER_CARD = {"number": "officer card"}
 NEW = {"number": "new card"}
 SEAL = {"number": "seal"}
 WHY: dict[str, object] = {"reason": "样本"}
@@ -361,6 +365,12 @@ DOORS: dict[str, Door] = {
         ADMINISTRATOR | OWNER, CARD, {"confirmation": "@card"}
     ),
     "POST /api/v1/cards/<number>/replacement": Door(ADMINISTRATOR | OWNER, CARD),
+    "POST /cards/<number>/end-proposal": Door(
+        ADMINISTRATOR, _OFFICER_CARD, {"reason": "superseded", "why": "样本"}
+    ),
+    "POST /api/v1/cards/<number>/end-proposal": Door(
+        ADMINISTRATOR, _OFFICER_CARD, {"reason": "superseded", "why": "样本"}
+    ),
     "POST /cards/<number>/revocation": Door(
         ADMINISTRATOR | OWNER, CARD, {"confirmation": "@card", "reason": "superseded"}
     ),

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from ra_portal.cards.card import Holder
-from ra_portal.people.identity import HolderKind, Role, console
+from ra_portal.people.identity import HolderKind, Identity, Role, console
 from tests.ra_portal import samples
 from tests.ra_portal.web.browser import Browser
 from tests.ra_portal.web.conftest import Seat
-from tests.ra_portal.world import PortalWorld
+from tests.ra_portal.world import PortalWorld, pkcs10
 
 QUEUE = "/officer/applications"
 
@@ -182,3 +182,48 @@ def test_an_officers_roles_are_changed_on_the_officers_page_by_two(
     assert "Propose the change" not in browser.text(page)
     assert browser.text("/admin/officers").partition("<details>")[2].count("孙登记") == 1
     assert "Nobody changes the own roles" in browser.text(f"/admin/officers/{one.subject}")
+
+
+def test_an_administrators_card_is_ended_by_two_from_its_page(
+    browser: Browser, portal: PortalWorld, seat: Seat
+) -> None:
+    def with_card(role: Role, name: str) -> tuple[Identity, str]:
+        by = console("tests")
+        added = portal.services.officers.add(by, name, [role], emergency="for the tests")
+        assert added.activation_code is not None
+        portal.services.enrolment.enrol(added.activation_code, pkcs10())
+        return Identity(
+            HolderKind.OFFICER, added.officer.id, name, frozenset({role})
+        ), added.card.number
+
+    one, own = with_card(Role.ADMINISTRATOR, "赵管理")
+    _, number = with_card(Role.ADMINISTRATOR, "钱管理")
+    approver, _ = with_card(Role.APPROVER, "孙审核")
+    seat.identity = one
+    page = browser.get(f"/cards/{number}")
+    assert "two officers end it" in page.text
+    for gone in ("Revoke the card", "Replace the card", "Report the card lost"):
+        assert gone not in page.text
+    assert "Freeze the card" in page.text
+    act = "Propose that the card ends"
+    wrong = browser.press(page, act, {"why": ""})
+    assert wrong.status_code == 422
+    for field in ("reason", "why"):
+        assert f'href="#{field}"' in wrong.text
+        assert re.search(rf'id="{field}"[^>]*aria-invalid="true"', wrong.text)
+    led_to = browser.press(page, act, {"reason": "keyCompromise", "why": "USB Key 遗失"})
+    assert led_to.request.path == "/admin/officer-changes"
+    assert f'href="/cards/{number}"' in led_to.text
+    for refused in ("revocation", "loss-report", "replacement"):
+        values = {"confirmation": number, "reason": "keyCompromise"}
+        answer = browser.send(f"/cards/{number}", dict(values), f"/cards/{number}/{refused}")
+        assert (answer.status_code, "ended by two officers" in answer.text) == (409, True), refused
+    assert act not in browser.text(f"/cards/{own}"), "not of the own card"
+    assert "Report the card lost" in browser.text(f"/cards/{own}"), "the own loss"
+    seat.identity = approver
+    waiting = browser.get("/admin/officer-changes")
+    assert "The USB key is lost" in html.unescape(waiting.text)
+    assert f'href="/cards/{number}"' not in waiting.text, "an approver does not see it"
+    browser.press(waiting, "Confirm")
+    seat.identity = one
+    assert "Revoked" in browser.text(f"/cards/{number}")
