@@ -203,6 +203,7 @@ EXHIBITS = (
     Exhibit("branches", "administrator", "/admin/branches"),
     Exhibit("cards", "administrator", "/admin/cards"),
     Exhibit("card", "administrator", FirstLink("/admin/cards", "/cards/")),
+    Exhibit("card-of-two", "administrator", Recorded("gallery-administrator", "/cards/0")),
     Exhibit("card-loss", "administrator", _living_card("/loss-report")),
     Exhibit("card-replace", "administrator", _living_card("/replacement")),
     Exhibit("officers", "administrator", "/admin/officers"),

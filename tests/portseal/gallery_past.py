@@ -43,6 +43,7 @@ def everything_to_see(stage: Stage) -> str:
         "imported": _import_approved,
         "mass": _mass_action_proposed,
         "gallery-officer": _officer_to_change,
+        "gallery-administrator": _second_administrator,
     }
     if "fault-500" not in stage.facts:
         for status, address in start_failing().items():
@@ -204,6 +205,16 @@ def _officer_to_change(stage: Stage) -> object:
     change = {"roles": ["registrar", "approver"], "reason": "兼任审核"}
     administrator.call("POST", f"/api/v1/officers/{officer}/changes", change)
     return f"/admin/officers/{officer}"
+
+
+def _second_administrator(stage: Stage) -> object:
+    """The page of a card that the other administrator does not end alone."""
+    administrator, approver = stage.signed_in("administrator"), stage.signed_in("approver")
+    wanted = {"name": "钱管理样例", "roles": ["administrator"]}
+    number = administrator.call("POST", "/api/v1/officers", wanted)["card"]["number"]
+    confirmed = approver.call("POST", f"/api/v1/cards/{number}/activation-code/confirmation", {})
+    make_card(stage, "gallery-administrator", confirmed["activation_code"])
+    return f"/cards/{number}"
 
 
 def _import_approved(stage: Stage) -> object:
