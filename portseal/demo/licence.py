@@ -17,7 +17,8 @@ _FONT = Path("/usr/share/fonts/opentype/noto/NotoSerifCJK-Bold.ttc")
 """Debian's fonts-noto-cjk."""
 _SIMPLIFIED = 2
 """The face with the mainland's forms in that file."""
-_SIZE = _WIDTH, _HEIGHT = 1080, 760
+_SIZE = WIDTH, HEIGHT = 1080, 760
+"""Pixels."""
 _PAPER, _FRAME, _INK, _QUIET, _RED = "#fbf6e6", "#b98b3d", "#2a2622", "#7c7265", "#c2262e"
 _COLOURS = 24
 _SPECIMEN = "样本 SAMPLE"
@@ -43,7 +44,7 @@ def licence_png(enterprise: Mapping[str, object] = ENTERPRISE) -> bytes:
     _facts(pen, enterprise)
     _code(pen, f"SAMPLE {enterprise['uscc']}")
     _seal(pen)
-    _write(pen, (_WIDTH / 2, _HEIGHT - 54), "样本：仅供演示，无法律效力", 20, _RED, "mm",
+    _write(pen, (WIDTH / 2, HEIGHT - 54), "样本：仅供演示，无法律效力", 20, _RED, "mm",
            latin="Sample: for demonstrations, of no effect")  # fmt: skip
     written = io.BytesIO()
     _across(sheet).quantize(_COLOURS).save(written, "PNG", optimize=True)
@@ -52,12 +53,12 @@ def licence_png(enterprise: Mapping[str, object] = ENTERPRISE) -> bytes:
 
 def _frame(pen: ImageDraw.ImageDraw) -> None:
     for inset, width in ((18, 6), (30, 2), (38, 1)):
-        pen.rectangle((inset, inset, _WIDTH - inset, _HEIGHT - inset), outline=_FRAME, width=width)
+        pen.rectangle((inset, inset, WIDTH - inset, HEIGHT - inset), outline=_FRAME, width=width)
 
 
 def _heading(pen: ImageDraw.ImageDraw, uscc: str) -> None:
-    _write(pen, (_WIDTH / 2, 118), "营 业 执 照", 64, _INK, "mm", latin="LICENCE")
-    _write(pen, (_WIDTH / 2, 178), "（副 本）", 26, _INK, "mm", latin="of a business (copy)")
+    _write(pen, (WIDTH / 2, 118), "营 业 执 照", 64, _INK, "mm", latin="LICENCE")
+    _write(pen, (WIDTH / 2, 178), "（副 本）", 26, _INK, "mm", latin="of a business (copy)")
     _write(pen, (84, 86), "统一社会信用代码", 18, _QUIET, latin="Unified social credit code")
     _write(pen, (84, 112), uscc, 22, _INK)
 
@@ -79,7 +80,7 @@ def _facts(pen: ImageDraw.ImageDraw, enterprise: Mapping[str, object]) -> None:
 
 def _code(pen: ImageDraw.ImageDraw, text: str) -> None:
     """A QR code that reads as what it is."""
-    module, left, top = 5, _WIDTH - 212, 84
+    module, left, top = 5, WIDTH - 212, 84
     for row, line in enumerate(segno.make(text, error="m", micro=False).matrix):
         for column, dark in enumerate(line):
             if dark:
@@ -89,18 +90,18 @@ def _code(pen: ImageDraw.ImageDraw, text: str) -> None:
 
 def _seal(pen: ImageDraw.ImageDraw) -> None:
     """The registrar's, who does not exist either."""
-    x, y, radius = _WIDTH - 210, _HEIGHT - 190, 88
+    x, y, radius = WIDTH - 210, HEIGHT - 190, 88
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=_RED, width=5)
     _write(pen, (x, y - 26), "示例登记机关", 24, _RED, "mm", latin="Registrar")
     _write(pen, (x, y + 18), "样本", 38, _RED, "mm", latin="Sample")
-    _write(pen, (x, _HEIGHT - 84), "2026年01月08日", 20, _INK, "mm", latin="2026-01-08")
+    _write(pen, (x, HEIGHT - 84), "2026年01月08日", 20, _INK, "mm", latin="2026-01-08")
 
 
 def _across(sheet: Image.Image) -> Image.Image:
     """With the word across the whole sheet, pale enough to read through."""
     layer = Image.new("RGBA", _SIZE, (0, 0, 0, 0))
     pen = ImageDraw.Draw(layer)
-    _write(pen, (_WIDTH / 2, _HEIGHT / 2), _SPECIMEN, 150, (194, 38, 46, 44), "mm", latin="SAMPLE")
+    _write(pen, (WIDTH / 2, HEIGHT / 2), _SPECIMEN, 150, (194, 38, 46, 44), "mm", latin="SAMPLE")
     turned = layer.rotate(24, resample=Image.Resampling.BICUBIC)
     return Image.alpha_composite(sheet.convert("RGBA"), turned).convert("RGB")
 

@@ -18,6 +18,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from portseal.demo.licence import WIDTH as LICENCE_WIDTH
 from portseal.demo.licence import licence_png
 from portseal.holder.card import Card
 from signing_service.validation.evidence import SignatureFormat
@@ -183,7 +184,7 @@ def review(people: People, reference: str) -> None:
     expect(page.locator("main")).to_contain_text(reference)
     shown = page.locator("img.preview")
     expect(shown).to_have_js_property("complete", True)
-    expect(shown).to_have_js_property("naturalWidth", 720)
+    expect(shown).to_have_js_property("naturalWidth", LICENCE_WIDTH)
     page.click("button[value=register]")
     expect(page.locator("p.notice.good")).to_be_visible()
     expect(page.locator("button[value=approve]")).to_have_count(0)
