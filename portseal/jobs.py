@@ -17,6 +17,7 @@ from portseal.wiring import House
 from ra_portal.applications.access_again import CHANNEL as ACCESS_ASKED
 from ra_portal.applications.reference_again import CHANNEL as REFERENCES_ASKED
 from ra_portal.cards.one_time_codes import CHANNEL as CARD_CODES
+from ra_portal.cards.recoveries_asked import CHANNEL as RECOVERIES_ASKED
 from records.events import Event
 from records.outbox import Delivery
 from records.retention import Retention
@@ -217,6 +218,9 @@ JOBS = (
         wanted=_waiting(REFERENCES_ASKED)),
     Job("access codes", _SOON, lambda house, now: house.portal.access_again.send_asked(at_once=now),
         wanted=_waiting(ACCESS_ASKED)),
+    Job("recoveries asked", _SOON,
+        lambda house, now: house.portal.recoveries_asked.begin_asked(at_once=now),
+        wanted=_waiting(RECOVERIES_ASKED)),
     Job("notices", _SOON, lambda house, now: house.portal.notices.deliver(at_once=now),
         wanted=_waiting("notice")),
     Job("sign-in key", _FIVE_MINUTES, _next_sign_in_key),

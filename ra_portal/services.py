@@ -34,6 +34,7 @@ from ra_portal.cards.enrolment import Enrolment
 from ra_portal.cards.expiry import Expiry
 from ra_portal.cards.loss import LossReports, Stamp
 from ra_portal.cards.one_time_codes import CODES_OF_CARDS, OneTimeCodes
+from ra_portal.cards.recoveries_asked import RecoveriesAsked
 from ra_portal.cards.recovery import Recovery
 from ra_portal.cards.renewal import Renewal
 from ra_portal.cards.without_card import WithoutCard
@@ -117,6 +118,7 @@ class PortalServices:
     data_changes: DataChanges
     change_reviews: ChangeReviews
     recovery: Recovery
+    recoveries_asked: RecoveriesAsked
     mass_actions: MassActions
     figures: Figures
     exports: Exports
@@ -187,6 +189,18 @@ def open_portal(
     applicants = ApplicantsNotice(notices, personal)
     assignments = Assignments(database, journal, clock)
     queue = ApplicationQueue(database, clock, personal, rules, registry)
+    recovery = Recovery(
+        database,
+        journal,
+        clock,
+        entropy,
+        cards,
+        contacts,
+        notices,
+        revocation,
+        policy,
+        on_card_ended,
+    )
     return PortalServices(
         answers=Answers(database, clock, entropy),
         registration=Registration(
@@ -255,18 +269,8 @@ def open_portal(
         ),
         exports=Exports(database, journal, queue),
         figures=Figures(database, outbox, clock),
-        recovery=Recovery(
-            database,
-            journal,
-            clock,
-            entropy,
-            cards,
-            contacts,
-            notices,
-            revocation,
-            policy,
-            on_card_ended,
-        ),
+        recovery=recovery,
+        recoveries_asked=RecoveriesAsked(database, clock, outbox, recovery),
         data_changes=DataChanges(
             database,
             journal,

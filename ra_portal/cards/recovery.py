@@ -74,7 +74,8 @@ class Recovery:
         self._on_card_ended = on_card_ended
 
     def ask(self, uscc: str, why: str) -> None:
-        """Anybody may ask for an enterprise; whether there is one is not told.
+        """Begin one, if there is a card to recover. Who asks is told nothing of it, and is heard
+        by `RecoveriesAsked`, which calls this later.
 
         Raises Malformed `field.*` for a reason that is none.
         """

@@ -34,7 +34,7 @@ def add_pages(
             try:
                 fields.paragraph(values.get("why", ""), LONGEST_REASON)
                 if not errors:
-                    recovery.ask(values["uscc"], values["why"])
+                    services.recoveries_asked.ask(values["uscc"], values["why"])
                     return redirect(url_for("portal.recovery_asked"))
             except Refusal as refused:
                 errors["why"] = refused
@@ -85,7 +85,7 @@ def add_api(
     def ask_recovery() -> Answer:
         limit()
         body = read_body()
-        recovery.ask(read_text(body, "uscc"), read_text(body, "reason"))
+        services.recoveries_asked.ask(read_text(body, "uscc"), read_text(body, "reason"))
         return jsonify({}), 202
 
     @route("GET", "/recoveries")

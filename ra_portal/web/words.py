@@ -127,6 +127,7 @@ QUEUES = {
     "notice-mail": lazy_gettext("Mail"),
     "notice-sms": lazy_gettext("Text messages"),
     "card-codes": lazy_gettext("One-time codes to send"),
+    "recoveries-asked": lazy_gettext("Recoveries asked for"),
     "logout": lazy_gettext("Platforms to be told of a sign-out"),
 }
 """What waits for machines, by the outbox's channel, or what the channel begins with."""

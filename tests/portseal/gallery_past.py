@@ -17,7 +17,7 @@ from portseal.demo.stage import Stage
 from signing_service.validation.evidence import SignatureFormat
 from tests.portseal.gallery import CLERK, OWNER, send_form
 from tests.portseal.gallery_faults import start_failing
-from tests.portseal.service import people_more, recoveries_wait
+from tests.portseal.service import people_more, recoveries_wait, recovery_of
 from tests.ra_portal import samples
 
 _REMARKS = {"name": "differs-from-licence", "licence": "licence-illegible"}
@@ -120,7 +120,8 @@ def _change_proposed(stage: Stage) -> object:
 def _recovery_asked(stage: Stage) -> object:
     """The legal person's card is locked, it says."""
     body = {"uscc": samples.uscc(903), "reason": "PIN 输错被锁定"}
-    return stage.anonymous().call("POST", "/api/v1/recoveries", body)
+    stage.anonymous().call("POST", "/api/v1/recoveries", body)
+    return recovery_of(stage.signed_in("approver"), stage.numbers[OWNER])["id"]
 
 
 def _seals_asked(stage: Stage) -> object:

@@ -12,9 +12,11 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -43,6 +45,7 @@ from tests.ra_portal import samples
 from tests.servers.mail import Mailbox, make_certificate, running
 from tests.token import TokenBench
 
+_WAITED_SECONDS = 60
 ORDER_PDF = b"%PDF-1.7\n1 0 obj\n<< >>\nendobj\n%%EOF\n"
 PAST = (
     hold_ceremony,
@@ -102,6 +105,18 @@ def recoveries_wait(stage: Stage) -> str:
     ordered = officer.call("POST", "/api/v1/key-recoveries/orders", order)
     stage.facts["recovery"], stage.facts["order"] = asked["id"], ordered["id"]
     return "two officers of the key-management centre hold cards, and two recoveries wait"
+
+
+def recovery_of(officer: Service, card: str) -> dict[str, Any]:
+    """The one that was asked for and is not decided yet, as officers see it; waited for."""
+    until = time.monotonic() + _WAITED_SECONDS
+    while time.monotonic() < until:
+        for case in officer.call("GET", "/api/v1/recoveries")["recoveries"]:
+            if case["card"] == card:
+                found: dict[str, Any] = case
+                return found
+        time.sleep(0.1)  # the worker looks; nobody tells the test
+    raise AssertionError("no recovery was begun")
 
 
 def database_file(site: Site) -> Path:

@@ -49,6 +49,7 @@ def test_a_locked_legal_person_card_is_made_again_from_both_halves(
     owner.call("PUT", f"/api/v1/cards/{number}/contact", contact)
     asked = {"uscc": ENTERPRISE["uscc"], "reason": "PIN 输错被锁定"}
     twin.anonymous().call("POST", "/api/v1/recoveries", asked)
+    twin.site.run("worker", "--once", **settings)  # which looks whether there is such a card
     for label in APPROVERS:
         officer = twin.anonymous()
         officer.sign_in(service.stage.cards[label])

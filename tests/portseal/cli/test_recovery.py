@@ -12,7 +12,7 @@ from portseal.demo.people import ENTERPRISE
 from portseal.holder.service import ServiceRefusal
 from portseal.sandbox.ports import free_port
 from tests.portseal.cli.conftest import Holder
-from tests.portseal.service import RunningService, Twin
+from tests.portseal.service import RunningService, Twin, recovery_of
 from tests.portseal.text_messages import TextMessages
 from tests.servers.mail import Mailbox, make_certificate, running
 
@@ -72,8 +72,7 @@ def granted(
                              ("administrator", "granted")):  # fmt: skip
             officer = twin.anonymous()
             officer.sign_in(service.stage.cards[label])
-            cases = officer.call("GET", "/api/v1/recoveries")["recoveries"]
-            (case,) = [each for each in cases if each["card"] == old]
+            case = recovery_of(officer, old)
             assert case["needed"] == 3
             path = f"/api/v1/recoveries/{case['id']}/approval"
             assert officer.call("POST", path, {"reason": "called back"})["state"] == state

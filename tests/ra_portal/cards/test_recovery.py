@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, event, insert, select
 
 from ca.inventory import CertificateState, Inventory, RevocationReason
 from ca.revocation import Revocation
@@ -170,6 +171,41 @@ def test_a_stranger_learns_nothing_and_floods_nobody(portal: PortalWorld) -> Non
             recovery.refuse(officer, case.id, "again")
     events = portal.events(portal.column("recoveries", "card")[0])
     assert events.count("recovery.asked") == 3
+
+
+def test_asking_is_the_same_work_whether_there_is_a_card(portal: PortalWorld) -> None:
+    """What is read and written would tell a stranger by the time that it takes."""
+    enterprise(portal)
+    asked, deeds = portal.services.recoveries_asked, list[list[str]]()
+
+    def see(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            deeds[-1].append(" ".join(statement.split()[:3]))
+
+    engine = portal.authority.database.engine
+    event.listen(engine, "before_cursor_execute", see)
+    try:
+        for uscc in (samples.uscc(), samples.uscc(9), "' OR 1=1", "\x00\ud800"):
+            deeds.append([])
+            asked.ask(uscc, WHY)
+    finally:
+        event.remove(engine, "before_cursor_execute", see)
+    assert deeds == [["INSERT INTO outbox"]] * 4
+    officer = portal.officer(Role.APPROVER)
+    assert portal.services.recovery.waiting(officer).shown == []
+    asked.begin_asked()
+    (case,) = portal.services.recovery.waiting(officer).shown
+    assert case.why == WHY
+    with pytest.raises(Malformed):
+        asked.ask(samples.uscc(), "")
+
+
+def test_what_was_asked_long_ago_is_not_begun(portal: PortalWorld) -> None:
+    enterprise(portal)
+    portal.services.recoveries_asked.ask(samples.uscc(), WHY)
+    portal.authority.clock.advance(timedelta(days=1))
+    portal.services.recoveries_asked.begin_asked()
+    assert portal.services.recovery.waiting(portal.officer(Role.APPROVER)).shown == []
 
 
 def test_the_halves_hold_two_days(portal: PortalWorld) -> None:
