@@ -20,8 +20,10 @@ from portseal.web.own_card import install_own_card
 from portseal.web.statement import statement_blueprint
 from portseal.wiring import House
 from ra_portal.people.identity import Identity
+from ra_portal.web.answers import keep_pages
 from ra_portal.web.dashboard import Machine
 from ra_portal.web.limits import AddressLimits
+from ra_portal.web.person import Person
 from ra_portal.web.portal import portal_blueprint
 from signing_service.remote.web import remote_blueprints
 from signing_service.sso.web import current_session, sso_blueprint
@@ -31,6 +33,8 @@ from signing_service.web.streams import Streams
 from signing_service.web.verification import verification_blueprint
 
 _FORM_SECONDS = 8 * 3600
+_LARGEST_KEPT_REPORT = 256 * 1024
+"""Octets of its page, which anybody can have made; a larger one comes once."""
 
 
 def create_flask(house: House) -> Flask:
@@ -108,6 +112,12 @@ def create_flask(house: House) -> Flask:
         max_streamed_bytes=house.settings.verification.max_streamed_megabytes << 20,
         streams=streams,
     )
+    keep_pages(
+        verification,
+        house.portal.answers,
+        Person(identify),
+        lambda page: _may_be_kept(page, web.origin),
+    )
     signing = signing_blueprint(
         house.signing,
         house.batches,
@@ -135,6 +145,14 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(agent_page_blueprint(read_release(web.agent_wheel), web.origin))
     app.add_url_rule("/openapi.yaml", "openapi", _openapi)
     return app
+
+
+def _may_be_kept(report: Response, origin: str) -> bool:
+    """The page for verifying takes forms without a token, since they change nothing. A foreign
+    page's form brings no cookie of ours along: an answer that set one would put an end to what the
+    visitor has begun here. So only what our own page sent is kept."""
+    is_ours = request.headers.get("Origin") == origin
+    return is_ours and len(report.get_data()) <= _LARGEST_KEPT_REPORT
 
 
 def _openapi() -> Response:

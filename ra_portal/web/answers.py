@@ -5,12 +5,13 @@ with activation codes) is there for some minutes, in that browser and for that p
 """
 
 import base64
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, redirect, request, session, url_for
 
 from kernel.refusals import Refusal
-from ra_portal.answers import Ticket, over
+from ra_portal.answers import Answers, Ticket, over
 from ra_portal.services import PortalServices
 from ra_portal.web.person import Person
 
@@ -20,14 +21,24 @@ _MOST = 4
 _DONE = {HTTPStatus.OK, HTTPStatus.CREATED}
 
 
-def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
-    answers = services.answers
+def _always(response: Response) -> bool:
+    return True
+
+
+def keep_pages(
+    blueprint: Blueprint,
+    answers: Answers,
+    person: Person,
+    may_keep: Callable[[Response], bool] = _always,
+) -> None:
+    """Of every form of the blueprint; `may_keep` judges each answer: another one comes directly,
+    and once."""
 
     @blueprint.after_request
     def keep(response: Response) -> Response:
         if request.method != "POST" or response.status_code not in _DONE:
             return response
-        if response.mimetype != "text/html" or response.is_streamed:
+        if response.mimetype != "text/html" or response.is_streamed or not may_keep(response):
             return response
         try:
             by = person.identify()
@@ -37,6 +48,11 @@ def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -
         key = base64.b64encode(ticket.key).decode("ascii")
         session[_TICKETS] = [*session.get(_TICKETS, []), [ticket.id, key]][-_MOST:]
         return redirect(url_for("portal.answer", identifier=ticket.id), HTTPStatus.SEE_OTHER)  # type: ignore[return-value]
+
+
+def add_routes(blueprint: Blueprint, services: PortalServices, person: Person) -> None:
+    answers = services.answers
+    keep_pages(blueprint, answers, person)
 
     @blueprint.get("/answers/<identifier>")
     def answer(identifier: str) -> bytes:
