@@ -35,7 +35,7 @@ pytestmark = pytest.mark.postgresql
 
 _IDLE = {
     "logout", "notices", "publish", "reissue", "escrow", "mass actions", "card codes", "references",
-    "recoveries asked",
+    "recoveries asked", "access codes",
 }  # fmt: skip
 """Jobs that look first whether there is work, and have none here: `test_deliveries` has, for the
 first four."""
