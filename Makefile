@@ -1,6 +1,6 @@
 # PortSeal: `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-test demo test test-long serve agent pictures bench bench-scale lint clean
+.PHONY: help setup setup-demo setup-test demo test test-long serve agent pictures bench bench-scale lint audit clean
 
 PY := .venv/bin/python
 
@@ -44,6 +44,9 @@ lint: setup-test ## style, types and the order of imports
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+
+audit: ## known vulnerabilities of what is pinned; needs the network
+	@scripts/audit.sh
 
 clean: ## remove the virtual environment, caches and everything under var/
 	@rm -rf .venv var build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,4 +1,4 @@
-"""Cards of those who appoint officers: nobody ends one alone, nor the last (docs/decisions/0057).
+"""Cards of those who appoint officers: nobody ends one alone, nor the last (docs/decisions/0058).
 
 Whoever could end the other administrators' cards would be alone, and with two roles of accomplices
 would have both pairs of eyes. Freezing, which can be taken back, stays one person's; a holder

@@ -1,5 +1,5 @@
 """Officers get other roles or another branch, or leave, or an administrator's card ends: one
-administrator proposes, another officer confirms (docs/decisions/0054-changes-of-officers.md, 0057).
+administrator proposes, another officer confirms (docs/decisions/0054-changes-of-officers.md, 0058).
 
 Portal pages read roles and branch with every request, so a change counts from the next one on; the
 officer's sessions end nevertheless, for platforms were told the roles at sign-in. What takes an

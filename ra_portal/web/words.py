@@ -128,6 +128,8 @@ QUEUES = {
     "notice-sms": lazy_gettext("Text messages"),
     "card-codes": lazy_gettext("One-time codes to send"),
     "recoveries-asked": lazy_gettext("Recoveries asked for"),
+    "references-asked": lazy_gettext("References asked for again"),
+    "access-asked": lazy_gettext("Access codes asked for again"),
     "logout": lazy_gettext("Platforms to be told of a sign-out"),
 }
 """What waits for machines, by the outbox's channel, or what the channel begins with."""
