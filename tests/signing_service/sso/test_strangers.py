@@ -158,8 +158,10 @@ def test_apaches_module_without_a_secret_is_signed_out_on_request(
     more = APACHE.format(
         issuer=services.settings.origin, port=port, proof="OIDCProviderTokenEndpointAuth none"
     )
-    with running_apache(port, more):
-        assert browser.visit(f"http://127.0.0.1:{port}/who").status_code == 200
+    with running_apache(port, more) as directory:
+        page = browser.visit(f"http://127.0.0.1:{port}/who")
+        log = (directory / "error.log").read_text(errors="replace")
+        assert page.status_code == 200, page.text + log
         bye = f"http://127.0.0.1:{port}/bye"
         end = browser.visit(f"{callback}?logout={bye}", until=bye)
         assert end.url.startswith(bye)
