@@ -1,11 +1,11 @@
 # PortSeal: `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-test demo test test-long serve agent pictures bench bench-scale lint audit clean
+.PHONY: help setup setup-demo setup-test demo test test-long serve agent pictures pictures-stale bench bench-scale lint audit clean
 
 PY := .venv/bin/python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: setup-test ## install everything that demo, tests and development need
 
@@ -32,6 +32,9 @@ agent: setup-demo ## the key agent's own wheel, in dist/
 
 pictures: setup-test ## every page in two languages and two widths, into docs/pictures/pages/
 	@$(PY) -m tests.portseal.screenshots
+
+pictures-stale: setup-test ## which pictures are out of date, and by which file
+	@$(PY) -m tests.portseal.screenshots --list-stale
 
 bench: setup-test ## measure against the raw limits; table on screen, var/bench.json
 	@$(PY) -m tests.bench

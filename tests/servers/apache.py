@@ -28,6 +28,9 @@ LoadModule alias_module {modules}/mod_alias.so
 LoadModule cgid_module {modules}/mod_cgid.so
 LoadModule auth_openidc_module {modules}/mod_auth_openidc.so
 ScriptSock {directory}/cgid
+# Its five seconds for a short answer are not enough on a machine that does much else.
+OIDCHTTPTimeoutShort 30
+OIDCHTTPTimeoutLong 60
 StartServers 2
 MaxRequestWorkers 8
 DocumentRoot {directory}/pages
