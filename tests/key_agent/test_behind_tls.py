@@ -102,7 +102,9 @@ def usb_key(
     softhsm_configuration(tokens.parent)
     with agent_with(directory / "home", tokens, service, site) as agent:
         agent.allow(site.origin)
-        make_persons_card(agent, site.twin.anonymous(), site.code)
+        behind = site.twin.anonymous()  # what nginx passes on names the origin that pages have
+        behind.session.headers["Origin"] = site.origin
+        make_persons_card(agent, behind, site.code)
     return directory / "home", tokens
 
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -187,10 +188,12 @@ class RunningService:
 def mail_server(stage: Stage) -> Iterator[Mapping[str, str]]:
     """A real one takes the stage's mails, and what a service must be told of it. What arrives is
     found with `gallery_acts.access_mail`."""
-    box, directory = Mailbox(), stage.site.directory / "mail"
-    port = free_port()
+    box, port = Mailbox(), free_port()
     stage.facts["mailbox"] = box
-    with running(box, port, "none", make_certificate(directory)):
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running(box, port, "none", make_certificate(Path(directory))),
+    ):
         yield {
             "PORTSEAL_MAIL__HOST": "127.0.0.1",
             "PORTSEAL_MAIL__PORT": str(port),

@@ -63,7 +63,9 @@ def test_the_public_page_reads_a_part(service: RunningService, signed: list[Sign
         "document": ("declaration.xml", PARTS[2].document),
         "signature": ("proof.json", signed[2].proof),
     }
-    page = service.anonymous().fetch("POST", "/verify", files=files).text
+    anybody = service.anonymous()
+    kept = anybody.fetch("POST", "/verify", files=files).headers["Location"]
+    page = anybody.fetch("GET", kept).text
     assert "TOTAL-PASSED" in page
     assert "bundle manifest" in page
 

@@ -100,7 +100,8 @@ def test_pages_and_papers_name_the_counter_signature(
 ) -> None:
     anonymous: Service = service.anonymous()
     files = {"document": ("document", countersigned)}
-    page = anonymous.fetch("POST", "/verify", files=files, headers={"Accept-Language": "zh"}).text
+    asked = anonymous.fetch("POST", "/verify", files=files, headers={"Accept-Language": "zh"})
+    page = anonymous.fetch("GET", asked.headers["Location"]).text
     assert "副署" in page
     pdf = requests.post(
         f"{service.origin}/api/v1/verifications",
