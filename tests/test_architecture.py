@@ -120,6 +120,7 @@ def test_a_module_outside_every_home_is_named() -> None:
     assert outside(importers, ("hsm",)) == ["ca.authority", "hsmlike.token"]
 
 
+@pytest.mark.long
 def test_types_are_complete_and_consistent() -> None:
     run("mypy")
 

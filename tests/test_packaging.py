@@ -119,6 +119,7 @@ def test_a_wheel_from_a_clean_checkout_holds_every_file_of_the_rooms_and_the_cat
     }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @_CHECKOUT
 def test_portseal_and_the_key_agent_live_in_one_environment_and_leave_it_one_by_one(

@@ -87,6 +87,7 @@ class Requests:
             time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_no_request_fails_while_a_token_of_two_is_killed_or_hangs_and_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_card_in_a_tpm_is_made_signs_and_locks(
         assert agent.refused("sign_in", nonce=NONCE)["code"] == "token.locked"
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_the_page_says_when_the_token_has_locked_itself(
     chromium: Path, service: RunningService, locking_token: LockingToken, tmp_path: Path

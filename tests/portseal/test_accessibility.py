@@ -102,8 +102,7 @@ def seats(service: RunningService) -> Seats:
 
 
 _OF_EACH_KIND = {
-    "home", "apply", "application", "sign-in", "verify", "enterprise", "operator", "sign",
-    "queue", "review", "dashboard", "journal",
+    "home", "apply", "sign-in", "enterprise", "sign", "queue", "dashboard",
 }  # fmt: skip
 """Pages, those with most to go wrong: three seconds each."""
 

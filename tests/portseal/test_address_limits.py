@@ -8,6 +8,8 @@ import json
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import pytest
+
 from portseal.settings.portal import PortalSettings
 from tests.portseal.service import Twin
 from tests.ra_portal import samples
@@ -25,6 +27,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.long
 def test_an_address_is_told_to_wait(twin: Twin) -> None:
     twin.serve(PORTSEAL_PORTAL__ASKS_PER_MINUTE=str(PortalSettings().asks_per_minute))
     for address, path, body, answered in ASKED:

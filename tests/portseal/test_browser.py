@@ -136,6 +136,7 @@ def people(browser: Browser, service: RunningService, complaints: list[str]) -> 
     made.go_home()
 
 
+@pytest.mark.long
 def test_an_enterprise_gets_its_card_and_its_operators(people: People, tmp_path: Path) -> None:
     applicant = people.person()
     reference, access_code = apply(applicant, tmp_path)

@@ -93,6 +93,7 @@ def test_a_ceremony_that_dies_while_keys_are_carried_is_finished_by_the_next(
     assert [each.event for each in journal].count("ceremony.finished") == 1
 
 
+@pytest.mark.long
 def test_a_second_token_that_is_away_or_holds_another_key_stops_the_ceremony(
     tmp_path: Path, surroundings: dict[str, str]
 ) -> None:

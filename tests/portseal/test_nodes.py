@@ -195,6 +195,7 @@ def assert_every_run_was_done_once(cluster: Cluster) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_revocation_is_told_by_every_node_within_a_second(cluster: Cluster) -> None:
     first, second = cluster.site.issue(2)
     issuer = cluster.site.chain[0]

@@ -148,6 +148,7 @@ def test_the_card_s_page_brings_the_newer_certificate_onto_the_usb_key(
     assert signing == [held(), old]
 
 
+@pytest.mark.long
 def test_a_card_goes_on_with_the_certificate_that_the_new_authority_made(
     service: RunningService, twin: Twin, tmp_path: Path
 ) -> None:

@@ -197,6 +197,7 @@ def test_signing_out_at_the_portal_loads_frames_that_end_a_platforms_session(
     expect(page.locator("header .who")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_platform_that_signs_its_holder_out_ends_both_platforms_and_gets_its_browser_back(
     page: Page, platforms: tuple[ApachePlatform, ApachePlatform]
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_wrong_pin_is_tried_once(
     mistaken.close()
 
 
+@pytest.mark.long
 def test_the_worker_publishes_again_what_the_directory_forgot(service: RunningService) -> None:
     """slapd took the operator's certificate, and then lost it; nothing in the outbox tells."""
     slapd, site = service.site.slapd, service.site

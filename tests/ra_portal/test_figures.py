@@ -77,6 +77,7 @@ def steps(database: Database, work: Callable[[], object]) -> int:
     return counted[0]
 
 
+@pytest.mark.long
 def test_reading_the_figures_and_finding_a_card_takes_no_more_with_many_cards(
     portal: PortalWorld,
 ) -> None:

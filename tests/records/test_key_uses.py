@@ -197,6 +197,7 @@ def own_server() -> Iterator[PostgreSQL]:
         yield server
 
 
+@pytest.mark.long
 def test_without_postgresql_nothing_is_signed_until_it_is_back(
     own_server: PostgreSQL, key: TokenKey
 ) -> None:

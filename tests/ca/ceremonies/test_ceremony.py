@@ -128,6 +128,7 @@ def test_what_the_ceremony_made_can_be_opened(world: World, ceremony: CeremonyOu
     assert world.issuing.chain == (ceremony.root,)
 
 
+@pytest.mark.long
 def test_a_ceremony_killed_at_any_step_is_finished_by_the_next(
     fresh_token: Token, database: Database, token_bench: TokenBench
 ) -> None:

@@ -62,6 +62,7 @@ def killed(rolled: RolledOver, tokens: TokenBench, job: str, step: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
+@pytest.mark.long
 def test_a_job_killed_at_its_steps_goes_on_and_issues_nothing_twice(
     rolled: RolledOver, token_bench: TokenBench
 ) -> None:

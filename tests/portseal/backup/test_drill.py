@@ -129,6 +129,7 @@ def assert_nothing_is_readable(backup: Path, twin: Twin) -> None:
         assert path.stat().st_mode & 0o077 == 0 or path.name == "manifest.json"
 
 
+@pytest.mark.long
 def test_a_changed_part_or_another_key_restores_nothing(
     twin: Twin, service: RunningService, tmp_path: Path, key_file: Path
 ) -> None:

@@ -30,6 +30,7 @@ def configure(server: PostgreSQL, settings: str) -> None:
         file.write(settings)
 
 
+@pytest.mark.long
 def test_the_database_comes_back_as_it_was_at_a_moment() -> None:
     load_all_tables()
     account = processes.unprivileged_account("postgres")

@@ -95,6 +95,7 @@ def test_officers_see_which_of_the_tokens_of_one_label_gets_the_keys(
     assert "token-make: SoftHSM project SoftHSM v2" in done.out
 
 
+@pytest.mark.long
 def test_the_wrong_officer_and_one_officer_twice_are_not_enough(
     console: Console, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_wrong_officer_and_one_officer_twice_are_not_enough(
     assert "another than has signed" in waits.err
 
 
+@pytest.mark.long
 def test_a_card_that_is_plugged_in_at_the_console_signs_there(
     service: RunningService, twin: Twin
 ) -> None:
@@ -151,6 +153,7 @@ def test_an_emergency_is_told_until_an_audit_administrator_has_seen_it(
     assert after.startswith("every act had")
 
 
+@pytest.mark.long
 def test_backups_of_a_schedule_need_no_card_until_the_day_that_two_officers_signed(
     service: RunningService, twin: Twin, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.ca.openssl import openssl
 from tests.portseal.cli.conftest import Console, Holder
 from tests.portseal.service import RunningService, recoveries_wait
@@ -76,6 +78,7 @@ def test_a_card_decrypts_and_its_successor_recovers(
     assert opened.read_bytes() == document.read_bytes()
 
 
+@pytest.mark.long
 def test_an_order_is_carried_out_by_two_officers_with_commands(
     holder: Holder, console: Console, service: RunningService, tmp_path: Path
 ) -> None:

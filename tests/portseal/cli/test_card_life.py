@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from portseal.demo.signing_steps import import_declaration
 from tests.portseal.cli.conftest import CODE, Holder
 from tests.portseal.service import RunningService
@@ -73,6 +75,7 @@ def test_the_renewed_key_signs_under_the_renewed_certificate(
     assert verified(written / "declaration.xml.p7s") == "TOTAL-PASSED"
 
 
+@pytest.mark.long
 def test_a_loss_is_reported_with_a_telephone_alone(service: RunningService, holder: Holder) -> None:
     code = service.activation_code_of_new_operator()
     number = holder.card("life-lost", PIN, code)["number"]

@@ -30,6 +30,7 @@ def half(texts: list[str]) -> str:
     return found[0]
 
 
+@pytest.mark.long
 def test_a_locked_legal_person_card_is_made_again_from_both_halves(
     service: RunningService, twin: Twin, holder: Holder, tmp_path: Path
 ) -> None:

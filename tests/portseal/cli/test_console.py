@@ -199,6 +199,7 @@ def test_journal_verify_finds_a_missing_record(console: Console, copy: Path) -> 
     assert "broken at record" in json.loads(done.out)["journal"]
 
 
+@pytest.mark.long
 def test_a_journal_that_was_rewritten_after_a_checkpoint_is_found(
     console: Console, copy: Path
 ) -> None:

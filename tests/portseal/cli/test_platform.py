@@ -38,6 +38,7 @@ def test_the_console_proposes_and_an_officer_with_a_card_gets_the_secret(
         service.signed_in("approver").call("POST", path, {})
 
 
+@pytest.mark.long
 def test_a_platform_that_cannot_be_safe_is_not_even_proposed(console: Console) -> None:
     by, add = ["administrator"], ("platform", "add", "x", "--redirect-uri")
     refused = console.signed(by, *add, "http://p.example/cb", *PERMITTED)
@@ -47,6 +48,7 @@ def test_a_platform_that_cannot_be_safe_is_not_even_proposed(console: Console) -
     assert (refused.code, "[platform.permission]" in refused.err) == (1, True)
 
 
+@pytest.mark.long
 def test_a_new_secret_takes_two_and_disabling_takes_one(
     service: RunningService, console: Console
 ) -> None:
@@ -89,6 +91,7 @@ def test_the_next_sign_in_key_is_published_before_it_signs(
     assert (again.code, "[signin-key.waiting]" in again.err) == (1, True)
 
 
+@pytest.mark.long
 def test_a_platform_that_lost_its_address_in_an_upgrade_is_named_until_that_is_settled(
     service: RunningService, console: Console
 ) -> None:

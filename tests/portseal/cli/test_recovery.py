@@ -87,6 +87,7 @@ def granted(
     return old, *halves
 
 
+@pytest.mark.long
 def test_a_locked_card_comes_back_by_mail_and_text_message(
     service: RunningService, twin: Twin, holder: Holder, tmp_path: Path
 ) -> None:

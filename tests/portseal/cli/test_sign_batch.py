@@ -51,6 +51,7 @@ def signatures(output: Path) -> list[Path]:
     return sorted(output.glob("*.p7s"))
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_where_it_was(
     service: RunningService, tmp_path: Path, record_property: Any
 ) -> None:

@@ -21,6 +21,7 @@ def offered(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return Path(os.environ[SETTING])
 
 
+@pytest.mark.long
 def test_the_wheel_is_built_once_and_again_when_its_sources_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

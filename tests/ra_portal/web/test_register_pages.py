@@ -82,6 +82,7 @@ def test_a_confirmation_opens_what_was_read_once(
     assert calls.count("decrypt") == 1
 
 
+@pytest.mark.long
 def test_ten_thousand_operators_come_from_one_file_and_no_page_grows_with_them(
     browser: Browser, portal: PortalWorld, seat: Seat, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_seal_files_no_declaration(
     assert "seal.used" not in used
 
 
+@pytest.mark.long
 def test_a_full_archive_hands_nothing_out(
     service: RunningService, platform: RemotePlatform, seal: str, twin: Twin
 ) -> None:
