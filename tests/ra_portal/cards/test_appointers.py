@@ -10,19 +10,12 @@ from ra_portal.cards.card import Card, CardState, Holder
 from ra_portal.cards.one_time_codes import Purpose
 from ra_portal.fields import InvalidFields
 from ra_portal.notices.channels import Channel
-from ra_portal.people.identity import HolderKind, Identity, Role, console
+from ra_portal.people.identity import HolderKind, Identity, Role
 from tests.at_once import at_once
-from tests.ra_portal.world import PortalWorld, pkcs10
+from tests.ra_portal.officers import with_card
+from tests.ra_portal.world import PortalWorld
 
 WHY = "USB Key 遗失，本人来电"
-
-
-def with_card(portal: PortalWorld, *roles: Role, name: str = "李审核") -> Identity:
-    """An officer whose card is made; by the console, which says why."""
-    added = portal.services.officers.add(console("tests"), name, roles, emergency="for the tests")
-    assert added.activation_code is not None
-    portal.services.enrolment.enrol(added.activation_code, pkcs10())
-    return Identity(HolderKind.OFFICER, added.officer.id, name, frozenset(roles))
 
 
 def card_of(portal: PortalWorld, officer: Identity) -> Card:
