@@ -96,9 +96,11 @@ class PortalWorld:
         moods = {channel: post.mood for channel, post in self.post.items()}
         for post in self.post.values():
             post.mood = lambda _letter: None
-        self.services.notices.deliver(at_once=True)
-        for channel, mood in moods.items():
-            self.post[channel].mood = mood
+        try:
+            self.services.notices.deliver(at_once=True)
+        finally:
+            for channel, mood in moods.items():
+                self.post[channel].mood = mood
 
     def operator(
         self, by: Identity, *rights: str, employee_number: str = "E-001", name: str = "张操作"

@@ -28,6 +28,7 @@ def is_guarded(answer: TestResponse) -> bool:
     policy = told.get("Content-Security-Policy", "")
     return (
         "default-src 'none'" in policy
+        and ("script-src 'self';" in policy or "script-src" not in policy)
         and "frame-ancestors 'none'" in policy
         and "unsafe" not in policy
         and told.get("X-Frame-Options") == "DENY"
