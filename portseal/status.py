@@ -1,6 +1,6 @@
 """What an administrator asks first: is everything in order?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from portseal.wiring import House
 from portseal.witness import check
 from records import heartbeat
 from signing_service.sso.end_notices import CHANNEL_PREFIX as LOGOUT_CHANNELS
+from signing_service.sso.end_notices import channel_of
 
 NOT_IN_ORDER = "not in order: "
 BROKEN = "BROKEN "
@@ -237,16 +238,31 @@ def _platforms(house: House) -> str:
     lost = house.sso.platforms.lost_addresses()
     with house.database.reading() as connection:
         queues = house.outbox.queues(connection)
-    since = [each[2] for each in queues if each[0].startswith(LOGOUT_CHANNELS)]
+        aside = {each.channel for each in house.outbox.dead_letters(connection)}
+    since = {each[0]: each[2] for each in queues if each[0].startswith(LOGOUT_CHANNELS)}
+    refusing = {each for each in aside if each.startswith(LOGOUT_CHANNELS)}
     fault, told = False, ["every address is one platform's"]
     if lost:
         named = "; ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
         fault, told = True, [f"CAS service addresses: {named}; change one of the entries"]
     if since:
-        waited = house.clock.now() - min(since)
+        waited = house.clock.now() - min(since.values())
         fault = fault or waited > LONGEST_QUEUE
-        told.append(f"{len(since)} not reached with ends of sessions, for {_span(waited).say()}")
+        who = _named_platforms(house, since)
+        told.append(f"not reached with ends of sessions for {_span(waited).say()}: {who}")
+    if refusing:
+        fault = True
+        who = _named_platforms(house, refusing)
+        told.append(f"refuse to hear of ends of sessions (see the messages set aside): {who}")
     return (NOT_IN_ORDER if fault else "") + "; ".join(told)
+
+
+def _named_platforms(house: House, channels: Collection[str]) -> str:
+    """Those that the channels are of, three at most by their client IDs."""
+    every = (each.platform.client_id for each in house.sso.platforms.all())
+    known = [each for each in every if channel_of(each) in channels]
+    named = ", ".join(known[:3]) or "unknown"
+    return named + (f" and {len(channels) - 3} more" if len(channels) > 3 else "")
 
 
 def _worker(house: House) -> Spoken:

@@ -17,7 +17,9 @@ if ! cmp --silent scripts/audit-requirements.txt "$venv/installed"; then
     "$venv/bin/pip" install --quiet --require-hashes -r scripts/audit-requirements.txt
     cp scripts/audit-requirements.txt "$venv/installed"
 fi
+failed=0
 for pinned in requirements-dev.txt scripts/audit-requirements.txt; do
     "$venv/bin/pip-audit" --strict --require-hashes --disable-pip --progress-spinner off \
-        --requirement "$pinned" "$@"
+        --requirement "$pinned" "$@" || failed=1
 done
+exit "$failed"

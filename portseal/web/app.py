@@ -137,7 +137,8 @@ def create_flask(house: House) -> Flask:
     app.register_blueprint(key_centre_pages(house.key_centre, identify))
     app.register_blueprint(statement_blueprint(house.settings.policy))
     # Programs send JSON or multipart without a cookie-bearing form; their routes check the media
-    # type, the origin and the session themselves. Verification changes nothing and is for anybody.
+    # type, the origin and the session themselves. Verification is for anybody; what it keeps is
+    # its own page.
     for name, view in app.view_functions.items():
         if name.startswith(("signing.", "verification.", "key_centre.")):
             protection.exempt(view)

@@ -208,5 +208,7 @@ def _names(contact: Contact, given: str) -> bool:
     if "@" in given:
         mail = (contact.email or "").casefold()
         return hmac.compare_digest(mail.encode(), given.casefold().encode())
-    one, other = sorted((typed_digits(contact.phone or ""), typed_digits(given)), key=len)
+    # A landline's 0 is left out behind the country's number.
+    kept, typed = (typed_digits(each).lstrip("0") for each in (contact.phone or "", given))
+    one, other = sorted((kept, typed), key=len)
     return len(one) >= _FEWEST_DIGITS and hmac.compare_digest(one, other[-len(one) :])

@@ -86,10 +86,15 @@ def test_status_tells_of_a_broken_journal_and_an_absent_worker(
         connection.execute("UPDATE worker_rounds SET at = '2026-01-01 00:00:00.000000'")
         connection.execute("UPDATE ca_crls SET next_update = '2026-01-01 00:00:00.000000'")
         connection.execute("UPDATE outbox SET refused_at = created_at, delivered_at = NULL")
-        connection.execute(
-            "INSERT INTO outbox (channel, payload, created_at, due_at, attempts, refusals)"
-            " VALUES ('logout:gone', '{}', ?, ?, 0, 0)",
-            ("2026-01-01 00:00:00.000000",) * 2,
+        long_ago = "2026-01-01 00:00:00.000000"
+        connection.executemany(
+            "INSERT INTO outbox"
+            " (channel, payload, created_at, due_at, attempts, refusals, refused_at)"
+            " VALUES (?, '{}', ?, ?, 0, 0, ?)",
+            [
+                ("logout:gone", long_ago, long_ago, None),
+                ("logout:refusing", long_ago, long_ago, long_ago),
+            ],
         )
     connection.close()
     aged = console.run("status", "--json", **beside(copy))
@@ -97,6 +102,8 @@ def test_status_tells_of_a_broken_journal_and_an_absent_worker(
     told = json.loads(aged.out)
     for part in ("worker", "crls", "directory", "platforms"):
         assert told[part].startswith("not in order"), told[part]
+    for words in ("not reached with ends of sessions", "refuse to hear of ends of sessions"):
+        assert words in told["platforms"]
     with sqlite3.connect(copy) as connection:
         connection.execute("UPDATE journal SET actor = 'x' WHERE position = 3")
     connection.close()

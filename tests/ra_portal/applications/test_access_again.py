@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import Connection, event
 
 from kernel.refusals import Unauthenticated
+from ra_portal.applications.access_again import _names
 from ra_portal.applications.registration import Submitted
 from ra_portal.fields import InvalidFields
 from ra_portal.notices.channels import Channel
 from ra_portal.notices.notices import MOST_IN_A_DAY
+from ra_portal.people.contact import Contact
 from ra_portal.people.identity import Role
 from ra_portal.shared_codes.codes import (
     LIFETIME,
@@ -277,3 +279,18 @@ def test_codes_that_come_twice_at_once_make_one_access_code(
     errors = at_once(*(lambda: renew(asked, codes.sms, codes.mail),) * 4)
     assert [type(each) for each in errors] == [Unauthenticated] * 3
     assert portal.events(reference).count("application.access-renewed") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ("0592 1234567", True),
+        ("+86 592 1234567", True),
+        ("86-592-1234567", True),
+        ("592 1234568", False),
+        ("1234567", False),
+    ],
+)
+def test_a_number_is_known_however_it_is_written(given: str, same: bool) -> None:
+    for kept in ("0592 1234567", "+86 592 1234567"):
+        assert _names(Contact(phone=kept, email=None), given) is same
